@@ -1,0 +1,185 @@
+//! What one leader fill costs: bytes in, frames out. Plain numbers beside a baseline, and the result is checked.
+//!
+//! `cargo bench -p journal --bench core` prints nanoseconds; `-- quick` runs small, so that tests keep it alive.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::cast_precision_loss)]
+#![allow(clippy::float_arithmetic)]
+
+use fastcore::action::Sink;
+use fastcore::config::Config;
+use fastcore::engine::Engine;
+use fastcore::event::{Event, EventKind};
+use fastcore::link::{self, Frame, Row, RowRef};
+use journal::{Durability, Journal, JournalRow, Pipeline, Replay};
+use serde_json::{Value, json};
+use std::hint::black_box;
+use std::time::Instant;
+
+const NOW: i64 = 1_700_000_000_000_000_000;
+
+/// Counts orders in the frames.
+#[derive(Default)]
+struct Count {
+    orders: usize,
+}
+
+impl Sink for Count {
+    const WANTS_DECISIONS: bool = false;
+    fn frame(&mut self, _route: u32, frame: &[u8]) {
+        if let Ok(Frame::Orders(orders)) = link::decode(frame) {
+            self.orders += orders.len();
+        }
+    }
+}
+
+fn config(followers: usize) -> Value {
+    let limits = json!({"default": {"max_order_qty_lots": "100", "max_position_lots": null, "on_breach": "clip"},
+        "instruments": {}});
+    let accounts: Vec<Value> = (0..followers)
+        .map(|n| {
+            json!({"name": format!("f{n}"), "route": "r1", "account": format!("F{n}"), "currency": "USD",
+                "symbols": {"EURUSD": "EURUSD"}, "restricted": [], "limits": limits})
+        })
+        .collect();
+    let subscriptions: Vec<Value> = (0..followers)
+        .map(|n| {
+            json!({"name": format!("f{n}<alpha"), "follower": format!("f{n}"), "leader": "alpha",
+                "sizing": {"mode": "multiplier", "k": "1"}, "max_ratio": "10", "rounding": "toward_zero",
+                "max_inflation": "3", "reverse": false,
+                "symbol_map": {"EURUSD": {"instrument": "EURUSD", "qty_factor": "1", "price_factor": "1"}},
+                "filters": {"instruments": null, "side": "both", "min_order_qty": "0", "tags": []},
+                "order_type": "market", "max_slippage_bps": "0", "max_age_ms": 60000,
+                "account_max_age_ms": 3_600_000, "on_bust": "alert", "on_reject": "drop", "retry_window_ms": 0,
+                "limits": limits})
+        })
+        .collect();
+    json!({"deployment": "bench",
+        "timing": {"dispatch_timeout_ms": 2000, "ack_timeout_ms": 5000, "settle_ms": 3000, "query_retry_ms": 5000,
+            "close_retry_ms": 500, "close_retry_max_ms": 30000},
+        "profiles": [{"name": "copygate44", "begin_string": "FIX.4.4"}],
+        "instruments": [{"name": "EURUSD", "contract_size": "100000", "lot_step": "0.01", "min_lot": "0.01",
+            "max_lot": null, "tick": "0.00001", "base": "EUR", "currency": "USD"}],
+        "leaders": [{"name": "alpha", "session": "LEADER", "profile": "copygate44", "account": null,
+            "currency": "USD", "symbols": {"EURUSD": "EURUSD"}, "assume_flat": true, "initial_positions": {}}],
+        "routes": [{"name": "r1", "session": "R1", "profile": "copygate44"}],
+        "followers": accounts, "subscriptions": subscriptions, "dispatch": "rotate"})
+}
+
+/// A leader's fill of 10,000 EURUSD: a new order each time.
+fn fill(n: u64) -> Vec<u8> {
+    let side = 1;
+    let body = format!(
+        "35=8|34={}|49=B|56=G|52=20231114-22:13:20.000|37=O{n}|11=C{n}|17=E{n}|150=F|39=2|55=EURUSD|54={side}|38=10000|\
+         32=10000|31=1.1|151=0|14=10000|6=1.1|60=20231114-22:13:20.000|",
+        n + 1
+    );
+    let mut message = format!("8=FIX.4.4|9={}|{body}", body.len()).replace('|', "\x01").into_bytes();
+    let sum = message.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    message.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
+    message
+}
+
+/// An engine whose route is linked, synced and logged on.
+fn engine(followers: usize) -> (Engine, u64) {
+    let config = config(followers);
+    let mut engine = Engine::new(Config::from_json(&config.to_string()).unwrap()).unwrap();
+    let start =
+        json!({"epoch": 1, "engine": fastcore::ENGINE_VERSION, "config": config, "digest": "0"}).to_string();
+    let hello = link::encode_hello("r1", 1, 1, 1, 0, &["R1"]).unwrap();
+    let row = |row_no, row| RowRef { row_no, at_ns: NOW, row };
+    let rows = [row(1, Row::Logon { session: "R1" }), row(2, Row::Sync { incarnation: 1, epoch: 1 })];
+    let rows = link::encode_rows(1, &rows).unwrap();
+    let steps: [(EventKind, &str, &[u8]); 4] = [
+        (EventKind::Start, "", start.as_bytes()),
+        (EventKind::Link, "r1", &hello),
+        (EventKind::Route, "r1", &rows),
+        (EventKind::Session, "LEADER", b"up"),
+    ];
+    let mut seq = 0;
+    for (kind, session, payload) in steps {
+        seq += 1;
+        engine.apply(&Event { seq, at_ns: NOW, kind, session, payload }, &mut Count::default());
+    }
+    (engine, seq)
+}
+
+fn median(mut times: Vec<u128>) -> u128 {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn bench_core(followers: usize, fills: u64) {
+    let (mut engine, mut seq) = engine(followers);
+    let mut sink = Count::default();
+    let (mut with_fill, mut empty) = (Vec::new(), Vec::new());
+    for n in 0..fills {
+        let message = fill(n);
+        for (payload, kind, times) in
+            [(&message[..], EventKind::Leader, &mut with_fill), (&b""[..], EventKind::Timer, &mut empty)]
+        {
+            seq += 1;
+            let event = Event { seq, at_ns: NOW + seq as i64, kind, session: "LEADER", payload };
+            let from = Instant::now();
+            engine.apply(black_box(&event), &mut sink);
+            times.push(from.elapsed().as_nanos());
+        }
+    }
+    // Every fill is a buy, so every fill makes one order for every follower.
+    let expected = followers * usize::try_from(fills).unwrap();
+    assert_eq!(sink.orders, expected, "orders of {followers} followers");
+    let (fill_ns, empty_ns) = (median(with_fill), median(empty));
+    println!(
+        "core apply, {followers:>4} followers: {fill_ns:>9} ns per fill, {empty_ns:>6} ns empty timer, orders {}",
+        sink.orders
+    );
+}
+
+fn bench_journal(rows: u64, durability: Durability) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), durability).unwrap();
+    let mut times = Vec::new();
+    let whole = Instant::now();
+    for seq in 1..=rows {
+        let payload = fill(seq);
+        let (kind, session) = (EventKind::Leader, "LEADER".to_owned());
+        let row = JournalRow { seq, at_ns: seq as i64, kind, session, payload, prev_digest: 1 };
+        let from = Instant::now();
+        journal.append(&row, &[]).unwrap();
+        times.push(from.elapsed().as_nanos());
+    }
+    assert_eq!(journal.head(), rows);
+    let rate = rows as f64 / whole.elapsed().as_secs_f64();
+    println!("journal append, {durability:?}: {} ns median, {rate:.0} rows/s", median(times));
+    let from = Instant::now();
+    let mut read = 0;
+    while read < rows {
+        read = journal.rows(read, 1024).unwrap().last().unwrap().seq;
+    }
+    println!("journal read with checksums: {:.0} rows/s", rows as f64 / from.elapsed().as_secs_f64());
+}
+
+fn bench_replay(rows: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let text = config(10).to_string();
+    let pipeline = Pipeline::<Engine>::open(folder.path(), &text, Durability::Process, NOW).unwrap();
+    let from = Instant::now();
+    for n in 0..rows {
+        pipeline.submit("leader", "LEADER", &fill(n), NOW).unwrap();
+    }
+    println!("pipeline submit, 10 followers: {:.0} rows/s", rows as f64 / from.elapsed().as_secs_f64());
+    drop(pipeline);
+    let from = Instant::now();
+    let mut replay = Replay::<Engine>::open(folder.path(), rows + 1, None).unwrap();
+    assert_eq!(replay.position(), rows + 1);
+    assert!(replay.step(9).unwrap().is_empty());
+    println!("replay, 10 followers: {:.0} rows/s", rows as f64 / from.elapsed().as_secs_f64());
+}
+
+fn main() {
+    let quick = std::env::args().any(|arg| arg == "quick");
+    for followers in [1, 10, 100, 1000] {
+        bench_core(followers, if quick { 4 } else { 400 });
+    }
+    bench_journal(if quick { 100 } else { 100_000 }, Durability::Process);
+    bench_journal(if quick { 10 } else { 300 }, Durability::Power);
+    bench_replay(if quick { 100 } else { 50_000 });
+}

@@ -1,0 +1,102 @@
+//! What the engine derived, as canonical JSON: keys sorted, no spaces, decimals and nanoseconds as strings.
+
+use crate::log::JournalRow;
+use fastcore::action::{Alert, Decision, Outcome, Sink};
+use fastcore::event::EventKind;
+use serde_json::{Value, json};
+
+/// (journal number, kind of entry, JSON text).
+pub type Entry = (u64, String, String);
+
+/// Collects entries of the rows that are applied.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) subscriptions: Vec<[String; 3]>,
+    seq: u64,
+    at_ns: i64,
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Collector {
+    /// Reads the names of the subscriptions out of a configuration.
+    pub(crate) fn learn(&mut self, config_json: &str) {
+        let config: Value = serde_json::from_str(config_json).unwrap_or_default();
+        let list = config.get("subscriptions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let name = |sub: &Value, key: &str| sub.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        self.subscriptions =
+            list.iter().map(|s| [name(s, "name"), name(s, "follower"), name(s, "leader")]).collect();
+    }
+
+    /// Begins a row; rows that are no FIX message get an entry of their own.
+    pub(crate) fn row(&mut self, row: &JournalRow) {
+        (self.seq, self.at_ns) = (row.seq, row.at_ns);
+        let payload = || text(&row.payload);
+        match row.kind {
+            EventKind::Start => {
+                let value: Value = serde_json::from_slice(&row.payload).unwrap_or_default();
+                self.push("start", value);
+            }
+            EventKind::Operator => {
+                let value: Value = serde_json::from_slice(&row.payload).unwrap_or_else(|_| json!(payload()));
+                self.push("operator", json!({"command": value}));
+            }
+            EventKind::Session => self.push("session", json!({"session": row.session, "state": payload()})),
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, kind: &str, mut body: Value) {
+        if let Some(object) = body.as_object_mut() {
+            object.insert("journal".into(), json!(self.seq));
+            object.entry("at_ns").or_insert_with(|| json!(self.at_ns.to_string()));
+            object.insert("kind".into(), json!(kind));
+        }
+        self.entries.push((self.seq, kind.to_owned(), body.to_string()));
+    }
+
+    fn sub(&self, index: u32) -> [String; 3] {
+        self.subscriptions.get(index as usize).cloned().unwrap_or_default()
+    }
+}
+
+impl Sink for Collector {
+    const WANTS_DECISIONS: bool = true;
+
+    fn frame(&mut self, _route: u32, _frame: &[u8]) {}
+
+    fn decision(&mut self, d: &Decision<'_>) {
+        let [subscription, follower, leader] = self.sub(d.sub);
+        let orders: Vec<Value> =
+            d.orders.iter().map(|(id, qty)| json!({"cl_ord_id": text(id), "qty": qty.to_string()})).collect();
+        let refusals = serde_json::to_value(d.refusals).unwrap_or_default();
+        self.push(
+            "decision",
+            json!({"subscription": subscription, "follower": follower, "leader": leader,
+                "order_id": text(d.order_id), "cl_ord_id": text(d.cl_ord_id), "exec_id": text(d.exec_id),
+                "instrument": d.instrument, "leader_delta": d.leader_delta.to_string(),
+                "leader_position": d.leader_position.to_string(), "px": d.px.map(|v| v.to_string()),
+                "ratio": d.ratio.map(|v| v.to_string()), "target_before": d.target_before.to_string(),
+                "target_after": d.target_after.to_string(), "step": d.step.to_string(),
+                "refusals": refusals, "orders": orders, "k": d.k, "n": d.n}),
+        );
+    }
+
+    fn outcome(&mut self, o: &Outcome<'_>) {
+        let [subscription, follower, leader] = self.sub(o.sub);
+        self.push(
+            "outcome",
+            json!({"subscription": subscription, "follower": follower, "leader": leader,
+                "cl_ord_id": text(o.cl_ord_id), "state": o.state, "qty": o.qty.to_string(),
+                "cum_qty": o.cum_qty.to_string(), "px": o.px.map(|v| v.to_string()),
+                "at_ns": o.at_ns.to_string()}),
+        );
+    }
+
+    fn alert(&mut self, alert: &Alert) {
+        self.push("alert", json!({"code": alert.code, "text": alert.text}));
+    }
+}

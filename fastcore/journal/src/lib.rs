@@ -1,0 +1,25 @@
+//! The journal and the pipeline around the core, and the durable file of a route.
+#![forbid(unsafe_code)]
+
+mod audit_entry;
+mod core;
+mod error;
+mod log;
+mod outbox;
+mod pipeline;
+mod replay;
+mod route_log;
+mod route_pipeline;
+mod segment;
+mod stages;
+mod store;
+
+pub use core::Core;
+pub use error::{JournalError, Result};
+pub use log::{Journal, JournalRow, Snapshot, Stage};
+pub use outbox::{ALERTS_MAX, OUTBOX_MAX};
+pub use pipeline::{Addressed, Pipeline};
+pub use replay::{Entry, Replay};
+pub use route_log::RouteLog;
+pub use route_pipeline::RoutePipeline;
+pub use store::Durability;

@@ -1,0 +1,88 @@
+//! Frames on their way to the routes, in decision order, held until their row is committed (09.5).
+
+use fastcore::action::{Alert, Sink};
+use std::collections::VecDeque;
+
+/// Frames waiting at most; beyond, the newest is dropped and its orders are found by the dispatch timeout (06).
+pub const OUTBOX_MAX: usize = 65_536;
+/// Alerts kept for the status page.
+pub const ALERTS_MAX: usize = 256;
+
+#[derive(Debug)]
+struct Waiting {
+    seq: u64,
+    identity: Vec<u8>,
+    frame: Vec<u8>,
+}
+
+/// The queue, and what is linked now.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: VecDeque<Waiting>,
+    /// By route index: identity of the live link.
+    pub(crate) links: Vec<Option<Vec<u8>>>,
+    pub(crate) alerts: VecDeque<(u64, Alert)>,
+    pub(crate) dropped: u64,
+    /// The row whose frames are being queued.
+    pub(crate) seq: u64,
+}
+
+impl Outbox {
+    pub(crate) fn link(&mut self, route: u32, identity: Option<Vec<u8>>) {
+        let at = route as usize;
+        if self.links.len() <= at {
+            self.links.resize(at.saturating_add(1), None);
+        }
+        if let Some(place) = self.links.get_mut(at) {
+            *place = identity;
+        }
+    }
+
+    pub(crate) fn linked(&self, route: u32) -> Option<&[u8]> {
+        self.links.get(route as usize)?.as_deref()
+    }
+
+    pub(crate) fn queue(&mut self, identity: &[u8], frame: &[u8]) {
+        if self.queue.len() >= OUTBOX_MAX {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        self.queue.push_back(Waiting {
+            seq: self.seq,
+            identity: identity.to_owned(),
+            frame: frame.to_owned(),
+        });
+    }
+
+    /// Takes frames whose rows are committed.
+    pub(crate) fn drain(&mut self, committed: u64, max: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut out = Vec::new();
+        while out.len() < max && self.queue.front().is_some_and(|w| w.seq <= committed) {
+            let Some(w) = self.queue.pop_front() else { break };
+            out.push((w.identity, w.frame));
+        }
+        out
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+impl Sink for Outbox {
+    const WANTS_DECISIONS: bool = false;
+
+    fn frame(&mut self, route: u32, frame: &[u8]) {
+        match self.linked(route).map(<[u8]>::to_owned) {
+            Some(identity) => self.queue(&identity, frame),
+            None => self.dropped = self.dropped.saturating_add(1),
+        }
+    }
+
+    fn alert(&mut self, alert: &Alert) {
+        if self.alerts.len() >= ALERTS_MAX {
+            self.alerts.pop_front();
+        }
+        self.alerts.push_back((self.seq, alert.clone()));
+    }
+}

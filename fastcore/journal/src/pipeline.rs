@@ -1,0 +1,327 @@
+//! Journal, engine and outbox behind one lock: what is not journaled is not acted on.
+
+use crate::core::Core;
+use crate::error::{JournalError, Result};
+use crate::log::{Journal, JournalRow, Snapshot, Stage};
+use crate::outbox::Outbox;
+use crate::segment::Follower;
+use crate::stages::Stages;
+use crate::store::Durability;
+use fastcore::ENGINE_VERSION;
+use fastcore::action::Discard;
+use fastcore::event::EventKind;
+use fastcore::link::{self, Frame};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+/// Rows read at once in a replay.
+const REPLAY_ROWS: usize = 1024;
+/// Bytes of one event; a frame of route rows is the largest.
+const PAYLOAD_BYTES_MAX: usize = link::FRAME_BYTES_MAX;
+
+/// (identity of the route's socket, frame).
+pub type Addressed = (Vec<u8>, Vec<u8>);
+
+struct Inner<C> {
+    journal: Journal,
+    follower: Follower<C>,
+    outbox: Outbox,
+    stages: Stages,
+}
+
+/// The only owner of the live engine.
+pub struct Pipeline<C> {
+    inner: Mutex<Inner<C>>,
+    epoch: u64,
+}
+
+impl<C: Core> Pipeline<C> {
+    /// Locks the folder, replays the journal with its digests, raises the epoch and writes START.
+    ///
+    /// # Errors
+    /// [`JournalError`]: locked folder, damaged file, a replay that decides otherwise, a refused configuration.
+    pub fn open(path: &Path, config_json: &str, durability: Durability, now_ns: i64) -> Result<Self> {
+        let config: Value = serde_json::from_str(config_json)
+            .map_err(|e| JournalError::Config(format!("core config: {e}")))?;
+        let text = config.to_string();
+        // A configuration that the engine refuses must not leave a START row behind.
+        C::fresh(&text)?;
+        let mut journal = Journal::open(path, durability)?;
+        let mut follower = match recover(&journal)? {
+            Some(follower) => follower,
+            None => Follower { core: C::fresh(&text)?, config: text.clone(), seq: 0 },
+        };
+        let digest = follower.core.digest();
+        follower.adopt(text)?;
+        let epoch = journal.raise_epoch()?;
+        let payload = json!({"epoch": epoch, "engine": ENGINE_VERSION, "config": config,
+            "digest": format!("{digest:032x}")});
+        let mut inner = Inner { journal, follower, outbox: Outbox::default(), stages: Stages::default() };
+        inner.submit(EventKind::Start, "", payload.to_string().as_bytes(), now_ns, digest)?;
+        Ok(Self { inner: Mutex::new(inner), epoch })
+    }
+
+    /// Raised at each start of the core.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Inner<C>>> {
+        self.inner.lock().map_err(|_| JournalError::Internal("a panic left the pipeline half done".into()))
+    }
+
+    /// Journals one event, applies it and queues what it asks for. Answers its journal number.
+    ///
+    /// # Errors
+    /// [`JournalError`]; then the event is neither journaled nor applied, and may be tried again.
+    pub fn submit(&self, kind: &str, session: &str, payload: &[u8], now_ns: i64) -> Result<u64> {
+        let kind = EventKind::parse(kind).filter(|k| *k != EventKind::Start);
+        let kind =
+            kind.ok_or_else(|| JournalError::Internal("submit: not an event kind of a shell".into()))?;
+        self.lock()?.event(kind, session, payload, now_ns)
+    }
+
+    /// Takes a frame of a route: HELLO and ROWS become events, heartbeats answer 0.
+    ///
+    /// # Errors
+    /// As [`Pipeline::submit`]. A frame that is none is dropped with answer 0: it must not stop the core.
+    pub fn receive(&self, identity: &[u8], frame: &[u8], now_ns: i64) -> Result<u64> {
+        let mut inner = self.lock()?;
+        let Some((route, incarnation)) = inner.route_of(identity) else { return Ok(0) };
+        let name = inner.follower.core.route_name(route).to_owned();
+        match link::decode(frame) {
+            Ok(Frame::Hello(hello)) if hello.route == name && hello.incarnation == incarnation => {
+                if inner.current(route).is_some_and(|now| now > incarnation) {
+                    return Ok(0);
+                }
+                let before = inner.outbox.linked(route).map(<[u8]>::to_owned);
+                inner.outbox.link(route, Some(identity.to_owned()));
+                let done = inner.event(EventKind::Link, &name, frame, now_ns);
+                if done.is_err() {
+                    inner.outbox.link(route, before);
+                }
+                done
+            }
+            Ok(Frame::Rows(_)) if inner.outbox.linked(route) == Some(identity) => {
+                inner.event(EventKind::Route, &name, frame, now_ns)
+            }
+            Ok(Frame::Rows(_) | Frame::RouteBeat { .. }) if inner.outbox.linked(route) != Some(identity) => {
+                // A route that outlived the core does not know that it must say HELLO: the new epoch tells it.
+                let beat = link::encode_beat(self.epoch, inner.journal.head());
+                inner.outbox.seq = inner.journal.head();
+                inner.outbox.queue(identity, &beat);
+                Ok(0)
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// Frames that may go now.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn drain(&self, max_frames: usize) -> Result<Vec<Addressed>> {
+        let mut inner = self.lock()?;
+        let committed = inner.journal.head();
+        Ok(inner.outbox.drain(committed, max_frames))
+    }
+
+    /// The socket refused a frame: orders in it are told to the engine, other frames are asked for again by time.
+    ///
+    /// # Errors
+    /// As [`Pipeline::submit`].
+    pub fn undeliverable(&self, identity: &[u8], frame: &[u8], now_ns: i64) -> Result<u64> {
+        let mut inner = self.lock()?;
+        let Some((route, _)) = inner.route_of(identity) else { return Ok(0) };
+        if !matches!(link::decode(frame), Ok(Frame::Orders(_))) {
+            return Ok(0);
+        }
+        let name = inner.follower.core.route_name(route).to_owned();
+        inner.event(EventKind::Unsent, &name, frame, now_ns)
+    }
+
+    /// A heartbeat for every linked route.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn beat(&self, _now_ns: i64) -> Result<Vec<Addressed>> {
+        let inner = self.lock()?;
+        let frame = link::encode_beat(self.epoch, inner.journal.head());
+        Ok(inner.outbox.links.iter().flatten().map(|identity| (identity.clone(), frame.clone())).collect())
+    }
+
+    /// The link of a route is gone.
+    ///
+    /// # Errors
+    /// As [`Pipeline::submit`].
+    pub fn lost(&self, identity: &[u8], now_ns: i64) -> Result<u64> {
+        let mut inner = self.lock()?;
+        let Some((route, _)) = inner.route_of(identity) else { return Ok(0) };
+        if inner.outbox.linked(route) != Some(identity) {
+            return Ok(0);
+        }
+        let name = inner.follower.core.route_name(route).to_owned();
+        let done = inner.event(EventKind::Link, &name, b"", now_ns)?;
+        inner.outbox.link(route, None);
+        Ok(done)
+    }
+
+    /// When [`Pipeline::tick`] has something to do.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn next_due_ns(&self) -> Result<Option<i64>> {
+        Ok(self.lock()?.follower.core.next_due_ns())
+    }
+
+    /// Journals a timer event when one is due; 0 when none is.
+    ///
+    /// # Errors
+    /// As [`Pipeline::submit`].
+    pub fn tick(&self, now_ns: i64) -> Result<u64> {
+        let mut inner = self.lock()?;
+        if inner.follower.core.next_due_ns().is_none_or(|due| due > now_ns) {
+            return Ok(0);
+        }
+        inner.event(EventKind::Timer, "", b"", now_ns)
+    }
+
+    /// The MsgSeqNum(34) that a leader session must expect next (09.2).
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn expected_seq_num(&self, session: &str) -> Result<Option<u64>> {
+        Ok(self.lock()?.follower.core.last_msg_seq_num(session).map(|n| n.saturating_add(1)))
+    }
+
+    /// The engine's status with a `pipeline` object beside it, as JSON.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn status(&self) -> Result<String> {
+        let inner = self.lock()?;
+        let mut status = inner.follower.core.status();
+        let alerts: Vec<Value> = inner
+            .outbox
+            .alerts
+            .iter()
+            .map(|(seq, a)| json!({"journal": seq, "code": a.code, "text": a.text}))
+            .collect();
+        let links: Vec<_> =
+            inner.outbox.links.iter().flatten().map(|i| String::from_utf8_lossy(i).into_owned()).collect();
+        let own = json!({"epoch": self.epoch, "head": inner.journal.head(), "outbox": inner.outbox.len(),
+            "dropped": inner.outbox.dropped, "links": links, "alerts": alerts, "latency_ns": inner.stages.latency()});
+        if let Some(object) = status.as_object_mut() {
+            object.insert("pipeline".into(), own);
+        } else {
+            status = json!({"pipeline": own});
+        }
+        Ok(status.to_string())
+    }
+
+    /// Stores the state, so that the next start replays less.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn snapshot(&self, now_ns: i64) -> Result<()> {
+        let mut inner = self.lock()?;
+        let core = &inner.follower.core;
+        let snapshot = Snapshot { seq: inner.follower.seq, digest: core.digest(), state: core.snapshot() };
+        inner.journal.put_snapshot(now_ns, &snapshot)
+    }
+
+    /// Writes what is still in memory: the stages of the last rows.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn close(&self) -> Result<()> {
+        let mut inner = self.lock()?;
+        let rest: Vec<Stage> = inner.stages.take_all();
+        inner.journal.flush_stages(&rest)?;
+        inner.stages.written();
+        Ok(())
+    }
+}
+
+impl<C: Core> Inner<C> {
+    fn event(&mut self, kind: EventKind, session: &str, payload: &[u8], now_ns: i64) -> Result<u64> {
+        let digest = self.follower.core.digest();
+        self.submit(kind, session, payload, now_ns, digest)
+    }
+
+    fn submit(
+        &mut self,
+        kind: EventKind,
+        session: &str,
+        payload: &[u8],
+        now_ns: i64,
+        prev_digest: u128,
+    ) -> Result<u64> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(JournalError::Internal(format!("event of {} bytes is too long", payload.len())));
+        }
+        let clock = self.stages.begin(now_ns);
+        let seq = self.journal.head().saturating_add(1);
+        let at_ns = self.journal.next_at_ns(now_ns);
+        let row = JournalRow {
+            seq,
+            at_ns,
+            kind,
+            session: session.to_owned(),
+            payload: payload.to_owned(),
+            prev_digest,
+        };
+        self.journal.append(&row, self.stages.due())?;
+        self.stages.written();
+        let journaled_ns = clock.now_ns();
+        self.outbox.seq = seq;
+        self.follower.apply(&row, &mut self.outbox);
+        let decided_ns = clock.now_ns();
+        self.stages.push(Stage {
+            seq,
+            received_ns: now_ns,
+            journaled_ns,
+            decided_ns,
+            queued_ns: clock.now_ns(),
+        });
+        Ok(seq)
+    }
+
+    /// `name/incarnation` of a socket identity, when the name is a route.
+    fn route_of(&self, identity: &[u8]) -> Option<(u32, u64)> {
+        let (name, incarnation) = split_identity(identity)?;
+        Some((self.follower.core.route_index(name)?, incarnation))
+    }
+
+    fn current(&self, route: u32) -> Option<u64> {
+        split_identity(self.outbox.linked(route)?).map(|(_, incarnation)| incarnation)
+    }
+}
+
+fn split_identity(identity: &[u8]) -> Option<(&str, u64)> {
+    let (name, incarnation) = std::str::from_utf8(identity).ok()?.rsplit_once('/')?;
+    Some((name, incarnation.parse().ok()?))
+}
+
+/// The core as the journal left it; None for an empty journal.
+fn recover<C: Core>(journal: &Journal) -> Result<Option<Follower<C>>> {
+    let path = journal.path();
+    let mut follower = match journal.snapshot(journal.head())? {
+        Some(snapshot) => match journal.last_start(snapshot.seq)? {
+            Some(start) => Follower::at(path, &start, &snapshot)?,
+            None => return Err(JournalError::corrupt(path, 1, "a journal begins with a START row")),
+        },
+        None => match journal.rows(0, 1)?.first() {
+            Some(first) => Follower::begin(path, first)?,
+            None => return Ok(None),
+        },
+    };
+    while follower.seq < journal.head() {
+        for row in journal.rows(follower.seq, REPLAY_ROWS)? {
+            follower.step(path, &row, &mut Discard)?;
+        }
+    }
+    Ok(Some(follower))
+}

@@ -1,0 +1,131 @@
+//! A read-only follower of a journal: the audit process derives its entries with the engine that decided.
+
+use crate::audit_entry::Collector;
+use crate::core::Core;
+use crate::error::{JournalError, Result};
+use crate::log::{Snapshot, read_head, read_last_start, read_rows, read_snapshot, reader};
+use crate::segment::Follower;
+use fastcore::action::Discard;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+
+pub use crate::audit_entry::Entry;
+
+/// Rows read in one short transaction.
+const BATCH: usize = 1024;
+
+/// Follows the tail of a journal beside its writer.
+pub struct Replay<C> {
+    conn: Connection,
+    path: PathBuf,
+    follower: Option<Follower<C>>,
+    collector: Collector,
+}
+
+impl<C: Core> Replay<C> {
+    /// Opens the journal so that the first entry comes from the row after `from_seq`.
+    ///
+    /// `state` is what [`Replay::snapshot`] gave at `from_seq`; without it the journal's own snapshot or its first
+    /// row is the beginning, and the rows up to `from_seq` are replayed silently.
+    ///
+    /// # Errors
+    /// [`JournalError`]: missing or damaged file, another engine version, a replay that decides otherwise.
+    pub fn open(path: &Path, from_seq: u64, state: Option<&[u8]>) -> Result<Self> {
+        let (conn, path) = reader(path)?;
+        let given = state.map(|bytes| unpack(&path, from_seq, bytes)).transpose()?;
+        let snapshot = match given {
+            Some(snapshot) => Some(snapshot),
+            None => read_snapshot(&conn, &path, from_seq)?,
+        };
+        let follower = match snapshot {
+            None => None,
+            Some(snapshot) => {
+                let start = read_last_start(&conn, &path, snapshot.seq)?
+                    .ok_or_else(|| JournalError::corrupt(&path, 1, "a journal begins with a START row"))?;
+                Some(Follower::at(&path, &start, &snapshot)?)
+            }
+        };
+        let mut replay = Self { conn, path, follower, collector: Collector::default() };
+        while replay.position() < from_seq {
+            let missing = from_seq.saturating_sub(replay.position());
+            let limit = BATCH.min(usize::try_from(missing).unwrap_or(BATCH));
+            if replay.advance(limit, false)? == 0 {
+                let why = format!("the journal ends at row {}, before it", replay.position());
+                return Err(JournalError::corrupt(&replay.path, from_seq, why));
+            }
+        }
+        if let Some(follower) = &replay.follower {
+            replay.collector.learn(&follower.config);
+        }
+        Ok(replay)
+    }
+
+    /// Applies at most `max_rows` rows and answers what they derived.
+    ///
+    /// # Errors
+    /// [`JournalError::Mismatch`] when the live run decided otherwise; [`JournalError::Corrupt`].
+    pub fn step(&mut self, max_rows: usize) -> Result<Vec<Entry>> {
+        self.advance(max_rows, true)?;
+        Ok(std::mem::take(&mut self.collector.entries))
+    }
+
+    fn advance(&mut self, max_rows: usize, collect: bool) -> Result<usize> {
+        let rows = read_rows(&self.conn, &self.path, self.position(), max_rows)?;
+        for row in &rows {
+            if self.follower.is_none() {
+                self.follower = Some(Follower::begin(&self.path, row)?);
+            }
+            let Some(follower) = self.follower.as_mut() else { continue };
+            if collect {
+                self.collector.row(row);
+                if row.kind == fastcore::event::EventKind::Start {
+                    self.collector.learn(&crate::segment::start_config(&self.path, row)?);
+                }
+                follower.step(&self.path, row, &mut self.collector)?;
+            } else {
+                follower.step(&self.path, row, &mut Discard)?;
+            }
+        }
+        Ok(rows.len())
+    }
+
+    /// Last row that was applied.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.follower.as_ref().map_or(0, |f| f.seq)
+    }
+
+    /// Last row in the journal.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn head(&self) -> Result<u64> {
+        read_head(&self.conn, &self.path)
+    }
+
+    /// The state at [`Replay::position`], for [`Replay::open`]; empty before the first row.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let Some(follower) = &self.follower else { return Vec::new() };
+        let mut bytes = follower.seq.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&follower.core.digest().to_be_bytes());
+        bytes.extend_from_slice(&follower.core.snapshot());
+        bytes
+    }
+
+    /// The engine's status at this row, as JSON.
+    #[must_use]
+    pub fn status(&self) -> String {
+        self.follower.as_ref().map_or_else(|| "{}".to_owned(), |f| f.core.status().to_string())
+    }
+}
+
+fn unpack(path: &Path, from_seq: u64, bytes: &[u8]) -> Result<Snapshot> {
+    let wrong = || JournalError::corrupt(path, from_seq, "the given state is not of this row");
+    let (seq, rest) = bytes.split_first_chunk::<8>().ok_or_else(wrong)?;
+    let (digest, state) = rest.split_first_chunk::<16>().ok_or_else(wrong)?;
+    if u64::from_be_bytes(*seq) != from_seq {
+        return Err(wrong());
+    }
+    Ok(Snapshot { seq: from_seq, digest: u128::from_be_bytes(*digest), state: state.to_vec() })
+}

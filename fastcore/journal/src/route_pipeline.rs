@@ -1,0 +1,234 @@
+//! Guard and file of a route behind one lock: a row is durable before its message is handed out.
+
+use crate::error::{JournalError, Result};
+use crate::route_log::RouteLog;
+use crate::store::Durability;
+use fastcore::link::{self, Frame, Row};
+use fastcore::route::RouteGuard;
+use serde_json::json;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+/// Rows in one frame (09.1).
+const ROWS_MAX: usize = 256;
+
+/// (session, FIX message) to send now.
+pub type ToSend = (String, Vec<u8>);
+
+struct Inner {
+    log: RouteLog,
+    guard: RouteGuard,
+    /// Rows up to this one went out on this link.
+    cursor: u64,
+    /// A HELLO must go before anything else.
+    hello_due: bool,
+}
+
+/// The durable half of a route process.
+pub struct RoutePipeline {
+    inner: Mutex<Inner>,
+    route: String,
+    identity: Vec<u8>,
+}
+
+impl RoutePipeline {
+    /// Opens the file, raises the incarnation and remembers every try that it answered for.
+    ///
+    /// # Errors
+    /// [`JournalError`] as [`RouteLog::open`]; a route name that cannot be an identity.
+    pub fn open(
+        path: &Path,
+        route: &str,
+        sessions: &[String],
+        orphan_ms: u64,
+        durability: Durability,
+        now_ns: i64,
+    ) -> Result<Self> {
+        if route.is_empty() || route.len() > 200 || route.contains('/') {
+            return Err(JournalError::Config(format!(
+                "route name: 1..=200 bytes without '/', got {route:?}"
+            )));
+        }
+        let log = RouteLog::open(path, durability, now_ns)?;
+        let orphan_ns = i64::try_from(orphan_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let mut guard =
+            RouteGuard::new(log.incarnation(), log.epoch(), log.highest_journal_no(), sessions, orphan_ns);
+        log.teach(&mut guard)?;
+        let identity = format!("{route}/{}", log.incarnation()).into_bytes();
+        let cursor = log.acked();
+        let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false });
+        Ok(Self { inner, route: route.to_owned(), identity })
+    }
+
+    /// `name/incarnation`: the identity of the route's socket.
+    #[must_use]
+    pub fn identity(&self) -> &[u8] {
+        &self.identity
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
+        self.inner.lock().map_err(|_| JournalError::Internal("a panic left the route half done".into()))
+    }
+
+    /// The first frame of a link; unacknowledged rows follow it again.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn hello(&self) -> Result<Vec<u8>> {
+        self.lock()?.hello(&self.route)
+    }
+
+    /// Decides a frame of the core, makes its rows durable, and answers what to send now.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the rows could not be written: then nothing may be sent and the process must end, for
+    /// the guard has already counted them. Bytes that are no frame are ignored.
+    pub fn receive(&self, frame: &[u8], now_ns: i64) -> Result<Vec<ToSend>> {
+        let mut inner = self.lock()?;
+        if let Ok(Frame::CoreBeat { epoch, .. }) = link::decode(frame)
+            && epoch > inner.guard.epoch()
+        {
+            inner.hello_due = true;
+        }
+        let Ok(decided) = inner.guard.decide(frame, now_ns) else { return Ok(Vec::new()) };
+        if !decided.rows.is_empty() {
+            let rows: Vec<Row<'_>> = decided.rows.iter().map(|r| r.as_row()).collect();
+            let journal_no = inner.guard.highest_journal_no();
+            inner.log.append(&rows, journal_no, now_ns)?;
+        }
+        if let Some(row_no) = decided.ack {
+            inner.log.ack(row_no)?;
+            inner.cursor = inner.cursor.max(inner.log.acked());
+        }
+        Ok(decided.sends.into_iter().map(|(session, fix)| (session.to_owned(), fix.to_owned())).collect())
+    }
+
+    /// A message of the broker: durable when this returns, so `fromApp` may return.
+    ///
+    /// # Errors
+    /// [`JournalError`]; then the message is not recorded and may be tried again.
+    pub fn record(&self, session: &str, msg_seq_num: u64, raw: &[u8], now_ns: i64) -> Result<u64> {
+        let mut inner = self.lock()?;
+        inner.guard.heard(session);
+        inner.append(&Row::In { session, msg_seq_num, raw }, now_ns)
+    }
+
+    /// Our own outgoing Reject(3) or BusinessMessageReject(j).
+    ///
+    /// # Errors
+    /// As [`RoutePipeline::record`].
+    pub fn refused(&self, session: &str, raw: &[u8], now_ns: i64) -> Result<u64> {
+        self.lock()?.append(&Row::Refused { session, raw }, now_ns)
+    }
+
+    /// The broker filled a gap over numbers that we asked for.
+    ///
+    /// # Errors
+    /// As [`RoutePipeline::record`].
+    pub fn gap(&self, session: &str, from: u64, to: u64, now_ns: i64) -> Result<u64> {
+        self.lock()?.append(&Row::Gap { session, from, to }, now_ns)
+    }
+
+    /// A session logged on or off.
+    ///
+    /// # Errors
+    /// As [`RoutePipeline::record`].
+    pub fn session(&self, session: &str, up: bool, now_ns: i64) -> Result<u64> {
+        let mut inner = self.lock()?;
+        if !up {
+            // Off at once, on only when the row is written: an order must never precede its LOGON row.
+            inner.guard.session(session, false);
+        }
+        let row_no =
+            inner.append(&if up { Row::Logon { session } } else { Row::Logout { session } }, now_ns)?;
+        inner.guard.session(session, up);
+        Ok(row_no)
+    }
+
+    /// Frames for the core: HELLO when one is due, then rows that this link has not carried yet.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] naming a damaged row.
+    pub fn pending(&self, max_bytes: usize) -> Result<Vec<Vec<u8>>> {
+        let mut inner = self.lock()?;
+        let mut frames = Vec::new();
+        if inner.hello_due {
+            frames.push(inner.hello(&self.route)?);
+        }
+        let mut bytes = 0_usize;
+        while bytes < max_bytes && inner.cursor.saturating_add(1) < inner.log.next_row() {
+            let rows = inner.log.rows(inner.cursor, ROWS_MAX, max_bytes.saturating_sub(bytes))?;
+            let Some(last) = rows.last().map(|r| r.0) else {
+                let missing = inner.cursor.saturating_add(1);
+                return Err(JournalError::Internal(format!("route file: row {missing} is missing")));
+            };
+            let parts = rows.iter().map(|(no, at, body)| (*no, *at, body.as_slice()));
+            let frame = link::rows_frame(inner.guard.incarnation(), parts)
+                .map_err(|e| JournalError::Internal(e.to_string()))?;
+            bytes = bytes.saturating_add(frame.len());
+            frames.push(frame);
+            inner.cursor = last;
+        }
+        Ok(frames)
+    }
+
+    /// The link is new: HELLO goes first and unacknowledged rows go again.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn relink(&self) -> Result<()> {
+        self.lock()?.hello_due = true;
+        Ok(())
+    }
+
+    /// The route's heartbeat.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn beat(&self) -> Result<Vec<u8>> {
+        let inner = self.lock()?;
+        let next = inner.log.next_row();
+        let queued = next.saturating_sub(1).saturating_sub(inner.log.acked());
+        Ok(link::encode_route_beat(inner.guard.incarnation(), next, queued))
+    }
+
+    /// Stops all sending until the process is restarted.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn halt(&self) -> Result<()> {
+        self.lock()?.guard.halt();
+        Ok(())
+    }
+
+    /// The state as JSON for people.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn status(&self) -> Result<String> {
+        let inner = self.lock()?;
+        let up: Vec<&str> = inner.guard.sessions_up().collect();
+        Ok(json!({"route": self.route, "incarnation": inner.guard.incarnation(), "epoch": inner.guard.epoch(),
+            "kill": inner.guard.kill(), "next_row": inner.log.next_row(), "acked": inner.log.acked(),
+            "sent_row": inner.cursor, "journal_no": inner.guard.highest_journal_no(), "sessions_up": up})
+        .to_string())
+    }
+}
+
+impl Inner {
+    fn hello(&mut self, route: &str) -> Result<Vec<u8>> {
+        let up: Vec<&str> = self.guard.sessions_up().collect();
+        let (log, journal_no) = (&self.log, self.guard.highest_journal_no());
+        let frame =
+            link::encode_hello(route, log.incarnation(), log.log_id(), log.next_row(), journal_no, &up)
+                .map_err(|e| JournalError::Internal(e.to_string()))?;
+        self.cursor = self.log.acked();
+        self.hello_due = false;
+        Ok(frame)
+    }
+
+    fn append(&mut self, row: &Row<'_>, now_ns: i64) -> Result<u64> {
+        let journal_no = self.guard.highest_journal_no();
+        self.log.append(std::slice::from_ref(row), journal_no, now_ns)
+    }
+}

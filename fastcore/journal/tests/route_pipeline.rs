@@ -1,0 +1,190 @@
+//! The route's durable half: rows before sends, rows until acknowledged, nothing twice across restarts.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+
+use fastcore::link::{self, Frame, Greet, OrdersWriter, Row, SendKind, decode};
+use journal::{Durability, JournalError, RoutePipeline};
+use rusqlite::Connection;
+use std::path::Path;
+
+const NOW: i64 = 1_000_000;
+
+fn open(path: &Path) -> journal::Result<RoutePipeline> {
+    RoutePipeline::open(path, "r1", &["R1".to_owned()], 1_000, Durability::Process, NOW)
+}
+
+fn greet(incarnation: u64, acked_row: u64) -> Vec<u8> {
+    link::encode_greet(&Greet { epoch: 3, incarnation, acked_row, kill: 0 })
+}
+
+fn orders(incarnation: u64, ids: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = OrdersWriter::begin(&mut out, 3, incarnation, 40);
+    for id in ids {
+        writer.order(id, 1, SendKind::New, 0, "R1", |o| o.extend_from_slice(id.as_bytes())).unwrap();
+    }
+    writer.finish();
+    out
+}
+
+/// A greeted route with its session logged on: rows 1 LOGON, 2 SYNC.
+fn ready(path: &Path) -> RoutePipeline {
+    let route = open(path).unwrap();
+    route.session("R1", true, NOW).unwrap();
+    route.receive(&greet(1, 0), NOW).unwrap();
+    route
+}
+
+/// Rows of frames in words.
+fn words(frames: &[Vec<u8>]) -> Vec<String> {
+    let mut list = Vec::new();
+    for frame in frames {
+        match decode(frame).unwrap() {
+            Frame::Hello(h) => list.push(format!("hello {} {}", h.incarnation, h.next_row)),
+            Frame::Rows(rows) => list.extend(rows.iter().map(|r| match r.row {
+                Row::Out { keys, .. } => format!("{} out {}", r.row_no, keys.iter().count()),
+                Row::NotSent { cl_ord_id, .. } => format!("{} not_sent {cl_ord_id}", r.row_no),
+                Row::In { msg_seq_num, .. } => format!("{} in {msg_seq_num}", r.row_no),
+                Row::Sync { incarnation, epoch } => format!("{} sync {incarnation} {epoch}", r.row_no),
+                Row::Logon { .. } => format!("{} logon", r.row_no),
+                other => format!("{} {other:?}", r.row_no),
+            })),
+            other => panic!("not a route's frame: {other:?}"),
+        }
+    }
+    list
+}
+
+fn failure<T>(result: journal::Result<T>) -> String {
+    match result {
+        Ok(_) => panic!("it worked"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// What is handed out has its OUT row in the file already: one row per frame.
+#[test]
+fn a_send_has_its_out_row_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    let sends = route.receive(&orders(1, &["A", "B"]), NOW).unwrap();
+    assert_eq!(sends, [("R1".to_owned(), b"A".to_vec()), ("R1".to_owned(), b"B".to_vec())]);
+    let seen: i64 = Connection::open(folder.path().join("route.db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM seen WHERE reason = 0", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(seen, 2);
+    assert_eq!(words(&route.pending(9_999).unwrap()), ["1 logon", "2 sync 1 3", "3 out 2"]);
+    assert!(route.pending(9_999).unwrap().is_empty(), "each row goes once per link");
+}
+
+/// After a restart, and after an acknowledgement, a try that left does not leave again.
+#[test]
+fn a_try_that_left_does_not_leave_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.receive(&orders(1, &["A"]), NOW).unwrap();
+    route.receive(&link::encode_ack(3), NOW).unwrap();
+    drop(route);
+    let route = open(folder.path()).unwrap();
+    assert_eq!(route.identity(), b"r1/2");
+    route.session("R1", true, NOW).unwrap();
+    route.receive(&greet(2, 3), NOW).unwrap();
+    assert!(route.receive(&orders(2, &["A"]), NOW).unwrap().is_empty());
+    assert_eq!(route.receive(&orders(2, &["A", "B"]), NOW).unwrap().len(), 1);
+}
+
+/// Rows that the core has not acknowledged go again on a new link, behind HELLO; acknowledged ones are gone.
+#[test]
+fn unacknowledged_rows_go_again_on_a_new_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.record("R1", 7, b"8=FIX", NOW).unwrap();
+    route.pending(9_999).unwrap();
+    route.receive(&link::encode_ack(1), NOW).unwrap();
+    route.receive(&link::encode_ack(99), NOW).unwrap();
+    route.relink().unwrap();
+    assert_eq!(words(&route.pending(9_999).unwrap()), ["hello 1 4", "2 sync 1 3", "3 in 7"]);
+}
+
+/// Row numbers rise for ever: not even an empty file after a restart begins again.
+#[test]
+fn row_numbers_never_begin_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.receive(&link::encode_ack(2), NOW).unwrap();
+    drop(route);
+    let route = open(folder.path()).unwrap();
+    assert_eq!(route.record("R1", 1, b"x", NOW).unwrap(), 3);
+}
+
+/// The beat of a newer core makes the route say HELLO again.
+#[test]
+fn a_new_core_epoch_is_answered_by_hello() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.pending(9_999).unwrap();
+    route.receive(&link::encode_beat(4, 1), NOW).unwrap();
+    assert_eq!(words(&route.pending(9_999).unwrap())[0], "hello 1 3");
+}
+
+/// HELLO names the sessions that are up and the highest journal number that came with orders, across restarts.
+#[test]
+fn hello_names_the_highest_journal_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.receive(&orders(1, &["A"]), NOW).unwrap();
+    drop(route);
+    let bytes = open(folder.path()).unwrap().hello().unwrap();
+    let Frame::Hello(hello) = decode(&bytes).unwrap() else { panic!("not HELLO") };
+    assert_eq!((hello.highest_journal_no, hello.incarnation, hello.next_row), (40, 2, 4));
+    assert_eq!(hello.sessions().count(), 0);
+}
+
+/// A report that cannot be written is an error, and tried again it is one row.
+#[test]
+fn a_report_that_cannot_be_written_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    let blocker = Connection::open(folder.path().join("route.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = failure(route.record("R1", 7, b"x", NOW));
+    assert!(error.contains("append row 3") && error.contains("another program"), "{error}");
+    assert!(route.receive(&orders(1, &["A"]), NOW).is_err(), "no OUT row, nothing to send");
+    blocker.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(route.record("R1", 7, b"x", NOW).unwrap(), 3);
+}
+
+/// Damage names the row; a second owner and a bad name are told.
+#[test]
+fn damage_locks_and_names_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    assert!(matches!(open(folder.path()), Err(JournalError::Locked(_))));
+    let other = Connection::open(folder.path().join("route.db")).unwrap();
+    other.execute_batch("UPDATE rows SET body = x'00' WHERE row_no = 2").unwrap();
+    assert!(failure(route.pending(9_999)).contains("row 2: its bytes do not match its checksum"));
+    other.execute_batch("DELETE FROM rows WHERE row_no = 1").unwrap();
+    assert!(failure(route.pending(9_999)).contains("row 1: it is missing"));
+    let bad = RoutePipeline::open(folder.path(), "a/b", &[], 1, Durability::Process, NOW);
+    assert!(matches!(bad, Err(JournalError::Config(_))));
+}
+
+/// Frames stay near the asked size, and nothing is left out between them.
+#[test]
+fn pending_is_cut_into_frames_of_bounded_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    for n in 0..600 {
+        route.record("R1", n, &[b'x'; 100], NOW).unwrap();
+    }
+    let mut list = Vec::new();
+    loop {
+        let frames = route.pending(20_000).unwrap();
+        if frames.is_empty() {
+            break;
+        }
+        assert!(frames.iter().map(Vec::len).sum::<usize>() < 60_000);
+        list.extend(words(&frames));
+    }
+    assert_eq!((list.len(), list[601].as_str()), (602, "602 in 599"));
+}

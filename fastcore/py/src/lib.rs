@@ -1,0 +1,37 @@
+//! Binding `gateway._fastcore`: converts, calls and maps errors. No rule lives here.
+//!
+//! Every call that may touch the disk or wait for the pipeline's lock gives the GIL back first.
+// The signatures are Python's: pyo3 hands over owned and borrowed values as it does.
+#![allow(clippy::needless_pass_by_value)]
+
+mod errors;
+mod pipeline;
+mod replay;
+mod route;
+
+use pyo3::prelude::*;
+
+/// Version of the decisions.
+#[pyfunction]
+fn engine_version() -> &'static str {
+    fastcore::ENGINE_VERSION
+}
+
+/// The meaning of one FIX message under a venue profile, as JSON text for tests and tools.
+#[pyfunction]
+fn read_message(py: Python<'_>, raw: &[u8], profile_json: &str) -> PyResult<String> {
+    py.detach(|| meaning::read(raw, profile_json)).map_err(errors::FastcoreError::new_err)
+}
+
+mod meaning;
+
+/// The Rust core of Copygate.
+#[pymodule]
+fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<pipeline::Pipeline>()?;
+    module.add_class::<route::RoutePipeline>()?;
+    module.add_class::<replay::Replay>()?;
+    module.add_function(wrap_pyfunction!(engine_version, module)?)?;
+    module.add_function(wrap_pyfunction!(read_message, module)?)?;
+    errors::add(module)
+}

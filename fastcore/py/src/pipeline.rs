@@ -1,0 +1,111 @@
+//! `Pipeline`: the core process's half.
+
+use crate::errors::raise;
+use fastcore::engine::Engine;
+use journal::Durability;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::path::PathBuf;
+
+type Frames<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+
+/// Journal, engine and outbox.
+#[pyclass(frozen)]
+pub struct Pipeline {
+    inner: journal::Pipeline<Engine>,
+}
+
+fn frames<'py>(py: Python<'py>, addressed: &[journal::Addressed]) -> Frames<'py> {
+    addressed.iter().map(|(to, frame)| (PyBytes::new(py, to), PyBytes::new(py, frame))).collect()
+}
+
+#[pymethods]
+impl Pipeline {
+    /// Locks the folder, replays and checks the journal, raises the epoch, writes START.
+    #[staticmethod]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        config_json: &str,
+        durability: &str,
+        now_ns: i64,
+    ) -> PyResult<Self> {
+        let open = || journal::Pipeline::open(&path, config_json, Durability::parse(durability)?, now_ns);
+        py.detach(open).map(|inner| Self { inner }).map_err(raise)
+    }
+
+    #[getter]
+    fn epoch(&self) -> u64 {
+        self.inner.epoch()
+    }
+
+    /// Journals and applies one event; answers its journal number.
+    fn submit(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        session: &str,
+        payload: &[u8],
+        now_ns: i64,
+    ) -> PyResult<u64> {
+        py.detach(|| self.inner.submit(kind, session, payload, now_ns)).map_err(raise)
+    }
+
+    /// Takes a frame from the ROUTER socket.
+    fn receive(&self, py: Python<'_>, identity: &[u8], frame: &[u8], now_ns: i64) -> PyResult<u64> {
+        py.detach(|| self.inner.receive(identity, frame, now_ns)).map_err(raise)
+    }
+
+    /// Frames that may go now.
+    #[pyo3(signature = (max_frames=256))]
+    fn drain<'py>(&self, py: Python<'py>, max_frames: usize) -> PyResult<Frames<'py>> {
+        let out = py.detach(|| self.inner.drain(max_frames)).map_err(raise)?;
+        Ok(frames(py, &out))
+    }
+
+    /// The socket refused a frame.
+    fn undeliverable(&self, py: Python<'_>, identity: &[u8], frame: &[u8], now_ns: i64) -> PyResult<u64> {
+        py.detach(|| self.inner.undeliverable(identity, frame, now_ns)).map_err(raise)
+    }
+
+    /// A heartbeat for every linked route.
+    fn beat<'py>(&self, py: Python<'py>, now_ns: i64) -> PyResult<Frames<'py>> {
+        let out = py.detach(|| self.inner.beat(now_ns)).map_err(raise)?;
+        Ok(frames(py, &out))
+    }
+
+    /// The link of a route is gone.
+    fn lost(&self, py: Python<'_>, identity: &[u8], now_ns: i64) -> PyResult<u64> {
+        py.detach(|| self.inner.lost(identity, now_ns)).map_err(raise)
+    }
+
+    /// When `tick` has something to do.
+    fn next_due_ns(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        py.detach(|| self.inner.next_due_ns()).map_err(raise)
+    }
+
+    /// Journals a timer event when one is due.
+    fn tick(&self, py: Python<'_>, now_ns: i64) -> PyResult<u64> {
+        py.detach(|| self.inner.tick(now_ns)).map_err(raise)
+    }
+
+    /// MsgSeqNum(34) that a leader session must expect next.
+    fn expected_seq_num(&self, py: Python<'_>, session: &str) -> PyResult<Option<u64>> {
+        py.detach(|| self.inner.expected_seq_num(session)).map_err(raise)
+    }
+
+    /// The state as JSON text.
+    fn status(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| self.inner.status()).map_err(raise)
+    }
+
+    /// Stores the state, so that the next start replays less.
+    fn snapshot(&self, py: Python<'_>, now_ns: i64) -> PyResult<()> {
+        py.detach(|| self.inner.snapshot(now_ns)).map_err(raise)
+    }
+
+    /// Writes what is still in memory. The folder stays locked until the object is gone.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.close()).map_err(raise)
+    }
+}

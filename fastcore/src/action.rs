@@ -1,0 +1,93 @@
+//! What the engine tells the outside while it applies an event.
+
+use crate::decimal::Dec;
+use crate::refusal::Refusal;
+use serde::Serialize;
+
+/// One subscription's answer to one leader execution.
+#[derive(Clone, Debug)]
+pub struct Decision<'a> {
+    /// Subscription index.
+    pub sub: u32,
+    /// OrderID(37), ClOrdID(11) and ExecID(17) of the leader's report; empty where there was none.
+    pub order_id: &'a [u8],
+    /// ClOrdID(11) of the leader.
+    pub cl_ord_id: &'a [u8],
+    /// ExecID(17) of the leader.
+    pub exec_id: &'a [u8],
+    /// Leader instrument.
+    pub instrument: &'a str,
+    /// Signed units of the leader's execution.
+    pub leader_delta: Dec,
+    /// Leader's position after it.
+    pub leader_position: Dec,
+    /// Price of the execution.
+    pub px: Option<Dec>,
+    /// Follower units per leader unit, or the amount in units for amount modes.
+    pub ratio: Option<Dec>,
+    /// Target before, quanta of the follower's step.
+    pub target_before: i128,
+    /// Target after.
+    pub target_after: i128,
+    /// Units in one step of the follower instrument.
+    pub step: Dec,
+    /// Why nothing or less was sent.
+    pub refusals: &'a [Refusal],
+    /// Orders made: ClOrdID, signed units.
+    pub orders: &'a [(Vec<u8>, Dec)],
+    /// This is the k-th of n decisions.
+    pub k: u32,
+    /// Number of subscriptions of the leader.
+    pub n: u32,
+}
+
+/// What became of one order.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    /// Subscription index.
+    pub sub: u32,
+    /// ClOrdID(11) of ours.
+    pub cl_ord_id: &'a [u8],
+    /// State's name.
+    pub state: &'static str,
+    /// OrderQty(38), units.
+    pub qty: Dec,
+    /// CumQty(14), units.
+    pub cum_qty: Dec,
+    /// Price of the fill, where there was one.
+    pub px: Option<Dec>,
+    /// When the route saw it.
+    pub at_ns: i64,
+}
+
+/// Something a person should see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// Stable code.
+    pub code: &'static str,
+    /// What, with values and units.
+    pub text: String,
+}
+
+/// Receives what the engine derives. The hot path wants frames only.
+pub trait Sink {
+    /// Whether decisions and outcomes are wanted: building them costs time.
+    const WANTS_DECISIONS: bool;
+    /// An encoded frame for a route, in the order of decision.
+    fn frame(&mut self, route: u32, frame: &[u8]);
+    /// A decision on a leader execution.
+    fn decision(&mut self, _decision: &Decision<'_>) {}
+    /// A change of an order of ours.
+    fn outcome(&mut self, _outcome: &Outcome<'_>) {}
+    /// Something a person should see.
+    fn alert(&mut self, _alert: &Alert) {}
+}
+
+/// A sink that forgets everything: for replay and baselines.
+#[derive(Debug, Default)]
+pub struct Discard;
+
+impl Sink for Discard {
+    const WANTS_DECISIONS: bool = false;
+    fn frame(&mut self, _route: u32, _frame: &[u8]) {}
+}

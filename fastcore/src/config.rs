@@ -1,0 +1,433 @@
+//! The deployment as the core sees it: names resolved by the gateway, decimals as text.
+
+use crate::decimal::Dec;
+use crate::profile::Profile;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Why a core configuration cannot be used. The gateway's `check` finds these earlier and better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the deployment: part of every ClOrdID.
+    pub deployment: String,
+    /// Timeouts of the delivery rules.
+    #[serde(default)]
+    pub timing: Timing,
+    /// Venue profiles by name.
+    pub profiles: Vec<Profile>,
+    /// Instruments by name.
+    pub instruments: Vec<InstrumentConfig>,
+    /// Accounts that are copied.
+    pub leaders: Vec<LeaderConfig>,
+    /// Ways to follower brokers.
+    pub routes: Vec<RouteConfig>,
+    /// Accounts that copy.
+    pub followers: Vec<FollowerConfig>,
+    /// Who copies whom.
+    pub subscriptions: Vec<SubscriptionConfig>,
+    /// Order in which followers are served.
+    #[serde(default)]
+    pub dispatch: Dispatch,
+}
+
+impl Config {
+    /// Reads the JSON text that the gateway compiles.
+    ///
+    /// # Errors
+    /// `ConfigError` with serde's place and reason.
+    pub fn from_json(text: &str) -> Result<Config, ConfigError> {
+        serde_json::from_str(text).map_err(|e| ConfigError(format!("core config: {e}")))
+    }
+}
+
+/// Timeouts, milliseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timing {
+    /// A dispatched order without OUT or NOT_SENT is probed after this.
+    pub dispatch_timeout_ms: i64,
+    /// An order that went out without any report is unknown after this.
+    pub ack_timeout_ms: i64,
+    /// "Not known" counts only this long after the order could last have been sent.
+    pub settle_ms: i64,
+    /// An unanswered query is asked again after this.
+    pub query_retry_ms: i64,
+    /// First pause before a rejected close is sent again; doubles.
+    pub close_retry_ms: i64,
+    /// Longest pause before a rejected close is sent again.
+    pub close_retry_max_ms: i64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing {
+            dispatch_timeout_ms: 2_000,
+            ack_timeout_ms: 5_000,
+            settle_ms: 3_000,
+            query_retry_ms: 5_000,
+            close_retry_ms: 500,
+            close_retry_max_ms: 30_000,
+        }
+    }
+}
+
+/// Order in which followers are served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dispatch {
+    /// The first follower changes with every event.
+    #[default]
+    Rotate,
+    /// As listed in the configuration.
+    Listed,
+}
+
+/// One tradable thing at one venue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentConfig {
+    /// Name used by the other sections.
+    pub name: String,
+    /// Units in one lot.
+    pub contract_size: Dec,
+    /// Smallest change of quantity, lots.
+    pub lot_step: Dec,
+    /// Smallest order, lots.
+    pub min_lot: Dec,
+    /// Largest order that the venue takes, lots.
+    #[serde(default)]
+    pub max_lot: Option<Dec>,
+    /// Smallest change of price.
+    pub tick: Dec,
+    /// Currency of one unit, where it has one (EUR of EURUSD).
+    #[serde(default)]
+    pub base: Option<String>,
+    /// Currency of the price (USD of EURUSD).
+    pub currency: String,
+}
+
+/// An account that is copied.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaderConfig {
+    /// Name used by subscriptions.
+    pub name: String,
+    /// FIX session its reports arrive on.
+    pub session: String,
+    /// Venue profile of that session.
+    pub profile: String,
+    /// Account text in the reports; none: every report of the session.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Currency of its account values.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// Symbol text of the venue → instrument.
+    pub symbols: BTreeMap<String, String>,
+    /// The account holds nothing when copying starts.
+    #[serde(default)]
+    pub assume_flat: bool,
+    /// Signed units held when copying starts, by instrument.
+    #[serde(default)]
+    pub initial_positions: BTreeMap<String, Dec>,
+}
+
+/// A way to a follower's broker.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Name of the route and its process.
+    pub name: String,
+    /// FIX session of the route.
+    pub session: String,
+    /// Venue profile of that session.
+    pub profile: String,
+}
+
+/// An account that copies.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FollowerConfig {
+    /// Name used by subscriptions.
+    pub name: String,
+    /// Route of its orders.
+    pub route: String,
+    /// Account text on its orders.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Currency of its account values.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// Symbol text of the venue → instrument.
+    pub symbols: BTreeMap<String, String>,
+    /// Instruments that it may not open.
+    #[serde(default)]
+    pub restricted: Vec<String>,
+    /// Bounds over all its subscriptions.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Bounds, with exceptions by instrument.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// For every instrument without an entry of its own.
+    pub default: LimitSet,
+    /// By follower instrument.
+    pub instruments: BTreeMap<String, LimitSet>,
+}
+
+impl Limits {
+    /// The bounds for one instrument.
+    #[must_use]
+    pub fn of(&self, instrument: &str) -> LimitSet {
+        self.instruments.get(instrument).copied().unwrap_or(self.default)
+    }
+}
+
+/// Bounds of one instrument, lots.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSet {
+    /// Largest single order.
+    pub max_order_qty_lots: Option<Dec>,
+    /// Largest position, counted from orders entered.
+    pub max_position_lots: Option<Dec>,
+    /// What an open beyond a bound becomes.
+    pub on_breach: OnBreach,
+}
+
+/// What an open beyond a bound becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBreach {
+    /// Cut down to the bound.
+    #[default]
+    Clip,
+    /// Refused whole.
+    Refuse,
+}
+
+/// One follower copying one leader.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionConfig {
+    /// Name, unique in the deployment.
+    pub name: String,
+    /// Who copies.
+    pub follower: String,
+    /// Who is copied.
+    pub leader: String,
+    /// How much.
+    pub sizing: Sizing,
+    /// Mandatory bound of follower units per leader unit, after conversion to lots where both have them.
+    pub max_ratio: Dec,
+    /// From target to lots.
+    #[serde(default)]
+    pub rounding: Rounding,
+    /// Largest min_lot ÷ target that `min_lot_if_nonzero` accepts.
+    #[serde(default = "three")]
+    pub max_inflation: Dec,
+    /// Buy what the leader sells.
+    #[serde(default)]
+    pub reverse: bool,
+    /// Leader instrument → follower instrument; absent means not copied.
+    pub symbol_map: BTreeMap<String, SymbolMap>,
+    /// Opens that are left out.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Type of opening orders.
+    #[serde(default)]
+    pub order_type: OrderType,
+    /// Distance of a limit open from the leader's price, basis points.
+    #[serde(default)]
+    pub max_slippage_bps: Dec,
+    /// Oldest leader trade that is opened, milliseconds.
+    #[serde(default = "minute_ms")]
+    pub max_age_ms: i64,
+    /// Oldest account value that is used, milliseconds.
+    #[serde(default = "hour_ms")]
+    pub account_max_age_ms: i64,
+    /// What a bust or correction does to the target.
+    #[serde(default)]
+    pub on_bust: OnBust,
+    /// What the missing part of a rejected open becomes.
+    #[serde(default)]
+    pub on_reject: OnReject,
+    /// How long a rejected open is tried again, milliseconds.
+    #[serde(default)]
+    pub retry_window_ms: i64,
+    /// Bounds of this subscription, with global and leader bounds folded in.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+const fn three() -> Dec {
+    Dec::from_int(3)
+}
+const fn minute_ms() -> i64 {
+    60_000
+}
+const fn hour_ms() -> i64 {
+    3_600_000
+}
+
+/// How much is copied.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sizing {
+    /// k units per leader unit.
+    Multiplier { k: Dec },
+    /// percent / 100 units per leader unit.
+    Percent { percent: Dec },
+    /// k lots per leader lot.
+    LotsMultiplier { k: Dec },
+    /// The same lots for every leader order.
+    Fixed { lots: Dec },
+    /// k x follower equity / leader equity, units per unit.
+    Equity { k: Dec },
+    /// k x follower balance / leader balance.
+    Balance { k: Dec },
+    /// k x follower free margin / leader free margin.
+    FreeMargin { k: Dec },
+    /// k x leader contract value / follower contract value, lots per lot.
+    Notional { k: Dec },
+    /// percent of the follower's equity in notional for every leader order.
+    PercentEquity { percent: Dec },
+}
+
+impl Sizing {
+    /// The mode's name in configuration and audit.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Sizing::Multiplier { .. } => "multiplier",
+            Sizing::Percent { .. } => "percent",
+            Sizing::LotsMultiplier { .. } => "lots_multiplier",
+            Sizing::Fixed { .. } => "fixed",
+            Sizing::Equity { .. } => "equity",
+            Sizing::Balance { .. } => "balance",
+            Sizing::FreeMargin { .. } => "free_margin",
+            Sizing::Notional { .. } => "notional",
+            Sizing::PercentEquity { .. } => "percent_equity",
+        }
+    }
+}
+
+/// From target to lots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounding {
+    /// Never more than the target.
+    #[default]
+    TowardZero,
+    /// The nearest step, ties toward zero.
+    Nearest,
+    /// Keep what is held until the target is a whole step away.
+    Hold,
+    /// Open the minimum lot where the target is smaller; keep it until the leader is flat.
+    MinLotIfNonzero,
+}
+
+impl Rounding {
+    /// The policy's name in configuration and audit.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rounding::TowardZero => "toward_zero",
+            Rounding::Nearest => "nearest",
+            Rounding::Hold => "hold",
+            Rounding::MinLotIfNonzero => "min_lot_if_nonzero",
+        }
+    }
+}
+
+/// One leader instrument at the follower's venue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SymbolMap {
+    /// Follower instrument.
+    pub instrument: String,
+    /// Follower units per leader unit, before sizing.
+    #[serde(default = "one")]
+    pub qty_factor: Dec,
+    /// Follower price per leader price.
+    #[serde(default = "one")]
+    pub price_factor: Dec,
+}
+
+const fn one() -> Dec {
+    Dec::ONE
+}
+
+/// Opens that are left out; closes are never filtered.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filters {
+    /// Leader instruments that are copied; none: all that are mapped.
+    pub instruments: Option<Vec<String>>,
+    /// Leader position sides that are copied.
+    pub side: SideFilter,
+    /// Smallest leader order that is copied, units.
+    pub min_order_qty: Dec,
+    /// Fields that a leader report must carry.
+    pub tags: Vec<(u32, String)>,
+}
+
+/// Leader position sides that are copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SideFilter {
+    /// Long and short.
+    #[default]
+    Both,
+    /// Long only.
+    Long,
+    /// Short only.
+    Short,
+}
+
+/// Type of opening orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderType {
+    /// At the market.
+    #[default]
+    Market,
+    /// Immediate-or-cancel at the leader's price plus the allowed slippage.
+    Limit,
+}
+
+/// What a bust or correction of a leader's trade does to the target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBust {
+    /// P moves, the target waits for the operator.
+    #[default]
+    Alert,
+}
+
+/// What the missing part of a rejected open becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReject {
+    /// Dropped.
+    #[default]
+    Drop,
+    /// Tried again inside the window.
+    Retry,
+}

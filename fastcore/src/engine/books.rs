@@ -1,0 +1,296 @@
+//! What follower brokers report: fills move the books, everything else moves the order (design 04).
+
+use super::leaders::set_values;
+use super::{Engine, Index};
+use crate::action::Sink;
+use crate::decimal::Dec;
+use crate::fix::{self, Message};
+use crate::leader::{Change, Counting, observe};
+use crate::ledger::abs;
+use crate::order::{Input, State};
+use crate::profile::{BustCum, FillQty, Profile};
+use crate::refusal::{Code, Refusal};
+use crate::report::{CancelReject, Inbound, Kind, Reject, Report, read};
+use std::sync::Arc;
+
+const MS: i64 = 1_000_000;
+/// No second cancel of an order this soon after the first was refused.
+const CANCEL_AGAIN_NS: i64 = 1_000 * MS;
+
+impl Engine {
+    pub(super) fn on_report<S: Sink>(&mut self, route: u32, raw: &[u8], sink: &mut S) {
+        let mut fields = std::mem::take(&mut self.fields);
+        match fix::parse(raw, &mut fields) {
+            Ok(message) => self.broker_message(route, &message, sink),
+            Err(e) => self.alert("garbled", format!("route {}: {e:?}", self.route_name(route)), sink),
+        }
+        self.fields = fields;
+    }
+
+    fn broker_message<S: Sink>(&mut self, route: u32, message: &Message<'_>, sink: &mut S) {
+        let ix = Arc::clone(&self.ix);
+        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        let Some(profile) = profile else { return };
+        match read(message, profile) {
+            Ok(Inbound::Execution(r)) => self.broker_execution(&ix, route, profile, &r, sink),
+            Ok(Inbound::CancelReject(r)) => self.cancel_rejected(&r, sink),
+            Ok(Inbound::BusinessReject(r)) => self.business_reject(&ix, route, &r, sink),
+            Ok(Inbound::SessionReject(r)) => {
+                let text = String::from_utf8_lossy(r.text).into_owned();
+                self.alert("session_reject", format!("route {}: {text}", self.route_name(route)), sink);
+            }
+            Ok(Inbound::Account(a)) => self.account_values(&ix, route, &a),
+            Ok(_) => {}
+            Err(e) => {
+                let text = format!("route {}: tag {}: {}", self.route_name(route), e.tag, e.why);
+                self.alert("unreadable", text, sink);
+            }
+        }
+    }
+
+    fn account_values(&mut self, ix: &Index, route: u32, a: &crate::report::Account<'_>) {
+        let name = ix.cfg.routes.get(route as usize).map_or("", |r| r.name.as_str());
+        let mine = |f: &crate::config::FollowerConfig| {
+            f.route == name && f.account.as_ref().is_none_or(|x| x.as_bytes() == a.account)
+        };
+        let at = self.st.at_ns;
+        if let Some(v) = ix.cfg.followers.iter().position(mine).and_then(|i| self.st.followers.get_mut(i)) {
+            set_values(v, a.balance, a.equity, a.free_margin, at);
+        }
+    }
+
+    fn order_of(&self, r: &Report<'_>) -> Option<u32> {
+        let by = |id: &[u8]| if id.is_empty() { None } else { self.st.ids.get(id).copied() };
+        by(r.cl_ord_id).or_else(|| by(r.orig_cl_ord_id))
+    }
+
+    fn broker_execution<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        route: u32,
+        profile: &Profile,
+        r: &Report<'_>,
+        sink: &mut S,
+    ) {
+        let Some(o) = self.order_of(r) else {
+            let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
+            return self.alert(
+                "foreign_order",
+                format!("report for ClOrdID {id:?}, which is not ours"),
+                sink,
+            );
+        };
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        if !r.order_id.is_empty() && order.order_id.is_empty() {
+            order.order_id = r.order_id.to_vec();
+        }
+        let (own_id, at, sub, before) = (order.cl_ord_id.clone(), order.line, order.sub, order.leaves());
+        let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
+        let counting = Counting {
+            by_last: profile.fill_qty == FillQty::LastQty,
+            bust_reduces_cum: profile.bust_cum == BustCum::Reduced,
+            factor: ix.unit(profile, instrument),
+        };
+        // Two brokers may use the same OrderID: executions are kept under our own ClOrdID.
+        let mut own = r.clone();
+        own.order_key = &own_id;
+        let mut seen = std::mem::take(&mut self.st.seen);
+        let change = observe(&mut seen, self.counting(o), false, &own, &counting);
+        self.st.seen = seen;
+        match change {
+            Change::Fill { qty, .. } => self.filled(o, at, qty, sink),
+            Change::Bust { delta } => self.busted(ix, o, at, delta, sink),
+            Change::Contradiction | Change::UnknownBust => {
+                self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
+                self.query(route, o);
+            }
+            Change::Duplicate if r.kind != Kind::Status => return,
+            Change::None | Change::Duplicate => {}
+        }
+        let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
+        self.transition(ix, route, o, r, sink);
+        let after = self.st.orders.get(o as usize);
+        let (ended, reduces) = after.map_or((false, false), |x| (x.state.is_done(), x.reduces));
+        if matches!(change, Change::Fill { .. }) && S::WANTS_DECISIONS {
+            self.outcome(o, r.last_px, sink);
+        }
+        if ended && before.is_positive() && lost.is_positive() {
+            self.remainder(ix, at, sub, reduces, lost, r.kind == Kind::Rejected);
+        }
+        self.work_line(ix, at, sink);
+    }
+
+    fn filled<S: Sink>(&mut self, o: u32, at: u32, qty: Dec, sink: &mut S) {
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        let leaves = order.leaves();
+        order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
+        let (buy, left, over) = (order.buy, order.leaves(), order.cum > order.qty);
+        let late = order.state.is_done();
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            let signed = if buy { qty.raw() } else { qty.raw().saturating_neg() };
+            ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
+            super::lines::add_working(
+                &mut ls.line,
+                buy,
+                Dec::from_raw(left.raw().saturating_sub(leaves.raw())),
+            );
+        }
+        self.st.follower_fills = self.st.follower_fills.saturating_add(1);
+        if over || late {
+            let what = if over { "filled more than ordered" } else { "filled after its end" };
+            self.alert(
+                "unexpected_fill",
+                format!("an order of ours was {what}: the books follow the broker"),
+                sink,
+            );
+        }
+    }
+
+    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        let signed = if order.buy { delta.raw() } else { delta.raw().saturating_neg() };
+        order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
+        }
+        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
+        self.lower(ix, at, abs(delta));
+    }
+
+    fn transition<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        let whole = order.cum >= order.qty;
+        let for_cancel = order.cancel_id.as_deref() == Some(r.cl_ord_id);
+        let input = match r.kind {
+            Kind::Trade if whole => Input::Fill,
+            Kind::Trade => Input::PartFill,
+            Kind::New | Kind::PendingNew | Kind::Restated { .. } | Kind::DoneForDay | Kind::Replaced => {
+                Input::Acknowledge
+            }
+            Kind::Canceled => Input::Cancel,
+            Kind::Expired => Input::Expire,
+            Kind::Rejected if for_cancel => return self.cancel_failed(o, sink),
+            Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
+            Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
+                return self.absent(route, o, sink);
+            }
+            Kind::Rejected => Input::Reject,
+            Kind::Status => match self.status_input(o, r) {
+                Some(input) => input,
+                None => return self.status_unknown(ix, route, o, r, sink),
+            },
+            Kind::Bust | Kind::Correct | Kind::PendingCancel | Kind::PendingReplace | Kind::Note(_) => return,
+        };
+        self.set_state(o, input, sink);
+        if input == Input::Reject {
+            self.refuse(Refusal::bare(Code::BrokerReject));
+        }
+    }
+
+    /// The state that a status answer proves; none when it proves nothing or absence.
+    fn status_input(&self, o: u32, r: &Report<'_>) -> Option<Input> {
+        let order = self.st.orders.get(o as usize)?;
+        let asked = order.query_no.to_string();
+        if !r.status_req_id.is_empty() && r.status_req_id != asked.as_bytes() {
+            return None; // the answer to an older question
+        }
+        match r.ord_status {
+            b'0' | b'A' | b'1' | b'6' | b'E' | b'5' if order.cum.is_zero() => Some(Input::Acknowledge),
+            b'0' | b'A' | b'1' | b'6' | b'E' | b'5' => Some(Input::PartFill),
+            b'2' if order.cum >= order.qty => Some(Input::Fill),
+            b'4' => Some(Input::Cancel),
+            b'C' => Some(Input::Expire),
+            b'8' if r.rej_reason != Some(b"5") => Some(Input::Reject),
+            _ => None,
+        }
+    }
+
+    fn status_unknown<S: Sink>(
+        &mut self,
+        _ix: &Arc<Index>,
+        route: u32,
+        o: u32,
+        r: &Report<'_>,
+        sink: &mut S,
+    ) {
+        let asked = self.st.orders.get(o as usize).map_or(0, |x| x.query_no).to_string();
+        let newest = r.status_req_id.is_empty() || r.status_req_id == asked.as_bytes();
+        if newest && r.ord_status == b'8' {
+            self.absent(route, o, sink);
+        }
+    }
+
+    /// What an ended order leaves: an open lowers the target or is tried again, a close is tried again after a pause.
+    fn remainder(&mut self, ix: &Index, at: u32, sub: u32, reduces: bool, lost: Dec, rejected: bool) {
+        let now = self.st.at_ns;
+        let timing = ix.cfg.timing;
+        let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
+        let retry = cfg.on_reject == crate::config::OnReject::Retry
+            && ls.line.open_until_ns > now
+            && now
+                < ls.line
+                    .open_until_ns
+                    .saturating_sub(cfg.max_age_ms.saturating_mul(MS))
+                    .saturating_add(cfg.retry_window_ms.saturating_mul(MS));
+        if rejected && (reduces || retry) {
+            ls.backoff_ms =
+                ls.backoff_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
+            ls.retry_at_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
+        } else {
+            ls.backoff_ms = 0;
+        }
+        if !(reduces || rejected && retry) {
+            self.lower(ix, at, lost);
+        }
+    }
+
+    fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
+        let by = |id: &[u8]| if id.is_empty() { None } else { self.st.ids.get(id).copied() };
+        match by(r.cl_ord_id).or_else(|| by(r.orig_cl_ord_id)) {
+            Some(o) => self.cancel_failed(o, sink),
+            None => {
+                self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
+            }
+        }
+    }
+
+    /// The order lives on, or its end is on the way: a fill or a status decides, never the reject itself.
+    pub(super) fn cancel_failed<S: Sink>(&mut self, o: u32, sink: &mut S) {
+        let now = self.st.at_ns;
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        if order.cancel_id.take().is_none() {
+            return;
+        }
+        order.cancel_after_ns = now.saturating_add(CANCEL_AGAIN_NS);
+        let (line, sub) = (order.line, order.sub);
+        if let Some(ls) = self.st.lines.get_mut(line as usize) {
+            ls.line.cancels = ls.line.cancels.saturating_sub(1);
+        }
+        let ix = Arc::clone(&self.ix);
+        let route = ix.subs.get(sub as usize).map_or(0, |s| s.route);
+        self.query(route, o);
+        self.work_line(&ix, line, sink);
+    }
+
+    fn business_reject<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, r: &Reject<'_>, sink: &mut S) {
+        let Some(o) = self.st.ids.get(r.ref_id).copied() else {
+            let text = String::from_utf8_lossy(r.text).into_owned();
+            return self.alert("business_reject", format!("route {}: {text}", self.route_name(route)), sink);
+        };
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        let (own, at, sub, lost, reduces) =
+            (order.cl_ord_id == r.ref_id, order.line, order.sub, order.leaves(), order.reduces);
+        if !own {
+            return self.cancel_failed(o, sink);
+        }
+        if order.state == State::Unknown {
+            return self.absent(route, o, sink);
+        }
+        if self.set_state(o, Input::Reject, sink) {
+            self.refuse(Refusal::bare(Code::BrokerReject));
+            self.remainder(ix, at, sub, reduces, lost, true);
+            self.work_line(ix, at, sink);
+        }
+    }
+}

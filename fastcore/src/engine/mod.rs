@@ -1,0 +1,219 @@
+//! `Engine::apply`: the only function that changes anything.
+
+mod books;
+mod leaders;
+mod lines;
+mod operator;
+mod routes;
+mod state;
+mod values;
+
+pub use state::{Index, LeaderState, LineState, RouteState, State};
+
+use crate::action::{Alert, Sink};
+use crate::config::{Config, ConfigError};
+use crate::decimal::Dec;
+use crate::event::{Event, EventKind};
+use crate::fix::Field;
+use crate::leader::LeaderOrder;
+use crate::link::SendKind;
+use crate::refusal::Refusal;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// What one event is known by while its orders are made.
+#[derive(Debug, Default)]
+struct Cause {
+    /// Hash of the event's identity.
+    id: u128,
+    /// Refusals and orders of the line being worked.
+    refusals: Vec<Refusal>,
+    orders: Vec<(Vec<u8>, Dec)>,
+    /// Orders made so far for the same subscription and cause.
+    slices: u16,
+}
+
+/// The deciding core.
+#[derive(Debug)]
+pub struct Engine {
+    ix: Arc<Index>,
+    st: State,
+    cause: Cause,
+    /// Messages of this event, in order of decision: route, order, kind.
+    pending: Vec<(u32, u32, SendKind)>,
+    /// Frames without orders: probes, acknowledgements, greetings.
+    frames: Vec<(u32, Vec<u8>)>,
+    fields: Vec<Field>,
+    buffer: Vec<u8>,
+}
+
+fn grow<T: Default>(list: &mut Vec<T>, len: usize) {
+    while list.len() < len {
+        list.push(T::default());
+    }
+}
+
+impl Engine {
+    /// An engine with nothing done yet.
+    ///
+    /// # Errors
+    /// `ConfigError` when a name is not defined or a number cannot be used.
+    pub fn new(config: Config) -> Result<Engine, ConfigError> {
+        let ix = Index::new(config)?;
+        let mut engine = Engine {
+            ix: Arc::new(ix),
+            st: State::default(),
+            cause: Cause::default(),
+            pending: Vec::new(),
+            frames: Vec::new(),
+            fields: Vec::new(),
+            buffer: Vec::new(),
+        };
+        engine.fit();
+        Ok(engine)
+    }
+
+    /// Room for every name of the configuration; starting positions of leaders that are new.
+    fn fit(&mut self) {
+        let known = self.st.leaders.len();
+        grow(&mut self.st.leaders, self.ix.cfg.leaders.len());
+        grow(&mut self.st.followers, self.ix.cfg.followers.len());
+        grow(&mut self.st.routes, self.ix.cfg.routes.len());
+        for (i, (leader, state)) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders).enumerate() {
+            if i < known {
+                continue;
+            }
+            for (n, instrument) in self.ix.cfg.instruments.iter().enumerate() {
+                let at = u32::try_from(n).unwrap_or(u32::MAX);
+                let given = leader.initial_positions.get(&instrument.name).copied();
+                if let Some(p) = given.or(leader.assume_flat.then_some(Dec::ZERO)) {
+                    state.positions.insert(at, p);
+                }
+            }
+        }
+    }
+
+    /// Whether a configuration may follow the present one while positions are held.
+    ///
+    /// # Errors
+    /// `ConfigError` naming what was removed or moved: names may only be added at the end.
+    pub fn accepts(&self, next: &Config) -> Result<(), ConfigError> {
+        let now = &self.ix.cfg;
+        extends("leader", now.leaders.iter().map(|x| &x.name), next.leaders.iter().map(|x| &x.name))?;
+        extends("route", now.routes.iter().map(|x| &x.name), next.routes.iter().map(|x| &x.name))?;
+        extends("follower", now.followers.iter().map(|x| &x.name), next.followers.iter().map(|x| &x.name))?;
+        extends(
+            "instrument",
+            now.instruments.iter().map(|x| &x.name),
+            next.instruments.iter().map(|x| &x.name),
+        )?;
+        extends(
+            "subscription",
+            now.subscriptions.iter().map(|x| &x.name),
+            next.subscriptions.iter().map(|x| &x.name),
+        )
+    }
+
+    /// Applies one event. Never panics and never fails: bad input becomes alerts and refusals.
+    pub fn apply<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        self.st.seq = ev.seq;
+        self.st.at_ns = ev.at_ns.max(self.st.at_ns);
+        self.cause.id = xxh3_128(format!("{}\u{1}row\u{1}{}", self.ix.cfg.deployment, ev.seq).as_bytes());
+        self.cause.slices = 0;
+        match ev.kind {
+            EventKind::Start => self.on_start(ev, sink),
+            EventKind::Leader => self.on_leader(ev, sink),
+            EventKind::Session => {}
+            EventKind::Link => self.on_link(ev, sink),
+            EventKind::Route => self.on_route(ev, sink),
+            EventKind::Unsent => self.on_unsent(ev, sink),
+            EventKind::Timer => {}
+            EventKind::Operator => self.on_operator(ev, sink),
+            EventKind::Quote => self.on_quote(ev, sink),
+        }
+        self.run_due(sink);
+        self.flush(sink);
+    }
+
+    /// When the next timer row is needed.
+    #[must_use]
+    pub fn next_due_ns(&self) -> Option<i64> {
+        let timers = self.st.due.first().map(|d| d.0);
+        let queues = self.st.routes.iter().flat_map(|r| [r.dispatched.front(), r.out.front()]);
+        queues.flatten().map(|q| q.0).chain(timers).min()
+    }
+
+    /// Running digest over (ClOrdID, side, qty, px) of every order made so far.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        self.st.digest
+    }
+
+    /// Name of a route.
+    #[must_use]
+    pub fn route_name(&self, route: u32) -> &str {
+        self.ix.cfg.routes.get(route as usize).map_or("", |r| r.name.as_str())
+    }
+
+    /// Index of a route.
+    #[must_use]
+    pub fn route_index(&self, name: &str) -> Option<u32> {
+        self.ix.cfg.routes.iter().position(|r| r.name == name).and_then(|i| u32::try_from(i).ok())
+    }
+
+    /// Highest MsgSeqNum(34) that a leader session gave us.
+    #[must_use]
+    pub fn last_msg_seq_num(&self, session: &str) -> Option<u64> {
+        self.st.seq_nums.get(session).copied()
+    }
+
+    /// The state, for status pages and tests.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.st
+    }
+
+    /// The configuration with its names resolved.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.ix
+    }
+
+    /// State from a snapshot, under a configuration that extends the one it was taken with.
+    pub(crate) fn with_state(config: Config, state: State) -> Result<Engine, ConfigError> {
+        let mut engine = Engine::new(config)?;
+        engine.st = state;
+        engine.fit();
+        Ok(engine)
+    }
+
+    fn alert<S: Sink>(&mut self, code: &'static str, text: String, sink: &mut S) {
+        let count = self.st.alerts.entry(code.to_owned()).or_insert(0);
+        *count = count.saturating_add(1);
+        sink.alert(&Alert { code, text });
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        let count = self.st.refusals.entry(refusal.code).or_insert(0);
+        *count = count.saturating_add(1);
+        self.cause.refusals.push(refusal);
+    }
+
+    fn counting(&mut self, order: u32) -> &mut LeaderOrder {
+        self.st.fills.entry(order).or_default()
+    }
+}
+
+fn extends<'a>(
+    what: &str,
+    now: impl Iterator<Item = &'a String>,
+    mut next: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    for name in now {
+        if next.next() != Some(name) {
+            let hint = "add names at the end, or begin a new state_dir once everything is flat";
+            return Err(ConfigError(format!("{what} {name:?} was removed or moved: {hint}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Operator commands: each one is a journaled event.
+
+use super::Engine;
+use super::leaders::set_values;
+use crate::action::Sink;
+use crate::decimal::Dec;
+use crate::event::Event;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    /// Stop every open, sticky.
+    Kill { who: String },
+    /// Opens are allowed again.
+    Arm { who: String },
+    /// Account values of a leader or follower by name.
+    Account {
+        #[serde(default)]
+        who: String,
+        account: String,
+        #[serde(default)]
+        balance: Option<Dec>,
+        #[serde(default)]
+        equity: Option<Dec>,
+        #[serde(default)]
+        free_margin: Option<Dec>,
+    },
+    /// The operator looked at a bust: opens on the leader's instruments go on.
+    BustResume { who: String, leader: String },
+}
+
+impl Engine {
+    pub(super) fn on_operator<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        let read: Result<Command, _> = serde_json::from_slice(ev.payload);
+        let command = match read {
+            Ok(c) => c,
+            Err(e) => return self.alert("bad_command", format!("operator command: {e}"), sink),
+        };
+        match command {
+            Command::Kill { who } => {
+                self.st.killed = true;
+                self.alert("kill", format!("kill switch set by {who}: no opens"), sink);
+            }
+            Command::Arm { who } if !who.is_empty() => {
+                self.st.killed = false;
+                self.alert("arm", format!("kill switch released by {who}"), sink);
+            }
+            Command::Arm { .. } => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
+            Command::Account { who, account, balance, equity, free_margin } => {
+                self.alert("account", format!("account values of {account} given by {who:?}"), sink);
+                self.named_account(&account, balance, equity, free_margin, sink);
+            }
+            Command::BustResume { who, leader } => self.bust_resume(&who, &leader, sink),
+        }
+    }
+
+    fn named_account<S: Sink>(
+        &mut self,
+        name: &str,
+        balance: Option<Dec>,
+        equity: Option<Dec>,
+        free: Option<Dec>,
+        sink: &mut S,
+    ) {
+        let at = self.st.at_ns;
+        let leader = self.ix.cfg.leaders.iter().position(|l| l.name == name);
+        let follower = self.ix.cfg.followers.iter().position(|f| f.name == name);
+        if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
+            set_values(&mut l.values, balance, equity, free, at);
+        } else if let Some(v) = follower.and_then(|i| self.st.followers.get_mut(i)) {
+            set_values(v, balance, equity, free, at);
+        } else {
+            self.alert("bad_command", format!("account {name:?} is neither a leader nor a follower"), sink);
+        }
+    }
+
+    fn bust_resume<S: Sink>(&mut self, who: &str, leader: &str, sink: &mut S) {
+        let at = self.ix.cfg.leaders.iter().position(|l| l.name == leader);
+        let Some(state) = at.and_then(|i| self.st.leaders.get(i)) else {
+            return self.alert("bad_command", format!("leader {leader:?} is not defined"), sink);
+        };
+        let lines: Vec<u32> = state.lines.values().flatten().copied().collect();
+        for l in lines {
+            if let Some(ls) = self.st.lines.get_mut(l as usize) {
+                ls.line.bust_hold = false;
+            }
+        }
+        self.alert("bust_resume", format!("opens after busts of {leader} allowed by {who}"), sink);
+    }
+}

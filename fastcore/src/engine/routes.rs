@@ -1,0 +1,542 @@
+//! Routes: what was sent, what was not, and who is asked (design 06).
+
+use super::lines::{DUE_HELD, DUE_LINE, DUE_QUERY, add_working};
+use super::{Engine, Index};
+use crate::action::{Outcome, Sink};
+use crate::decimal::Dec;
+use crate::event::Event;
+use crate::link::{self, Frame, Greet, OrdersWriter, Row, SendKind};
+use crate::order::{Input, State, next};
+use crate::outbound;
+use crate::profile::{QueryCovers, Recovery};
+use std::sync::Arc;
+
+const MS: i64 = 1_000_000;
+/// A try that the route could not send is dispatched again after this.
+const AGAIN_NS: i64 = 200 * MS;
+
+impl Engine {
+    /// Moves an order along the table and keeps the line's working quantities true. False: illegal, nothing changed.
+    pub(super) fn set_state<S: Sink>(&mut self, o: u32, input: Input, sink: &mut S) -> bool {
+        let now = self.st.at_ns;
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return false };
+        let Some(after) = next(order.state, input) else { return false };
+        let (before, leaves) = (order.state, order.leaves());
+        order.state = after;
+        order.since_ns = now;
+        let left = order.leaves();
+        let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
+        let cancel = if ended { order.cancel_id.take() } else { None };
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            add_working(&mut ls.line, buy, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            match (before == State::Unknown, after == State::Unknown) {
+                (false, true) => ls.line.unknown = ls.line.unknown.saturating_add(1),
+                (true, false) => ls.line.unknown = ls.line.unknown.saturating_sub(1),
+                _ => {}
+            }
+            if ended {
+                ls.live.retain(|x| *x != o);
+                ls.line.cancels = ls.line.cancels.saturating_sub(u32::from(cancel.is_some()));
+            }
+        }
+        if S::WANTS_DECISIONS && before != after {
+            self.outcome(o, None, sink);
+        }
+        true
+    }
+
+    pub(super) fn outcome<S: Sink>(&self, o: u32, px: Option<Dec>, sink: &mut S) {
+        if let Some(x) = self.st.orders.get(o as usize) {
+            sink.outcome(&Outcome {
+                sub: x.sub,
+                cl_ord_id: &x.cl_ord_id,
+                state: x.state.name(),
+                qty: x.qty,
+                cum_qty: x.cum,
+                px,
+                at_ns: self.st.at_ns,
+            });
+        }
+    }
+
+    pub(super) fn on_start<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        #[derive(serde::Deserialize)]
+        struct Start {
+            epoch: u64,
+            config: crate::config::Config,
+        }
+        let read: Result<Start, _> = serde_json::from_slice(ev.payload);
+        let start = match read {
+            Ok(s) => s,
+            Err(e) => return self.alert("bad_start", format!("START row: {e}"), sink),
+        };
+        self.st.epoch = start.epoch;
+        for r in &mut self.st.routes {
+            (r.incarnation, r.synced, r.up) = (0, false, false);
+        }
+        let made = self.accepts(&start.config).and_then(|()| Index::new(start.config));
+        match made {
+            Ok(ix) => {
+                self.ix = Arc::new(ix);
+                self.fit();
+            }
+            Err(e) => self.alert("bad_start", e.to_string(), sink),
+        }
+    }
+
+    pub(super) fn on_link<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        let Some(at) = self.route_index(ev.session) else {
+            return self.alert("unknown_route", format!("{} is no route", ev.session), sink);
+        };
+        let hello = match link::decode(ev.payload) {
+            Ok(Frame::Hello(h)) if !ev.payload.is_empty() => h,
+            _ => {
+                if let Some(r) = self.st.routes.get_mut(at as usize) {
+                    (r.incarnation, r.synced, r.up) = (0, false, false);
+                }
+                return;
+            }
+        };
+        if hello.highest_journal_no > ev.seq {
+            self.st.killed = true;
+            let text = format!(
+                "route {} saw journal row {}, ours ends at {}",
+                ev.session, hello.highest_journal_no, ev.seq
+            );
+            self.alert("journal_tail_lost", text, sink);
+        }
+        let session = self.ix.cfg.routes.get(at as usize).map_or("", |r| r.session.as_str()).to_owned();
+        let (epoch, kill) = (self.st.epoch, 0);
+        if let Some(r) = self.st.routes.get_mut(at as usize) {
+            if r.log_id != hello.log_id {
+                (r.log_id, r.last_row) = (hello.log_id, 0);
+            }
+            r.incarnation = hello.incarnation;
+            r.synced = false;
+            r.up = hello.sessions().any(|s| s == session);
+            let greet = Greet { epoch, incarnation: hello.incarnation, acked_row: r.last_row, kill };
+            self.frames.push((at, link::encode_greet(&greet)));
+        }
+    }
+
+    pub(super) fn on_route<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        let Some(at) = self.route_index(ev.session) else {
+            return self.alert("unknown_route", format!("{} is no route", ev.session), sink);
+        };
+        let rows = match link::decode(ev.payload) {
+            Ok(Frame::Rows(rows)) => rows,
+            _ => {
+                return self.alert(
+                    "garbled_rows",
+                    format!("route {}: not a frame of rows", ev.session),
+                    sink,
+                );
+            }
+        };
+        for row in rows.iter() {
+            let Some(r) = self.st.routes.get_mut(at as usize) else { return };
+            if row.row_no <= r.last_row {
+                continue;
+            }
+            r.last_row = row.row_no;
+            self.cause.slices = 0;
+            let seed = format!("{}\u{1}{}\u{1}{}", self.ix.cfg.deployment, ev.seq, row.row_no);
+            self.cause.id = xxhash_rust::xxh3::xxh3_128(seed.as_bytes());
+            self.row(at, &row.row, sink);
+        }
+        let last = self.st.routes.get(at as usize).map_or(0, |r| r.last_row);
+        self.frames.push((at, link::encode_ack(last)));
+    }
+
+    fn row<S: Sink>(&mut self, at: u32, row: &Row<'_>, sink: &mut S) {
+        match row {
+            Row::Out { keys, .. } => {
+                for (id, try_no) in keys.iter() {
+                    self.went_out(at, id.as_bytes(), try_no, sink);
+                }
+            }
+            Row::NotSent { cl_ord_id, try_no, .. } => self.not_sent(at, cl_ord_id.as_bytes(), *try_no, sink),
+            Row::In { raw, .. } => self.on_report(at, raw, sink),
+            Row::Refused { session, .. } => {
+                self.alert(
+                    "we_rejected",
+                    format!("{session}: our FIX engine rejected a broker's message"),
+                    sink,
+                );
+            }
+            Row::Sync { incarnation, epoch } => self.synced(at, *incarnation, *epoch, sink),
+            Row::Logon { .. } => {
+                if let Some(r) = self.st.routes.get_mut(at as usize) {
+                    r.up = true;
+                }
+                let p = self
+                    .ix
+                    .route_profiles
+                    .get(at as usize)
+                    .and_then(|p| self.ix.cfg.profiles.get(*p as usize));
+                if p.is_some_and(|p| p.recovery != Recovery::Resend) {
+                    self.ask_all(at, sink);
+                }
+                self.release(at, sink);
+            }
+            Row::Logout { .. } => {
+                if let Some(r) = self.st.routes.get_mut(at as usize) {
+                    r.up = false;
+                }
+            }
+            Row::Gap { session, .. } => {
+                self.alert("gap", format!("{session}: the broker skipped reports that we asked for"), sink);
+                self.ask_all(at, sink);
+            }
+        }
+    }
+
+    fn went_out<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
+        let Some(o) = self.st.ids.get(id).copied() else { return };
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        if order.cl_ord_id != id || order.try_no != try_no || order.state != State::Dispatched {
+            return;
+        }
+        self.set_state(o, Input::OutRow, sink);
+        let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.ack_timeout_ms.saturating_mul(MS));
+        if let Some(r) = self.st.routes.get_mut(at as usize) {
+            r.out.push_back((due, o, try_no));
+        }
+        // A target that moved meanwhile may want it withdrawn.
+        self.rework(o, sink);
+    }
+
+    fn not_sent<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
+        let Some(o) = self.st.ids.get(id).copied() else { return };
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        if order.cl_ord_id != id {
+            return self.cancel_failed(o, sink);
+        }
+        if order.try_no == try_no && order.state == State::Dispatched {
+            self.hold(at, o, Input::NotSent, sink);
+            self.st.due.insert((self.st.at_ns.saturating_add(AGAIN_NS), DUE_HELD, o));
+        }
+    }
+
+    /// Back to held under the next try number; answers for the old one are ignored from now on.
+    fn hold<S: Sink>(&mut self, at: u32, o: u32, input: Input, sink: &mut S) {
+        if !self.set_state(o, input, sink) {
+            return;
+        }
+        if let Some(order) = self.st.orders.get_mut(o as usize) {
+            order.try_no = order.try_no.saturating_add(1);
+        }
+        if let Some(r) = self.st.routes.get_mut(at as usize) {
+            r.held.insert(o);
+        }
+    }
+
+    /// Every older row is applied: what was dispatched and has no OUT row never left.
+    fn synced<S: Sink>(&mut self, at: u32, incarnation: u64, epoch: u64, sink: &mut S) {
+        let now_epoch = self.st.epoch;
+        let Some(r) = self.st.routes.get_mut(at as usize) else { return };
+        if r.incarnation != incarnation || epoch != now_epoch {
+            return;
+        }
+        r.synced = true;
+        let of_route: Vec<u32> = self.live_of(at);
+        for o in of_route {
+            match self.st.orders.get(o as usize).map(|x| x.state) {
+                Some(State::Dispatched) => self.hold(at, o, Input::NotSent, sink),
+                Some(State::Out) => self.doubt(at, o, sink),
+                _ => {}
+            }
+        }
+        self.release(at, sink);
+    }
+
+    fn live_of(&self, route: u32) -> Vec<u32> {
+        let on = |l: &&super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == route);
+        self.st.lines.iter().filter(on).flat_map(|l| l.live.iter().copied()).collect()
+    }
+
+    /// The route is ready: held orders go out, lines that wanted a cancel are worked.
+    fn release<S: Sink>(&mut self, at: u32, sink: &mut S) {
+        if !self.st.routes.get(at as usize).is_some_and(super::RouteState::ready) {
+            return;
+        }
+        let held: Vec<u32> =
+            self.st.routes.get(at as usize).map(|r| r.held.iter().copied().collect()).unwrap_or_default();
+        for o in held {
+            self.again(at, o, sink);
+        }
+        let on = |l: &super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == at);
+        let lines: Vec<usize> =
+            self.st.lines.iter().enumerate().filter(|(_, l)| on(l)).map(|(i, _)| i).collect();
+        let ix = Arc::clone(&self.ix);
+        for l in lines {
+            self.work_line(&ix, u32::try_from(l).unwrap_or(u32::MAX), sink);
+        }
+    }
+
+    /// A held order: sent if its route is ready and it is fresh, given up if it is an open past its deadline.
+    fn again<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        if order.state != State::Held {
+            return;
+        }
+        let (deadline, line) = (order.deadline_ns, order.line);
+        if deadline != 0 && deadline <= self.st.at_ns {
+            let ix = Arc::clone(&self.ix);
+            self.end_unsent(&ix, o, true, sink);
+            self.work_line(&ix, line, sink);
+        } else if self.st.routes.get(at as usize).is_some_and(super::RouteState::ready) {
+            self.pending.push((at, o, SendKind::New));
+        } else if deadline != 0 {
+            self.st.due.insert((deadline, DUE_HELD, o));
+        }
+    }
+
+    /// Out without a report: unknown, and asked about.
+    fn doubt<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
+        if self.set_state(o, Input::Silence, sink) {
+            self.query(at, o);
+        }
+    }
+
+    fn ask_all<S: Sink>(&mut self, at: u32, sink: &mut S) {
+        for o in self.live_of(at) {
+            match self.st.orders.get(o as usize).map(|x| x.state) {
+                Some(State::Out) => self.doubt(at, o, sink),
+                Some(State::Acknowledged | State::PartlyFilled | State::Unknown) => self.query(at, o),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn query(&mut self, at: u32, o: u32) {
+        let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.query_retry_ms.saturating_mul(MS));
+        if let Some(order) = self.st.orders.get_mut(o as usize) {
+            order.query_no = order.query_no.saturating_add(1);
+        }
+        self.st.due.insert((due, DUE_QUERY, o));
+        self.pending.push((at, o, SendKind::Status));
+    }
+
+    /// The broker does not know the order (06): proof only after the settle time, and where its queries cover all.
+    pub(super) fn absent<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
+        let ix = Arc::clone(&self.ix);
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        let settled =
+            order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS)) <= self.st.at_ns;
+        let profile = ix.route_profiles.get(at as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        if order.state != State::Unknown || !settled {
+            return; // asked again when the query is due
+        }
+        if profile.is_none_or(|p| p.query_covers != QueryCovers::All) {
+            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
+            return self.alert(
+                "unknown_order",
+                format!("{id}: the venue's queries cannot prove absence"),
+                sink,
+            );
+        }
+        self.hold(at, o, Input::Absent, sink);
+        self.again(at, o, sink);
+    }
+
+    pub(super) fn on_unsent<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        let Some(at) = self.route_index(ev.session) else { return };
+        if let Ok(Frame::Orders(orders)) = link::decode(ev.payload) {
+            for x in orders.iter() {
+                self.not_sent(at, x.cl_ord_id.as_bytes(), x.try_no, sink);
+            }
+        }
+    }
+
+    fn rework<S: Sink>(&mut self, o: u32, sink: &mut S) {
+        if let Some(line) = self.st.orders.get(o as usize).map(|x| x.line) {
+            let ix = Arc::clone(&self.ix);
+            self.work_line(&ix, line, sink);
+        }
+    }
+
+    /// Everything that is due now.
+    pub(super) fn run_due<S: Sink>(&mut self, sink: &mut S) {
+        let now = self.st.at_ns;
+        for at in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {
+            self.run_queues(at, now, sink);
+        }
+        // Bounded: what a timer makes due again lies in the future.
+        while let Some(first) = self.st.due.first().copied().filter(|d| d.0 <= now) {
+            self.st.due.remove(&first);
+            let (_, kind, id) = first;
+            let ix = Arc::clone(&self.ix);
+            if kind == DUE_LINE {
+                self.cause.slices = 0;
+                self.work_line(&ix, id, sink);
+                continue;
+            }
+            let Some(order) = self.st.orders.get(id as usize) else { continue };
+            let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
+            match kind {
+                DUE_HELD => self.again(route, id, sink),
+                DUE_QUERY if order.state == State::Unknown => self.query(route, id),
+                _ => {}
+            }
+        }
+    }
+
+    fn run_queues<S: Sink>(&mut self, at: u32, now: i64, sink: &mut S) {
+        loop {
+            let Some(r) = self.st.routes.get_mut(at as usize) else { return };
+            let Some((due, o, try_no)) = r.dispatched.front().copied() else { break };
+            let order = self.st.orders.get(o as usize);
+            let open = order.is_some_and(|x| x.state == State::Dispatched && x.try_no == try_no);
+            if open && due > now {
+                break;
+            }
+            r.dispatched.pop_front();
+            if let (true, Some(x)) = (open, order) {
+                let again = now.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
+                r.dispatched.push_back((again, o, try_no));
+                if let Ok(frame) = link::encode_probe(&x.cl_ord_id, try_no) {
+                    self.frames.push((at, frame));
+                }
+            }
+        }
+        loop {
+            let Some(r) = self.st.routes.get_mut(at as usize) else { return };
+            let Some((due, o, try_no)) = r.out.front().copied() else { break };
+            let order = self.st.orders.get(o as usize);
+            let open = order.is_some_and(|x| x.state == State::Out && x.try_no == try_no);
+            if open && due > now {
+                break;
+            }
+            r.out.pop_front();
+            if open {
+                self.doubt(at, o, sink);
+            }
+        }
+    }
+
+    /// Hands this event's messages to their routes: one ORDERS frame a route.
+    pub(super) fn flush<S: Sink>(&mut self, sink: &mut S) {
+        for (route, frame) in std::mem::take(&mut self.frames) {
+            sink.frame(route, &frame);
+        }
+        let mut pending = std::mem::take(&mut self.pending);
+        let ix = Arc::clone(&self.ix);
+        while let Some(route) = pending.first().map(|p| p.0) {
+            let (mine, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(|p| p.0 == route);
+            pending = rest;
+            self.send(&ix, route, &mine, sink);
+        }
+    }
+
+    fn send<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, list: &[(u32, u32, SendKind)], sink: &mut S) {
+        let ready = self.st.routes.get(route as usize).is_some_and(super::RouteState::ready);
+        let incarnation = self.st.routes.get(route as usize).map_or(0, |r| r.incarnation);
+        let mut bytes = std::mem::take(&mut self.buffer);
+        let mut left = list;
+        while !left.is_empty() {
+            bytes.clear();
+            let mut writer = OrdersWriter::begin(&mut bytes, self.st.epoch, incarnation, self.st.seq);
+            let mut taken = 0_usize;
+            for (_, o, kind) in left {
+                if ready && !self.write_one(ix, route, *o, *kind, incarnation, &mut writer, sink) && taken > 0
+                {
+                    break; // the frame is full: the next one takes it
+                }
+                taken = taken.saturating_add(1);
+                if !ready && *kind == SendKind::New {
+                    self.wait(route, *o);
+                }
+            }
+            if writer.finish() > 0 {
+                sink.frame(route, &bytes);
+            }
+            left = left.get(taken..).unwrap_or(&[]);
+        }
+        self.buffer = bytes;
+    }
+
+    fn wait(&mut self, route: u32, o: u32) {
+        let deadline = self.st.orders.get(o as usize).map_or(0, |x| x.deadline_ns);
+        if let Some(r) = self.st.routes.get_mut(route as usize) {
+            r.held.insert(o);
+        }
+        if deadline != 0 {
+            self.st.due.insert((deadline, DUE_HELD, o));
+        }
+    }
+
+    /// Writes one message into the frame. False: the frame is full and nothing changed.
+    #[allow(clippy::too_many_arguments)]
+    fn write_one<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        route: u32,
+        o: u32,
+        kind: SendKind,
+        incarnation: u64,
+        w: &mut OrdersWriter<'_>,
+        sink: &mut S,
+    ) -> bool {
+        let now = self.st.at_ns;
+        let Some(order) = self.st.orders.get(o as usize) else { return true };
+        let stale = match kind {
+            SendKind::New => order.state != State::Held,
+            SendKind::Cancel => order.cancel_id.is_none(),
+            _ => order.state.is_done(),
+        };
+        let (Some(s), Some(r)) = (ix.subs.get(order.sub as usize), ix.cfg.routes.get(route as usize)) else {
+            return true;
+        };
+        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        let (Some(profile), false) = (profile, stale) else { return true };
+        let follower = ix.cfg.followers.get(s.follower as usize);
+        let instrument = self.st.lines.get(order.line as usize).map_or(0, |l| l.follower_instrument);
+        let symbol = ix.follower_symbols.get(s.follower as usize).and_then(|m| m.get(&instrument));
+        let account = follower.and_then(|f| f.account.as_deref()).filter(|_| profile.account_on_order);
+        let to = outbound::Route {
+            profile,
+            account,
+            symbol: symbol.map_or("", String::as_str),
+            unit: ix.unit(profile, instrument),
+        };
+        let query_id = order.query_no.to_string();
+        let cancel_id = order.cancel_id.clone().unwrap_or_default();
+        let status_id = [&order.cl_ord_id[..], b".", query_id.as_bytes()].concat();
+        let (key, try_no, deadline) = match kind {
+            SendKind::New => (&order.cl_ord_id, order.try_no, order.deadline_ns),
+            SendKind::Cancel => (&cancel_id, 1, 0),
+            _ => (&status_id, 1, 0),
+        };
+        let written = w.order_if(key, try_no, kind, deadline, &r.session, |out| match kind {
+            SendKind::New => outbound::new_order(out, order, &to, now).is_ok(),
+            SendKind::Cancel => outbound::cancel(out, order, &to, now).is_ok(),
+            _ => outbound::status(out, order, &to, query_id.as_bytes()).is_ok(),
+        });
+        match (written, kind) {
+            (Err(_), _) => return false,
+            (Ok(true), SendKind::New) => self.handed_over(route, o, incarnation, sink),
+            (Ok(false), SendKind::New) => {
+                self.end_unsent(ix, o, true, sink);
+                self.alert("unwritable", "an order cannot be written: account or symbol".to_owned(), sink);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn handed_over<S: Sink>(&mut self, route: u32, o: u32, incarnation: u64, sink: &mut S) {
+        self.set_state(o, Input::Dispatch, sink);
+        self.st.orders_sent = self.st.orders_sent.saturating_add(1);
+        let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
+        let mut try_no = 1;
+        if let Some(order) = self.st.orders.get_mut(o as usize) {
+            order.incarnation = incarnation;
+            try_no = order.try_no;
+        }
+        if let Some(r) = self.st.routes.get_mut(route as usize) {
+            r.held.remove(&o);
+            r.dispatched.push_back((due, o, try_no));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Everything that an event can change, and the indexes made from the configuration.
+
+use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, SubscriptionConfig};
+use crate::decimal::{Dec, Round};
+use crate::leader::{LeaderOrder, Seen};
+use crate::ledger::{Grid, Line};
+use crate::order::Order;
+use crate::profile::{Profile, QuantityUnit};
+use crate::refusal::Code;
+use crate::sizing::Values;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// One leader account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LeaderState {
+    /// Signed units by instrument; absent: not known.
+    pub positions: BTreeMap<u32, Dec>,
+    /// Orders by key.
+    pub orders: FxHashMap<u128, LeaderOrder>,
+    /// Reports and executions.
+    pub seen: Seen,
+    /// Account values.
+    pub values: Values,
+    /// Ledger lines by leader instrument.
+    pub lines: BTreeMap<u32, Vec<u32>>,
+    /// Executions counted.
+    pub executions: u64,
+}
+
+/// One ledger line with its orders.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LineState {
+    /// Subscription.
+    pub sub: u32,
+    /// Leader instrument.
+    pub instrument: u32,
+    /// Follower instrument.
+    pub follower_instrument: u32,
+    /// The ledger.
+    pub line: Line,
+    /// Orders that are not done.
+    pub live: Vec<u32>,
+    /// Leader's last price, for limit opens.
+    pub leader_px: Option<Dec>,
+    /// No close before this, after a reject.
+    pub retry_at_ns: i64,
+    /// Next pause after a reject, milliseconds.
+    pub backoff_ms: i64,
+}
+
+/// One route.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RouteState {
+    /// The process that is linked now; 0: none.
+    pub incarnation: u64,
+    /// Its SYNC row was reached.
+    pub synced: bool,
+    /// Its FIX session is logged on.
+    pub up: bool,
+    /// Identity of its file.
+    pub log_id: u64,
+    /// Highest row applied.
+    pub last_row: u64,
+    /// Orders that wait for the route.
+    pub held: BTreeSet<u32>,
+    /// Dispatched orders by due time of the probe.
+    pub dispatched: VecDeque<(i64, u32, u16)>,
+    /// Orders that went out, by due time of the first report.
+    pub out: VecDeque<(i64, u32, u16)>,
+}
+
+impl RouteState {
+    /// Orders may be handed over.
+    #[must_use]
+    pub const fn ready(&self) -> bool {
+        self.synced && self.up
+    }
+}
+
+/// Best prices of an instrument.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Quote {
+    /// Bid.
+    pub bid: Dec,
+    /// Ask.
+    pub ask: Dec,
+    /// When.
+    pub at_ns: i64,
+}
+
+/// Everything that an event can change.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Last event.
+    pub seq: u64,
+    /// Time of the last event.
+    pub at_ns: i64,
+    /// Start of the core that decides now.
+    pub epoch: u64,
+    /// Running digest of the orders.
+    pub digest: u128,
+    /// Kill switch, global.
+    pub killed: bool,
+    /// By leader index.
+    pub leaders: Vec<LeaderState>,
+    /// Account values by follower index.
+    pub followers: Vec<Values>,
+    /// Ledger lines.
+    pub lines: Vec<LineState>,
+    /// Orders of ours, all of them.
+    pub orders: Vec<Order>,
+    /// ClOrdID(11), orders and cancels, to order.
+    pub ids: FxHashMap<Vec<u8>, u32>,
+    /// By route index.
+    pub routes: Vec<RouteState>,
+    /// Reports of follower brokers that are known.
+    pub seen: Seen,
+    /// Counting of follower orders.
+    pub fills: FxHashMap<u32, LeaderOrder>,
+    /// By instrument index.
+    pub quotes: BTreeMap<u32, Quote>,
+    /// Highest MsgSeqNum(34) by leader session.
+    pub seq_nums: BTreeMap<String, u64>,
+    /// Refusals by code.
+    pub refusals: BTreeMap<Code, u64>,
+    /// Alerts by code.
+    pub alerts: BTreeMap<String, u64>,
+    /// Things that are due: time, kind, index.
+    pub due: BTreeSet<(i64, u8, u32)>,
+    /// Which follower is served first.
+    pub rotation: u64,
+    /// Orders handed to routes, fills received.
+    pub orders_sent: u64,
+    /// Fills received from follower brokers.
+    pub follower_fills: u64,
+}
+
+/// A subscription with its names resolved.
+#[derive(Clone, Debug)]
+pub struct SubIndex {
+    /// Follower index.
+    pub follower: u32,
+    /// Leader index.
+    pub leader: u32,
+    /// Route index.
+    pub route: u32,
+    /// Name's hash, part of every ClOrdID.
+    pub hash: u64,
+    /// Leader instrument → follower instrument, quantity factor, price factor.
+    pub map: BTreeMap<u32, (u32, Dec, Dec)>,
+    /// Leader instruments that pass the filter; none: all.
+    pub instruments: Option<BTreeSet<u32>>,
+}
+
+/// The configuration with its names resolved.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// As given.
+    pub cfg: Config,
+    /// Lot grid by instrument.
+    pub grids: Vec<Grid>,
+    /// Profile index by leader.
+    pub leader_profiles: Vec<u32>,
+    /// Profile index by route.
+    pub route_profiles: Vec<u32>,
+    /// Symbol text → instrument by leader.
+    pub leader_symbols: Vec<BTreeMap<Vec<u8>, u32>>,
+    /// Instrument → symbol text by follower.
+    pub follower_symbols: Vec<BTreeMap<u32, String>>,
+    /// Instruments that a follower may not open.
+    pub restricted: Vec<BTreeSet<u32>>,
+    /// By subscription.
+    pub subs: Vec<SubIndex>,
+    /// Subscriptions by leader.
+    pub subs_of: Vec<Vec<u32>>,
+}
+
+fn find<'a>(mut names: impl Iterator<Item = &'a str>, name: &str, what: &str) -> Result<u32, ConfigError> {
+    let at = names.position(|n| n == name);
+    at.and_then(|i| u32::try_from(i).ok())
+        .ok_or_else(|| ConfigError(format!("{what} {name:?} is not defined")))
+}
+
+fn grid(i: &InstrumentConfig) -> Result<Grid, ConfigError> {
+    let bad = |what: &str| ConfigError(format!("instrument {:?}: {what}", i.name));
+    let step = i.lot_step.mul(i.contract_size, Round::HalfEven).filter(|s| s.is_positive());
+    let min = i.min_lot.mul(i.contract_size, Round::HalfEven);
+    let step = step.ok_or_else(|| bad("lot_step x contract_size must be positive"))?;
+    let min = min.filter(|m| *m >= step).ok_or_else(|| bad("min_lot must be at least lot_step"))?;
+    Ok(Grid { step, min })
+}
+
+impl Index {
+    /// Resolves every name.
+    ///
+    /// # Errors
+    /// `ConfigError` for the first name that is not defined or number that cannot be used.
+    pub fn new(cfg: Config) -> Result<Index, ConfigError> {
+        let grids = cfg.instruments.iter().map(grid).collect::<Result<Vec<_>, _>>()?;
+        let instrument = |n: &str| find(cfg.instruments.iter().map(|i| i.name.as_str()), n, "instrument");
+        let profile = |n: &str| find(cfg.profiles.iter().map(|p| p.name.as_str()), n, "profile");
+        let leader_profiles =
+            cfg.leaders.iter().map(|l| profile(&l.profile)).collect::<Result<Vec<_>, _>>()?;
+        let route_profiles = cfg.routes.iter().map(|r| profile(&r.profile)).collect::<Result<Vec<_>, _>>()?;
+        let mut leader_symbols = Vec::new();
+        for l in &cfg.leaders {
+            leader_symbols.push(symbols_in(l, &instrument)?);
+        }
+        let (mut follower_symbols, mut restricted) = (Vec::new(), Vec::new());
+        for f in &cfg.followers {
+            let mut out = BTreeMap::new();
+            for (text, name) in &f.symbols {
+                out.insert(instrument(name)?, text.clone());
+            }
+            follower_symbols.push(out);
+            restricted.push(f.restricted.iter().map(|n| instrument(n)).collect::<Result<BTreeSet<_>, _>>()?);
+        }
+        let mut subs = Vec::new();
+        let mut subs_of = vec![Vec::new(); cfg.leaders.len()];
+        for (i, s) in cfg.subscriptions.iter().enumerate() {
+            let sub = resolve(s, &cfg, &instrument)?;
+            if let Some(list) = subs_of.get_mut(sub.leader as usize) {
+                list.push(u32::try_from(i).unwrap_or(u32::MAX));
+            }
+            subs.push(sub);
+        }
+        Ok(Index {
+            grids,
+            leader_profiles,
+            route_profiles,
+            leader_symbols,
+            follower_symbols,
+            restricted,
+            subs,
+            subs_of,
+            cfg,
+        })
+    }
+
+    /// Units in one quantity of a profile for an instrument.
+    #[must_use]
+    pub fn unit(&self, profile: &Profile, instrument: u32) -> Dec {
+        match profile.quantity_unit {
+            QuantityUnit::Units => Dec::ONE,
+            QuantityUnit::Lots | QuantityUnit::Contracts => {
+                self.cfg.instruments.get(instrument as usize).map_or(Dec::ONE, |i| i.contract_size)
+            }
+        }
+    }
+}
+
+fn symbols_in(
+    l: &LeaderConfig,
+    instrument: &impl Fn(&str) -> Result<u32, ConfigError>,
+) -> Result<BTreeMap<Vec<u8>, u32>, ConfigError> {
+    l.symbols.iter().map(|(text, name)| Ok((text.clone().into_bytes(), instrument(name)?))).collect()
+}
+
+fn resolve(
+    s: &SubscriptionConfig,
+    cfg: &Config,
+    instrument: &impl Fn(&str) -> Result<u32, ConfigError>,
+) -> Result<SubIndex, ConfigError> {
+    let follower = find(cfg.followers.iter().map(|f| f.name.as_str()), &s.follower, "follower")?;
+    let leader = find(cfg.leaders.iter().map(|l| l.name.as_str()), &s.leader, "leader")?;
+    let route_name = cfg.followers.get(follower as usize).map_or("", |f| f.route.as_str());
+    let route = find(cfg.routes.iter().map(|r| r.name.as_str()), route_name, "route")?;
+    let mut map = BTreeMap::new();
+    for (name, m) in &s.symbol_map {
+        map.insert(instrument(name)?, (instrument(&m.instrument)?, m.qty_factor, m.price_factor));
+    }
+    let instruments = match &s.filters.instruments {
+        Some(list) => Some(list.iter().map(|n| instrument(n)).collect::<Result<BTreeSet<_>, _>>()?),
+        None => None,
+    };
+    let hash = xxhash_rust::xxh3::xxh3_64(s.name.as_bytes());
+    Ok(SubIndex { follower, leader, route, hash, map, instruments })
+}

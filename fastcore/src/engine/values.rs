@@ -1,0 +1,94 @@
+//! Account values, quotes and exchange rates: what sizing is allowed to know.
+
+use super::Engine;
+use crate::action::Sink;
+use crate::config::{InstrumentConfig, SubscriptionConfig};
+use crate::decimal::{Dec, Round};
+use crate::engine::state::Quote;
+use crate::event::Event;
+use crate::sizing::{Inputs, Values};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuoteText {
+    instrument: String,
+    bid: Dec,
+    ask: Dec,
+}
+
+impl Engine {
+    pub(super) fn on_quote<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        let read: Result<QuoteText, _> = serde_json::from_slice(ev.payload);
+        let Ok(q) = read else {
+            return self.alert("bad_quote", "quote event is not {instrument, bid, ask}".to_owned(), sink);
+        };
+        let at = self.ix.cfg.instruments.iter().position(|i| i.name == q.instrument);
+        match at.and_then(|i| u32::try_from(i).ok()) {
+            Some(i) => self.quote(i, q.bid, q.ask),
+            None => self.alert("bad_quote", format!("quote for unknown instrument {:?}", q.instrument), sink),
+        }
+    }
+
+    pub(super) fn quote(&mut self, instrument: u32, bid: Dec, ask: Dec) {
+        if bid.is_positive() && ask >= bid {
+            self.st.quotes.insert(instrument, Quote { bid, ask, at_ns: self.st.at_ns });
+        }
+    }
+
+    fn mid(&self, instrument: u32) -> Option<Dec> {
+        let q = self.st.quotes.get(&instrument)?;
+        q.bid.checked_add(q.ask)?.div(Dec::from_int(2), Round::HalfEven)
+    }
+
+    /// Units of `to` for one unit of `from`, by one quoted pair.
+    pub(super) fn fx(&self, from: &str, to: &str) -> Option<Dec> {
+        if from == to {
+            return Some(Dec::ONE);
+        }
+        for (n, i) in self.ix.cfg.instruments.iter().enumerate() {
+            let at = u32::try_from(n).ok()?;
+            let base = i.base.as_deref();
+            if base == Some(from) && i.currency == to {
+                return self.mid(at);
+            }
+            if base == Some(to) && i.currency == from {
+                return Dec::ONE.div(self.mid(at)?, Round::HalfEven);
+            }
+        }
+        None
+    }
+
+    fn unit_value(&self, instrument: u32, currency: &str) -> Option<Dec> {
+        let i: &InstrumentConfig = self.ix.cfg.instruments.get(instrument as usize)?;
+        self.mid(instrument)?.mul(self.fx(&i.currency, currency)?, Round::HalfEven)
+    }
+
+    pub(super) fn inputs(
+        &self,
+        sub: u32,
+        cfg: &SubscriptionConfig,
+        li: u32,
+        fi: u32,
+        qty_factor: Dec,
+    ) -> Inputs {
+        let ix = self.ix.subs.get(sub as usize);
+        let (leader, follower) = ix.map_or((0, 0), |s| (s.leader as usize, s.follower as usize));
+        let currency = |c: Option<&Option<String>>| c.and_then(|c| c.clone()).unwrap_or_default();
+        let theirs = currency(self.ix.cfg.leaders.get(leader).map(|l| &l.currency));
+        let ours = currency(self.ix.cfg.followers.get(follower).map(|f| &f.currency));
+        let contract = |i: u32| self.ix.cfg.instruments.get(i as usize).map_or(Dec::ONE, |x| x.contract_size);
+        Inputs {
+            qty_factor,
+            leader_contract: contract(li),
+            follower_contract: contract(fi),
+            leader: self.st.leaders.get(leader).map_or_else(Values::default, |l| l.values),
+            follower: self.st.followers.get(follower).copied().unwrap_or_default(),
+            account_fx: self.fx(&theirs, &ours),
+            leader_unit_value: self.unit_value(li, &ours),
+            follower_unit_value: self.unit_value(fi, &ours),
+            max_ratio: cfg.max_ratio,
+            oldest_ns: self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(1_000_000)).max(1),
+        }
+    }
+}

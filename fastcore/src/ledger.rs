@@ -1,0 +1,235 @@
+//! The target ledger of one subscription and instrument (design 02, steps 2 to 4). Pure arithmetic, no orders.
+//!
+//! Targets are counted in quanta of 10⁻¹⁸ step, so that thirds of a fill add up again; quantities are exact units.
+
+use crate::config::Rounding;
+use crate::decimal::{Dec, Round, mul_div};
+use serde::{Deserialize, Serialize};
+
+/// Quanta in one lot step.
+pub const QUANTA: i128 = 1_000_000_000_000_000_000;
+/// A target this close to a whole number of steps is that number: 10⁻⁶ step.
+const SNAP: i128 = 1_000_000_000_000;
+
+/// Lot grid of the follower instrument, units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Units in one lot step; positive.
+    pub step: Dec,
+    /// Smallest order; a whole number of steps.
+    pub min: Dec,
+}
+
+/// State of one subscription and leader instrument.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// What the follower should hold, signed, in quanta of the follower's step.
+    pub target: i128,
+    /// What our own orders filled, signed units.
+    pub filled: Dec,
+    /// Leaves of our live buy orders, units.
+    pub working_buy: Dec,
+    /// Leaves of our live sell orders, units.
+    pub working_sell: Dec,
+    /// Live orders whose outcome is not known.
+    pub unknown: u32,
+    /// Cancels that are not answered.
+    pub cancels: u32,
+    /// The target fell below the minimum lot: everything is being closed.
+    pub draining: bool,
+    /// An increase may go out until then (0: none was caused).
+    pub open_until_ns: i64,
+    /// A bust waits for the operator: no opens.
+    pub bust_hold: bool,
+}
+
+/// What step 3 asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// `need`: signed units between the rounded target and what is filled.
+    pub need: Dec,
+    /// Working units to withdraw on the buy side.
+    pub cancel_buy: Dec,
+    /// Working units to withdraw on the sell side.
+    pub cancel_sell: Dec,
+    /// Units towards zero to send now; signed.
+    pub reduce: Dec,
+    /// Units away from zero to send now or to wait with; signed.
+    pub increase: Dec,
+    /// The increase has to wait for a cancel, an unknown order or an order the other way.
+    pub blocked: bool,
+}
+
+/// Leader position and change, split at zero: a flip is a reduce to zero, then an increase.
+#[must_use]
+pub fn split(position: Dec, delta: Dec) -> (Dec, Dec) {
+    let zero = Dec::ZERO;
+    if position.signum().saturating_mul(delta.signum()) >= 0 {
+        return (zero, abs(delta));
+    }
+    let (held, change) = (abs(position), abs(delta));
+    let reduce = held.min(change);
+    (reduce, change.checked_sub(reduce).unwrap_or(zero))
+}
+
+/// The size without its sign; the extreme value, which text cannot give, saturates.
+#[must_use]
+pub fn abs(d: Dec) -> Dec {
+    Dec::from_raw(d.raw().saturating_abs())
+}
+
+fn neg_if(negative: bool, d: Dec) -> Dec {
+    if negative { Dec::from_raw(d.raw().saturating_neg()) } else { d }
+}
+
+/// Target after the leader reduced `r` of `position`: `T x (1 - r/|P|)`, exactly 0 when the leader is flat.
+#[must_use]
+pub fn reduced(target: i128, position: Dec, r: Dec) -> i128 {
+    let held = abs(position);
+    if r >= held {
+        return 0;
+    }
+    let left = held.raw().saturating_sub(r.raw());
+    // left < held, so the result cannot leave the range of `target`.
+    mul_div(target, left, held.raw(), Round::HalfEven).unwrap_or(0)
+}
+
+/// Quanta of a quantity of units.
+#[must_use]
+pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {
+    mul_div(units.raw(), QUANTA, grid.step.raw(), Round::HalfEven)
+}
+
+fn snapped(target: i128) -> i128 {
+    let down = target.div_euclid(QUANTA).saturating_mul(QUANTA);
+    let over = target.saturating_sub(down);
+    if over <= SNAP {
+        down
+    } else if QUANTA.saturating_sub(over) <= SNAP {
+        down.saturating_add(QUANTA)
+    } else {
+        target
+    }
+}
+
+fn steps_toward_zero(t: i128) -> i128 {
+    snapped(t).checked_div(QUANTA).unwrap_or(0)
+}
+
+fn steps_nearest(t: i128) -> i128 {
+    let t = snapped(t);
+    let whole = t.checked_div(QUANTA).unwrap_or(0);
+    let rest = t.saturating_sub(whole.saturating_mul(QUANTA));
+    if rest.saturating_abs().saturating_mul(2) > QUANTA { whole.saturating_add(rest.signum()) } else { whole }
+}
+
+fn units(steps: i128, grid: Grid) -> Option<Dec> {
+    steps.checked_mul(grid.step.raw()).map(Dec::from_raw)
+}
+
+impl Line {
+    /// Filled plus what works on the target's side, signed.
+    #[must_use]
+    pub fn committed(&self) -> Dec {
+        let working = if self.target < 0 { neg_if(true, self.working_sell) } else { self.working_buy };
+        self.filled.checked_add(working).unwrap_or(self.filled)
+    }
+
+    /// Nothing of ours is at the broker or on its way.
+    #[must_use]
+    pub fn quiet(&self) -> bool {
+        self.working_buy.is_zero() && self.working_sell.is_zero() && self.unknown == 0 && self.cancels == 0
+    }
+
+    /// The target rounded to lots, signed units (02 step 3, rounding policy).
+    #[must_use]
+    pub fn desired(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
+        if snapped(self.target) == 0 {
+            return Dec::ZERO;
+        }
+        let steps = match policy {
+            Rounding::TowardZero | Rounding::MinLotIfNonzero => steps_toward_zero(self.target),
+            Rounding::Nearest => steps_nearest(self.target),
+            Rounding::Hold => {
+                let held = quanta(self.committed(), grid).unwrap_or(0);
+                steps_toward_zero(held).saturating_add(steps_toward_zero(self.target.saturating_sub(held)))
+            }
+        };
+        let wanted = units(steps, grid).unwrap_or(self.filled);
+        if abs(wanted) >= grid.min {
+            return wanted;
+        }
+        self.below_min(grid, policy, max_inflation, may_open)
+    }
+
+    fn below_min(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
+        let negative = self.target < 0;
+        let held = neg_if(negative, self.filled); // positive when it is on the target's side
+        if policy == Rounding::MinLotIfNonzero && !self.draining {
+            if held.is_positive() {
+                return neg_if(negative, held.min(grid.min));
+            }
+            let works = !abs(self.committed()).is_zero();
+            let min = quanta(grid.min, grid).unwrap_or(i128::MAX);
+            let bound =
+                mul_div(self.target.saturating_abs(), max_inflation.raw(), Dec::ONE.raw(), Round::Down);
+            if works || (may_open && bound.is_none_or(|b| min <= b)) {
+                return neg_if(negative, grid.min);
+            }
+            return Dec::ZERO;
+        }
+        // A part fill below the minimum lot is kept until the target is 0; anything larger is closed.
+        let part_fill = held.is_positive() && held < grid.min && !self.draining;
+        if part_fill { self.filled } else { Dec::ZERO }
+    }
+
+    /// Works the difference (02 step 3). `now_ns` decides whether an increase may still go out.
+    pub fn plan(&mut self, grid: Grid, policy: Rounding, max_inflation: Dec, now_ns: i64) -> Plan {
+        let zero = Dec::ZERO;
+        let may_open = self.open_until_ns > now_ns && !self.bust_hold;
+        let desired = self.desired(grid, policy, max_inflation, may_open);
+        self.draining = desired.is_zero() && !self.filled.is_zero() && self.target != 0;
+        let need = desired.checked_sub(self.filled).unwrap_or(zero);
+        let want = abs(need);
+        let selling = need.is_negative();
+        let (same, other) = if selling {
+            (self.working_sell, self.working_buy)
+        } else {
+            (self.working_buy, self.working_sell)
+        };
+        let beyond = Dec::from_raw(same.raw().saturating_sub(want.raw()).max(0));
+        let (cancel_buy, cancel_sell) = if selling { (other, beyond) } else { (beyond, other) };
+        let opposite = need.signum().saturating_mul(self.filled.signum()) < 0;
+        let towards_zero = if opposite { want.min(abs(self.filled)) } else { zero };
+        let reduce = towards_zero.raw().saturating_sub(same.raw()).max(0);
+        let increase = want.raw().saturating_sub(same.raw()).saturating_sub(reduce).max(0);
+        // An order whose outcome is unknown may already have closed: a close is sized on what is known to be filled.
+        let reduce = if self.unknown > 0 { 0 } else { reduce };
+        Plan {
+            need,
+            cancel_buy,
+            cancel_sell,
+            reduce: neg_if(selling, Dec::from_raw(reduce)),
+            increase: neg_if(selling, Dec::from_raw(increase)),
+            blocked: !other.is_zero() || self.cancels > 0 || self.unknown > 0,
+        }
+    }
+
+    /// Step 4: `m` units will not be held; the target gives up what no order stands for, never past 0.
+    pub fn lower(&mut self, m: Dec, grid: Grid, policy: Rounding, max_inflation: Dec) {
+        if self.target == 0 || !m.is_positive() {
+            return;
+        }
+        let negative = self.target < 0;
+        let desired = abs(self.desired(grid, policy, max_inflation, true));
+        let held = neg_if(negative, self.committed());
+        let gap = desired.raw().saturating_sub(held.raw()).max(0);
+        let drop = quanta(Dec::from_raw(gap.min(m.raw())), grid).unwrap_or(i128::MAX);
+        let left = self.target.saturating_abs().saturating_sub(drop).max(0);
+        self.target = if negative { left.saturating_neg() } else { left };
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

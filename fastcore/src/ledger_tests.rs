@@ -1,0 +1,131 @@
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+use super::*;
+
+fn d(t: &str) -> Dec {
+    Dec::parse(t.as_bytes()).unwrap()
+}
+fn grid(step: &str, min: &str) -> Grid {
+    Grid { step: d(step), min: d(min) }
+}
+fn steps(n: i128) -> i128 {
+    n * QUANTA
+}
+fn plan(line: &mut Line, g: Grid) -> Plan {
+    line.plan(g, Rounding::TowardZero, d("3"), 0)
+}
+
+/// 02: with 10⁻¹² units, 0.01 lot filled in three thirds gave 0 lots.
+#[test]
+fn three_thirds_of_a_step_are_one_step() {
+    let third = quanta(d("333.333333333333333333"), grid("1000", "1000")).unwrap();
+    let line = Line { target: third * 3, ..Line::default() };
+    assert_eq!(line.desired(grid("1000", "1000"), Rounding::TowardZero, d("3"), true), d("1000"));
+}
+
+/// 02: buy 10 in flight, leader flat, sell 10 sent, buy rejected: follower short 10.
+#[test]
+fn a_close_is_never_sized_on_an_unfilled_buy() {
+    let mut line = Line { working_buy: d("10"), ..Line::default() };
+    let p = plan(&mut line, grid("1", "1"));
+    assert_eq!((p.reduce, p.increase, p.cancel_buy), (Dec::ZERO, Dec::ZERO, d("10")));
+}
+
+/// 02 step 4: follower stopped out, T kept: the leader's next +1 sent +11.
+#[test]
+fn what_is_lost_is_not_opened_again_by_the_next_increase() {
+    let g = grid("1", "1");
+    let mut line = Line { target: steps(10), ..Line::default() };
+    line.lower(d("10"), g, Rounding::TowardZero, d("3"));
+    assert_eq!(line.target, 0);
+    line.target += steps(1);
+    line.open_until_ns = 1;
+    assert_eq!(plan(&mut line, g).increase, d("1"));
+}
+
+/// A residue below one step survives a refusal and counts later.
+#[test]
+fn a_refusal_keeps_the_residue() {
+    let mut line = Line { target: steps(10) + QUANTA / 2, ..Line::default() };
+    line.lower(d("10"), grid("1", "1"), Rounding::TowardZero, d("3"));
+    assert_eq!(line.target, QUANTA / 2);
+}
+
+/// P = 0 gives T = 0 exactly, whatever the rounding before.
+#[test]
+fn a_flat_leader_makes_the_target_exactly_zero() {
+    assert_eq!(reduced(123_456_789, d("0.3"), d("0.3")), 0);
+    assert_eq!(reduced(steps(10), d("-4"), d("1")), steps(10) * 3 / 4);
+}
+
+/// A flip is a reduce to zero, then an increase.
+#[test]
+fn a_flip_splits_at_zero() {
+    assert_eq!(split(d("10"), d("-25")), (d("10"), d("15")));
+    assert_eq!(split(d("-10"), d("4")), (d("4"), Dec::ZERO));
+    assert_eq!(split(Dec::ZERO, d("-4")), (Dec::ZERO, d("4")));
+}
+
+/// Crossing zero is a close and an open; both go the same way and may go at once.
+#[test]
+fn crossing_zero_is_two_orders() {
+    let mut line = Line { target: -steps(10), filled: d("10"), open_until_ns: 1, ..Line::default() };
+    let p = plan(&mut line, grid("1", "1"));
+    assert_eq!((p.reduce, p.increase, p.blocked), (d("-10"), d("-10"), false));
+}
+
+/// `hold`: small give-and-take does not churn, the target 0 closes.
+#[test]
+fn hold_waits_for_a_whole_step() {
+    let g = grid("1", "1");
+    let mut line = Line { target: steps(10) - QUANTA / 2, filled: d("10"), ..Line::default() };
+    assert_eq!(line.plan(g, Rounding::Hold, d("3"), 0).need, Dec::ZERO);
+    line.target = 0;
+    assert_eq!(line.plan(g, Rounding::Hold, d("3"), 0).reduce, d("-10"));
+}
+
+/// `nearest` rounds ties toward zero.
+#[test]
+fn nearest_breaks_ties_toward_zero() {
+    assert_eq!(steps_nearest(steps(1) + QUANTA / 2), 1);
+    assert_eq!(steps_nearest(-(steps(1) + QUANTA / 2)), -1);
+    assert_eq!(steps_nearest(steps(1) + QUANTA / 2 + 2 * SNAP), 2);
+}
+
+/// A reduce below the minimum lot closes all, and goes on closing after a part fill.
+#[test]
+fn a_reduce_below_the_minimum_lot_closes_everything() {
+    let g = grid("1", "5");
+    let mut line = Line { target: steps(3), filled: d("8"), ..Line::default() };
+    assert_eq!(plan(&mut line, g).reduce, d("-8"));
+    line.filled = d("2");
+    assert_eq!(plan(&mut line, g).reduce, d("-2"));
+}
+
+/// A part fill below the minimum lot is held until the target is 0.
+#[test]
+fn a_part_fill_below_the_minimum_lot_is_held() {
+    let g = grid("1", "5");
+    let mut line = Line { target: steps(2), filled: d("2"), ..Line::default() };
+    assert_eq!(plan(&mut line, g).need, Dec::ZERO);
+    line.target = 0;
+    assert_eq!(plan(&mut line, g).reduce, d("-2"));
+}
+
+/// `min_lot_if_nonzero` opens the minimum only when an increase caused it and the inflation is allowed.
+#[test]
+fn min_lot_if_nonzero_respects_max_inflation() {
+    let g = grid("1", "10");
+    let mut line = Line { target: steps(4), open_until_ns: 1, ..Line::default() };
+    assert_eq!(line.plan(g, Rounding::MinLotIfNonzero, d("3"), 0).increase, d("10"));
+    line.target = steps(3);
+    assert_eq!(line.plan(g, Rounding::MinLotIfNonzero, d("3"), 0).increase, Dec::ZERO);
+    line.filled = d("10");
+    assert_eq!(line.plan(g, Rounding::MinLotIfNonzero, d("3"), 0).need, Dec::ZERO);
+}
+
+/// An unknown order holds the close back: it may be the close.
+#[test]
+fn an_unknown_order_holds_the_reduce() {
+    let mut line = Line { filled: d("5"), unknown: 1, ..Line::default() };
+    assert_eq!(plan(&mut line, grid("1", "1")).reduce, Dec::ZERO);
+}

@@ -1,0 +1,29 @@
+//! The deciding core of Copygate.
+//!
+//! Events go in, actions come out. This crate does no I/O, reads no clock, uses no randomness, holds no float and
+//! knows no Python: the same events give the same actions on every machine, live, in recovery and in audit.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod config;
+pub mod decimal;
+pub mod engine;
+pub mod event;
+pub mod fix;
+pub mod leader;
+pub mod ledger;
+pub mod link;
+pub mod order;
+pub mod outbound;
+pub mod profile;
+pub mod refusal;
+pub mod report;
+pub mod risk;
+pub mod route;
+pub mod sizing;
+pub mod snapshot;
+pub mod status;
+pub mod time;
+
+/// Version of the decisions: a journal segment is replayed only by the version that wrote it.
+pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,387 @@
+//! The engine from FIX bytes to frames and back, with a route that is played by the test.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+use fastcore::action::{Alert, Sink};
+use fastcore::config::Config;
+use fastcore::decimal::Dec;
+use fastcore::engine::Engine;
+use fastcore::event::{Event, EventKind};
+use fastcore::link::{self, Frame, KeysBuf, Row, RowRef, SendKind};
+
+const NOW: i64 = 1_700_000_000_000_000_000;
+
+fn d(t: &str) -> Dec {
+    Dec::parse(t.as_bytes()).unwrap()
+}
+
+fn config(sizing: &str, extra: &str) -> Config {
+    let text = format!(
+        r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all"}}],
+        "instruments":[{{"name":"EURUSD","contract_size":"1","lot_step":"1","min_lot":"1","tick":"0.00001","currency":"USD"}}],
+        "leaders":[{{"name":"l","session":"L","profile":"p","symbols":{{"EURUSD":"EURUSD"}},"assume_flat":true}}],
+        "routes":[{{"name":"r","session":"R","profile":"p"}}],
+        "followers":[{{"name":"f","route":"r","account":"F","symbols":{{"EURUSD":"EURUSD"}}}}],
+        "subscriptions":[{{"name":"s","follower":"f","leader":"l","sizing":{sizing},"max_ratio":"100",
+          "symbol_map":{{"EURUSD":{{"instrument":"EURUSD"}}}}{extra}}}]}}"#
+    );
+    Config::from_json(&text).unwrap()
+}
+
+#[derive(Default)]
+struct Out {
+    frames: Vec<Vec<u8>>,
+    alerts: Vec<Alert>,
+}
+
+impl Sink for Out {
+    const WANTS_DECISIONS: bool = true;
+    fn frame(&mut self, _route: u32, frame: &[u8]) {
+        self.frames.push(frame.to_vec());
+    }
+    fn alert(&mut self, alert: &Alert) {
+        self.alerts.push(alert.clone());
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Sent {
+    id: String,
+    try_no: u16,
+    kind: SendKind,
+    buy: bool,
+    qty: String,
+}
+
+struct World {
+    engine: Engine,
+    seq: u64,
+    row: u64,
+    now: i64,
+    exec: u64,
+    alerts: Vec<Alert>,
+}
+
+fn field(fix: &[u8], tag: &str) -> String {
+    let text = String::from_utf8_lossy(fix).into_owned();
+    let found = text.split('\u{1}').find_map(|f| f.strip_prefix(&format!("{tag}=")).map(str::to_owned));
+    found.unwrap_or_default()
+}
+
+fn fix(text: &str) -> Vec<u8> {
+    let body = text.replace('|', "\u{1}");
+    let head = format!("8=FIX.4.4\u{1}9={}\u{1}", body.len());
+    let all = format!("{head}{body}");
+    let sum: u32 = all.bytes().map(u32::from).sum::<u32>() % 256;
+    format!("{all}10={sum:03}\u{1}").into_bytes()
+}
+
+impl World {
+    fn new(sizing: &str, extra: &str) -> World {
+        let mut w = World {
+            engine: Engine::new(config(sizing, extra)).unwrap(),
+            seq: 0,
+            row: 0,
+            now: NOW,
+            exec: 0,
+            alerts: vec![],
+        };
+        w.link(7);
+        w
+    }
+
+    fn apply(&mut self, kind: EventKind, session: &str, payload: &[u8]) -> Vec<Sent> {
+        self.seq += 1;
+        self.now += 1_000;
+        let mut out = Out::default();
+        self.engine.apply(&Event { seq: self.seq, at_ns: self.now, kind, session, payload }, &mut out);
+        self.alerts.append(&mut out.alerts);
+        let mut sent = Vec::new();
+        for f in &out.frames {
+            if let Ok(Frame::Orders(orders)) = link::decode(f) {
+                sent.extend(orders.iter().map(|o| Sent {
+                    id: o.cl_ord_id.to_owned(),
+                    try_no: o.try_no,
+                    kind: o.kind,
+                    buy: field(o.fix, "54") == "1",
+                    qty: field(o.fix, "38"),
+                }));
+            }
+        }
+        sent
+    }
+
+    fn link(&mut self, incarnation: u64) -> Vec<Sent> {
+        let hello = link::encode_hello("r", incarnation, 1, self.row + 1, 0, &["R"]).unwrap();
+        self.apply(EventKind::Link, "r", &hello);
+        self.rows(&[Row::Sync { incarnation, epoch: 0 }])
+    }
+
+    fn rows(&mut self, rows: &[Row<'_>]) -> Vec<Sent> {
+        let first = self.row + 1;
+        self.row += rows.len() as u64;
+        let refs: Vec<RowRef<'_>> = rows
+            .iter()
+            .enumerate()
+            .map(|(i, row)| RowRef { row_no: first + i as u64, at_ns: self.now, row: *row })
+            .collect();
+        let frame = link::encode_rows(7, &refs).unwrap();
+        self.apply(EventKind::Route, "r", &frame)
+    }
+
+    fn out(&mut self, sent: &Sent) -> Vec<Sent> {
+        let mut keys = KeysBuf::default();
+        keys.push(&sent.id, sent.try_no).unwrap();
+        self.rows(&[Row::Out { journal_no: self.seq, keys: keys.as_keys() }])
+    }
+
+    fn broker(&mut self, text: &str) -> Vec<Sent> {
+        let raw = fix(text);
+        self.rows(&[Row::In { session: "R", msg_seq_num: 1, raw: &raw }])
+    }
+
+    fn leader(&mut self, order: &str, side: u8, qty: &str, last: &str, cum: &str) -> Vec<Sent> {
+        self.exec += 1;
+        let mut time = Vec::new();
+        fastcore::time::write_utc(self.now, &mut time);
+        let time = String::from_utf8(time).unwrap();
+        let e = self.exec;
+        let raw = fix(&format!(
+            "35=8|34={e}|37={order}|17=E{e}|150=F|39=1|55=EURUSD|54={side}|38={qty}|32={last}|31=1.1|14={cum}|151=0|60={time}|"
+        ));
+        self.apply(EventKind::Leader, "L", &raw)
+    }
+
+    fn fill(&mut self, s: &Sent, last: &str, cum: &str) -> Vec<Sent> {
+        self.exec += 1;
+        let (e, side) = (self.exec, if s.buy { 1 } else { 2 });
+        let status = if cum == s.qty { 2 } else { 1 };
+        let id = &s.id;
+        let qty = &s.qty;
+        self.broker(&format!(
+            "35=8|37=B{id}|11={id}|17=X{e}|150=F|39={status}|55=EURUSD|54={side}|38={qty}|32={last}|31=1.1|14={cum}|151=0|"
+        ))
+    }
+
+    fn reject(&mut self, s: &Sent) -> Vec<Sent> {
+        self.exec += 1;
+        let (e, id) = (self.exec, &s.id);
+        self.broker(&format!("35=8|37=NONE|11={id}|17=R{e}|150=8|39=8|55=EURUSD|54=1|38=1|14=0|151=0|"))
+    }
+
+    fn filled(&self) -> Dec {
+        self.engine.status().lines.first().map_or(Dec::ZERO, |l| l.filled)
+    }
+}
+
+fn one(sent: &[Sent], buy: bool, qty: &str) -> Sent {
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!((sent[0].buy, sent[0].qty.as_str(), sent[0].kind), (buy, qty, SendKind::New));
+    sent[0].clone()
+}
+
+const HALF: &str = r#"{"mode":"multiplier","k":"0.5"}"#;
+const SAME: &str = r#"{"mode":"multiplier","k":"1"}"#;
+
+/// The main job: a leader's fill becomes the follower's order, its close the follower's close.
+#[test]
+fn a_fill_is_copied_and_closed() {
+    let mut w = World::new(HALF, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "5");
+    w.out(&open);
+    assert!(w.fill(&open, "5", "5").is_empty());
+    assert_eq!(w.filled(), d("5"));
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "5");
+    w.out(&close);
+    w.fill(&close, "5", "5");
+    assert_eq!(w.filled(), Dec::ZERO);
+}
+
+/// The same report twice, and a report that says nothing new, copy nothing.
+#[test]
+fn a_repeated_report_copies_nothing() {
+    let mut w = World::new(SAME, "");
+    let raw = fix(
+        "35=8|34=9|37=o|17=E|150=F|39=2|55=EURUSD|54=1|38=1|32=1|31=1|14=1|151=0|60=20231114-22:13:20.000|",
+    );
+    assert_eq!(w.apply(EventKind::Leader, "L", &raw).len(), 1);
+    assert!(w.apply(EventKind::Leader, "L", &raw).is_empty());
+    assert_eq!(w.engine.last_msg_seq_num("L"), Some(9));
+}
+
+/// Three fills in one second are three real orders; thirds add up.
+#[test]
+fn any_partition_gives_the_same_lots() {
+    let mut w = World::new(HALF, "");
+    let mut total = 0;
+    for (last, cum) in [("1", "1"), ("2", "3"), ("3", "6"), ("4", "10")] {
+        for s in w.leader("o1", 1, "10", last, cum) {
+            total += s.qty.parse::<i32>().unwrap();
+        }
+    }
+    assert_eq!(total, 5);
+}
+
+/// A rejected open is not opened again by the next increase.
+#[test]
+fn a_rejected_open_stays_dropped() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    assert!(w.reject(&open).is_empty());
+    one(&w.leader("o2", 1, "1", "1", "1"), true, "1");
+}
+
+/// A rejected close is tried again until it is done.
+#[test]
+fn a_rejected_close_is_tried_again() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
+    w.out(&close);
+    assert!(w.reject(&close).is_empty());
+    w.now = w.engine.next_due_ns().unwrap();
+    let again = one(&w.apply(EventKind::Timer, "", b""), false, "10");
+    assert_ne!(again.id, close.id);
+}
+
+/// 02: buy 10 in flight, leader flat: nothing is sold before the buy is known; a late fill is closed.
+#[test]
+fn a_fill_during_the_leaders_exit_is_closed() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    let after = w.leader("o2", 2, "10", "10", "10");
+    assert_eq!(after.iter().map(|s| s.kind).collect::<Vec<_>>(), vec![SendKind::Cancel]);
+    let close = w.fill(&open, "10", "10");
+    one(&close, false, "10");
+}
+
+/// A dispatched order without OUT row never left: after a SYNC it goes out again under the next try.
+#[test]
+fn a_lost_frame_is_sent_again_after_sync_with_the_next_try() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    let again = w.link(8);
+    assert_eq!((again[0].id.as_str(), again[0].try_no), (open.id.as_str(), 2));
+}
+
+/// An order that went out is never sent again: after a restart it is asked about.
+#[test]
+fn an_order_that_went_out_is_asked_about_never_resent() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    let after = w.link(8);
+    assert_eq!(after.iter().map(|s| s.kind).collect::<Vec<_>>(), vec![SendKind::Status]);
+}
+
+/// Opens older than allowed are refused; closes never.
+#[test]
+fn a_stale_open_is_refused_and_a_stale_close_goes_out() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let old = "35=8|37=o3|17=S1|150=F|39=2|55=EURUSD|54=1|38=1|32=1|31=1|14=1|151=0|60=20200101-00:00:00|";
+    assert!(w.apply(EventKind::Leader, "L", &fix(old)).is_empty());
+    let close =
+        "35=8|37=o4|17=S2|150=F|39=2|55=EURUSD|54=2|38=11|32=11|31=1|14=11|151=0|60=20200101-00:00:00|";
+    one(&w.apply(EventKind::Leader, "L", &fix(close)), false, "10");
+    assert_eq!(w.engine.status().refusals.get("stale"), Some(&1));
+}
+
+/// The kill switch stops opens, never closes.
+#[test]
+fn the_kill_switch_never_blocks_a_close() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    w.apply(EventKind::Operator, "", br#"{"cmd":"kill","who":"ann"}"#);
+    assert!(w.leader("o2", 1, "5", "5", "5").is_empty());
+    one(&w.leader("o3", 2, "15", "15", "15"), false, "10");
+}
+
+/// A leader flip is a close and an open, in that order.
+#[test]
+fn a_flip_is_a_close_then_an_open() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let flip = w.leader("o2", 2, "25", "25", "25");
+    assert_eq!(
+        flip.iter().map(|s| (s.buy, s.qty.as_str())).collect::<Vec<_>>(),
+        vec![(false, "10"), (false, "15")]
+    );
+}
+
+/// A bust moves P, holds the target and stops opens until the operator resumes.
+#[test]
+fn a_bust_waits_for_the_operator() {
+    let mut w = World::new(SAME, "");
+    for (last, cum) in [("4", "4"), ("6", "10")] {
+        let open = one(&w.leader("o1", 1, "10", last, cum), true, last);
+        w.out(&open);
+        w.fill(&open, last, last);
+    }
+    let bust = "35=8|37=o1|17=B1|19=E1|150=H|39=1|55=EURUSD|54=1|38=10|32=4|14=6|151=0|60=20231114-22:13:20|";
+    assert!(w.apply(EventKind::Leader, "L", &fix(bust)).is_empty());
+    assert!(w.alerts.iter().any(|a| a.code == "bust"));
+    assert!(w.leader("o2", 1, "5", "5", "5").is_empty());
+    w.apply(EventKind::Operator, "", br#"{"cmd":"bust_resume","who":"ann","leader":"l"}"#);
+    one(&w.leader("o3", 1, "5", "5", "5"), true, "5");
+}
+
+/// An order that never reaches its route before the deadline is missed, and the target gives it up.
+#[test]
+fn an_open_behind_a_dead_route_is_missed_not_sent_late() {
+    let mut w = World::new(SAME, "");
+    w.rows(&[Row::Logout { session: "R" }]);
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+    w.now += 61_000_000_000;
+    assert!(w.apply(EventKind::Timer, "", b"").is_empty());
+    assert!(w.rows(&[Row::Logon { session: "R" }]).is_empty());
+    assert_eq!(w.engine.status().refusals.get("missed"), Some(&1));
+}
+
+/// A close waits for its route without a deadline.
+#[test]
+fn a_close_waits_for_its_route_and_goes_out() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    w.rows(&[Row::Logout { session: "R" }]);
+    assert!(w.leader("o2", 2, "10", "10", "10").is_empty());
+    w.now += 610_000_000_000;
+    one(&w.rows(&[Row::Logon { session: "R" }]), false, "10");
+}
+
+/// A snapshot carries everything: the restored engine decides the same.
+#[test]
+fn a_restored_engine_decides_the_same() {
+    let mut w = World::new(HALF, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "5");
+    let bytes = w.engine.snapshot();
+    let mut twin = World { engine: Engine::restore(config(HALF, ""), &bytes).unwrap(), alerts: vec![], ..w };
+    assert_eq!(twin.engine.digest(), Engine::restore(config(HALF, ""), &bytes).unwrap().digest());
+    twin.out(&open);
+    twin.fill(&open, "5", "5");
+    one(&twin.leader("o2", 2, "4", "4", "4"), false, "2");
+}
+
+/// Whatever bytes arrive, nothing panics and nothing is sent.
+#[test]
+fn bad_quantities_are_alerts_not_orders() {
+    let mut w = World::new(SAME, "");
+    for q in ["0", "-5", "1e30", "NaN", "0.12345678901234567890", "999999999999999999999999999999"] {
+        let t = format!(
+            "35=8|37=o{q}|17=E{q}|150=F|39=2|55=EURUSD|54=1|38=1|32={q}|31=1|14={q}|151=0|60=20231114-22:13:20|"
+        );
+        assert!(w.apply(EventKind::Leader, "L", &fix(&t)).is_empty(), "{q}");
+    }
+    assert_eq!(w.engine.status().lines.iter().filter(|l| !l.target_steps.is_zero()).count(), 0);
+}

@@ -1,0 +1,186 @@
+"""`copygate run`: starts core, routes and audit as processes, watches them, and stops them cleanly."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from gateway import clock
+from gateway.config import GatewayConfig, load
+from gateway.errors import ExitCode, OperatingError, UsageError
+
+BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
+"""Pauses before a child is started again. The last one repeats."""
+STEADY_MS = 30_000
+"""A child that ran this long has recovered: its next pause is the first one again."""
+STOP_MS = 4_500
+"""Children get this long to stop; then they are killed. The whole stop must take less than 5 s."""
+WATCH_MS = 50
+PR_SET_PDEATHSIG = 1
+SUPERVISOR = "COPYGATE_SUPERVISOR"
+"""Environment variable with the supervisor's process id; a child that finds another parent ends."""
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+log = structlog.get_logger("run")
+
+
+def run(config_path: Path, only: str | None = None) -> int:
+    """Runs a deployment, or one of its processes; returns the exit code.
+
+    `only` is `core`, `route:NAME` or `audit`. SIGTERM and SIGINT stop cleanly, with code 0.
+    """
+    config = load(config_path)
+    start_log(config, only or "run")
+    stop = threading.Event()
+    # After the import of QuickFIX, which resets SIGINT.
+    work = _work_of(config, config_path, only)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    _die_with_supervisor()
+    try:
+        return work(stop)
+    except OperatingError as error:
+        log.critical("run.failed", error=error.text(), exit_code=int(error.exit_code))
+        return int(error.exit_code)
+
+
+def start_log(config: GatewayConfig, process: str) -> None:
+    """One line per event on standard error, as JSON, each with the process it comes from."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _named(process),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[config.gateway.log_level]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_ms: int = 0
+    start_at_ms: int = 0
+    failures: int = field(default=0)
+
+    def start(self) -> None:
+        """Starts the process in our own log stream."""
+        environment = {**os.environ, SUPERVISOR: str(os.getpid())}
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, env=environment)
+        self.started_ms = clock.steady_ms()
+        log.info("run.started", child=self.name, pid=self.process.pid)
+
+    def look(self) -> int | None:
+        """Starts the child when its time has come; gives its exit code once, when it has ended."""
+        if self.process is None:
+            if clock.steady_ms() >= self.start_at_ms:
+                self.start()
+            return None
+        code = self.process.poll()
+        if code is not None:
+            self.process = None
+            self._back_off()
+        return code
+
+    def _back_off(self) -> None:
+        now_ms = clock.steady_ms()
+        self.failures = 1 if now_ms - self.started_ms > STEADY_MS else self.failures + 1
+        self.start_at_ms = now_ms + BACK_OFF_MS[min(self.failures, len(BACK_OFF_MS)) - 1]
+
+
+def supervise(config: GatewayConfig, config_path: Path, stop: threading.Event) -> int:
+    """Keeps all processes of a deployment running until told to stop."""
+    names = ["core", *(f"route:{name}" for name in config.routes), "audit"]
+    base = [sys.executable, "-m", "gateway", "run", str(config_path), "--only"]
+    children = [Child(name, [*base, name]) for name in names]
+    result = int(ExitCode.OK)
+    try:
+        while not stop.wait(WATCH_MS / 1000):
+            for child in children:
+                code = child.look()
+                if code is not None and _is_final(child, code):
+                    # The same start would fail the same way: a person must act.
+                    result = code
+                    stop.set()
+    finally:
+        _stop(children)
+    return result
+
+
+def _is_final(child: Child, code: int) -> bool:
+    log.error(
+        "run.ended", child=child.name, exit_code=code, restart_in_ms=child.start_at_ms - clock.steady_ms()
+    )
+    return code == int(ExitCode.USAGE) or (
+        code == int(ExitCode.ENVIRONMENT) and child.failures >= len(BACK_OFF_MS)
+    )
+
+
+def _stop(children: list[Child]) -> None:
+    running = [child.process for child in children if child.process is not None]
+    for process in running:
+        process.terminate()
+    if not clock.wait_until(lambda: all(p.poll() is not None for p in running), STOP_MS):
+        for child in children:
+            if child.process is not None and child.process.poll() is None:
+                log.error("run.killed", child=child.name)
+                child.process.kill()
+    for process in running:
+        process.wait()
+    log.info("run.stopped")
+
+
+def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Callable[[threading.Event], int]:
+    """What this process does. Imports what it needs only: core and route do no other Python work."""
+    if only is None:
+        return lambda stop: supervise(config, config_path, stop)
+    if only == "core":
+        from gateway import core
+
+        return lambda stop: core.run(config, stop)
+    if only == "audit":
+        from gateway.audit import tail
+
+        return lambda _stop: tail.main(config_path)
+    kind, _, name = only.partition(":")
+    if kind != "route" or name not in config.routes:
+        raise UsageError("no such process", path="--only", value=only, bound="core, route:NAME or audit")
+    from gateway import route
+
+    return lambda stop: route.run(config, name, stop)
+
+
+def _die_with_supervisor() -> None:
+    """A supervised process ends when its supervisor does, however that one ended."""
+    supervisor = os.environ.get(SUPERVISOR)
+    if supervisor is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(supervisor):
+        # It ended before the call above.
+        raise SystemExit(int(ExitCode.OK))
+
+
+def _named(process: str) -> Callable[..., structlog.typing.EventDict]:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["process"] = process
+        return event
+
+    return add

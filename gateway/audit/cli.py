@@ -1,0 +1,122 @@
+"""`copygate audit`: export, trace and stats. Reads audit files only; a running gateway is not disturbed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.audit import export as exporting
+from gateway.audit import stats as counting
+from gateway.audit import trace as tracing
+from gateway.audit.places import Places, places
+from gateway.audit.store import day_files
+from gateway.errors import OperatingError, UsageError
+
+app = typer.Typer(no_args_is_help=True, help="Read the audit log: export it, follow one execution, count.")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
+StateOption = Annotated[Path | None, typer.Option("--state", help="The state folder, instead of --config.")]
+DAY = timedelta(days=1)
+
+
+@app.command()
+def export(
+    out: Annotated[str, typer.Argument(help="File to write; - is standard output.")] = "-",
+    config: ConfigOption = None,
+    state: StateOption = None,
+    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    start: Annotated[str | None, typer.Option("--from", help="First time: 2026-11-23[T09:30:00].")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Time behind the last; a day counts whole.")] = None,
+) -> None:
+    """Write the log as text: entries as they are (jsonl), or a table (csv)."""
+    with _errors():
+        if form not in exporting.FORMATS:
+            raise UsageError("unknown format", path="--format", value=form, bound="jsonl or csv")
+        entries = exporting.selected(_folder(config, state), _time_ns(start, "--from"), _time_ns(end, "--to"))
+        write = exporting.write_jsonl if form == "jsonl" else exporting.write_csv
+        if out == "-":
+            count = write(entries, sys.stdout)
+        else:
+            with Path(out).open("w", encoding="utf-8", newline="") as file:
+                count = write(entries, file)
+        Console(stderr=True).print(f"{count} entries written")
+
+
+@app.command()
+def trace(
+    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of the leader's fill.")],
+    config: ConfigOption = None,
+    state: StateOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Every follower, however many.")] = False,
+) -> None:
+    """Follow one execution of a leader to every follower's fill."""
+    with _errors():
+        folder = _folder(config, state)
+        found = tracing.find(folder, exec_id)
+        if not found:
+            raise UsageError(
+                "no decision has this ExecID", path="EXECID", value=exec_id,
+                hint=counting.lag_line(counting.read_status(folder)).capitalize() + ".",
+            )  # fmt: skip
+        console = Console()
+        for one in found:
+            console.print(tracing.render(one, len(one.steps) if every else tracing.LINES_MAX))
+
+
+@app.command()
+def stats(
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Count decisions, refusals and orders; show latency per stage and how far the log is behind."""
+    with _errors():
+        found = counting.collect(_folder(config, state))
+        if as_json:
+            sys.stdout.write(found.as_json() + "\n")
+        else:
+            Console().print(counting.render(found))
+
+
+def _folder(config: Path | None, state: Path | None) -> Path:
+    """The audit folder that the options name. UsageError when there is no log in it."""
+    if config is None and state is None and Path("gateway.toml").exists():
+        config = Path("gateway.toml")
+    if (config is None) == (state is None):
+        raise UsageError("name the deployment by --config or --state, one of them")
+    folder = (places(config) if config is not None else Places(state or Path(), None)).audit
+    if not day_files(folder):
+        raise UsageError("no audit log here", path=str(folder), hint="Run the gateway: copygate run CONFIG.")
+    return folder
+
+
+def _time_ns(text: str | None, option: str) -> int | None:
+    """UTC time in ns. A plain day in --to means its end."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError("not a time", path=option, value=text, bound="like 2026-11-23[T09:30:00]") from error
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if option == "--to" and len(text) == len("2026-11-23"):
+        at += DAY
+    since = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """An operating error ends the command with its message and exit code, without a traceback."""
+    try:
+        yield
+    except OperatingError as error:
+        Console(stderr=True, soft_wrap=True).print(f"copygate: {error}", style="red", markup=False)
+        raise typer.Exit(int(error.exit_code)) from error

@@ -1,0 +1,177 @@
+"""What the audit log says in numbers: counts, refusals, latency per stage, lag. Reads only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gateway.audit.store import day_files, open_reader
+
+PERCENTILES = (("p50", 5000), ("p90", 9000), ("p99", 9900), ("p99_9", 9990))
+"""Names and ranks in 1/10,000."""
+
+ROW_STAGES = (
+    ("journal", "received_ns", "journaled_ns"),
+    ("decide", "journaled_ns", "decided_ns"),
+    ("queue", "decided_ns", "queued_ns"),
+)
+"""Stages of one journal row. Every decision of the row has the same times, so each row counts once."""
+
+
+@dataclass(slots=True)
+class Stats:
+    """Everything that `audit stats` shows."""
+
+    files: list[str] = field(default_factory=list)
+    entries: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    executions: int = 0
+    results: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    """Last known state of every order."""
+    latency_us: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Stage → percentile → microseconds, rounded down."""
+    status: dict[str, str | int] = field(default_factory=dict)
+    """status.json of the audit process: position, journal head, lag."""
+
+    def as_json(self) -> str:
+        """One object, keys sorted."""
+        # Not asdict: it rebuilds a Counter from its pairs and so counts the pairs.
+        return json.dumps({item.name: getattr(self, item.name) for item in fields(self)}, sort_keys=True)
+
+
+def collect(folder: Path) -> Stats:
+    """Reads all files of the folder."""
+    stats = Stats()
+    times: dict[str, array[int]] = {}
+    queued: dict[str, tuple[int, int]] = {}
+    last: dict[str, str] = {}
+    for path in day_files(folder):
+        with closing(open_reader(path)) as db:
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'decision'").fetchone() is None:
+                continue
+            stats.files.append(path.name)
+            _counts(db, stats)
+            _row_stages(db, times)
+            _order_stages(db, times, queued, last)
+    stats.orders = len(queued)
+    stats.states = Counter(last.get(cl_ord_id, "queued") for cl_ord_id in queued)
+    stats.latency_us = {stage: percentiles(values) for stage, values in times.items() if values}
+    stats.status = read_status(folder)
+    return stats
+
+
+def read_status(folder: Path) -> dict[str, str | int]:
+    """status.json of the audit process; empty when it never ran."""
+    try:
+        found = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def percentiles(values: array[int]) -> dict[str, int]:
+    """Exact percentiles (nearest rank) and the count, ns in, µs out."""
+    ranked = sorted(values)
+    last = len(ranked) - 1
+    places = {name: -(-rank * len(ranked) // 10_000) - 1 for name, rank in PERCENTILES}
+    found = {name: ranked[min(last, place)] // 1000 for name, place in places.items()}
+    return {"count": len(ranked), **found, "max": ranked[last] // 1000}
+
+
+def _counts(db: sqlite3.Connection, stats: Stats) -> None:
+    for kind, count in db.execute("SELECT kind, count(*) FROM entry GROUP BY kind"):
+        stats.kinds[kind] += count
+        stats.entries += count
+    results = "SELECT result, code, count(*) FROM decision GROUP BY result, code"
+    for result, code, count in db.execute(results):
+        stats.results[result or "unknown"] += count
+        if result == "refused":
+            stats.refusals[code or "none"] += count
+    query = "SELECT count(*) FROM (SELECT DISTINCT journal FROM decision WHERE exec_id <> '')"
+    stats.executions += db.execute(query).fetchone()[0]
+
+
+def _row_stages(db: sqlite3.Connection, times: dict[str, array[int]]) -> None:
+    for stage, start, end in ROW_STAGES:
+        query = f"SELECT max({end} - {start}) FROM decision WHERE {end} IS NOT NULL GROUP BY journal"
+        _series(times, stage).extend(max(0, row[0]) for row in db.execute(query) if row[0] is not None)
+
+
+def _order_stages(
+    db: sqlite3.Connection,
+    times: dict[str, array[int]],
+    queued: dict[str, tuple[int, int]],
+    last: dict[str, str],
+) -> None:
+    """Sent, acknowledged and filled: per order, from the first outcome of each kind."""
+    query = (
+        "SELECT c.cl_ord_id, coalesce(d.received_ns, d.at_ns, 0), coalesce(d.queued_ns, 0)"
+        " FROM child_order c JOIN decision d ON d.id = c.decision_id"
+    )
+    for cl_ord_id, received_ns, queued_ns in db.execute(query):
+        queued.setdefault(cl_ord_id, (received_ns, queued_ns))
+    at: dict[str, dict[str, int]] = {}
+    for cl_ord_id, state, at_ns in db.execute("SELECT cl_ord_id, state, at_ns FROM outcome ORDER BY id"):
+        last[cl_ord_id] = state
+        if at_ns is not None and cl_ord_id in queued:
+            at.setdefault(cl_ord_id, {}).setdefault(state, at_ns)
+    for cl_ord_id, states in at.items():
+        received_ns, queued_ns = queued[cl_ord_id]
+        if "out" in states and queued_ns:
+            _series(times, "send").append(max(0, states["out"] - queued_ns))
+        if "out" in states and received_ns:
+            _series(times, "received_to_sent").append(max(0, states["out"] - received_ns))
+        if "out" in states and "acknowledged" in states:
+            _series(times, "acknowledge").append(max(0, states["acknowledged"] - states["out"]))
+        if "filled" in states and received_ns:
+            _series(times, "received_to_filled").append(max(0, states["filled"] - received_ns))
+
+
+def _series(times: dict[str, array[int]], stage: str) -> array[int]:
+    return times.setdefault(stage, array("q"))
+
+
+def render(stats: Stats) -> RenderableType:
+    """The screen."""
+    counts = Table(box=None, pad_edge=False, show_header=False)
+    counts.add_row("files", ", ".join(stats.files) or "none yet")
+    counts.add_row("entries", f"{stats.entries}  ({_said(stats.kinds)})")
+    counts.add_row("leader executions", str(stats.executions))
+    counts.add_row("decisions", _said(stats.results))
+    counts.add_row("refusals", _said(stats.refusals))
+    counts.add_row("orders", f"{stats.orders}  ({_said(stats.states)})")
+    latency = Table(box=None, pad_edge=False, header_style="bold")
+    latency.add_column("stage, µs")
+    for name in ("count", *(name for name, _ in PERCENTILES), "max"):
+        latency.add_column(name, justify="right")
+    for stage, found in stats.latency_us.items():
+        latency.add_row(stage, *(str(value) for value in found.values()))
+    return Group(counts, Text(), latency, Text(), Text(lag_line(stats.status)))
+
+
+def lag_line(status: dict[str, str | int]) -> str:
+    """How far the log is behind the journal, as the audit process last said."""
+    if not status:
+        return "audit process: never ran here"
+    lag_ms = int(status.get("lag_ns", 0)) // 1_000_000
+    line = (
+        f"audit process: {status.get('state')}, row {status.get('journal')} of {status.get('journal_head')},"
+        f" lag {status.get('lag_rows')} rows, {lag_ms} ms"
+    )
+    return f"{line}: {status['detail']}" if status.get("detail") else line
+
+
+def _said(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counter.items())) or "none"

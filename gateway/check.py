@@ -1,0 +1,193 @@
+"""`copygate check`: every problem of a file, and the effective table of who copies whom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.config import examine
+from gateway.config_core import effective_limits, full_symbol_map, limit_of, max_ratio
+from gateway.config_model import (
+    OUTSIDE_MODES,
+    ByAccounts,
+    ByEquityShare,
+    ByFactor,
+    ByLots,
+    ByPercent,
+    GatewayConfig,
+    LimitSet,
+    SubscriptionConfig,
+    SymbolMap,
+)
+from gateway.config_types import decimal_text
+from gateway.errors import ExitCode, Problem
+
+FILTERED = "filtered: not opened"
+"""Rows with this note stay out of the printed table: another subscription's rule shows there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One leader instrument of one subscription, as it will be copied."""
+
+    subscription: str
+    leader: str
+    follower: str
+    route: str
+    account: str
+    instrument: str
+    rule: str
+    one_lot: str
+    """What 1 leader lot becomes, follower lots, before rounding."""
+    limits: str
+    note: str
+
+
+def check(path: Path, *, as_json: bool, console: Console) -> ExitCode:
+    """Prints the report and returns the exit code: 0, or 2 when there is an error."""
+    config, problems = examine(path)
+    rows = [] if config is None else effective_table(config)
+    if as_json:
+        report = {
+            "ok": config is not None,
+            "problems": [problem.as_dict() for problem in problems],
+            "effective": [asdict(row) for row in rows],
+        }
+        console.print(
+            json.dumps(report, ensure_ascii=False, indent=2), markup=False, highlight=False, soft_wrap=True
+        )
+    else:
+        _print(console, path, config, problems, rows)
+    return ExitCode.USAGE if config is None else ExitCode.OK
+
+
+def effective_table(config: GatewayConfig) -> list[Row]:
+    """Who copies whom, by which rule, with which limits: one row per subscription and instrument."""
+    return [
+        _row(config, item, source, mapped)
+        for item in config.subscriptions
+        for source, mapped in full_symbol_map(config, item).items()
+    ]
+
+
+def rule_text(item: SubscriptionConfig) -> str:
+    """The sizing rule in words."""
+    rule = item.sizing
+    if isinstance(rule, ByFactor):
+        text = f"{rule.mode} {decimal_text(rule.k)}"
+    elif isinstance(rule, ByPercent):
+        text = f"percent {decimal_text(rule.percent)} %"
+    elif isinstance(rule, ByLots):
+        text = f"fixed {decimal_text(rule.lots)} lots"
+    elif isinstance(rule, ByEquityShare):
+        text = f"percent_equity {decimal_text(rule.percent)} %"
+    else:
+        text = f"{rule.mode} x {decimal_text(rule.k)}"
+    if rule.mode in OUTSIDE_MODES:
+        text += f", ratio at most {decimal_text(max_ratio(item))}"
+    if item.rounding != "toward_zero":
+        text += f", {item.rounding}"
+    return text + (", reverse" if item.reverse else "")
+
+
+def one_leader_lot(
+    config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: SymbolMap
+) -> Decimal | None:
+    """Follower lots for one leader lot, before rounding; None where it depends on accounts or quotes."""
+    rule = item.sizing
+    with localcontext() as context:
+        context.prec = 50
+        ours, theirs = config.instruments[mapped.instrument], config.instruments[source]
+        units = theirs.contract_size * mapped.qty_factor / ours.contract_size
+        if isinstance(rule, ByLots):
+            return rule.lots
+        if isinstance(rule, ByAccounts | ByEquityShare):
+            return None
+        if isinstance(rule, ByPercent):
+            return units * rule.percent / 100
+        return rule.k * mapped.qty_factor if rule.mode == "lots_multiplier" else units * rule.k
+
+
+def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: SymbolMap) -> Row:
+    follower = config.followers[item.follower]
+    ours = config.instruments[mapped.instrument]
+    lots = one_leader_lot(config, item, source, mapped)
+    notes = []
+    if item.filters.instruments is not None and source not in item.filters.instruments:
+        notes.append(FILTERED)
+    if mapped.instrument in follower.restricted:
+        notes.append("restricted: not opened")
+    if item.filters.side != "both":
+        notes.append(f"{item.filters.side} only")
+    if lots is not None and lots < ours.min_lot:
+        notes.append(f"1 leader lot is below min_lot {decimal_text(ours.min_lot)}: it waits")
+    return Row(
+        subscription=item.label,
+        leader=item.leader,
+        follower=item.follower,
+        route=follower.route,
+        account=follower.account or "",
+        instrument=source if source == mapped.instrument else f"{source} → {mapped.instrument}",
+        rule=rule_text(item),
+        one_lot=_one_lot_text(item, lots),
+        limits=limits_text(limit_of(effective_limits(config, item), mapped.instrument)),
+        note="; ".join(notes),
+    )
+
+
+def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
+    if lots is None:
+        return f"1 leader lot → at most {decimal_text(max_ratio(item))} follower lots"
+    with localcontext() as context:
+        context.prec = 12
+        text = decimal_text(+lots)
+    if isinstance(item.sizing, ByLots):
+        return f"1 leader order → {text} follower lots"
+    return f"1 leader lot → {text} follower lots"
+
+
+def limits_text(limits: LimitSet) -> str:
+    """The bounds in words."""
+    parts = []
+    if limits.max_order_qty_lots is not None:
+        parts.append(f"order {decimal_text(limits.max_order_qty_lots)} lots")
+    if limits.max_position_lots is not None:
+        parts.append(f"position {decimal_text(limits.max_position_lots)} lots")
+    if not parts:
+        return "none"
+    return f"{', '.join(parts)} ({limits.on_breach or 'clip'})"
+
+
+def _print(
+    console: Console, path: Path, config: GatewayConfig | None, problems: list[Problem], rows: list[Row]
+) -> None:
+    for problem in problems:
+        console.print(problem.text(), markup=False, highlight=False, soft_wrap=True)
+    errors = sum(1 for problem in problems if problem.severity == "error")
+    warnings = len(problems) - errors
+    if config is None:
+        text = f"{path}: {errors} error(s), {warnings} warning(s). Nothing was started."
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return
+    table = Table(title=f"{config.gateway.deployment}: who copies whom", show_lines=False)
+    # A narrow terminal folds words instead of hiding numbers: this table is read before money moves.
+    for heading in ("leader", "follower", "route / account", "instrument", "rule", "size", "limits", "note"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        if FILTERED in row.note:
+            continue
+        place = f"{row.route} / {row.account}"
+        table.add_row(
+            row.leader, row.follower, place, row.instrument, row.rule, row.one_lot, row.limits, row.note
+        )
+    console.print(table)
+    summary = (
+        f"{path}: no errors, {warnings} warning(s). {len(config.leaders)} leader(s), {len(config.followers)} "
+        f"follower(s), {len(config.routes)} route(s), {len(config.subscriptions)} subscription(s)."
+    )
+    console.print(summary, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,70 @@
+"""The configuration: read it, check it, or print its schema. Everything others need is exported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gateway.config_core import core_config, core_json
+from gateway.config_model import (
+    FollowerConfig,
+    GatewayConfig,
+    InstrumentConfig,
+    LeaderConfig,
+    RouteConfig,
+    SubscriptionConfig,
+)
+from gateway.config_read import read
+from gateway.config_rules import apply_rules
+from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
+from gateway.errors import ConfigProblems, Problem
+
+__all__ = [
+    "ConfigProblems",
+    "CoreSection",
+    "FollowerConfig",
+    "GatewayConfig",
+    "GatewaySection",
+    "InstrumentConfig",
+    "LeaderConfig",
+    "Problem",
+    "RouteConfig",
+    "SessionConfig",
+    "SubscriptionConfig",
+    "TimingSection",
+    "core_config",
+    "core_json",
+    "examine",
+    "load",
+    "schema",
+]
+
+
+def examine(path: Path) -> tuple[GatewayConfig | None, list[Problem]]:
+    """Every problem of a file in the order of its lines, and the configuration when none is an error."""
+    draft = read(path)
+    apply_rules(draft)
+    problems = sorted(draft.problems, key=lambda problem: (problem.line, problem.path))
+    if any(problem.severity == "error" for problem in problems):
+        return None, problems
+    config = GatewayConfig.model_validate(draft.raw)
+    used = {session.profile for session in config.sessions.values()}
+    config.attach(draft.file, {name: draft.profiles[name] for name in sorted(used)})
+    return config, problems
+
+
+def load(path: Path) -> GatewayConfig:
+    """Reads and checks a deployment.
+
+    Raises `ConfigProblems` with every problem when one of them is an error.
+    """
+    config, problems = examine(path)
+    if config is None:
+        raise ConfigProblems([problem for problem in problems if problem.severity == "error"])
+    return config
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of the file, for editors."""
+    result = GatewayConfig.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}

@@ -1,0 +1,181 @@
+"""Compiles the configuration to the core's JSON: names resolved, limits folded, decimals as text."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from gateway.config_model import (
+    FollowerConfig,
+    GatewayConfig,
+    LeaderConfig,
+    LimitsConfig,
+    LimitSet,
+    SubscriptionConfig,
+    SymbolMap,
+)
+from gateway.config_types import decimal_text
+
+RATIO_UNBOUNDED = Decimal(10) ** 9
+"""max_ratio of modes whose ratio stands in the file itself: nothing from outside can enlarge it."""
+
+
+def core_json(config: GatewayConfig) -> str:
+    """The core's configuration as JSON text, the same text for the same configuration."""
+    return json.dumps(core_config(config), ensure_ascii=False, separators=(",", ":"))
+
+
+def core_config(config: GatewayConfig) -> dict[str, Any]:
+    """The core's configuration as plain data: text, integers, booleans, lists and objects only."""
+    return {
+        "deployment": config.gateway.deployment,
+        "timing": config.timing.model_dump(),
+        "profiles": [config.profiles[name] for name in sorted(config.profiles)],
+        "instruments": [{"name": n, **i.model_dump(mode="json")} for n, i in config.instruments.items()],
+        "leaders": [_leader(config, name, leader) for name, leader in config.leaders.items()],
+        "routes": [
+            {"name": name, "session": route.session, "profile": config.sessions[route.session].profile}
+            for name, route in config.routes.items()
+        ],
+        "followers": [_follower(config, name, follower) for name, follower in config.followers.items()],
+        "subscriptions": [_subscription(config, item) for item in config.subscriptions],
+        "dispatch": config.gateway.dispatch,
+    }
+
+
+def symbols_of(config: GatewayConfig, owner: LeaderConfig | FollowerConfig) -> dict[str, str]:
+    """Symbol text of the venue → instrument; every instrument under its own name where none is given."""
+    return {name: name for name in config.instruments} if owner.symbols is None else dict(owner.symbols)
+
+
+def full_symbol_map(config: GatewayConfig, subscription: SubscriptionConfig) -> dict[str, SymbolMap]:
+    """Leader instrument → follower instrument, identity where the file is silent and both trade it."""
+    leader, follower = config.leaders[subscription.leader], config.followers[subscription.follower]
+    targets = set(symbols_of(config, follower).values())
+    full: dict[str, SymbolMap] = {}
+    for source in dict.fromkeys(symbols_of(config, leader).values()):
+        if source in subscription.symbol_map:
+            full[source] = subscription.symbol_map[source]
+        elif source in targets:
+            full[source] = SymbolMap(instrument=source)
+    return full
+
+
+def max_ratio(subscription: SubscriptionConfig) -> Decimal:
+    """The bound of the ratio; a mode whose factor stands in the file has none of its own."""
+    return RATIO_UNBOUNDED if subscription.max_ratio is None else subscription.max_ratio
+
+
+def follower_limits(config: GatewayConfig, follower: FollowerConfig) -> LimitsConfig:
+    """Bounds over all subscriptions of a follower: global and its own."""
+    return fold(config.limits, follower.limits)
+
+
+def subscription_limits(config: GatewayConfig, subscription: SubscriptionConfig) -> LimitsConfig:
+    """Bounds of one subscription: global, its leader's and its own."""
+    return fold(config.limits, config.leaders[subscription.leader].limits, subscription.limits)
+
+
+def effective_limits(config: GatewayConfig, subscription: SubscriptionConfig) -> LimitsConfig:
+    """What binds in the end, the follower's bounds included; for people, the core gets them apart."""
+    follower = config.followers[subscription.follower]
+    return fold(subscription_limits(config, subscription), follower.limits)
+
+
+def limit_of(limits: LimitsConfig, instrument: str) -> LimitSet:
+    """The bounds of one instrument."""
+    return tighter(limits, limits.instruments.get(instrument, LimitSet()))
+
+
+def fold(*scopes: LimitsConfig) -> LimitsConfig:
+    """Joins the bounds of several scopes; the tighter one wins, for every instrument named anywhere."""
+    default = tighter(*scopes)
+    names = dict.fromkeys(name for scope in scopes for name in scope.instruments)
+    instruments = {name: tighter(*(limit_of(scope, name) for scope in scopes)) for name in names}
+    return LimitsConfig(
+        max_order_qty_lots=default.max_order_qty_lots,
+        max_position_lots=default.max_position_lots,
+        on_breach=default.on_breach,
+        instruments=instruments,
+    )
+
+
+def tighter(*sets: LimitSet) -> LimitSet:
+    """The smaller of each bound; `refuse` is tighter than `clip`."""
+    actions = [item.on_breach for item in sets if item.on_breach is not None]
+    return LimitSet(
+        max_order_qty_lots=_least([item.max_order_qty_lots for item in sets]),
+        max_position_lots=_least([item.max_position_lots for item in sets]),
+        on_breach="refuse" if "refuse" in actions else ("clip" if actions else None),
+    )
+
+
+def _least(values: list[Decimal | None]) -> Decimal | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _leader(config: GatewayConfig, name: str, leader: LeaderConfig) -> dict[str, Any]:
+    return {
+        "name": name,
+        "session": leader.session,
+        "profile": config.sessions[leader.session].profile,
+        "account": leader.account,
+        "currency": leader.currency,
+        "symbols": symbols_of(config, leader),
+        "assume_flat": leader.assume_flat,
+        "initial_positions": {key: decimal_text(value) for key, value in leader.initial_positions.items()},
+    }
+
+
+def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dict[str, Any]:
+    return {
+        "name": name,
+        "route": follower.route,
+        "account": follower.account,
+        "currency": follower.currency,
+        "symbols": symbols_of(config, follower),
+        "restricted": list(follower.restricted),
+        "limits": _limits(follower_limits(config, follower)),
+    }
+
+
+def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, Any]:
+    plain = item.model_dump(mode="json")
+    mapped = full_symbol_map(config, item)
+    return {
+        "name": item.label,
+        "follower": item.follower,
+        "leader": item.leader,
+        "sizing": plain["sizing"],
+        "max_ratio": decimal_text(max_ratio(item)),
+        "rounding": item.rounding,
+        "max_inflation": plain["max_inflation"],
+        "reverse": item.reverse,
+        "symbol_map": {source: target.model_dump(mode="json") for source, target in mapped.items()},
+        "filters": plain["filters"],
+        "order_type": item.order_type,
+        "max_slippage_bps": plain["max_slippage_bps"],
+        "max_age_ms": item.max_age_ms,
+        "account_max_age_ms": item.account_max_age_ms,
+        "on_bust": item.on_bust,
+        "on_reject": item.on_reject,
+        "retry_window_ms": item.retry_window_ms,
+        "limits": _limits(subscription_limits(config, item)),
+    }
+
+
+def _limits(limits: LimitsConfig) -> dict[str, Any]:
+    return {
+        "default": _limit_set(limits),
+        "instruments": {name: _limit_set(limit_of(limits, name)) for name in limits.instruments},
+    }
+
+
+def _limit_set(limits: LimitSet) -> dict[str, Any]:
+    order, position = limits.max_order_qty_lots, limits.max_position_lots
+    return {
+        "max_order_qty_lots": None if order is None else decimal_text(order),
+        "max_position_lots": None if position is None else decimal_text(position),
+        "on_breach": limits.on_breach or "clip",
+    }

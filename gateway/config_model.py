@@ -1,0 +1,330 @@
+"""The whole configuration: who copies whom, how much, within which limits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
+from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
+
+FOLLOWERS_MAX = 20_000
+"""Twice what the memory budget is measured for; more belongs into a second deployment."""
+SECTIONS_MAX = 1_000
+"""Sessions, leaders and routes: each is a connection or a process."""
+OnBreach = Literal["clip", "refuse"]
+
+
+class LimitSet(Model):
+    """Bounds of one instrument, lots. What is not set here is inherited; the tighter one wins."""
+
+    max_order_qty_lots: Positive | None = None
+    """Largest single order, lots. Closes beyond it are split, never blocked."""
+    max_position_lots: NotNegative | None = None
+    """Largest position, counted from orders entered, lots. Closes are never blocked."""
+    on_breach: OnBreach | None = None
+    """An open beyond a bound: `clip` (cut down to the bound, default) or `refuse` (refused whole)."""
+
+
+class LimitsConfig(LimitSet):
+    """Bounds for every instrument, with tighter ones by follower instrument."""
+
+    instruments: dict[Symbol, LimitSet] = Field(default_factory=dict)
+    """Tighter bounds by follower instrument."""
+
+
+class InstrumentConfig(Model):
+    """One tradable thing at one venue."""
+
+    contract_size: Positive
+    """Units in one lot."""
+    lot_step: Positive
+    """Smallest change of quantity, lots."""
+    min_lot: Positive
+    """Smallest order, lots. A multiple of lot_step."""
+    max_lot: Positive | None = None
+    """Largest order that the venue takes, lots. A multiple of lot_step, at least min_lot."""
+    tick: Positive
+    """Smallest change of price, in `currency`."""
+    base: Currency | None = None
+    """Currency of one unit, where it has one (EUR of EURUSD). Needed to convert account values."""
+    currency: Currency
+    """Currency of the price (USD of EURUSD)."""
+
+
+class LeaderConfig(Model):
+    """An account that is copied."""
+
+    session: Name
+    """FIX session its reports arrive on."""
+    account: FixText | None = None
+    """Account text in the reports. Not set: every report of the session is this leader's."""
+    currency: Currency | None = None
+    """Currency of its account values. Needed by sizing modes that compare accounts."""
+    symbols: dict[Symbol, Symbol] | None = None
+    """Symbol(55) text of the venue = instrument. Not set: every instrument under its own name."""
+    assume_flat: bool = False
+    """The account holds nothing when copying starts. Not set: copying waits for a position report."""
+    initial_positions: dict[Symbol, Dec] = Field(default_factory=dict)
+    """Signed units held when copying starts, by instrument."""
+    follower: Name | None = None
+    """The follower that is the same account, when a copy is copied again. Lets `check` see cycles."""
+    limits: LimitsConfig = LimitsConfig()
+    """Bounds of every subscription to this leader."""
+
+
+class RouteConfig(Model):
+    """A way to a follower's broker: one FIX session in a process of its own."""
+
+    session: Name
+    """FIX session of the route."""
+    public_key_file: Path | None = None
+    """CURVE public key of the route. Needed when core.bind is tcp://. Relative to this file."""
+    secret_key_file: Path | None = None
+    """CURVE secret key of the route, readable by its owner only. Relative to this file."""
+
+
+class FollowerConfig(Model):
+    """An account that copies."""
+
+    route: Name
+    """Route of its orders."""
+    account: FixText | None = None
+    """Account text on its orders. Needed unless the venue's profile says that an account has no text."""
+    currency: Currency | None = None
+    """Currency of its account values. Needed by sizing modes that compare accounts."""
+    symbols: dict[Symbol, Symbol] | None = None
+    """Symbol(55) text of the venue = instrument. Not set: every instrument under its own name."""
+    restricted: tuple[Symbol, ...] = ()
+    """Instruments that it may not open."""
+    limits: LimitsConfig = LimitsConfig()
+    """Bounds over all its subscriptions."""
+
+
+class ByFactor(Model):
+    """Sizing by a plain factor."""
+
+    mode: Literal["multiplier", "lots_multiplier"]
+    """`multiplier`: k units per leader unit. `lots_multiplier`: k lots per leader lot."""
+    k: Positive
+    """Factor, above 0."""
+
+
+class ByPercent(Model):
+    """Sizing by a percentage of the leader's units."""
+
+    mode: Literal["percent"]
+    """percent / 100 units per leader unit."""
+    percent: Positive
+    """Percent of the leader's quantity, above 0; 100 = the same units."""
+
+
+class ByLots(Model):
+    """The same lots for every leader order."""
+
+    mode: Literal["fixed"]
+    """`lots` for each leader order that opens, however it fills."""
+    lots: Positive
+    """Lots per leader order, above 0."""
+
+
+class ByAccounts(Model):
+    """Sizing by comparing the follower's account with the leader's."""
+
+    mode: Literal["equity", "balance", "free_margin", "notional"]
+    """k x follower's value / leader's value; `notional`: k x leader's / follower's contract value."""
+    k: Positive
+    """Factor, above 0."""
+
+
+class ByEquityShare(Model):
+    """A share of the follower's equity for every leader order."""
+
+    mode: Literal["percent_equity"]
+    """percent of the follower's equity, as notional, for each leader order that opens."""
+    percent: Positive
+    """Percent of equity, above 0."""
+
+
+Sizing = Annotated[ByFactor | ByPercent | ByLots | ByAccounts | ByEquityShare, Field(discriminator="mode")]
+OUTSIDE_MODES = frozenset({"equity", "balance", "free_margin", "notional", "percent_equity"})
+"""Modes whose ratio comes from numbers that others send: a wrong one must not size an order unbounded."""
+ACCOUNT_MODES = OUTSIDE_MODES - {"notional"}
+"""Modes that need account values."""
+COMPARING_MODES = ACCOUNT_MODES - {"percent_equity"}
+"""Modes that divide the follower's value by the leader's, so both need a currency."""
+
+
+class SymbolMap(Model):
+    """One leader instrument at the follower's venue."""
+
+    instrument: Symbol
+    """Follower instrument."""
+    qty_factor: Positive = Decimal(1)
+    """Follower units per leader unit, before sizing."""
+    price_factor: Positive = Decimal(1)
+    """Follower price per leader price."""
+
+
+class FiltersConfig(Model):
+    """Opens that are left out. Closes are never filtered."""
+
+    instruments: tuple[Symbol, ...] | None = None
+    """Leader instruments that are copied. Not set: all that are mapped."""
+    side: Literal["both", "long", "short"] = "both"
+    """Sides of the leader's position that are copied."""
+    min_order_qty: NotNegative = Decimal(0)
+    """Smallest leader order that is copied, units."""
+    tags: tuple[tuple[Annotated[int, Field(ge=1, le=999_999)], FixText], ...] = ()
+    """Fields that a leader report must carry: [[TAG, "value"], …]."""
+
+
+class SubscriptionConfig(Model):
+    """One follower copying one leader with one sizing rule."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_<-]{0,64}$")
+    """Name, unique in the deployment. Not set: FOLLOWER<LEADER."""
+    follower: Name
+    """Who copies."""
+    leader: Name
+    """Who is copied."""
+    sizing: Sizing
+    """How much: { mode = "…", and the numbers of that mode }."""
+    max_ratio: Positive | None = None
+    """Largest follower lots per leader lot. Mandatory for modes that use account values or quotes."""
+    rounding: Literal["toward_zero", "nearest", "hold", "min_lot_if_nonzero"] = "toward_zero"
+    """From target to lots."""
+    max_inflation: Positive = Decimal(3)
+    """Largest min_lot / target that `min_lot_if_nonzero` accepts."""
+    reverse: bool = False
+    """Buy what the leader sells."""
+    symbol_map: dict[Symbol, SymbolMap] = Field(default_factory=dict)
+    """Leader instrument = { instrument, qty_factor, price_factor }. Others keep their name."""
+    filters: FiltersConfig = FiltersConfig()
+    """Opens that are left out."""
+    order_type: Literal["market", "limit"] = "market"
+    """Opening orders: `market`, or `limit` (IOC) at the leader's price and max_slippage_bps."""
+    max_slippage_bps: NotNegative = Decimal(0)
+    """Distance of a limit open from the leader's price, basis points. 0 = the leader's price."""
+    max_age_ms: int = Field(default=60_000, ge=1, le=86_400_000)
+    """Oldest leader trade that is opened, milliseconds. Closes are never too old."""
+    account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)
+    """Oldest account value that sizes an open, milliseconds."""
+    on_bust: Literal["alert"] = "alert"
+    """A bust or correction of a leader's trade: `alert` holds the target until an operator decides."""
+    on_reject: Literal["drop", "retry"] = "drop"
+    """The missing part of a rejected open: `drop`, or `retry` inside retry_window_ms."""
+    retry_window_ms: int = Field(default=0, ge=0, le=3_600_000)
+    """How long a rejected open is tried again, milliseconds. Needs on_reject = "retry"."""
+    limits: LimitsConfig = LimitsConfig()
+    """Bounds of this subscription."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SubscriptionConfig:
+        if self.sizing.mode in OUTSIDE_MODES and self.max_ratio is None:
+            raise PydanticCustomError(
+                "max_ratio",
+                "max_ratio is mandatory with this sizing mode: its ratio comes from outside",
+            )
+        if (self.on_reject == "retry") != (self.retry_window_ms > 0):
+            raise PydanticCustomError(
+                "retry", 'on_reject = "retry" and retry_window_ms above 0 belong together'
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """The name, or FOLLOWER<LEADER."""
+        return self.name or f"{self.follower}<{self.leader}"
+
+
+class GatewayConfig(Model):
+    """A whole deployment, checked: every name resolves and every lot is possible."""
+
+    gateway: GatewaySection
+    """The deployment: its name, folders and durability."""
+    timing: TimingSection = TimingSection()
+    """Timeouts of the delivery rules."""
+    core: CoreSection = CoreSection()
+    """The core process: sockets and patience."""
+    sessions: dict[Name, SessionConfig] = Field(min_length=1, max_length=SECTIONS_MAX)
+    """FIX sessions by name."""
+    leaders: dict[Name, LeaderConfig] = Field(min_length=1, max_length=SECTIONS_MAX)
+    """Accounts that are copied."""
+    routes: dict[Name, RouteConfig] = Field(min_length=1, max_length=SECTIONS_MAX)
+    """Ways to follower brokers."""
+    followers: dict[Name, FollowerConfig] = Field(min_length=1, max_length=FOLLOWERS_MAX)
+    """Accounts that copy."""
+    instruments: dict[Symbol, InstrumentConfig] = Field(min_length=1, max_length=FOLLOWERS_MAX)
+    """What is traded."""
+    subscriptions: tuple[SubscriptionConfig, ...] = Field(min_length=1, max_length=4 * FOLLOWERS_MAX)
+    """Who copies whom."""
+    limits: LimitsConfig = LimitsConfig()
+    """Bounds of every follower account and every subscription."""
+
+    _file: Path = PrivateAttr(default=Path("gateway.toml"))
+    _profiles: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)
+
+    def attach(self, file: Path, profiles: dict[str, dict[str, Any]]) -> None:
+        """Remembers where the file lies and which profiles it uses; called by the reader only."""
+        self._file = file
+        self._profiles = profiles
+
+    @property
+    def file(self) -> Path:
+        """The file this was read from, absolute."""
+        return self._file
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._file.parent
+
+    @property
+    def state_dir(self) -> Path:
+        """The state folder, absolute."""
+        return self.resolve(self.gateway.state_dir)
+
+    def resolve(self, path: Path) -> Path:
+        """A path of the file, absolute."""
+        return (self.folder / path).resolve()
+
+    @property
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """The venue profiles in use, by name, as the core reads them."""
+        return self._profiles
+
+    def profile_of(self, session: str) -> dict[str, Any]:
+        """The venue profile of a session."""
+        return self._profiles[self.sessions[session].profile]
+
+    def leader_sessions(self) -> dict[str, SessionConfig]:
+        """The sessions that the core process runs, by name."""
+        used = {leader.session for leader in self.leaders.values()}
+        return {name: session for name, session in self.sessions.items() if name in used}
+
+    def route_session(self, route: str) -> tuple[str, SessionConfig]:
+        """Name and settings of the session that a route process runs."""
+        name = self.routes[route].session
+        return name, self.sessions[name]
+
+    def core_bind(self) -> str:
+        """The address that the core's ROUTER binds."""
+        return self._ipc("core") if self.core.bind == "ipc" else self.core.bind
+
+    def core_connect(self) -> str:
+        """The address that a route's DEALER connects to."""
+        return self.core.connect or self.core_bind()
+
+    def observers_bind(self) -> str | None:
+        """The address of the PUB stream of decisions; None when it is off."""
+        if self.core.observers == "off":
+            return None
+        return self._ipc("observers") if self.core.observers == "ipc" else self.core.observers
+
+    def _ipc(self, name: str) -> str:
+        return f"ipc://{self.state_dir / 'run' / name}.ipc"

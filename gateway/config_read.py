@@ -1,0 +1,345 @@
+"""Reads a configuration file into a draft: every part that is valid, and every problem of the rest."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway import resources
+from gateway.config_model import (
+    FollowerConfig,
+    GatewayConfig,
+    InstrumentConfig,
+    LeaderConfig,
+    LimitsConfig,
+    RouteConfig,
+    SubscriptionConfig,
+)
+from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
+from gateway.config_types import NAME_PATTERN
+from gateway.errors import OperatingError, Problem, Severity, shown
+from gateway.toml_lines import Key, LineIndex, dotted
+
+FILE_BYTES_MAX = 32 * 1024 * 1024
+"""A configuration of 20,000 followers is about 8 MB; more is some other file."""
+M = TypeVar("M", bound=BaseModel)
+
+SECRET_HINT = "Secrets never stand in the TOML: use password_file or password_env."
+_HINTS = {"password": SECRET_HINT, "passwd": SECRET_HINT, "secret": SECRET_HINT, "secret_key": SECRET_HINT}
+
+
+@dataclass
+class Draft:
+    """What could be read. `names` lists all sections written, valid or not, so that references resolve."""
+
+    file: Path
+    lines: LineIndex
+    raw: dict[str, Any]
+    gateway: GatewaySection | None = None
+    timing: TimingSection | None = None
+    core: CoreSection | None = None
+    limits: LimitsConfig | None = None
+    sessions: dict[str, SessionConfig] = field(default_factory=dict)
+    leaders: dict[str, LeaderConfig] = field(default_factory=dict)
+    routes: dict[str, RouteConfig] = field(default_factory=dict)
+    followers: dict[str, FollowerConfig] = field(default_factory=dict)
+    instruments: dict[str, InstrumentConfig] = field(default_factory=dict)
+    subscriptions: dict[int, SubscriptionConfig] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(
+        self,
+        path: Iterable[Key],
+        message: str,
+        *,
+        value: object = None,
+        bound: str = "",
+        hint: str = "",
+        severity: Severity = "error",
+    ) -> None:
+        """Adds a problem at a path of the file."""
+        where = tuple(path)
+        self.problems.append(
+            Problem(
+                file=str(self.file),
+                line=self.lines.line(where),
+                path=dotted(where),
+                message=message,
+                value="" if value is None else shown(value),
+                bound=bound,
+                hint=hint,
+                severity=severity,
+            )
+        )
+
+
+def read(file: Path) -> Draft:
+    """Reads the file; never raises for what is wrong in it."""
+    file = file.absolute()
+    draft = Draft(file=file, lines=LineIndex(""), raw={})
+    text = _text(draft)
+    if text is None:
+        return draft
+    try:
+        draft.raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        _malformed(draft, str(error))
+        return draft
+    except RecursionError:
+        draft.report((), "not TOML: brackets are nested too deeply", hint="Write values flat.")
+        return draft
+    draft.lines = LineIndex(text)
+    _sections(draft)
+    _profiles(draft)
+    return draft
+
+
+def _text(draft: Draft) -> str | None:
+    try:
+        with draft.file.open("rb") as stream:
+            data = stream.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        hint = "Name an existing file; `copygate init DIR` writes one to start from."
+        draft.report((), f"the file cannot be read: {error.strerror}", hint=hint)
+        return None
+    if len(data) > FILE_BYTES_MAX:
+        draft.report((), "the file is too long", bound=f"at most {FILE_BYTES_MAX} bytes")
+        return None
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        draft.lines = LineIndex("")
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"line {line} is not UTF-8 text"
+        draft.problems.append(Problem(str(draft.file), line, "", message, hint="Save the file as UTF-8."))
+        return None
+
+
+def _malformed(draft: Draft, message: str) -> None:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    line = int(found.group(1)) if found else 1 + draft.file.read_text("utf-8").rstrip("\n").count("\n")
+    hint = "A key or section may stand only once; text needs quotes; numbers with a point too."
+    draft.problems.append(Problem(str(draft.file), line, "", f"not TOML: {message}", hint=hint))
+
+
+def _sections(draft: Draft) -> None:
+    for key in draft.raw:
+        if key not in GatewayConfig.model_fields:
+            hint = did_you_mean(key, GatewayConfig.model_fields)
+            draft.report((key,), "unknown key", value=key, hint=hint)
+    draft.gateway = _part(draft, ("gateway",), GatewaySection, required=True)
+    draft.timing = _part(draft, ("timing",), TimingSection)
+    draft.core = _part(draft, ("core",), CoreSection)
+    draft.limits = _part(draft, ("limits",), LimitsConfig)
+    draft.sessions = _parts(draft, "sessions", SessionConfig)
+    draft.leaders = _parts(draft, "leaders", LeaderConfig)
+    draft.routes = _parts(draft, "routes", RouteConfig)
+    draft.followers = _parts(draft, "followers", FollowerConfig)
+    draft.instruments = _parts(draft, "instruments", InstrumentConfig, plain_names=False)
+    rows = draft.raw.get("subscriptions")
+    if not isinstance(rows, list) or not rows:
+        hint = "Write at least one [[subscriptions]] section, with double brackets."
+        draft.report(("subscriptions",), "nobody copies anybody", hint=hint)
+        return
+    for number, row in enumerate(rows):
+        part = _validated(draft, ("subscriptions", number), SubscriptionConfig, row)
+        if part is not None:
+            draft.subscriptions[number] = part
+
+
+def _part(draft: Draft, path: tuple[str], model: type[M], required: bool = False) -> M | None:
+    if path[0] not in draft.raw:
+        if not required:
+            return model()
+        draft.report(path, "the section is missing", hint=f"Add [{path[0]}].")
+        return None
+    return _validated(draft, path, model, draft.raw[path[0]])
+
+
+def _parts(draft: Draft, section: str, model: type[M], plain_names: bool = True) -> dict[str, M]:
+    table = draft.raw.get(section)
+    if not isinstance(table, dict) or not table:
+        draft.report((section,), "at least one is needed", hint=f"Add a section [{section}.NAME].")
+        return {}
+    draft.names[section] = list(table)
+    parts: dict[str, M] = {}
+    limit = next(
+        (m.max_length for m in GatewayConfig.model_fields[section].metadata if hasattr(m, "max_length")), None
+    )
+    if limit is not None and len(table) > limit:
+        draft.report((section,), "too many", value=str(len(table)), bound=f"at most {limit}")
+    for name, row in table.items():
+        if plain_names and not re.match(NAME_PATTERN, name):
+            bound = "1..=32 letters, digits, - or _, beginning with a letter or digit"
+            draft.report((section, name), "the name cannot be used", value=name, bound=bound)
+            continue
+        part = _validated(draft, (section, name), model, row)
+        if part is not None:
+            parts[name] = part
+    return parts
+
+
+def _validated(draft: Draft, path: tuple[Key, ...], model: type[M], raw: object) -> M | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            _translate(draft, path, model, raw, details)
+        return None
+
+
+def _translate(
+    draft: Draft, prefix: tuple[Key, ...], model: type[BaseModel], raw: object, details: ErrorDetails
+) -> None:
+    """Turns pydantic's words into ours: what, bound, value, hint."""
+    inner = _real_path(details["loc"], raw)
+    path, kind, context = prefix + inner, details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        key = str(inner[-1])
+        hint = _HINTS.get(key) or did_you_mean(key, _fields_at(model, details["loc"][:-1]))
+        draft.report(path, "unknown key", value=key, hint=hint)
+    elif kind == "missing":
+        meaning = _meaning(model, details["loc"])
+        draft.report(path, "is missing", hint=f"It means: {meaning}" if meaning else "")
+    elif kind in ("union_tag_invalid", "union_tag_not_found"):
+        modes = str(context.get("expected_tags", "")) or "one of the sizing modes"
+        value = str(context.get("tag", "nothing"))
+        path = (*path, "mode") if path[-1] != "mode" else path
+        draft.report(
+            path, "unknown sizing mode", value=value, bound=modes, hint=did_you_mean(value, _words(modes))
+        )
+    elif kind == "literal_error":
+        expected = str(context.get("expected", ""))
+        value = details["input"]
+        hint = did_you_mean(str(value), _words(expected))
+        draft.report(path, "not one of the choices", value=value, bound=expected, hint=hint)
+    else:
+        meaning = _meaning(model, details["loc"])
+        found = None if isinstance(details["input"], dict | list) else details["input"]
+        draft.report(path, _message(details), value=found, bound=_bound(context), hint=meaning)
+
+
+def _message(details: ErrorDetails) -> str:
+    message = details["msg"]
+    plain = {
+        "string_pattern_mismatch": "not of the right form",
+        "greater_than_equal": "too small",
+        "less_than_equal": "too large",
+        "greater_than": "too small",
+        "string_too_short": "too short",
+        "string_too_long": "too long",
+        "model_type": "must be a section",
+        "model_attributes_type": "must be a section",
+        "dict_type": "must be a section",
+    }
+    return plain.get(details["type"], message[:1].lower() + message[1:])
+
+
+def _bound(context: Mapping[str, Any]) -> str:
+    signs = {"ge": ">= {}", "le": "<= {}", "gt": "> {}", "lt": "< {}", "max_length": "at most {} characters",
+             "min_length": "at least {} characters", "pattern": "text of the form {}"}  # fmt: skip
+    return ", ".join(text.format(context[key]) for key, text in signs.items() if key in context)
+
+
+def _real_path(loc: tuple[Key, ...], raw: object) -> tuple[Key, ...]:
+    """Leaves out what pydantic adds to a path: the tags of unions and its `[key]` mark."""
+    path: list[Key] = []
+    for number, key in enumerate(loc):
+        last = number == len(loc) - 1
+        if isinstance(raw, dict):
+            if key not in raw and (not last or key == "[key]"):
+                continue
+            raw = raw.get(key)
+        elif isinstance(raw, list) and isinstance(key, int) and key < len(raw):
+            raw = raw[key]
+        path.append(key)
+    return tuple(path)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models an annotation can hold, through Optional, unions, containers and Annotated."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) is Annotated:
+        return _models(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType, dict, tuple, list):
+        return [model for part in get_args(annotation) for model in _models(part)]
+    return []
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
+    models = [model]
+    for key in loc:
+        found = [m for owner in models if key in owner.model_fields
+                 for m in _models(owner.model_fields[str(key)].annotation)]  # fmt: skip
+        tagged = [m for m in models if "mode" in m.model_fields
+                  and key in get_args(m.model_fields["mode"].annotation)]  # fmt: skip
+        models = found or tagged or models
+    return [name for owner in models for name in owner.model_fields]
+
+
+def _meaning(model: type[BaseModel], loc: tuple[Key, ...]) -> str:
+    models = [model]
+    meaning = ""
+    for key in loc:
+        fields = [owner.model_fields[str(key)] for owner in models if key in owner.model_fields]
+        if fields:
+            meaning = fields[0].description or ""
+            models = [m for info in fields for m in _models(info.annotation)] or models
+    return meaning
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"'([^']*)'", text)
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """A hint that names the nearest choice, or lists them when there are few."""
+    known = list(dict.fromkeys(choices))
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    if not known:
+        return ""
+    return f"Known: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}."
+
+
+def _profiles(draft: Draft) -> None:
+    folders: list[Path] = []
+    if draft.gateway is not None and draft.gateway.profiles_dir is not None:
+        folders.append(draft.file.parent / draft.gateway.profiles_dir)
+    try:
+        folders.append(resources.profiles())
+    except OperatingError as error:
+        draft.report((), error.text())
+    known = [path.stem for folder in folders for path in sorted(folder.glob("*.toml"))]
+    for name, session in draft.sessions.items():
+        if session.profile in draft.profiles:
+            continue
+        if session.profile not in known:
+            hint = did_you_mean(session.profile, known)
+            draft.report(
+                ("sessions", name, "profile"), "no such venue profile", value=session.profile, hint=hint
+            )
+            continue
+        path = next(p for folder in folders if (p := folder / f"{session.profile}.toml").is_file())
+        try:
+            profile = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            draft.report(
+                ("sessions", name, "profile"), f"the venue profile {path.name} cannot be read: {error}"
+            )
+            continue
+        # The file's name is the profile's name: one name for people, config and core.
+        draft.profiles[session.profile] = {**profile, "name": session.profile}

@@ -1,0 +1,215 @@
+"""Rules between the sections: what names lead to, who copies whom. Works on drafts with holes in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from gateway.config_model import SubscriptionConfig
+from gateway.config_read import Draft, did_you_mean
+from gateway.config_rules_lots import all_limits, lots, order_types, position_models, sizing
+from gateway.config_rules_wire import (
+    accounts,
+    comp_ids,
+    leader_accounts,
+    ports,
+    secrets,
+    session_use,
+    socket_paths,
+    versions,
+)
+from gateway.toml_lines import Key
+
+Edges = dict[str, list[tuple[str, int]]]
+"""Leader → the leaders that its copies become, each with the subscription that does it."""
+Reference = tuple[str, tuple[Key, ...], str]
+"""A section, the place in the file that names one of its parts, and the name."""
+
+
+def apply_rules(draft: Draft) -> None:
+    """Adds every problem between sections to the draft."""
+    for rule in RULES:
+        rule(draft)
+
+
+def references(draft: Draft) -> None:
+    """Every name must lead to a section."""
+    for section, path, name in _references(draft):
+        names = draft.names.get(section, [])
+        if name not in names:
+            draft.report(path, f"names nothing in [{section}]", value=name, hint=did_you_mean(name, names))
+
+
+def _references(draft: Draft) -> Iterator[Reference]:
+    """Every name that stands in the file for a section: that section, the place, the name."""
+    for name, route in draft.routes.items():
+        yield "sessions", ("routes", name, "session"), route.session
+    for name, leader in draft.leaders.items():
+        yield "sessions", ("leaders", name, "session"), leader.session
+        if leader.follower is not None:
+            yield "followers", ("leaders", name, "follower"), leader.follower
+        yield from _instruments(("leaders", name, "symbols"), leader.symbols or {})
+        held = {instrument: instrument for instrument in leader.initial_positions}
+        yield from _instruments(("leaders", name, "initial_positions"), held)
+    for name, follower in draft.followers.items():
+        yield "routes", ("followers", name, "route"), follower.route
+        yield from _instruments(("followers", name, "symbols"), follower.symbols or {})
+        yield from _instruments(("followers", name, "restricted"), dict(enumerate(follower.restricted)))
+    for number, subscription in draft.subscriptions.items():
+        yield from _references_of(("subscriptions", number), subscription)
+    for path, limits in all_limits(draft):
+        yield from _instruments((*path, "instruments"), {name: name for name in limits.instruments})
+
+
+def _references_of(at: tuple[Key, ...], subscription: SubscriptionConfig) -> Iterator[Reference]:
+    yield "leaders", (*at, "leader"), subscription.leader
+    yield "followers", (*at, "follower"), subscription.follower
+    for source, mapped in subscription.symbol_map.items():
+        yield "instruments", (*at, "symbol_map", source), source
+        yield "instruments", (*at, "symbol_map", source, "instrument"), mapped.instrument
+    named = subscription.filters.instruments or ()
+    yield from _instruments((*at, "filters", "instruments"), dict(enumerate(named)))
+
+
+def _instruments(path: tuple[Key, ...], names: Mapping[str, str] | Mapping[int, str]) -> Iterator[Reference]:
+    for key, name in names.items():
+        yield "instruments", (*path, key), name
+
+
+def symbols(draft: Draft) -> None:
+    """A follower's instrument must have one symbol, or the way out is ambiguous."""
+    for name, follower in draft.followers.items():
+        seen: dict[str, str] = {}
+        for symbol, instrument in (follower.symbols or {}).items():
+            if instrument in seen:
+                hint = f"Its orders could name {seen[instrument]!r} or {symbol!r}; keep one."
+                path = ("followers", name, "symbols", symbol)
+                draft.report(path, "a second symbol for one instrument", value=instrument, hint=hint)
+            seen.setdefault(instrument, symbol)
+
+
+def traded_instruments(draft: Draft) -> None:
+    """What a subscription maps must be traded on both sides."""
+    for number, subscription in draft.subscriptions.items():
+        leader, follower = draft.leaders.get(subscription.leader), draft.followers.get(subscription.follower)
+        if leader is None or follower is None:
+            continue
+        names = draft.names.get("instruments", [])
+        source_names = set(names if leader.symbols is None else leader.symbols.values())
+        target_names = set(names if follower.symbols is None else follower.symbols.values())
+        at = ("subscriptions", number, "symbol_map")
+        for source, mapped in subscription.symbol_map.items():
+            if source in names and source not in source_names:
+                hint = did_you_mean(source, source_names)
+                draft.report(
+                    (*at, source),
+                    f"leader {subscription.leader} has no such instrument",
+                    value=source,
+                    hint=hint,
+                )
+            if mapped.instrument in names and mapped.instrument not in target_names:
+                hint = did_you_mean(mapped.instrument, target_names)
+                text = f"follower {subscription.follower} has no symbol for this instrument"
+                draft.report((*at, source, "instrument"), text, value=mapped.instrument, hint=hint)
+        missing = sorted(source_names - target_names - set(subscription.symbol_map))
+        if missing:
+            text = f"not copied: follower {subscription.follower} does not trade {', '.join(missing[:8])}"
+            hint = "Add a symbol_map or a symbol, if it should be copied."
+            draft.report(("subscriptions", number), text, hint=hint, severity="warning")
+
+
+def subscription_names(draft: Draft) -> None:
+    """A name is used once, and nobody is copied twice by accident."""
+    names: dict[str, int] = {}
+    copies: dict[tuple[str, str, str], int] = {}
+    for number, subscription in draft.subscriptions.items():
+        copy = (subscription.follower, subscription.leader, subscription.filters.model_dump_json())
+        if subscription.label in names:
+            text = f"the same name as subscriptions[{names[subscription.label]}]"
+            hint = (
+                "The pair would be copied twice. To copy it twice on purpose, give each a name and filters."
+            )
+            draft.report(("subscriptions", number), text, value=subscription.label, hint=hint)
+        elif copy in copies:
+            text = f"copies the same leader to the same follower as subscriptions[{copies[copy]}]"
+            draft.report(
+                ("subscriptions", number), text, hint="Give the two different filters, or remove one."
+            )
+        names.setdefault(subscription.label, number)
+        copies.setdefault(copy, number)
+
+
+def cycles(draft: Draft) -> None:
+    """Copies must not come back to the account they began at: each round would enlarge them."""
+    edges: Edges = {}
+    for number, subscription in draft.subscriptions.items():
+        for leader in _leaders_of(draft, subscription.follower):
+            edges.setdefault(subscription.leader, []).append((leader, number))
+    reported: set[frozenset[str]] = set()
+    done: set[str] = set()
+    for start in edges:
+        for ring, number in _rings(edges, start, done):
+            if frozenset(ring) not in reported:
+                reported.add(frozenset(ring))
+                text = f"copies in a circle: {' → '.join([*ring, ring[0]])}"
+                hint = "Remove one of the subscriptions; each round would enlarge the positions."
+                draft.report(("subscriptions", number), text, hint=hint)
+
+
+def _rings(edges: Edges, start: str, done: set[str]) -> Iterator[tuple[list[str], int]]:
+    """Depth first, without recursion: a leader met again on the trail closes a circle."""
+    if start in done:
+        return
+    trail, open_edges = [start], [iter(edges.get(start, []))]
+    while trail:
+        step = next(open_edges[-1], None)
+        if step is None:
+            done.add(trail.pop())
+            open_edges.pop()
+            continue
+        leader, number = step
+        if leader in trail:
+            yield trail[trail.index(leader) :], number
+        elif leader not in done:
+            trail.append(leader)
+            open_edges.append(iter(edges.get(leader, [])))
+
+
+def _leaders_of(draft: Draft, follower_name: str) -> list[str]:
+    """The leaders that are the same account as a follower: said so, or same broker and account text."""
+    follower = draft.followers.get(follower_name)
+    route = draft.routes.get(follower.route) if follower else None
+    session = draft.sessions.get(route.session) if route else None
+    found = []
+    for name, leader in draft.leaders.items():
+        other = draft.sessions.get(leader.session)
+        same_broker = (
+            session is not None and other is not None and session.target_comp_id == other.target_comp_id
+        )
+        same_text = (
+            follower is not None and follower.account is not None and follower.account == leader.account
+        )
+        if leader.follower == follower_name or (same_broker and same_text):
+            found.append(name)
+    return found
+
+
+RULES: tuple[Callable[[Draft], None], ...] = (
+    references,
+    symbols,
+    traded_instruments,
+    accounts,
+    leader_accounts,
+    session_use,
+    comp_ids,
+    ports,
+    versions,
+    secrets,
+    lots,
+    sizing,
+    subscription_names,
+    order_types,
+    position_models,
+    cycles,
+    socket_paths,
+)
+"""Every rule, in the order of the report. A new rule is added here and nowhere else."""

@@ -1,0 +1,147 @@
+"""Rules about quantities: lots a venue could accept, limits that leave room, sizing that has its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, localcontext
+from typing import Any
+
+from gateway.config_model import (
+    ACCOUNT_MODES,
+    COMPARING_MODES,
+    ByLots,
+    InstrumentConfig,
+    LimitsConfig,
+    LimitSet,
+    SubscriptionConfig,
+)
+from gateway.config_read import Draft
+from gateway.toml_lines import Key
+
+
+def lots(draft: Draft) -> None:
+    """Lots that no venue could accept."""
+    for name, item in draft.instruments.items():
+        at = ("instruments", name)
+        step, low, high = item.lot_step, item.min_lot, item.max_lot
+        if not multiple(low, step):
+            bound = f"a multiple of lot_step {step}"
+            draft.report((*at, "min_lot"), "impossible lot", value=str(low), bound=bound)
+        if high is not None and high < low:
+            draft.report((*at, "max_lot"), "impossible lot", value=str(high), bound=f"at least min_lot {low}")
+        elif high is not None and not multiple(high, step):
+            bound = f"a multiple of lot_step {step}"
+            draft.report((*at, "max_lot"), "impossible lot", value=str(high), bound=bound)
+    smallest = min(draft.instruments.items(), key=lambda entry: entry[1].min_lot, default=None)
+    for path, limits in all_limits(draft):
+        for name, bound_set in limits.instruments.items():
+            item_or_none = draft.instruments.get(name)
+            if item_or_none is not None:
+                _possible(draft, (*path, "instruments", name), bound_set, name, item_or_none)
+        if smallest is not None:
+            _possible(draft, path, limits, *smallest)
+
+
+def _possible(
+    draft: Draft, path: tuple[Key, ...], limits: LimitSet, name: str, item: InstrumentConfig
+) -> None:
+    largest = limits.max_order_qty_lots
+    if largest is not None and largest < item.min_lot:
+        bound = f"at least min_lot {item.min_lot} of {name}"
+        hint = "No order could ever be sent."
+        draft.report(
+            (*path, "max_order_qty_lots"), "impossible limit", value=str(largest), bound=bound, hint=hint
+        )
+    position = limits.max_position_lots
+    if position is not None and 0 < position < item.min_lot:
+        bound = f"0, or at least min_lot {item.min_lot} of {name}"
+        draft.report((*path, "max_position_lots"), "impossible limit", value=str(position), bound=bound)
+
+
+def multiple(value: Decimal, step: Decimal) -> bool:
+    """Whether the value is a whole number of steps, exactly."""
+    with localcontext() as context:
+        context.prec = 80
+        return value % step == 0
+
+
+def sizing(draft: Draft) -> None:
+    """A sizing mode must have the numbers it needs."""
+    for number, subscription in draft.subscriptions.items():
+        at = ("subscriptions", number)
+        rule = subscription.sizing
+        leader, follower = draft.leaders.get(subscription.leader), draft.followers.get(subscription.follower)
+        if rule.mode in ACCOUNT_MODES and follower is not None and follower.currency is None:
+            text = f"is missing: sizing {rule.mode} of subscription {subscription.label} needs it"
+            draft.report(("followers", subscription.follower, "currency"), text, hint='Add currency = "USD".')
+        if rule.mode in COMPARING_MODES and leader is not None and leader.currency is None:
+            text = f"is missing: sizing {rule.mode} of subscription {subscription.label} needs it"
+            draft.report(("leaders", subscription.leader, "currency"), text, hint='Add currency = "USD".')
+        if rule.mode in COMPARING_MODES and leader and follower and leader.currency and follower.currency:
+            _convertible(draft, (*at, "sizing"), leader.currency, follower.currency)
+        if isinstance(rule, ByLots):
+            _fixed_lots(draft, number, subscription, rule)
+
+
+def _convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> None:
+    pairs = {(item.base, item.currency) for item in draft.instruments.values()}
+    if one != other and (one, other) not in pairs and (other, one) not in pairs:
+        text = f"accounts in {one} and {other} cannot be compared: no instrument converts them"
+        hint = f"Add an instrument with base and currency {one} and {other}, quoted on a leader session."
+        draft.report(path, text, hint=hint)
+
+
+def _fixed_lots(draft: Draft, number: int, subscription: SubscriptionConfig, rule: ByLots) -> None:
+    follower = draft.followers.get(subscription.follower)
+    if follower is None:
+        return
+    names = draft.instruments if follower.symbols is None else follower.symbols.values()
+    for name in names:
+        item = draft.instruments.get(name)
+        if item is not None and not multiple(rule.lots, item.lot_step):
+            text = f"not a whole number of lot steps ({item.lot_step}) of {name}: the residue waits"
+            path = ("subscriptions", number, "sizing", "lots")
+            draft.report(path, text, value=str(rule.lots), severity="warning")
+            return
+
+
+def order_types(draft: Draft) -> None:
+    """The venue must take the type of order that a subscription asks for."""
+    for number, subscription in draft.subscriptions.items():
+        accepted = _follower_profile(draft, subscription.follower).get("order_types")
+        if isinstance(accepted, list) and subscription.order_type not in accepted:
+            bound = " or ".join(str(name) for name in accepted)
+            path = ("subscriptions", number, "order_type")
+            draft.report(
+                path, "the follower's venue does not take it", value=subscription.order_type, bound=bound
+            )
+
+
+def position_models(draft: Draft) -> None:
+    """A close is an order the other way; where positions are kept apart, that opens a second one."""
+    for name in draft.followers:
+        if _follower_profile(draft, name).get("position_model") == "hedging":
+            text = (
+                "its venue may keep every position apart (hedging), and only netting accounts are copied into"
+            )
+            hint = "Make sure that this account is a netting account."
+            draft.report(("followers", name), text, hint=hint, severity="warning")
+
+
+def _follower_profile(draft: Draft, name: str) -> dict[str, Any]:
+    """The venue profile behind a follower; empty while a part of the way is missing."""
+    follower = draft.followers.get(name)
+    route = draft.routes.get(follower.route) if follower else None
+    session = draft.sessions.get(route.session) if route else None
+    return draft.profiles.get(session.profile, {}) if session else {}
+
+
+def all_limits(draft: Draft) -> Iterator[tuple[tuple[Key, ...], LimitsConfig]]:
+    if draft.limits is not None:
+        yield ("limits",), draft.limits
+    for name, leader in draft.leaders.items():
+        yield ("leaders", name, "limits"), leader.limits
+    for name, follower in draft.followers.items():
+        yield ("followers", name, "limits"), follower.limits
+    for number, subscription in draft.subscriptions.items():
+        yield ("subscriptions", number, "limits"), subscription.limits

@@ -1,0 +1,102 @@
+"""Operator commands: one JSON object per request, each command a journaled event.
+
+The socket is a file in the state folder that only its owner can open, so whoever can write there may command.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import zmq
+
+from gateway import clock
+from gateway.config import GatewayConfig, load
+from gateway.errors import EnvironmentProblem, ExitCode
+
+if TYPE_CHECKING:
+    from gateway._fastcore import Pipeline
+
+REQUEST_BYTES_MAX = 65_536
+ANSWER_MS = 3_000
+"""A core that does not answer for this long is down or stuck."""
+OWNER_ONLY = 0o600
+
+log = structlog.get_logger("control")
+
+
+def address_of(config: GatewayConfig) -> str:
+    """The control socket of a deployment."""
+    return f"ipc://{config.state_dir / 'run' / 'control'}.ipc"
+
+
+class ControlSocket:
+    """The core's end. Owned by the socket loop."""
+
+    def __init__(self, config: GatewayConfig, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._context = zmq.Context()
+        self.socket: Any = self._context.socket(zmq.REP)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES_MAX)
+        path = Path(address_of(config).removeprefix("ipc://"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.socket.bind(address_of(config))
+        path.chmod(OWNER_ONLY)
+
+    def answer(self) -> int:
+        """Answers one waiting request; gives its journal number, or 0."""
+        try:
+            request = self.socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return 0
+        seq, text = self._handle(request)
+        self.socket.send(text.encode())
+        return seq
+
+    def close(self) -> None:
+        """Closes at once."""
+        self.socket.close(0)
+        self._context.term()
+
+    def _handle(self, request: bytes) -> tuple[int, str]:
+        try:
+            command = json.loads(request)
+        except ValueError as error:
+            return 0, json.dumps({"error": f"not JSON: {error}"})
+        if not isinstance(command, dict) or not isinstance(command.get("cmd"), str):
+            return 0, json.dumps({"error": 'a command is an object with a "cmd"'})
+        if command["cmd"] == "status":
+            return 0, self._pipeline.status()
+        log.warning("control.command", **{k: v for k, v in command.items() if k != "event"})
+        seq = self._pipeline.submit(
+            "operator", "", json.dumps(command, sort_keys=True).encode(), clock.wall_ns()
+        )
+        return seq, json.dumps({"journal_no": seq})
+
+
+def ask(config: GatewayConfig, command: dict[str, Any]) -> dict[str, Any]:
+    """Sends one command to a running core and gives its answer.
+
+    Raises `EnvironmentProblem` when no core answers.
+    """
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(address_of(config))
+        socket.send_json({"who": getpass.getuser(), **command})
+        if not socket.poll(ANSWER_MS):
+            raise EnvironmentProblem(
+                "the core does not answer", path=address_of(config), hint="Is `copygate run` running?"
+            )
+        answer = socket.recv_json()
+    return answer if isinstance(answer, dict) else {"answer": answer}
+
+
+def status(path: Path, as_json: bool = False) -> int:
+    """Prints the state of a running deployment."""
+    answer = ask(load(path), {"cmd": "status"})
+    print(json.dumps(answer, indent=None if as_json else 2))
+    return int(ExitCode.OK)

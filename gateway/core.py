@@ -1,0 +1,191 @@
+"""The core process: leader sessions, the pipeline, and the ROUTER that orders leave by."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+
+import structlog
+
+from gateway import clock, wire
+from gateway._fastcore import JournalError, Pipeline
+from gateway.config import GatewayConfig, core_json
+from gateway.control import ControlSocket
+from gateway.errors import ExitCode
+from gateway.fix.application import Application
+from gateway.fix.engine import FixEngine
+from gateway.fix.settings import spec_of
+from gateway.keys import read_key
+from gateway.wire import CoreSocket, Curve, Wakeup
+
+SWITCH_INTERVAL_S = 0.0002
+"""A FIX callback waits at most this long for the GIL; Python's own 5 ms would be the largest delay of all."""
+POLL_MS_MAX = 100
+"""The loop looks at timers and the stop flag at least this often."""
+
+log = structlog.get_logger("core")
+
+
+class LeaderSink:
+    """Journals what leader sessions say; returns when the row is durable."""
+
+    def __init__(self, pipeline: Pipeline, wakeup: Wakeup) -> None:
+        self._pipeline = pipeline
+        self._wakeup = wakeup
+
+    def record(self, session: str, _msg_seq_num: int, raw: bytes) -> None:
+        self._submit("leader", session, raw)
+
+    def refused(self, session: str, raw: bytes) -> None:
+        payload = json.dumps({"cmd": "refused", "who": session, "raw": raw.decode("latin-1")})
+        self._submit("operator", session, payload.encode())
+
+    def session(self, session: str, up: bool) -> None:
+        self._submit("session", session, b"up" if up else b"down")
+
+    def expected(self, session: str) -> int | None:
+        # Nothing journaled: everything is asked for, and what is too old is not copied.
+        return self._pipeline.expected_seq_num(session) or 1
+
+    def _submit(self, kind: str, session: str, payload: bytes) -> None:
+        self._pipeline.submit(kind, session, payload, clock.wall_ns())
+        self._wakeup.ring()
+
+
+class SocketLoop:
+    """Owns the ROUTER: takes the routes' frames in, sends what the pipeline releases, keeps the beats."""
+
+    def __init__(self, config: GatewayConfig, pipeline: Pipeline, wakeup: Wakeup, socket: CoreSocket) -> None:
+        self._pipeline = pipeline
+        self._wakeup = wakeup
+        self._socket = socket
+        self._control = ControlSocket(config, pipeline)
+        self._beat_ms = config.core.beat_ms
+        self._silent_ms = config.core.orphan_ms
+        self._snapshot_rows = config.core.snapshot_rows
+        self._heard_ms: dict[bytes, int] = {}
+        self._next_beat_ms = 0
+        self._last_snapshot = 0
+
+    def routes(self) -> set[str]:
+        """Names of the routes that are there."""
+        return {identity.split(b"/")[0].decode("utf-8", "replace") for identity in list(self._heard_ms)}
+
+    def run(self, stop: threading.Event) -> None:
+        """Turns until told to stop. A failing journal goes up: it ends the process."""
+        try:
+            while not stop.is_set():
+                self.turn()
+        finally:
+            self._control.close()
+
+    def turn(self) -> None:
+        """One round: wait, take in, tick, send."""
+        wire.poll([self._socket.socket, self._control.socket], self._wakeup, self._wait_ms())
+        newest = self._control.answer()
+        for identity, frame in self._socket.receive():
+            self._heard_ms[identity] = clock.steady_ms()
+            newest = max(newest, self._pipeline.receive(identity, frame, clock.wall_ns()))
+        due_ns = self._pipeline.next_due_ns()
+        if due_ns is not None and due_ns <= clock.wall_ns():
+            newest = max(newest, self._pipeline.tick(clock.wall_ns()))
+        self._beat()
+        self._drain()
+        self._snapshot(newest)
+
+    def _wait_ms(self) -> int:
+        due_ns = self._pipeline.next_due_ns()
+        until_beat_ms = self._next_beat_ms - clock.steady_ms()
+        wait_ms = min(POLL_MS_MAX, until_beat_ms)
+        if due_ns is not None:
+            # Rounded up: rounded down, the last millisecond would be spent turning.
+            wait_ms = min(wait_ms, -((clock.wall_ns() - due_ns) // clock.NS_PER_MS))
+        return max(0, wait_ms)
+
+    def _drain(self) -> None:
+        while frames := self._pipeline.drain(wire.BURST_FRAMES):
+            for identity, frame in wire.forward(frames, self._socket.send):
+                self._pipeline.undeliverable(identity, frame, clock.wall_ns())
+
+    def _beat(self) -> None:
+        now_ms = clock.steady_ms()
+        if now_ms < self._next_beat_ms:
+            return
+        self._next_beat_ms = now_ms + self._beat_ms
+        gone = {
+            identity for identity, _ in wire.forward(self._pipeline.beat(clock.wall_ns()), self._socket.send)
+        }
+        gone |= {identity for identity, heard in self._heard_ms.items() if now_ms - heard > self._silent_ms}
+        for identity in gone:
+            if self._heard_ms.pop(identity, None) is not None:
+                log.error("core.route_lost", identity=identity.decode("utf-8", "replace"))
+                self._pipeline.lost(identity, clock.wall_ns())
+
+    def _snapshot(self, newest: int) -> None:
+        if newest - self._last_snapshot >= self._snapshot_rows:
+            self._pipeline.snapshot(clock.wall_ns())
+            self._last_snapshot = newest
+
+
+def run(config: GatewayConfig, stop: threading.Event) -> int:
+    """Runs the core process until `stop` is set. Start order: replay, START, routes, then leader logon."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    folder = config.state_dir / "core"
+    folder.mkdir(parents=True, exist_ok=True)
+    socket = CoreSocket(config.core_bind(), config.core.queue_frames_max, curve_of(config))
+    journal = str(folder / "journal.db")
+    pipeline = Pipeline.open(journal, core_json(config), config.gateway.durability, clock.wall_ns())
+    wakeup = Wakeup()
+    loop = SocketLoop(config, pipeline, wakeup, socket)
+    specs = [
+        spec_of(name, session, config.profile_of(name), config.folder)
+        for name, session in config.leader_sessions().items()
+    ]
+    application = Application(specs, LeaderSink(pipeline, wakeup), config.core.journal_stall_ms)
+    engine = FixEngine(specs, application, folder / "fix")
+    log.info("core.started", epoch=pipeline.epoch, address=socket.address)
+    try:
+        _serve(config, loop, engine, stop)
+    except JournalError as error:
+        # What is not journaled is not acted on: the supervisor starts us again.
+        log.critical("core.journal_failed", error=str(error))
+        return int(ExitCode.INTERNAL)
+    finally:
+        engine.stop()
+        pipeline.close()
+        socket.close()
+    return int(ExitCode.OK)
+
+
+def curve_of(config: GatewayConfig) -> Curve | None:
+    """The core's keys and its list of routes; None on ipc."""
+    core = config.core
+    if not core.uses_tcp or core.public_key_file is None or core.secret_key_file is None:
+        return None
+    allowed = {
+        read_key(config.resolve(route.public_key_file)): name
+        for name, route in config.routes.items()
+        if route.public_key_file is not None
+    }
+    return Curve(
+        read_key(config.resolve(core.public_key_file)),
+        read_key(config.resolve(core.secret_key_file)),
+        None,
+        allowed,
+    )
+
+
+def _serve(config: GatewayConfig, loop: SocketLoop, engine: FixEngine, stop: threading.Event) -> None:
+    """Greets the routes first, so that the first leader fill finds its way; a missing route delays nobody
+    for long."""
+    deadline_ms = clock.steady_ms() + config.core.orphan_ms
+    missing = set(config.routes)
+    while missing and not stop.is_set() and clock.steady_ms() < deadline_ms:
+        loop.turn()
+        missing -= loop.routes()
+    if missing:
+        log.error("core.routes_missing", routes=sorted(missing), action="leaders log on without them")
+    engine.start()
+    loop.run(stop)
+    engine.check()

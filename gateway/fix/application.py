@@ -1,0 +1,267 @@
+# ruff: noqa: BLE001 (no exception may leave a callback, so each one catches everything and ends the process)
+"""QuickFIX's callbacks. They hand bytes on and decide nothing.
+
+Three rules, each measured on QuickFIX 1.16.0: no exception leaves a callback (it would leave a zombie that
+still looks logged on); Message and SessionID are borrowed, so nothing of them is kept; and when a row cannot
+be made durable the callback does not return, because returning would consume the message: the process ends
+instead, the sequence number stays, and the counterparty sends the message again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import quickfix as fix
+import structlog
+
+from gateway import clock
+from gateway.errors import ExitCode
+from gateway.fix.settings import SessionSpec
+from gateway.fix.sink import Sink
+from gateway.fix.window import SendWindow
+
+PARKED_MAX = 8_192
+"""Raw messages kept until their callback: one, or as many as arrive behind a gap that is being resent."""
+OWN_LOG = "quickfix"
+"""Name of QuickFIX's own log, which speaks of connections before they belong to a session."""
+RETRY_MS = 10
+"""Pause between two attempts at a failing journal."""
+MEANT_FOR_CORE = ("3", "4")
+"""Session messages that the core hears of: Reject(3) of an order, and a GapFill over what we asked for."""
+
+log = structlog.get_logger("fix")
+
+
+class SessionTap(fix.Log):  # type: ignore[misc]
+    """QuickFIX's log of one session, used as a tap for the bytes as they came.
+
+    `Message.toString()` sorts fields, so the bytes of `onIncoming` are what is journaled. A message behind a
+    gap waits inside QuickFIX and reaches `fromApp` much later than `onIncoming`, so bytes are parked by
+    MsgSeqNum(34).
+    """
+
+    def __init__(self, name: str, application: Application) -> None:
+        super().__init__()
+        self.name = name
+        self._application = application
+        self._parked: dict[int, str] = {}
+
+    def onIncoming(self, text: str) -> None:
+        try:
+            self._park(text)
+        except BaseException as error:
+            self._application.stop_now("onIncoming", error)
+
+    def onOutgoing(self, text: str) -> None:
+        try:
+            if msg_type_of(text) in ("3", "j"):
+                self._application.refuse(self.name, text)
+        except BaseException as error:
+            self._application.stop_now("onOutgoing", error)
+
+    def onEvent(self, text: str) -> None:
+        try:
+            self._application.note(self.name, text)
+        except BaseException as error:
+            self._application.stop_now("onEvent", error)
+
+    def clear(self) -> None:
+        """Nothing is kept that could be cleared."""
+
+    def backup(self) -> None:
+        """Nothing is kept that could be backed up."""
+
+    def take(self, msg_seq_num: int, message: Any) -> bytes:
+        """The bytes of a message as they came; QuickFIX's own rendering when they are gone."""
+        text = self._parked.pop(msg_seq_num, None)
+        return as_bytes(message.toString() if text is None else text)
+
+    def _park(self, text: str) -> None:
+        start = text.find("\x0134=") + 4
+        digits = text[start : text.find("\x01", start)]
+        if start > 3 and digits.isdecimal():
+            if len(self._parked) >= PARKED_MAX:
+                del self._parked[next(iter(self._parked))]
+            self._parked[int(digits)] = text
+
+
+class TapFactory(fix.LogFactory):  # type: ignore[misc]
+    """Makes the taps. QuickFIX owns what it gets, hence `__disown__`: else Python frees it under QuickFIX's
+    feet."""
+
+    def __init__(self, application: Application) -> None:
+        super().__init__()
+        self._application = application
+
+    def create(self, *args: Any) -> Any:
+        try:
+            tap = self._application.tap(args[0].toString() if args else "")
+            tap.__disown__()
+        except BaseException as error:
+            self._application.stop_now("create", error)
+        return tap
+
+    def destroy(self, _tap: Any) -> None:
+        """Left to the process's end: a session lives as long as its process."""
+
+
+class Application(fix.Application):  # type: ignore[misc]
+    """The callbacks of all sessions of one process."""
+
+    def __init__(
+        self,
+        specs: Sequence[SessionSpec],
+        sink: Sink,
+        journal_stall_ms: int = 2_000,
+        die: Callable[[int], NoReturn] = os._exit,
+    ) -> None:
+        super().__init__()
+        self._specs = {spec.key: spec for spec in specs}
+        self._sink = sink
+        self._journal_stall_ms = journal_stall_ms
+        self._die = die
+        self._taps: dict[str, SessionTap] = {}
+        self._pause = threading.Event()
+        self.doorbell: Callable[[], None] | None = None
+        self.windows = {spec.name: SendWindow(spec.max_unacked) for spec in specs}
+        self.up: dict[str, bool] = dict.fromkeys((spec.name for spec in specs), False)
+
+    def onCreate(self, session_id: Any) -> None:
+        try:
+            self._expect(session_id.toString(), session_id)
+        except BaseException as error:
+            self.stop_now("onCreate", error)
+
+    def onLogon(self, session_id: Any) -> None:
+        try:
+            self._changed(session_id.toString(), up=True)
+        except BaseException as error:
+            self.stop_now("onLogon", error)
+
+    def onLogout(self, session_id: Any) -> None:
+        try:
+            self._changed(session_id.toString(), up=False)
+        except BaseException as error:
+            self.stop_now("onLogout", error)
+
+    def toAdmin(self, message: Any, session_id: Any) -> None:
+        try:
+            self._address(message, session_id.toString())
+        except BaseException as error:
+            self.stop_now("toAdmin", error)
+
+    def fromAdmin(self, message: Any, session_id: Any) -> None:
+        try:
+            self._hear(message, session_id.toString())
+        except BaseException as error:
+            self.stop_now("fromAdmin", error)
+
+    def toApp(self, message: Any, session_id: Any) -> None:
+        try:
+            replayed = self._is_replayed(message, session_id.toString())
+        except BaseException as error:
+            self.stop_now("toApp", error)
+        if replayed:
+            raise fix.DoNotSend
+
+    def fromApp(self, message: Any, session_id: Any) -> None:
+        try:
+            self._deliver(message, session_id.toString())
+        except BaseException as error:
+            self.stop_now("fromApp", error)
+
+    def tap(self, key: str) -> SessionTap:
+        """The tap of a session, made on first use; the empty key is QuickFIX's own log."""
+        name = self._specs[key].name if key in self._specs else OWN_LOG
+        return self._taps.setdefault(key, SessionTap(name, self))
+
+    def note(self, name: str, text: str) -> None:
+        """Passes QuickFIX's events to the log stream, and rings its own thread when a doorbell is set."""
+        log.info("fix.event", session=name, text=text.replace("\x01", "|"))
+        if name == OWN_LOG and self.doorbell is not None:
+            ring, self.doorbell = self.doorbell, None
+            ring()
+
+    def refuse(self, name: str, text: str) -> None:
+        """Makes our own reject an event: what was rejected may have been a fill."""
+        log.error("fix.refused", session=name, text=text.replace("\x01", "|"))
+        self._insist(lambda: self._sink.refused(name, as_bytes(text)))
+
+    def stop_now(self, where: str, error: BaseException) -> NoReturn:
+        """Ends the process inside the callback. There is no other safe way out of it."""
+        try:
+            log.critical("fix.callback_failed", callback=where, error=repr(error), action="the process ends")
+        finally:
+            self._die(int(ExitCode.INTERNAL))
+
+    def _expect(self, key: str, session_id: Any) -> None:
+        expected = self._sink.expected(self._specs[key].name)
+        session = fix.Session.lookupSession(session_id)
+        if expected is not None and expected < session.getExpectedTargetNum():
+            session.setNextTargetMsgSeqNum(expected)
+
+    def _changed(self, key: str, *, up: bool) -> None:
+        name = self._specs[key].name
+        self.windows[name].reset()
+        self.up[name] = up
+        log.info("fix.session", session=name, up=up)
+        self._insist(lambda: self._sink.session(name, up))
+
+    def _address(self, message: Any, key: str) -> None:
+        spec, header = self._specs[key], message.getHeader()
+        for tag, value in ((50, spec.sender_sub_id), (57, spec.target_sub_id)):
+            if value is not None:
+                header.setField(tag, value)
+        if header.getField(35) == "A":
+            for tag, value in ((553, spec.username), (554, spec.password)):
+                if value is not None:
+                    message.setField(tag, value)
+
+    def _is_replayed(self, message: Any, key: str) -> bool:
+        """An order that QuickFIX wants to send again after a resend request would trade at a stale price."""
+        header = message.getHeader()
+        if header.isSetField(43) and header.getField(43) == "Y":
+            return True
+        self._address(message, key)
+        return False
+
+    def _hear(self, message: Any, key: str) -> None:
+        name, kind = self._specs[key].name, message.getHeader().getField(35)
+        if kind == "0" and message.isSetField(112):
+            self.windows[name].answered(message.getField(112))
+        if kind in MEANT_FOR_CORE:
+            self._deliver(message, key)
+        else:
+            self._taps[key].take(int(message.getHeader().getField(34)), message)
+
+    def _deliver(self, message: Any, key: str) -> None:
+        tap, seq = self._taps[key], int(message.getHeader().getField(34))
+        raw = tap.take(seq, message)
+        self._insist(lambda: self._sink.record(tap.name, seq, raw))
+
+    def _insist(self, write: Callable[[], None]) -> None:
+        """Retries a failing journal for a while. Its last failure goes up and ends the process."""
+        deadline_ms = clock.steady_ms() + self._journal_stall_ms
+        while True:
+            try:
+                write()
+                return
+            except Exception as error:
+                if clock.steady_ms() >= deadline_ms:
+                    raise
+                log.error("fix.journal_stalls", error=repr(error))
+            self._pause.wait(RETRY_MS / 1000)
+
+
+def as_bytes(text: str) -> bytes:
+    """QuickFIX's text as the bytes that were on the wire."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def msg_type_of(text: str) -> str:
+    """MsgType(35) of a framed message, or nothing."""
+    start = text.find("\x0135=") + 4
+    return text[start : text.find("\x01", start)] if start > 3 else ""

@@ -1,0 +1,201 @@
+"""Starts, feeds and stops QuickFIX for the sessions of one process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import quickfix as fix
+import structlog
+
+from gateway import clock
+from gateway.errors import EnvironmentProblem
+from gateway.fix import dictionary
+from gateway.fix.application import Application, TapFactory
+from gateway.fix.settings import SessionSpec, session_settings
+
+LOGOUT_MS = 3_000
+"""How long counterparties get to answer our Logout(5). A clean stop of a process must take less than 5 s."""
+JOIN_S = 3.0
+"""QuickFIX's own loop wakes once a second; longer than three means that it hangs."""
+
+BLOCK = {
+    fix.SocketInitiator: fix._quickfix.Initiator_block,
+    fix.SocketAcceptor: fix._quickfix.Acceptor_block,
+}
+"""`block` without its Python wrapper, whose frame a leaked traceback (see `_block`) would keep alive."""
+
+log = structlog.get_logger("fix")
+
+
+class FixEngine:
+    """The initiators and acceptors of one process, each kind in one thread of ours."""
+
+    def __init__(
+        self,
+        specs: Sequence[SessionSpec],
+        application: Application,
+        store_dir: Path,
+        dictionaries: Path | None = None,
+    ) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+        self._application = application
+        self._store_dir = store_dir
+        self._dictionaries = dictionaries
+        self._connectors: list[Any] = []
+        self._kept: list[Any] = []
+        self._threads: list[threading.Thread] = []
+        self._failure: BaseException | None = None
+        self._ids = {
+            spec.name: fix.SessionID(spec.begin_string, spec.sender_comp_id, spec.target_comp_id)
+            for spec in specs
+        }
+        self._readers = {spec.name: self._reader(spec) for spec in specs}
+
+    def start(self) -> None:
+        """Opens ports and begins to connect.
+
+        Raises `EnvironmentProblem` when a port is in use, a dictionary is missing or the store cannot be
+        written.
+        """
+        self._store_dir.mkdir(parents=True, exist_ok=True)
+        for role, kind in (("initiator", fix.SocketInitiator), ("acceptor", fix.SocketAcceptor)):
+            specs = [spec for spec in self._specs.values() if spec.role == role]
+            if specs:
+                self._start(role, kind, specs)
+
+    def check(self) -> None:
+        """Raises what ended a FIX thread, if one ended."""
+        if self._failure is not None:
+            raise EnvironmentProblem("the FIX engine ended", hint=f"{self._failure}") from self._failure
+
+    def logged_on(self, session: str) -> bool:
+        """Whether the session is logged on, as its callbacks and QuickFIX both see it."""
+        if not self._application.up.get(session, False):
+            return False
+        found = fix.Session.lookupSession(self._ids[session])
+        return found is not None and bool(found.isLoggedOn())
+
+    def writable(self, session: str) -> bool:
+        """Whether the session's window has room; a full one means that the counterparty does not read."""
+        return self._application.windows[session].is_open
+
+    def send(self, session: str, raw: bytes) -> bool:
+        """Hands one application message to QuickFIX; False when it was certainly not sent.
+
+        QuickFIX itself says yes while logged off and sends at the next logon: a stale order would trade.
+        """
+        if not self.logged_on(session) or not self.writable(session):
+            return False
+        message = self._read(session, raw)
+        if not fix.Session.sendToTarget(message, self._ids[session]):
+            return False
+        fence = self._application.windows[session].count()
+        if fence is not None:
+            self._send_fence(session, fence)
+        return True
+
+    def stop(self) -> None:
+        """Logs out, then stops the threads. Returns within 5 seconds, whatever counterparties do."""
+        for session_id in self._ids.values():
+            found = fix.Session.lookupSession(session_id)
+            if found is not None:
+                found.logout()
+        clock.wait_until(lambda: not any(c.isLoggedOn() for c in self._connectors), LOGOUT_MS)
+        for connector in self._connectors:
+            self._stop(connector)
+        for thread in self._threads:
+            thread.join(JOIN_S)
+            if thread.is_alive():
+                log.error("fix.thread_hangs", thread=thread.name)
+                return
+        # QuickFIX forgets a session only when its connector goes; a later engine would otherwise find the
+        # old one.
+        self._connectors.clear()
+        self._kept.clear()
+
+    def _start(self, role: str, kind: Any, specs: list[SessionSpec]) -> None:
+        settings = session_settings(specs, self._store_dir, self._dictionaries)
+        stores, taps = fix.FileStoreFactory(settings), TapFactory(self._application)
+        for port in sorted({spec.port for spec in specs if role == "acceptor"}):
+            _claim(port)
+        try:
+            connector = kind(self._application, stores, settings, taps)
+        except (fix.ConfigError, fix.RuntimeError) as error:
+            raise EnvironmentProblem("QuickFIX cannot start", path=role, hint=str(error)) from error
+        self._kept += [settings, stores, taps]
+        self._connectors.append(connector)
+        thread = threading.Thread(target=self._block, args=(connector,), name=f"fix-{role}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _stop(self, connector: Any) -> None:
+        """Stops one connector.
+
+        An acceptor deletes its server in its own thread while `stop` of another thread still uses it (a
+        crash, seen with 1.16.0). So `stop` is called in its own thread: a connection to its port makes it
+        log, and there we are.
+        """
+        ports = [spec.port for spec in self._specs.values() if spec.role == "acceptor"]
+        if not isinstance(connector, fix.SocketAcceptor):
+            connector.stop(True)
+            return
+        self._application.doorbell = lambda: connector.stop(True)
+        try:
+            socket.create_connection(("127.0.0.1", ports[0]), timeout=1).close()
+        except OSError as error:
+            log.error("fix.doorbell_dead", error=str(error))
+        clock.wait_until(connector.isStopped, LOGOUT_MS)
+
+    def _block(self, connector: Any) -> None:
+        try:
+            BLOCK[type(connector)](connector)
+        except BaseException as error:  # noqa: BLE001
+            # Kept for check(): a thread that ends in silence would leave a process without sessions.
+            self._failure = error
+            log.critical("fix.thread_ended", error=repr(error))
+        finally:
+            # A raised DoNotSend leaks its traceback, which would keep this frame and with it the sessions
+            # alive.
+            del connector
+
+    def _reader(self, spec: SessionSpec) -> tuple[Any, Any]:
+        own = fix.DataDictionary(str(dictionary.transport(spec.begin_string, self._dictionaries)))
+        if spec.begin_string != "FIXT.1.1":
+            return own, None
+        return own, fix.DataDictionary(str(dictionary.application(self._dictionaries)))
+
+    def _read(self, session: str, raw: bytes) -> Any:
+        own, application = self._readers[session]
+        text = raw.decode("utf-8", "surrogateescape")
+        if "\x0110=" not in text[-10:]:
+            # QuickFIX drops the last entry of a group that nothing follows.
+            text += "10=000\x01"
+        if application is None:
+            return fix.Message(text, own, False)
+        return fix.Message(text, own, application, False)
+
+    def _send_fence(self, session: str, test_req_id: str) -> None:
+        message = fix.Message()
+        message.getHeader().setField(35, "1")
+        message.setField(112, test_req_id)
+        fix.Session.sendToTarget(message, self._ids[session])
+
+
+def _claim(port: int) -> None:
+    """Tells at once, and by name, that a port is taken; QuickFIX would tell a log only."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+            probe.listen(1)
+        except OSError as error:
+            raise EnvironmentProblem(
+                "the port cannot be opened",
+                path="port",
+                value=str(port),
+                hint=f"{error.strerror}. Stop the program that uses it, or choose another.",
+            ) from error

@@ -1,0 +1,44 @@
+"""Finds the files that ship with the program: dictionaries, profiles and deployments.
+
+A checkout and an installed wheel keep the same layout: `fix_specs/` and `sessions/` stand beside the
+`gateway` package. Only this module knows it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gateway
+from gateway.errors import EnvironmentProblem
+
+
+def root() -> Path:
+    """The folder that holds the `gateway` package."""
+    return Path(gateway.__file__).resolve().parents[1]
+
+
+def fix_specs() -> Path:
+    """The folder of FIX dictionaries and venue profiles."""
+    return _folder("fix_specs")
+
+
+def profiles() -> Path:
+    """The folder of the venue profiles that ship with the program."""
+    return _folder("fix_specs") / "profiles"
+
+
+def sessions() -> Path:
+    """The folder of deployments: `demo/` and `examples/`."""
+    return _folder("sessions")
+
+
+def _folder(name: str) -> Path:
+    folder = root() / name
+    if not folder.is_dir():
+        raise EnvironmentProblem(
+            "a folder of this installation is missing",
+            path=name,
+            value=str(folder),
+            hint="Install the package again, or run from a complete checkout.",
+        )
+    return folder

@@ -1,0 +1,162 @@
+"""A route process: one follower session, its durable rows, and the link to the core."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import structlog
+
+from gateway import clock, wire
+from gateway._fastcore import JournalError, RoutePipeline
+from gateway.config import GatewayConfig
+from gateway.core import POLL_MS_MAX, SWITCH_INTERVAL_S
+from gateway.errors import ExitCode
+from gateway.fix.application import Application
+from gateway.fix.engine import FixEngine
+from gateway.fix.settings import spec_of
+from gateway.keys import read_key
+from gateway.wire import Curve, RouteSocket, Wakeup
+
+log = structlog.get_logger("route")
+
+
+class RouteSink:
+    """Writes what the broker says as rows; returns when the row is durable. The link sends them on."""
+
+    def __init__(self, pipeline: RoutePipeline, wakeup: Wakeup) -> None:
+        self._pipeline = pipeline
+        self._wakeup = wakeup
+
+    def record(self, session: str, msg_seq_num: int, raw: bytes) -> None:
+        self._pipeline.record(session, msg_seq_num, raw, clock.wall_ns())
+        self._wakeup.ring()
+
+    def refused(self, session: str, raw: bytes) -> None:
+        self._pipeline.refused(session, raw, clock.wall_ns())
+        self._wakeup.ring()
+
+    def session(self, session: str, up: bool) -> None:
+        self._pipeline.session(session, up, clock.wall_ns())
+        self._wakeup.ring()
+
+    def expected(self, session: str) -> int | None:
+        # The route's binding has no such question yet; QuickFIX's own store answers.
+        ask = getattr(self._pipeline, "expected_seq_num", None)
+        return None if ask is None else ask(session)
+
+
+class Link:
+    """Owns the DEALER: says HELLO on each connection, sends rows, takes orders, keeps the beat."""
+
+    def __init__(
+        self, config: GatewayConfig, pipeline: RoutePipeline, socket: RouteSocket, engine: FixEngine
+    ) -> None:
+        self._pipeline = pipeline
+        self._socket = socket
+        self._engine = engine
+        self._beat_ms = config.core.beat_ms
+        self._next_beat_ms = 0
+        self._linked = False
+        self._sessions: list[str] = []
+
+    def watch(self, sessions: list[str]) -> None:
+        """The sessions whose windows hold orders back."""
+        self._sessions = sessions
+
+    def turn(self, wakeup: Wakeup) -> None:
+        """One round: wait, greet, take in, send rows, beat."""
+        open_window = all(self._engine.writable(name) for name in self._sessions)
+        # Behind a full window orders wait in the socket; opens then miss their deadline instead of leaving
+        # late.
+        sockets = [self._socket.monitor, *([self._socket.socket] if open_window else [])]
+        wait_ms = min(POLL_MS_MAX, self._next_beat_ms - clock.steady_ms())
+        wire.poll(sockets, wakeup, wait_ms)
+        if self._socket.reconnected():
+            self._linked = False
+        if not self._linked:
+            self._greet()
+        if open_window:
+            self._take()
+        self._send_rows()
+        self._beat()
+
+    def _greet(self) -> None:
+        self._pipeline.relink()
+        self._linked = self._socket.send(self._pipeline.hello(clock.wall_ns()))
+
+    def _take(self) -> None:
+        for frame in self._socket.receive():
+            for session, order in self._pipeline.receive(frame, clock.wall_ns()):
+                if not self._engine.send(session, order):
+                    # Its OUT row stands: the core asks the broker, and learns that it is not known there.
+                    log.error("route.not_handed_over", session=session)
+
+    def _send_rows(self) -> None:
+        if self._linked:
+            for frame in self._pipeline.pending():
+                if not self._socket.send(frame):
+                    self._linked = False
+                    return
+
+    def _beat(self) -> None:
+        now_ms = clock.steady_ms()
+        if self._linked and now_ms >= self._next_beat_ms:
+            self._next_beat_ms = now_ms + self._beat_ms
+            self._linked = self._socket.send(self._pipeline.beat(clock.wall_ns()))
+        elif now_ms >= self._next_beat_ms:
+            self._next_beat_ms = now_ms + self._beat_ms
+
+
+def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
+    """Runs one route until `stop` is set."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    folder = config.state_dir / f"route-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    session_name, session = config.route_session(name)
+    pipeline = RoutePipeline.open(
+        str(folder / "route.db"),
+        name,
+        [session_name],
+        config.core.orphan_ms,
+        clock.wall_ns(),
+        config.gateway.durability,
+    )
+    wakeup = Wakeup()
+    spec = spec_of(session_name, session, config.profile_of(session_name), config.folder)
+    application = Application([spec], RouteSink(pipeline, wakeup), config.core.journal_stall_ms)
+    engine = FixEngine([spec], application, folder / "fix")
+    socket = RouteSocket(
+        config.core_connect(), pipeline.identity, config.core.queue_frames_max, curve_of(config, name)
+    )
+    link = Link(config, pipeline, socket, engine)
+    link.watch([session_name])
+    log.info("route.started", route=name, identity=pipeline.identity.decode())
+    try:
+        engine.start()
+        while not stop.is_set():
+            link.turn(wakeup)
+            engine.check()
+    except JournalError as error:
+        log.critical("route.rows_failed", error=str(error))
+        return int(ExitCode.INTERNAL)
+    finally:
+        engine.stop()
+        link.turn(wakeup)
+        socket.close()
+        pipeline.close()
+    return int(ExitCode.OK)
+
+
+def curve_of(config: GatewayConfig, name: str) -> Curve | None:
+    """The route's keys and the core's public one; None on ipc."""
+    route, core = config.routes[name], config.core
+    if not core.uses_tcp or core.public_key_file is None:
+        return None
+    if route.public_key_file is None or route.secret_key_file is None:
+        return None
+    return Curve(
+        read_key(config.resolve(route.public_key_file)),
+        read_key(config.resolve(route.secret_key_file)),
+        read_key(config.resolve(core.public_key_file)),
+    )

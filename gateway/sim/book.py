@@ -1,0 +1,164 @@
+"""The simulated broker's own book: accounts, orders, executions. The demo compares it with the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from gateway.sim.text import number
+
+ZERO = Decimal(0)
+
+PENDING, WORKING = "pending", "working"
+FILLED, CANCELED, EXPIRED, REJECTED = "filled", "canceled", "expired", "rejected"
+LIVE = (PENDING, WORKING)
+
+
+@dataclass
+class Account:
+    """One client account. Cash is in units of the quote currency, valued one to one."""
+
+    name: str
+    currency: str = "USD"
+    balance: Decimal = Decimal(100_000)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    cash: dict[str, Decimal] = field(default_factory=dict)
+    """Sum of -side x qty x px per symbol; with the position at mid it is the running profit."""
+
+    def book(self, symbol: str, signed_qty: Decimal, px: Decimal) -> None:
+        """Adds one signed execution. A bust is the same execution with the other sign."""
+        self.positions[symbol] = self.positions.get(symbol, ZERO) + signed_qty
+        self.cash[symbol] = self.cash.get(symbol, ZERO) - signed_qty * px
+
+
+@dataclass
+class Order:
+    """One order as the broker holds it. `cl_ord_id` moves along a replace chain, `order_id` never does."""
+
+    order_id: str
+    cl_ord_id: str
+    session: str
+    account: str
+    symbol: str
+    side: str
+    order_type: str
+    tif: str
+    order_qty: Decimal
+    px: Decimal | None
+    state: str = PENDING
+    cum_qty: Decimal = ZERO
+    notional: Decimal = ZERO
+    cancel_id: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether a fill can still come."""
+        return self.state in LIVE
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """What may still be filled; nothing after a terminal state."""
+        return max(self.order_qty - self.cum_qty, ZERO) if self.live else ZERO
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self.side == "1" else -1
+
+    @property
+    def ord_status(self) -> str:
+        """OrdStatus(39)."""
+        if self.state == PENDING:
+            return "A"
+        if self.state == WORKING:
+            return "6" if self.cancel_id else "1" if self.cum_qty else "0"
+        return {FILLED: "2", CANCELED: "4", EXPIRED: "C", REJECTED: "8"}[self.state]
+
+    @property
+    def avg_px(self) -> Decimal:
+        """Average price of the fills, exact to 10 decimals."""
+        if not self.cum_qty:
+            return ZERO
+        return (self.notional / self.cum_qty).quantize(Decimal("1E-10"))
+
+
+@dataclass
+class Execution:
+    """One fill. Busted fills stay in the book, marked."""
+
+    exec_id: str
+    order_id: str
+    cl_ord_id: str
+    account: str
+    symbol: str
+    side: str
+    qty: Decimal
+    px: Decimal
+    at_ns: int
+    busted: bool = False
+
+
+@dataclass
+class Book:
+    """Everything the broker knows. Orders are addressable for ever: a bust can follow a cancel."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    by_cl_ord_id: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(account, ClOrdID) to OrderID; ids of every request, so that a repeat is seen."""
+    executions: dict[str, Execution] = field(default_factory=dict)
+    duplicate_requests: int = 0
+
+    def find(self, account: str, cl_ord_id: str) -> Order | None:
+        """The order that a client id belongs to. An empty account searches all of them."""
+        if account:
+            order_id = self.by_cl_ord_id.get((account, cl_ord_id))
+            return self.orders.get(order_id) if order_id else None
+        for (_, known), order_id in self.by_cl_ord_id.items():
+            if known == cl_ord_id:
+                return self.orders.get(order_id)
+        return None
+
+    def export(self) -> dict[str, object]:
+        """The whole book as JSON values; decimals are strings."""
+        return {
+            "accounts": {
+                name: {
+                    "balance": number(a.balance),
+                    "currency": a.currency,
+                    "positions": {s: number(q) for s, q in sorted(a.positions.items()) if q},
+                }
+                for name, a in sorted(self.accounts.items())
+            },
+            "orders": [_order_row(o) for o in self.orders.values()],
+            "executions": [_execution_row(e) for e in self.executions.values()],
+            "duplicate_requests": self.duplicate_requests,
+        }
+
+
+def _order_row(order: Order) -> dict[str, str]:
+    return {
+        "order_id": order.order_id,
+        "cl_ord_id": order.cl_ord_id,
+        "account": order.account,
+        "symbol": order.symbol,
+        "side": order.side,
+        "order_qty": number(order.order_qty),
+        "cum_qty": number(order.cum_qty),
+        "state": order.state,
+    }
+
+
+def _execution_row(execution: Execution) -> dict[str, object]:
+    return {
+        "exec_id": execution.exec_id,
+        "order_id": execution.order_id,
+        "cl_ord_id": execution.cl_ord_id,
+        "account": execution.account,
+        "symbol": execution.symbol,
+        "side": execution.side,
+        "qty": number(execution.qty),
+        "px": number(execution.px),
+        "at_ns": str(execution.at_ns),
+        "busted": execution.busted,
+    }

@@ -1,0 +1,169 @@
+"""`copygate sim`: counterparties to run a gateway against."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.errors import OperatingError
+from gateway.sim import history as histories
+from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_accounts
+from gateway.sim.broker import Behaviour, Broker
+from gateway.sim.fix_server import FixServer, SimSession, Ticker, free_port
+from gateway.sim.market import DEMO_INSTRUMENTS, Market
+from gateway.sim.reports import Dialect
+from gateway.sim.scenario import LeaderScenario
+from gateway.sim.text import number
+
+app = typer.Typer(help="Simulated counterparties: a leader, a follower's broker, a statement as leader.")
+
+FLAT_NS = 10_000_000_000
+"""How long a leader may take to close everything once he is told to stop."""
+
+Port = Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes a free one.", min=0, max=65_535)]
+Seed = Annotated[int, typer.Option(help="Seed of the market and of the broker's moods.")]
+Session = Annotated[str, typer.Option(help="Our SenderCompID(49).")]
+Peer = Annotated[str, typer.Option(help="The gateway's SenderCompID(49).")]
+Begin = Annotated[str, typer.Option(help="BeginString(8): FIX.4.2, FIX.4.4 or FIXT.1.1.")]
+Seconds = Annotated[int, typer.Option(help="Stop after this many seconds; 0 waits for Ctrl-C.", min=0)]
+Store = Annotated[Path | None, typer.Option(help="Folder of the FIX store; not set: a new temporary one.")]
+BookFile = Annotated[Path | None, typer.Option(help="Write the broker's own book here (JSON) at the end.")]
+Chance = Annotated[int, typer.Option(help="Chance per 10,000 orders.", min=0, max=10_000)]
+
+
+@app.command()
+def broker(
+    accounts: Annotated[str, typer.Option(help="Account names, separated by commas.")] = "F1",
+    session: Session = "R1",
+    peer: Peer = "COPYGATE",
+    port: Port = 0,
+    begin_string: Begin = "FIX.4.4",
+    seed: Seed = 1,
+    rejects: Chance = 0,
+    partials: Chance = 0,
+    seconds: Seconds = 0,
+    store: Store = None,
+    book: BookFile = None,
+) -> None:
+    """A follower's broker: takes orders, answers H, AF and AN, keeps its own book."""
+    behaviour = Behaviour(reject_per_10k=rejects, partial_per_10k=partials)
+    model = Broker(seed, demo_accounts(accounts.split(",")), behaviour, Dialect(begin_string))
+    tickers: list[Ticker] = [MarketTicker(Market(seed), model)]
+    _run(model, SimSession(session, peer, begin_string), port, store, tickers, seconds, None, book)
+
+
+@app.command()
+def leader(
+    account: Annotated[str, typer.Option(help="The leader's account.")] = "LEADER",
+    session: Session = "LEADER",
+    peer: Peer = "COPYGATE",
+    port: Port = 0,
+    begin_string: Begin = "FIX.4.4",
+    seed: Seed = 1,
+    trade_ms: Annotated[int, typer.Option(help="Pause between trades, milliseconds.", min=1)] = 500,
+    seconds: Seconds = 0,
+    store: Store = None,
+    book: BookFile = None,
+) -> None:
+    """A leader who trades a generated market and ends flat; his broker reports to the gateway."""
+    model = Broker(seed, demo_accounts([account]), Behaviour(partial_per_10k=3000), Dialect(begin_string))
+    trader = LeaderTicker(
+        LeaderScenario(seed, DEMO_INSTRUMENTS), model.book.accounts[account], session, trade_ms, trading=True
+    )
+    tickers: list[Ticker] = [MarketTicker(Market(seed), model), trader]
+    _run(model, SimSession(session, peer, begin_string), port, store, tickers, seconds, trader, book)
+
+
+@app.command()
+def history(
+    file: Annotated[Path, typer.Argument(help="MT4 account history, csv.")],
+    account: Annotated[str, typer.Option(help="The leader's account.")] = "LEADER",
+    serve: Annotated[bool, typer.Option(help="Serve a FIX session instead of printing.")] = False,
+    session: Session = "LEADER",
+    peer: Peer = "COPYGATE",
+    port: Port = 0,
+    per_second: Annotated[int, typer.Option(help="Messages per second when serving.", min=1)] = 200,
+    seconds: Seconds = 0,
+) -> None:
+    """A statement as leader: prints its reports with | for SOH, or plays them on a session."""
+    try:
+        read = histories.load(file, account)
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        typer.echo(f"copygate: {error}", err=True)
+        raise typer.Exit(2) from error
+    if not serve:
+        for message in read.messages:
+            typer.echo(message.raw.decode().replace("\x01", "|"))
+        profit = histories.follow(read.messages, read.rates)
+        total = "equal" if profit.total == read.statement_total else "NOT equal"
+        text = f"{len(read.messages)} messages; statement total {number(read.statement_total)}"
+        typer.echo(f"{text}, {total} to a 100 % follower's result", err=True)
+        return
+    model = Broker(1, demo_accounts([account]))
+    player: list[Ticker] = [HistoryTicker(read, session, per_second)]
+    _run(model, SimSession(session, peer), port, None, player, seconds, None, None)
+
+
+def _run(
+    model: Broker,
+    session: SimSession,
+    port: int,
+    store: Path | None,
+    tickers: list[Ticker],
+    seconds: int,
+    trader: LeaderTicker | None,
+    book: Path | None,
+) -> None:
+    """Serves until the time is over or a signal comes; a leader is brought flat first."""
+    stop = threading.Event()
+    # QuickFIX resets SIGINT when it is imported, so handlers are set here, after it.
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, lambda *_: stop.set()) for one in signals]
+    try:
+        exported = _serve(model, session, port, store, tickers, seconds, trader, stop)
+    finally:
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)
+    if book is not None:
+        book.write_text(json.dumps(exported, indent=2) + "\n", encoding="utf-8")
+
+
+def _serve(
+    model: Broker,
+    session: SimSession,
+    port: int,
+    store: Path | None,
+    tickers: list[Ticker],
+    seconds: int,
+    trader: LeaderTicker | None,
+    stop: threading.Event,
+) -> dict[str, object]:
+    """Runs the server and returns the broker's book at the end."""
+    with tempfile.TemporaryDirectory(prefix="copygate-sim-") as folder:
+        server = FixServer(model, [session], port or free_port(), store or Path(folder), tickers)
+        try:
+            server.start()
+        except OperatingError as error:
+            typer.echo(f"copygate: {error}", err=True)
+            raise typer.Exit(int(error.exit_code)) from error
+        ids = f"{session.begin_string} {session.comp_id}->{session.peer_comp_id}"
+        typer.echo(f"{ids} on 127.0.0.1:{server.port}")
+        stop.wait(seconds or None)
+        if trader is not None:
+            server.call(trader.finish)
+            deadline_ns = time.monotonic_ns() + FLAT_NS
+            while not trader.flat and time.monotonic_ns() < deadline_ns:
+                threading.Event().wait(0.05)
+        exported = server.call(model.book.export)
+        server.stop()
+    if server.failure:
+        typer.echo(f"copygate: the simulator stopped early: {server.failure}", err=True)
+        raise typer.Exit(70)
+    return exported

@@ -1,0 +1,134 @@
+"""`python -m tests.bench`: wire to wire beside a bare relay, and memory. Asserts every order it sent for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from tests.bench.deployment import Shape, write_config
+from tests.bench.measured import memory_kib, started
+from tests.bench.plant import BenchError, Plant, Result
+
+SHAPES = (
+    Shape("1 follower", 1, 1, 2000, 5),
+    Shape("10 sessions", 10, 1, 500, 20),
+    Shape("10 x 100 accounts", 10, 100, 40, 1000),
+)
+"""Intervals leave time to answer every order: what is measured is latency, not a queue."""
+MEMORY = Shape("10,000 followers", 10, 1000, 1, 1000)
+TARGET_RATIO = {"1 follower": 4.0, "10 x 100 accounts": 12.0}
+MEMORY_MIB_MAX = 300
+WARM_UP = 20
+READY_S = 30.0
+ORDERS_S = 60.0
+PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9))
+
+
+def measure(shape: Shape, folder: Path, gateway: bool) -> tuple[Result, tuple[int, int]]:
+    """One run: gateway or relay between the same counterparties. Also (Pss, Rss) in KiB at its end."""
+    plant = Plant(shape)
+    ports = [broker.port for broker in plant.brokers]
+    try:
+        if gateway:
+            words = ["gateway", "run", str(write_config(folder, shape, plant.leader.port, ports))]
+        else:
+            words = ["tests.bench.relay", str(plant.leader.port), str(shape.accounts), *map(str, ports)]
+        log = folder / f"{words[0]}.log"
+        with started(words, log) as process:
+            try:
+                plant.wait_ready(READY_S, lambda: process.poll() is None)
+                warm_up = min(WARM_UP, shape.events)
+                result = plant.run(warm_up, ORDERS_S, lambda: process.poll() is None)
+                return result, memory_kib(process.pid)
+            except BenchError as error:
+                tail = log.read_text(errors="replace")[-2000:]
+                raise BenchError(f"{shape.name}, {words[0]}: {error}\n{tail}") from error
+    finally:
+        plant.close()
+
+
+def microseconds(histogram: HdrHistogram) -> dict[str, int]:
+    """Percentiles in µs, rounded down."""
+    found = {name: histogram.get_value_at_percentile(rank) // 1000 for name, rank in PERCENTILES}
+    return {**found, "max": histogram.get_max_value() // 1000}
+
+
+def wire_to_wire(shape: Shape, relay_only: bool) -> list[dict[str, Any]]:
+    """Rows of the table for one shape: relay, then gateway with its ratio."""
+    rows: list[dict[str, Any]] = []
+    for name in ("relay",) if relay_only else ("relay", "gateway"):
+        with tempfile.TemporaryDirectory(prefix="copygate-bench-") as folder:
+            result, _ = measure(shape, Path(folder), name == "gateway")
+        last = microseconds(result.last)
+        row: dict[str, Any] = {"shape": shape.name, "through": name, "events": shape.events, "last_us": last}
+        row["first_us"] = microseconds(result.first)
+        if rows:
+            row["ratio_p50"] = round(last["p50"] / max(1, rows[0]["last_us"]["p50"]), 2)
+            row["other_messages"] = dict(result.other_messages)
+        rows.append(row)
+    return rows
+
+
+def memory(shape: Shape) -> dict[str, Any]:
+    """Memory of all processes after one fill to every follower."""
+    with tempfile.TemporaryDirectory(prefix="copygate-bench-") as folder:
+        _, (pss, rss) = measure(shape, Path(folder), True)
+    return {"shape": shape.name, "pss_mib": pss // 1024, "rss_mib": rss // 1024, "target_mib": MEMORY_MIB_MAX}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The wire-to-wire table as Markdown. Times are of the last order of a fill, µs."""
+    names = [name for name, _ in PERCENTILES] + ["max"]
+    lines = [
+        "| shape | through | events | " + " | ".join(names) + " | first p50 | ratio p50 | target |",
+        "|---|---|" + "---:|" * (len(names) + 4),
+    ]
+    for row in rows:
+        target = TARGET_RATIO.get(row["shape"], "") if "ratio_p50" in row else ""
+        cells = [row["shape"], row["through"], row["events"], *row["last_us"].values()]
+        cells += [row["first_us"]["p50"], row.get("ratio_p50", ""), target]
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def main(words: list[str]) -> int:
+    """Runs what is asked for. 0 when all orders arrived once, 1 when not. A missed target is only shown."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--relay-only", action="store_true", help="the baseline alone")
+    parser.add_argument("--small", action="store_true", help="few events: shows that it works, not how fast")
+    parser.add_argument("--no-memory", action="store_true", help="leave out 10,000 followers")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    chosen = parser.parse_args(words)
+    shapes = [replace(s, events=max(3, s.events // 20)) for s in SHAPES] if chosen.small else list(SHAPES)
+    try:
+        rows = [row for shape in shapes for row in wire_to_wire(shape, chosen.relay_only)]
+        with_memory = not (chosen.no_memory or chosen.relay_only)
+        used = memory(MEMORY) if with_memory else None
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if chosen.json:
+        print(json.dumps({"wire_to_wire": rows, "memory": used}, sort_keys=True))
+        return 0
+    machine = f"{platform.machine()}, {platform.release()}"
+    print(f"Wire to wire, last order of a fill, µs from intended time, {machine}\n")
+    print(table(rows))
+    if used is not None:
+        mib = f"{used['pss_mib']} MiB Pss, {used['rss_mib']} MiB Rss, target {MEMORY_MIB_MAX} MiB"
+        print(f"\nMemory, {used['shape']}: {mib}")
+    return 0
+
+
+if __name__ == "__main__":
+    # SIGTERM unwinds like Ctrl-C: what was started here is ended here.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main(sys.argv[1:]))

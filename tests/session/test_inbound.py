@@ -1,0 +1,163 @@
+"""What counterparties say reaches the sink, byte for byte, or is refused in the open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import EnvironmentProblem
+from tests.session.harness import Gate, RawPeer, RecordingSink, field, free_port, message, until
+
+FILL = "37=O1|11=C1|17=E1|150=F|39=2|55=EURUSD|54=1|38=1000|32=1000|31=1.1|14=1000|151=0|6=1.1|"
+
+
+def test_a_report_arrives_with_its_bytes_in_the_broker_s_own_order(gate: Gate) -> None:
+    """Fact 3: bytes are taken as they came, not from a borrowed object and not re-sorted."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    sent = [message("8", seq, f"58=first|{FILL}") for seq in range(2, 202)]
+    for raw in sent:
+        peer.say(raw)
+    until(lambda: len(gate.sink.records) == len(sent), "all reports arrive")
+    assert [raw for _, _, raw in gate.sink.records] == sent
+    assert [seq for _, seq, _ in gate.sink.records] == list(range(2, 202))
+
+
+def test_text_that_is_not_utf8_arrives_unchanged(gate: Gate) -> None:
+    """Fact 4: QuickFIX gives surrogates for such bytes; the journal gets the bytes."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    raw = message("8", 2, f"{FILL}58=caf\xe9 \xff\x80|")
+    peer.say(raw)
+    until(lambda: len(gate.sink.records) == 1, "the report arrives")
+    assert gate.sink.records[0][2] == raw
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.3", "FIX.4.4"])
+def test_groups_of_other_versions_are_not_refused(tmp_path: Path, begin_string: str) -> None:
+    """QuickFIX answers an undeclared group with Reject(3); the structural dictionary declares what any
+    version has."""
+    gate = Gate(tmp_path, begin_string=begin_string).start()
+    peer = RawPeer.connect(gate.spec.port)
+    groups = "453=2|448=A|447=D|452=1|448=B|447=D|452=3|382=2|375=X|337=T|375=Y|337=U|555=2|600=L1|600=L2|"
+    logon = message("A", 1, "98=0|108=30|", version=begin_string)
+    report = message("8", 2, FILL + groups + "9001=own|", version=begin_string)
+    peer.say(logon)
+    peer.hear_type("A")
+    peer.say(report)
+    until(lambda: bool(gate.sink.records or gate.sink.refusals), "the report arrives")
+    gate.stop()
+    assert gate.sink.refusals == []
+    assert gate.sink.records[0][2] == report
+
+
+def test_account_values_and_venue_types_are_not_refused(gate: Gate) -> None:
+    """An unknown MsgType would be rejected before we see it."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    for seq, kind in enumerate(("BA", "U5", "AP", "h"), start=2):
+        peer.say(message(kind, seq, "1=F1|900=10|"))
+    until(lambda: len(gate.sink.records) == 4, "all four arrive")
+
+
+def test_what_we_refuse_is_an_event(gate: Gate) -> None:
+    """A repeated field outside any group makes QuickFIX send Reject(3): the core must hear of it."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.say(message("8", 2, f"{FILL}58=a|58=b|"))
+    reject = peer.hear_type("3")
+    until(lambda: len(gate.sink.refusals) == 1, "the refusal is recorded")
+    assert gate.sink.refusals[0][1] == reject
+    assert field(reject, 45) == "2"
+
+
+def test_reports_behind_a_gap_keep_their_own_bytes(gate: Gate) -> None:
+    """QuickFIX holds them until the gap is filled, long after their bytes were seen."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    late = [message("8", seq, f"58=late{seq}|{FILL}") for seq in (3, 4)]
+    for raw in late:
+        peer.say(raw)
+    assert field(peer.hear_type("2"), 7) == "2"
+    first = message("8", 2, f"43=Y|122=20260101-00:00:00|58=resent|{FILL}")
+    peer.say(first)
+    until(lambda: len(gate.sink.records) == 3, "all three arrive")
+    assert [raw for _, _, raw in gate.sink.records] == [first, *late]
+
+
+def test_garbled_bytes_are_passed_over_and_the_session_lives(gate: Gate) -> None:
+    """A wrong CheckSum(10) is noise: it is not a message, and its number is asked for again."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    good = message("8", 2, FILL)
+    peer.say(good[:-4] + (b"000" if good[-4:-1] != b"000" else b"001") + b"\x01")
+    peer.say(message("8", 3, FILL))
+    assert field(peer.hear_type("2"), 7) == "2"
+    assert gate.sink.records == []
+
+
+def test_a_wrong_comp_id_gets_no_session(gate: Gate) -> None:
+    """A stranger is disconnected without a word."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.say(message("A", 1, "98=0|108=30|", sender="STRANGER"))
+    assert peer.hear() is None
+    assert gate.sink.records == []
+    assert not gate.is_up()
+
+
+def test_a_sequence_number_too_low_ends_the_session_with_a_reason(gate: Gate) -> None:
+    """The text names both numbers, so that a person can put it right."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.say(message("8", 2, FILL))
+    peer.say(message("8", 1, FILL))
+    assert "too low" in field(peer.hear_type("5"), 58)
+    until(lambda: not gate.is_up(), "the session ends")
+    assert len(gate.sink.records) == 1
+
+
+def test_a_second_logon_is_refused_without_a_word_and_the_first_lives(gate: Gate) -> None:
+    """Fact 18: the last fence against two nodes trading one session."""
+    first = RawPeer.connect(gate.spec.port)
+    first.log_on()
+    second = RawPeer.connect(gate.spec.port)
+    second.say(message("A", 2, "98=0|108=30|"))
+    assert second.hear() is None
+    first.say(message("8", 2, FILL))
+    until(lambda: len(gate.sink.records) == 1, "the first session still works")
+
+
+def test_a_restart_asks_again_for_what_was_not_journaled(tmp_path: Path) -> None:
+    """Fact 8, and a store that ran ahead: the expected number is never above the last durable row's plus
+    one."""
+    gate = Gate(tmp_path, reset="never").start()
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    for seq in (2, 3, 4):
+        peer.say(message("8", seq, FILL))
+    until(lambda: len(gate.sink.records) == 3, "three reports arrive")
+    gate.stop()
+    peer.close()
+    again = Gate(tmp_path, RecordingSink(expected=3), port=free_port())
+    again.start()
+    peer = RawPeer.connect(again.spec.port)
+    peer.log_on(seq=6)
+    assert field(peer.hear_type("2"), 7) == "3"
+    again.stop()
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, gate: Gate) -> None:
+    """The operator reads which port, and what to do."""
+    other = Gate(tmp_path / "other", port=gate.spec.port, target_comp_id="OTHER")
+    RawPeer.connect(gate.spec.port)
+    with pytest.raises(EnvironmentProblem, match=str(gate.spec.port)):
+        other.start()
+
+
+def test_a_missing_dictionary_is_named(tmp_path: Path) -> None:
+    """The operator reads which file is missing."""
+    from gateway.fix import dictionary
+
+    with pytest.raises(EnvironmentProblem, match=r"FIX44\.xml"):
+        dictionary.transport("FIX.4.4", tmp_path)

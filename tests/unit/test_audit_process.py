@@ -1,0 +1,129 @@
+"""The audit process as a whole, with a journal that is a list: exit codes, observers, status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from gateway.audit.store import read_entries
+from gateway.audit.tail import main
+from tests.unit.audit_rows import FakeReplay, Row, decision
+
+
+class FastcoreError(Exception):
+    """Stands for the binding's base class."""
+
+
+class JournalError(FastcoreError):
+    """Stands for the binding's error."""
+
+
+class GrowingReplay(FakeReplay):
+    """A journal with a new decision at every look."""
+
+    @staticmethod
+    def open(_path: str, from_seq: int, _state: bytes | None) -> GrowingReplay:
+        """As the binding does."""
+        return GrowingReplay([], from_seq, from_seq)
+
+    def step(self, max_rows: int) -> list[Row]:
+        """One more row."""
+        if self.last < 400:
+            self.last += 1
+            self.rows = [decision(self.last)]
+        return super().step(1)
+
+
+class BrokenReplay(FakeReplay):
+    """A journal that derives other actions than the live run did."""
+
+    @staticmethod
+    def open(_path: str, from_seq: int, _state: bytes | None) -> BrokenReplay:
+        """As the binding does."""
+        return BrokenReplay([], from_seq + 1, from_seq)
+
+    def step(self, max_rows: int) -> list[Row]:
+        """Fails as the binding does."""
+        raise FastcoreError("row 7: digest differs")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A deployment with observers and a journal file."""
+    path = tmp_path / "gateway.toml"
+    path.write_text('[gateway]\nstate_dir = "s"\n[core]\nobservers = "ipc"\n')
+    (tmp_path / "s/core").mkdir(parents=True)
+    (tmp_path / "s/core/journal.db").write_bytes(b"")
+    return path
+
+
+def use(monkeypatch: pytest.MonkeyPatch, replay: type[FakeReplay]) -> None:
+    """Puts a fake in the binding's place."""
+    binding = types.ModuleType("gateway._fastcore")
+    vars(binding).update(FastcoreError=FastcoreError, JournalError=JournalError, Replay=replay)
+    monkeypatch.setitem(sys.modules, "gateway._fastcore", binding)
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_observers_get_decisions_and_a_stop_is_clean(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subscriber reads what the log holds, byte for byte; SIGTERM ends with code 0 and lag 0."""
+    use(monkeypatch, GrowingReplay)
+    state = config.parent / "s"
+    received: list[list[bytes]] = []
+
+    def observe() -> None:
+        with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+            socket.setsockopt(zmq.SUBSCRIBE, b"decision")
+            socket.setsockopt(zmq.RECONNECT_IVL, 10)
+            socket.connect(f"ipc://{state}/run/observers.ipc")
+            if socket.poll(20_000):
+                received.append(socket.recv_multipart())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    observer = threading.Thread(target=observe)
+    observer.start()
+    code = main(config)
+    observer.join()
+    assert code == 0
+    log = [data for _, data in read_entries(state / "audit")]
+    assert received
+    assert received[0][0] == b"decision"
+    assert received[0][1] in log
+    said = json.loads((state / "audit/status.json").read_text())
+    assert (said["state"], said["lag_rows"], said["entries"]) == ("stopped", 0, len(log))
+
+
+def test_a_replay_that_differs_stops_with_code_70_and_says_why(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason stays in status.json, where `audit stats` shows it."""
+    use(monkeypatch, BrokenReplay)
+    assert main(config) == 70
+    said = json.loads((config.parent / "s/audit/status.json").read_text())
+    assert (said["state"], said["detail"]) == ("failed", "row 7: digest differs")
+
+
+def test_an_audit_folder_that_cannot_be_made_is_code_3(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file stands in its place; the log names it."""
+    use(monkeypatch, GrowingReplay)
+    (config.parent / "s/audit").write_text("in the way")
+    assert main(config) == 3
+    assert "audit" in caplog.text

@@ -1,0 +1,100 @@
+"""The demo's deployment and its comparison: it must be able to say no."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import demo_config
+from gateway.config import load
+from gateway.demo_result import Ledger, judge, ledger_of
+from gateway.sim.book import Account, Book, Execution
+
+STEPS = {"EURUSD": Decimal(1000)}
+
+
+def book(name: str, qty: str, fills: int = 1) -> Book:
+    """A broker's book with one account, one position and a number of fills."""
+    made = Book(accounts={name: Account(name, positions={"EURUSD": Decimal(qty)})})
+    for n in range(fills):
+        made.executions[f"E{n}"] = Execution(
+            f"E{n}", "O1", "C1", name, "EURUSD", "1", Decimal(1000), Decimal("1.1"), 0
+        )
+    return made
+
+
+def ledger(target: str, filled: str, leader: int = 1, fills: int = 1) -> Ledger:
+    """The gateway's view of one follower."""
+    key = ("F1", "EURUSD")
+    counts = {"leader_executions": leader, "follower_fills": fills}
+    return Ledger(True, counts, {key: Decimal(target)}, {key: Decimal(filled)})
+
+
+def test_books_that_agree_are_good() -> None:
+    """Leader flat, follower flat, counts equal: no reason to complain."""
+    verdict = judge(book("LEADER", "0"), [book("F1", "0")], ledger("0", "0"), STEPS)
+    assert verdict.good
+    assert verdict.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("leader", "broker", "view", "expected"),
+    [
+        (book("LEADER", "0", 2), book("F1", "0"), ledger("0", "0"), (1, 0, ())),
+        (book("LEADER", "0"), book("F1", "0", 1), ledger("0", "0", fills=2), (0, 1, ())),
+        (book("LEADER", "0"), book("F1", "1000"), ledger("0", "1000"), (0, 0, ("F1",))),
+        (book("LEADER", "0"), book("F1", "1000"), ledger("0", "0"), (1, 0, ("F1",))),
+        (book("LEADER", "9000"), book("F1", "4000"), ledger("4500.5", "4000"), (0, 0, ())),
+        (book("LEADER", "9000"), book("F1", "4000"), ledger("6000", "4000"), (0, 0, ("F1",))),
+    ],
+)
+def test_each_kind_of_disagreement_is_named(
+    leader: Book, broker: Book, view: Ledger, expected: tuple[int, int, tuple[str, ...]]
+) -> None:
+    """Lost, doubled and off target are told apart; a step of rounding is fine while the leader holds."""
+    verdict = judge(leader, [broker], view, STEPS)
+    assert (verdict.lost, verdict.duplicated, verdict.off_target) == expected
+    assert verdict.good == (expected == (0, 0, ()))
+
+
+def test_an_order_sent_twice_is_a_double() -> None:
+    """The broker refused the second one, and it still counts."""
+    broker = book("F1", "0")
+    broker.duplicate_requests = 1
+    assert judge(book("LEADER", "0"), [broker], ledger("0", "0"), STEPS).duplicated == 1
+
+
+def test_no_status_proves_nothing() -> None:
+    """Without the ledger every leader execution counts as lost: the demo cannot pass by silence."""
+    verdict = judge(book("LEADER", "0", 3), [book("F1", "0")], ledger_of({}, {}), STEPS)
+    assert verdict.lost == 3
+    assert not verdict.good
+
+
+def test_the_status_becomes_positions_by_account() -> None:
+    """Targets and fills of one follower's subscriptions add up under its account."""
+    row = {"follower": "f1", "instrument": "EURUSD", "target": "1500.5", "filled": "1000", "working": "0"}
+    read = ledger_of({"subscriptions": [row, row], "journal_rows": 7}, {"f1": "F1"})
+    assert read.targets == {("F1", "EURUSD"): Decimal("3001")}
+    assert read.filled == {("F1", "EURUSD"): Decimal(2000)}
+    assert read.count("journal_rows") == 7
+
+
+@pytest.mark.parametrize(("followers", "sessions"), [(1, 1), (6, 2), (20, 4), (3, 10)])
+def test_the_deployment_spreads_followers_and_shows_the_sizing_modes(
+    tmp_path: Path, followers: int, sessions: int
+) -> None:
+    """Every session has a follower, names are unique, and nine followers show all nine modes."""
+    made = demo_config.plan(tmp_path, followers, sessions)
+    demo_config.write(made)
+    config: dict[str, Any] = tomllib.loads(made.config.read_text(encoding="utf-8"))
+    assert len(config["followers"]) == followers
+    assert {f.session for f in made.followers} == set(made.brokers)
+    modes = {s["sizing"]["mode"] for s in config["subscriptions"]}
+    assert len(modes) == min(followers, 9)
+    assert len(set(made.ports.values())) == len(made.ports)
+    assert len(load(made.config).subscriptions) == followers

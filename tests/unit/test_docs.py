@@ -1,0 +1,36 @@
+"""The documents agree with the code where a reader would act on them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ACKNOWLEDGEMENT = (
+    "This product includes software developed by quickfixengine.org (http://www.quickfixengine.org/)."
+)
+
+
+def test_every_relative_link_leads_to_a_file() -> None:
+    """A reader never meets a dead link inside the repository."""
+    script = ROOT / "tools" / "check_links.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_refusal_code_is_explained() -> None:
+    """An operator who sees a code finds what to do about it."""
+    source = (ROOT / "fastcore" / "src" / "refusal.rs").read_text(encoding="utf-8")
+    codes = set(re.findall(r'^    [A-Z]\w+ = "([a-z_]+)",$', source, flags=re.MULTILINE))
+    page = (ROOT / "docs" / "reference" / "refusals.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `([a-z_]+)` \|", page, flags=re.MULTILINE))
+    assert codes
+    assert codes == explained
+
+
+def test_the_acknowledgement_that_quickfix_asks_for_is_in_the_notice_and_the_documents() -> None:
+    """QuickFIX's licence asks for its sentence in the documentation of what includes it."""
+    for name in ("NOTICE", "README.md", "docs/README.md"):
+        assert ACKNOWLEDGEMENT in (ROOT / name).read_text(encoding="utf-8"), name

@@ -1,0 +1,65 @@
+"""`copygate sim`: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.sim.actors import fresh
+from gateway.sim.cli import app
+from gateway.sim.text import decode, encode, first
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def test_history_prints_every_message_and_the_equal_total() -> None:
+    """FIX with `|`, one message a line, and the comparison on stderr."""
+    path = DATA / "history-mt4-heiken-ashi.csv"
+    assert path.is_file(), f"test data missing: put the shared data folder at {DATA}"
+    result = CliRunner().invoke(app, ["history", str(path)])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert all(line.startswith("8=FIX.4.4|9=") and line.endswith("|") for line in lines)
+    assert "statement total 88.72, equal to a 100 % follower's result" in result.stderr
+
+
+def test_a_missing_history_ends_with_usage_error(tmp_path: Path) -> None:
+    """Exit code 2, and the message names the file."""
+    result = CliRunner().invoke(app, ["history", str(tmp_path / "none.csv")])
+    assert result.exit_code == 2
+    assert "none.csv does not exist" in result.stderr
+
+
+def test_a_taken_port_ends_with_environment_error() -> None:
+    """Exit code 3, and the message names the port."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = str(holder.getsockname()[1])
+        result = CliRunner().invoke(app, ["broker", "--port", port, "--seconds", "1"])
+    assert result.exit_code == 3
+    assert port in result.stderr
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_leader_command_leaves_a_flat_book(tmp_path: Path, seed: str) -> None:
+    """After its time the leader closes everything; the exported book shows trades and no position."""
+    book = tmp_path / "book.json"
+    arguments = ["leader", "--seconds", "1", "--trade-ms", "20", "--seed", seed, "--book", str(book)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    written = json.loads(book.read_text(encoding="utf-8"))
+    assert written["executions"]
+    assert written["accounts"]["LEADER"]["positions"] == {}
+
+
+def test_a_replayed_statement_gets_the_present_time_and_no_old_frame() -> None:
+    """TransactTime(60) is now, or every open would be stale; 8, 9 and 10 are made anew."""
+    old = decode(encode("FIX.4.4", [(35, "8"), (60, "20180514-20:45:48.000"), (37, "1O")]))
+    new = fresh(old, 1_750_000_000_000_000_000)
+    assert first(new, 60) == "20250615-15:06:40.000"
+    assert [tag for tag, _ in new] == [35, 60, 37]
