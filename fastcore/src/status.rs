@@ -1,6 +1,6 @@
 //! What a person or a dashboard may read of the engine.
 
-use crate::decimal::Dec;
+use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
 use crate::ledger::QUANTA;
 use serde::Serialize;
@@ -16,23 +16,21 @@ pub struct LineStatus {
     /// Leader name.
     pub leader: String,
     /// Leader instrument.
-    pub instrument: String,
+    pub leader_instrument: String,
     /// Follower instrument.
-    pub follower_instrument: String,
+    pub instrument: String,
     /// Leader's position, units.
     pub leader_position: Option<Dec>,
-    /// Target, whole and broken steps as text.
-    pub target_steps: Dec,
+    /// Target before rounding to lots, signed units.
+    pub target: Dec,
     /// Units in one step.
     pub step: Dec,
     /// Smallest order, units.
     pub min: Dec,
     /// Filled, signed units.
     pub filled: Dec,
-    /// Working buys and sells, units.
-    pub working_buy: Dec,
-    /// Working sells, units.
-    pub working_sell: Dec,
+    /// Units that still work at the broker or wait for the route, both sides.
+    pub working: Dec,
     /// Orders whose outcome is not known.
     pub unknown: u32,
     /// Waits for an operator after a bust.
@@ -55,8 +53,8 @@ pub struct RouteStatus {
 /// The whole of it.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// Last journal row.
-    pub seq: u64,
+    /// Rows in the journal.
+    pub journal_rows: u64,
     /// Start of the core.
     pub epoch: u64,
     /// Kill switch.
@@ -75,8 +73,8 @@ pub struct Status {
     pub orders: BTreeMap<&'static str, u64>,
     /// Routes.
     pub routes: Vec<RouteStatus>,
-    /// Ledger lines.
-    pub lines: Vec<LineStatus>,
+    /// Ledger lines, one per subscription and instrument.
+    pub subscriptions: Vec<LineStatus>,
 }
 
 impl Engine {
@@ -96,7 +94,7 @@ impl Engine {
             held: r.held.len(),
         };
         Status {
-            seq: st.seq,
+            journal_rows: st.seq,
             epoch: st.epoch,
             killed: st.killed,
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
@@ -106,7 +104,7 @@ impl Engine {
             alerts: st.alerts.clone(),
             orders,
             routes: st.routes.iter().zip(&ix.cfg.routes).map(route).collect(),
-            lines: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
+            subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
         }
     }
 
@@ -116,20 +114,19 @@ impl Engine {
         let (s, cfg) = (ix.subs.get(l.sub as usize)?, ix.cfg.subscriptions.get(l.sub as usize)?);
         let name = |i: u32| ix.cfg.instruments.get(i as usize).map_or_else(String::new, |x| x.name.clone());
         let grid = ix.grids.get(l.follower_instrument as usize)?;
-        debug_assert!(QUANTA == Dec::ONE.raw());
         Some(LineStatus {
             subscription: cfg.name.clone(),
             follower: cfg.follower.clone(),
             leader: cfg.leader.clone(),
-            instrument: name(l.instrument),
-            follower_instrument: name(l.follower_instrument),
+            leader_instrument: name(l.instrument),
+            instrument: name(l.follower_instrument),
             leader_position: st.leaders.get(s.leader as usize)?.positions.get(&l.instrument).copied(),
-            target_steps: Dec::from_raw(l.line.target),
+            target: mul_div(l.line.target, grid.step.raw(), QUANTA, Round::HalfEven)
+                .map_or(Dec::ZERO, Dec::from_raw),
             step: grid.step,
             min: grid.min,
             filled: l.line.filled,
-            working_buy: l.line.working_buy,
-            working_sell: l.line.working_sell,
+            working: l.line.working_buy.checked_add(l.line.working_sell).unwrap_or(l.line.working_buy),
             unknown: l.line.unknown,
             bust_hold: l.line.bust_hold,
         })

@@ -169,7 +169,7 @@ impl World {
     }
 
     fn filled(&self) -> Dec {
-        self.engine.status().lines.first().map_or(Dec::ZERO, |l| l.filled)
+        self.engine.status().subscriptions.first().map_or(Dec::ZERO, |l| l.filled)
     }
 }
 
@@ -383,5 +383,5 @@ fn bad_quantities_are_alerts_not_orders() {
         );
         assert!(w.apply(EventKind::Leader, "L", &fix(&t)).is_empty(), "{q}");
     }
-    assert_eq!(w.engine.status().lines.iter().filter(|l| !l.target_steps.is_zero()).count(), 0);
+    assert_eq!(w.engine.status().subscriptions.iter().filter(|l| !l.target.is_zero()).count(), 0);
 }

@@ -12,7 +12,7 @@ pub type Entry = (u64, String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     pub(crate) entries: Vec<Entry>,
-    pub(crate) subscriptions: Vec<[String; 3]>,
+    pub(crate) subscriptions: Vec<[String; 5]>,
     seq: u64,
     at_ns: i64,
 }
@@ -27,8 +27,17 @@ impl Collector {
         let config: Value = serde_json::from_str(config_json).unwrap_or_default();
         let list = config.get("subscriptions").and_then(Value::as_array).cloned().unwrap_or_default();
         let name = |sub: &Value, key: &str| sub.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-        self.subscriptions =
-            list.iter().map(|s| [name(s, "name"), name(s, "follower"), name(s, "leader")]).collect();
+        self.subscriptions = list
+            .iter()
+            .map(|s| {
+                let mode = s.get("sizing").map_or_else(String::new, |z| name(z, "mode"));
+                let rounding = match name(s, "rounding") {
+                    r if r.is_empty() => "toward_zero".to_owned(),
+                    r => r,
+                };
+                [name(s, "name"), name(s, "follower"), name(s, "leader"), mode, rounding]
+            })
+            .collect();
     }
 
     /// Begins a row; rows that are no FIX message get an entry of their own.
@@ -58,7 +67,7 @@ impl Collector {
         self.entries.push((self.seq, kind.to_owned(), body.to_string()));
     }
 
-    fn sub(&self, index: u32) -> [String; 3] {
+    fn sub(&self, index: u32) -> [String; 5] {
         self.subscriptions.get(index as usize).cloned().unwrap_or_default()
     }
 }
@@ -69,7 +78,16 @@ impl Sink for Collector {
     fn frame(&mut self, _route: u32, _frame: &[u8]) {}
 
     fn decision(&mut self, d: &Decision<'_>) {
-        let [subscription, follower, leader] = self.sub(d.sub);
+        let [subscription, follower, leader, mode, rounding] = self.sub(d.sub);
+        let code = d.refusals.first().map(|r| r.code.as_str());
+        let result = match (d.orders.is_empty(), code) {
+            (false, _) => "ordered",
+            (true, Some(_)) => "refused",
+            (true, None) if d.target_after == d.target_before => "none",
+            (true, None) => "waits",
+        };
+        let side = if d.leader_delta.is_negative() { "sell" } else { "buy" };
+        let leader_qty = fastcore::ledger::abs(d.leader_delta);
         let orders: Vec<Value> =
             d.orders.iter().map(|(id, qty)| json!({"cl_ord_id": text(id), "qty": qty.to_string()})).collect();
         let refusals = serde_json::to_value(d.refusals).unwrap_or_default();
@@ -77,6 +95,8 @@ impl Sink for Collector {
             "decision",
             json!({"subscription": subscription, "follower": follower, "leader": leader,
                 "order_id": text(d.order_id), "cl_ord_id": text(d.cl_ord_id), "exec_id": text(d.exec_id),
+                "mode": mode, "rounding": rounding, "result": result, "code": code, "side": side,
+                "leader_qty": leader_qty.to_string(),
                 "instrument": d.instrument, "leader_delta": d.leader_delta.to_string(),
                 "leader_position": d.leader_position.to_string(), "px": d.px.map(|v| v.to_string()),
                 "ratio": d.ratio.map(|v| v.to_string()), "target_before": d.target_before.to_string(),
@@ -86,7 +106,7 @@ impl Sink for Collector {
     }
 
     fn outcome(&mut self, o: &Outcome<'_>) {
-        let [subscription, follower, leader] = self.sub(o.sub);
+        let [subscription, follower, leader, ..] = self.sub(o.sub);
         self.push(
             "outcome",
             json!({"subscription": subscription, "follower": follower, "leader": leader,

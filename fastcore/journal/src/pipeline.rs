@@ -212,9 +212,11 @@ impl<C: Core> Pipeline<C> {
         let links: Vec<_> =
             inner.outbox.links.iter().flatten().map(|i| String::from_utf8_lossy(i).into_owned()).collect();
         let own = json!({"epoch": self.epoch, "head": inner.journal.head(), "outbox": inner.outbox.len(),
-            "dropped": inner.outbox.dropped, "links": links, "alerts": alerts, "latency_ns": inner.stages.latency()});
+            "dropped": inner.outbox.dropped, "links": links, "alerts": alerts});
         if let Some(object) = status.as_object_mut() {
             object.insert("pipeline".into(), own);
+            object.insert("latency_us".into(), inner.stages.latency_us());
+            object.insert("latency_stages_us".into(), inner.stages.stages_us());
         } else {
             status = json!({"pipeline": own});
         }

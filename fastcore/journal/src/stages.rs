@@ -28,7 +28,7 @@ impl Clock {
 pub(crate) struct Stages {
     waiting: Vec<Stage>,
     in_flight: usize,
-    window: VecDeque<i64>,
+    window: VecDeque<[i64; 3]>,
 }
 
 impl Stages {
@@ -58,18 +58,31 @@ impl Stages {
         if self.window.len() >= WINDOW {
             self.window.pop_front();
         }
-        self.window.push_back(stage.queued_ns.saturating_sub(stage.received_ns));
+        self.window.push_back([
+            stage.journaled_ns.saturating_sub(stage.received_ns),
+            stage.decided_ns.saturating_sub(stage.journaled_ns),
+            stage.queued_ns.saturating_sub(stage.received_ns),
+        ]);
         self.waiting.push(stage);
     }
 
-    /// Percentiles of received to queued, nanoseconds.
-    pub(crate) fn latency(&self) -> Value {
-        let mut sorted: Vec<i64> = self.window.iter().copied().collect();
+    /// Percentiles from the report's arrival in the core to its orders in the outbox, whole microseconds.
+    pub(crate) fn latency_us(&self) -> Value {
+        self.percentiles(2)
+    }
+
+    /// The same by stage: the journal's commit, then the decision.
+    pub(crate) fn stages_us(&self) -> Value {
+        json!({"journal": self.percentiles(0), "decide": self.percentiles(1)})
+    }
+
+    fn percentiles(&self, stage: usize) -> Value {
+        let mut sorted: Vec<i64> = self.window.iter().filter_map(|s| s.get(stage)).copied().collect();
         sorted.sort_unstable();
         let at = |per_mille: usize| {
             let rank = sorted.len().saturating_mul(per_mille).div_ceil(1000);
-            sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+            sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0).saturating_div(1000)
         };
-        json!({"n": sorted.len(), "p50": at(500), "p99": at(990), "p999": at(999), "max": at(1000)})
+        json!({"n": sorted.len(), "p50": at(500), "p90": at(900), "p99": at(990), "p99_9": at(999), "max": at(1000)})
     }
 }

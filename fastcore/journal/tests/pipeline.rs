@@ -291,7 +291,7 @@ fn stages_are_written_by_the_stop() {
     let conn = Connection::open(folder.path().join("journal.db")).unwrap();
     let count: i64 = conn.query_row("SELECT count(*) FROM stages", [], |r| r.get(0)).unwrap();
     assert_eq!(count, 201);
-    assert_eq!(status(&pipeline)["pipeline"]["latency_ns"]["n"], 201);
+    assert_eq!(status(&pipeline)["latency_us"]["n"], 201);
 }
 
 /// The audit's replay follows the tail, continues from its own state, and derives the same entries.

@@ -8,7 +8,7 @@ use crate::event::Event;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "cmd", rename_all = "snake_case")]
 enum Command {
     /// Stop every open, sticky.
     Kill { who: String },
@@ -25,6 +25,15 @@ enum Command {
         equity: Option<Dec>,
         #[serde(default)]
         free_margin: Option<Dec>,
+    },
+    /// A core's FIX engine rejected a message of the leader's broker: it was not applied.
+    Refused {
+        #[serde(default)]
+        session: String,
+        #[serde(default, rename = "raw")]
+        _raw: serde_json::Value,
+        #[serde(flatten)]
+        _rest: std::collections::BTreeMap<String, serde_json::Value>,
     },
     /// The operator looked at a bust: opens on the leader's instruments go on.
     BustResume { who: String, leader: String },
@@ -50,6 +59,13 @@ impl Engine {
             Command::Account { who, account, balance, equity, free_margin } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, balance, equity, free_margin, sink);
+            }
+            Command::Refused { session, .. } => {
+                self.alert(
+                    "we_rejected",
+                    format!("{session}: our FIX engine rejected a leader's message"),
+                    sink,
+                );
             }
             Command::BustResume { who, leader } => self.bust_resume(&who, &leader, sink),
         }
