@@ -194,6 +194,8 @@ pub struct Order {
     pub query_no: u16,
     /// Incarnation of the route that it was handed to.
     pub incarnation: u64,
+    /// Core epoch that handed it over.
+    pub epoch: u64,
 }
 
 impl Order {

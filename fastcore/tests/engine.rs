@@ -267,6 +267,16 @@ fn a_lost_frame_is_sent_again_after_sync_with_the_next_try() {
     assert_eq!((again[0].id.as_str(), again[0].try_no), (open.id.as_str(), 2));
 }
 
+/// Two greetings in flight: the second SYNC says nothing of an order that was handed over after the first
+/// (found by `kill -9` of the core under load: 12 ClOrdIDs went out twice).
+#[test]
+fn a_second_sync_of_the_same_link_sends_nothing_again() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    assert!(w.rows(&[Row::Sync { incarnation: 7, epoch: 0 }]).is_empty());
+    assert!(w.out(&open).is_empty());
+}
+
 /// An order that went out is never sent again: after a restart it is asked about.
 #[test]
 fn an_order_that_went_out_is_asked_about_never_resent() {

@@ -321,6 +321,7 @@ impl Engine {
             cancel_after_ns: 0,
             query_no: 0,
             incarnation: 0,
+            epoch: 0,
         });
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.live.push(o);

@@ -241,7 +241,10 @@ impl Engine {
         r.synced = true;
         let of_route: Vec<u32> = self.live_of(at);
         for o in of_route {
-            match self.st.orders.get(o as usize).map(|x| x.state) {
+            // A SYNC proves nothing about orders handed over after its greeting: two greetings in flight would send
+            // the orders between them twice.
+            let older = |x: &&crate::order::Order| x.incarnation != incarnation || x.epoch != epoch;
+            match self.st.orders.get(o as usize).filter(older).map(|x| x.state) {
                 Some(State::Dispatched) => self.hold(at, o, Input::NotSent, sink),
                 Some(State::Out) => self.doubt(at, o, sink),
                 _ => {}
@@ -529,9 +532,10 @@ impl Engine {
         self.set_state(o, Input::Dispatch, sink);
         self.st.orders_sent = self.st.orders_sent.saturating_add(1);
         let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
-        let mut try_no = 1;
+        let (mut try_no, epoch) = (1, self.st.epoch);
         if let Some(order) = self.st.orders.get_mut(o as usize) {
             order.incarnation = incarnation;
+            order.epoch = epoch;
             try_no = order.try_no;
         }
         if let Some(r) = self.st.routes.get_mut(route as usize) {

@@ -1,0 +1,53 @@
+"""`copygate demo` as a user runs it: real processes, real sockets, and books that agree."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEMO_S = 40
+"""The demo gets this long, all phases included."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
+    """One run of the demo: exit code and figures. `TMPDIR` keeps its files in the test's folder."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", "--seconds", "3", "--json"],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=DEMO_S,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, figures
+
+
+@pytest.mark.slow
+def test_the_demo_loses_and_doubles_nothing(demo: tuple[int, dict[str, Any]]) -> None:
+    """Exit code 0, and nothing lost, doubled or off target, without a reason to complain."""
+    code, figures = demo
+    assert code == 0, figures
+    assert (figures["lost"], figures["duplicated"], figures["off_target_followers"]) == (0, 0, 0)
+    assert figures["reasons"] == []
+
+
+@pytest.mark.slow
+def test_the_comparison_had_something_to_compare(demo: tuple[int, dict[str, Any]]) -> None:
+    """Zeros prove nothing about an idle run: the leader traded, followers filled, journal and audit grew."""
+    _, figures = demo
+    assert figures["leader_executions"] > 0
+    assert figures["orders_sent"] > 0
+    assert figures["follower_fills"] > 0
+    # Every leader execution and every follower fill is a row of its own, at least.
+    assert figures["journal_rows"] > figures["leader_executions"] + figures["follower_fills"]
+    assert figures["audit_entries"] > 0
