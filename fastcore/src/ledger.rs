@@ -31,6 +31,8 @@ pub struct Line {
     pub working_buy: Dec,
     /// Leaves of our live sell orders, units.
     pub working_sell: Dec,
+    /// The part of what works that closes, units.
+    pub closing: Dec,
     /// Live orders whose outcome is not known.
     pub unknown: u32,
     /// Cancels that are not answered.
@@ -201,8 +203,10 @@ impl Line {
         let (cancel_buy, cancel_sell) = if selling { (other, beyond) } else { (beyond, other) };
         let opposite = need.signum().saturating_mul(self.filled.signum()) < 0;
         let towards_zero = if opposite { want.min(abs(self.filled)) } else { zero };
-        let reduce = towards_zero.raw().saturating_sub(same.raw()).max(0);
-        let increase = want.raw().saturating_sub(same.raw()).saturating_sub(reduce).max(0);
+        // Opens of a flip work the same way as its close: they never stand in for the close, and never add to it.
+        let room = want.raw().saturating_sub(same.raw()).max(0);
+        let reduce = towards_zero.raw().saturating_sub(self.closing.raw()).clamp(0, room);
+        let increase = room.saturating_sub(reduce);
         // An order whose outcome is unknown may already have closed: a close is sized on what is known to be filled.
         let reduce = if self.unknown > 0 { 0 } else { reduce };
         Plan {

@@ -328,6 +328,22 @@ fn a_flip_is_a_close_then_an_open() {
     );
 }
 
+/// A flip whose close is rejected retries the close as a close: no limit, deadline or kill switch holds it.
+#[test]
+fn a_rejected_close_of_a_flip_is_retried_as_a_close() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let flip = w.leader("o2", 2, "25", "25", "25");
+    w.out(&flip[0]);
+    w.out(&flip[1]);
+    w.apply(EventKind::Operator, "", br#"{"cmd":"kill","who":"ann"}"#);
+    assert!(w.reject(&flip[0]).is_empty());
+    w.now = w.engine.next_due_ns().unwrap();
+    one(&w.apply(EventKind::Timer, "", b""), false, "10");
+}
+
 /// A bust moves P, holds the target and stops opens until the operator resumes.
 #[test]
 fn a_bust_waits_for_the_operator() {

@@ -125,13 +125,14 @@ impl Engine {
         let leaves = order.leaves();
         order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
         let (buy, left, over) = (order.buy, order.leaves(), order.cum > order.qty);
-        let late = order.state.is_done();
+        let (late, closes) = (order.state.is_done(), order.reduces);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             let signed = if buy { qty.raw() } else { qty.raw().saturating_neg() };
             ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
             super::lines::add_working(
                 &mut ls.line,
                 buy,
+                closes,
                 Dec::from_raw(left.raw().saturating_sub(leaves.raw())),
             );
         }

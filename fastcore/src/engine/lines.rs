@@ -325,7 +325,7 @@ impl Engine {
         });
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.live.push(o);
-            add_working(&mut ls.line, buy, qty);
+            add_working(&mut ls.line, buy, reduces, qty);
         }
         self.pending.push((s.route, o, SendKind::New));
         true
@@ -372,7 +372,10 @@ impl Engine {
     }
 }
 
-pub(super) fn add_working(line: &mut Line, buy: bool, qty: Dec) {
+pub(super) fn add_working(line: &mut Line, buy: bool, closes: bool, qty: Dec) {
+    if closes {
+        line.closing = Dec::from_raw(line.closing.raw().saturating_add(qty.raw()));
+    }
     let slot = if buy { &mut line.working_buy } else { &mut line.working_sell };
     *slot = Dec::from_raw(slot.raw().saturating_add(qty.raw()));
 }

@@ -25,10 +25,11 @@ impl Engine {
         order.state = after;
         order.since_ns = now;
         let left = order.leaves();
+        let closes = order.reduces;
         let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
         let cancel = if ended { order.cancel_id.take() } else { None };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            add_working(&mut ls.line, buy, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            add_working(&mut ls.line, buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
             match (before == State::Unknown, after == State::Unknown) {
                 (false, true) => ls.line.unknown = ls.line.unknown.saturating_add(1),
                 (true, false) => ls.line.unknown = ls.line.unknown.saturating_sub(1),
