@@ -419,7 +419,7 @@ impl fmt::Debug for Dec {
 
 impl serde::Serialize for Dec {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i128(self.0) }
     }
 }
 
@@ -437,7 +437,11 @@ impl<'de> serde::Deserialize<'de> for Dec {
                 Dec::parse(text.as_bytes()).map_err(|e| E::custom(format_args!("{text:?} {e}")))
             }
         }
-        deserializer.deserialize_str(Text)
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_str(Text)
+        } else {
+            i128::deserialize(deserializer).map(Dec)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the leader did: from reports in any order to exact changes of position (design 02, step 1). Pure.
 
 use crate::decimal::Dec;
-use crate::report::{Kind, Report, Side};
+use crate::report::{Kind, Report};
 use crate::sizing::Rule;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,14 @@ pub struct LeaderOrder {
     pub busts: u32,
     /// Quantities contradict each other: increases are refused.
     pub frozen: bool,
-    /// The order was asked for before trading was understood.
+    /// Each subscription's rule, frozen at the order's first increase.
     pub rules: Vec<(u32, Frozen)>,
+    /// Counted through CumQty(14) alone: the trade reports are on their way, or lost.
+    pub unexplained: Dec,
+    /// Counted from trades without an ExecID(17): a bust that names one of them finds no name.
+    pub unnamed: Dec,
+    /// Filled before we listened: part of the starting position, never counted.
+    pub before: Dec,
 }
 
 /// A subscription's rule for one leader order.
@@ -37,24 +43,38 @@ pub struct Frozen {
     pub date: u32,
 }
 
-/// One execution that a bust may name later.
+/// One execution that a bust or correction names.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Execution {
-    /// Units, unsigned.
+    /// Units that count now, unsigned.
     pub qty: Dec,
-    /// True for a buy.
-    pub buy: bool,
-    /// Taken back already.
-    pub busted: bool,
+    /// How far its own trade report is.
+    pub trade: Trade,
+}
+
+/// How far the trade report of an execution is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trade {
+    /// Seen and counted.
+    Counted,
+    /// Overtaken by its bust, which took off what was counted already: nothing is left to do when it comes.
+    Settled,
+    /// Overtaken by its bust or correction, which could not tell how much it had counted.
+    Awaited,
 }
 
 /// Memory of one side's reports: a leader's, or a follower's broker's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Seen {
     /// Reports that are known, for ever: (OrderID, ExecID, ExecType, LastQty, CumQty).
+    #[serde(serialize_with = "crate::canonical::set")]
     pub reports: FxHashSet<u128>,
     /// Executions by order and ExecID(17).
+    #[serde(serialize_with = "crate::canonical::map")]
     pub executions: FxHashMap<u128, Execution>,
+    /// ExecID(17) of a correction → the execution that it corrects.
+    #[serde(serialize_with = "crate::canonical::map")]
+    pub corrections: FxHashMap<u128, u128>,
 }
 
 /// What a report says about the order's filled quantity.
@@ -78,8 +98,10 @@ pub enum Change {
     },
     /// CumQty fell without a bust, or exceeds OrderQty: contradiction.
     Contradiction,
-    /// A bust or correction of an execution that is not known and names no quantity.
+    /// A bust or correction of an execution that was never seen: nothing moved yet, and nothing may be opened.
     UnknownBust,
+    /// A corporate action (378 = 0): CumQty was set to the new scale.
+    Rescaled,
 }
 
 fn hash_parts(parts: &[&[u8]]) -> u128 {
@@ -169,72 +191,130 @@ pub fn observe(
     }
     let late = report.transact_ns.is_some_and(|t| t < order.last_ns);
     let change = match report.kind {
-        Kind::Bust | Kind::Correct => bust(seen, order, report, last, cum, c),
+        Kind::Bust | Kind::Correct => amend(seen, order, report, last, cum, c),
         Kind::Restated { reason: Some(0) } => {
             order.known = cum.unwrap_or(order.known);
-            Change::None
+            Change::Rescaled
         }
-        Kind::Trade if order.busted || c.by_last => by_last(order, last, cum),
-        _ if order.busted => Change::None,
-        _ => by_cum(order, first, report.kind == Kind::Trade, last, cum, late),
+        Kind::Trade => trade(seen, order, first, report, last, cum, c),
+        // After a bust, or where the venue's CumQty is not to be trusted, only trades count.
+        _ if order.busted || c.by_last => Change::None,
+        _ => by_cum(order, first, cum, late),
     };
-    if let Change::Fill { .. } = change {
-        remember(seen, report, last);
-    }
     if let Some(t) = report.transact_ns {
         order.last_ns = order.last_ns.max(t);
     }
     change
 }
 
-fn remember(seen: &mut Seen, report: &Report<'_>, last: Option<Dec>) {
-    if let (Some(qty), false) = (last, report.exec_id.is_empty()) {
-        let key = hash_parts(&[report.order_key, report.exec_id]);
-        seen.executions.insert(key, Execution { qty, buy: report.side == Side::Buy, busted: false });
-    }
+fn minus(a: Dec, b: Dec) -> Dec {
+    a.checked_sub(b).filter(|d| d.is_positive()).unwrap_or(Dec::ZERO)
 }
 
-fn by_last(order: &mut LeaderOrder, last: Option<Dec>, cum: Option<Dec>) -> Change {
-    let Some(qty) = last else { return Change::None };
-    let counted = order.known.checked_add(qty).unwrap_or(order.known);
-    order.known = if order.busted { counted } else { counted.max(cum.unwrap_or(counted)) };
-    Change::Fill { qty, timed: qty }
+fn plus(a: Dec, b: Dec) -> Dec {
+    a.checked_add(b).unwrap_or(a)
 }
 
-fn by_cum(
+fn fill(qty: Dec, timed: Dec) -> Change {
+    if qty.is_positive() { Change::Fill { qty, timed: timed.min(qty) } } else { Change::None }
+}
+
+/// A trade report: counted by CumQty(14) where that can be trusted, else by LastQty(32).
+fn trade(
+    seen: &mut Seen,
     order: &mut LeaderOrder,
     first: bool,
-    trade: bool,
+    report: &Report<'_>,
     last: Option<Dec>,
     cum: Option<Dec>,
-    late: bool,
+    c: &Counting,
 ) -> Change {
     let last_qty = last.unwrap_or(Dec::ZERO);
-    let Some(cum) = cum.filter(|q| !q.is_negative()) else {
-        return if trade && last_qty.is_positive() { by_last(order, last, None) } else { Change::None };
-    };
-    if trade && cum.is_zero() && last_qty.is_positive() {
-        // A venue that leaves CumQty at 0 on fills: LastQty is all there is.
-        return by_last(order, last, None);
+    let named = last_qty.is_positive() && !report.exec_id.is_empty();
+    if named {
+        let key = hash_parts(&[report.order_key, report.exec_id]);
+        match seen.executions.get_mut(&key) {
+            Some(e) if e.trade != Trade::Counted => return overtaken(order, e, last_qty),
+            // Venues that repeat an ExecID on real fills: the sum can be busted.
+            Some(e) => e.qty = plus(e.qty, last_qty),
+            None => {
+                seen.executions.insert(key, Execution { qty: last_qty, trade: Trade::Counted });
+            }
+        }
     }
-    if first {
-        // Begun before we listened: what it filled then is part of the leader's starting position.
-        let before = if trade { cum.checked_sub(last_qty).unwrap_or(cum) } else { cum };
-        order.known = if trade { before.max(Dec::ZERO) } else { before };
+    let cum = cum.filter(|q| !q.is_negative());
+    // A venue that leaves CumQty at 0 on fills: LastQty is all there is.
+    let useless = cum.is_none_or(|q| q.is_zero()) && last_qty.is_positive();
+    match cum {
+        Some(cum) if !(order.busted || c.by_last || useless) => {
+            if first {
+                order.before = minus(cum, last_qty);
+                order.known = order.before;
+            }
+            counted_by_cum(order, last_qty, cum, named)
+        }
+        _ => counted_by_last(order, last_qty, cum, named),
     }
-    if cum < order.known {
-        let inside = trade && last_qty.is_positive();
-        return if late || inside || cum.is_zero() { Change::None } else { contradiction(order) };
-    }
-    let qty = cum.checked_sub(order.known).unwrap_or(Dec::ZERO);
-    order.known = cum;
-    if order.order_qty.is_some_and(|q| cum > q) {
-        order.frozen = true;
-    }
-    if qty.is_zero() {
+}
+
+/// The trade of an execution whose bust or correction came first.
+fn overtaken(order: &mut LeaderOrder, e: &mut Execution, last: Dec) -> Change {
+    let settled = e.trade == Trade::Settled;
+    e.trade = Trade::Counted;
+    if settled {
         return Change::None;
     }
-    Change::Fill { qty, timed: if trade { qty.min(last_qty) } else { Dec::ZERO } }
+    let counted = last.min(order.unexplained);
+    order.unexplained = minus(order.unexplained, counted);
+    let delta = e.qty.checked_sub(counted).unwrap_or(Dec::ZERO);
+    order.known = plus(order.known, delta);
+    Change::Bust { delta }
+}
+
+fn counted_by_cum(order: &mut LeaderOrder, last: Dec, cum: Dec, named: bool) -> Change {
+    if cum < order.known && order.unexplained < last {
+        // Not a report that was overtaken: its quantity is not missing anywhere.
+        return contradiction(order);
+    }
+    let qty = minus(cum, order.known);
+    // What this trade explains: its own part, or what CumQty of a later report counted before.
+    let explained = if named { last } else { last.min(order.unexplained) };
+    order.unexplained = minus(plus(order.unexplained, qty), explained);
+    if !named {
+        order.unnamed = plus(order.unnamed, last);
+    }
+    order.known = order.known.max(cum);
+    order.frozen |= order.order_qty.is_some_and(|q| cum > q);
+    fill(qty, last)
+}
+
+fn counted_by_last(order: &mut LeaderOrder, last: Dec, cum: Option<Dec>, named: bool) -> Change {
+    let before = last.min(order.unexplained);
+    order.unexplained = minus(order.unexplained, before);
+    let qty = minus(last, before);
+    if !named {
+        order.unnamed = plus(order.unnamed, last);
+    }
+    let counted = plus(order.known, qty);
+    order.known = if order.busted { counted } else { counted.max(cum.unwrap_or(counted)) };
+    fill(qty, qty)
+}
+
+/// Any other report: a CumQty(14) above what is known is a fill of unknown age.
+fn by_cum(order: &mut LeaderOrder, first: bool, cum: Option<Dec>, late: bool) -> Change {
+    let Some(cum) = cum.filter(|q| !q.is_negative()) else { return Change::None };
+    if first {
+        // Begun before we listened: what it filled then is part of the leader's starting position.
+        (order.before, order.known) = (cum, cum);
+    }
+    if cum < order.known {
+        return if late || cum.is_zero() { Change::None } else { contradiction(order) };
+    }
+    let qty = minus(cum, order.known);
+    order.unexplained = plus(order.unexplained, qty);
+    order.known = cum;
+    order.frozen |= order.order_qty.is_some_and(|q| cum > q);
+    fill(qty, Dec::ZERO)
 }
 
 fn contradiction(order: &mut LeaderOrder) -> Change {
@@ -242,7 +322,8 @@ fn contradiction(order: &mut LeaderOrder) -> Change {
     Change::Contradiction
 }
 
-fn bust(
+/// A bust, or a correction to another quantity.
+fn amend(
     seen: &mut Seen,
     order: &mut LeaderOrder,
     report: &Report<'_>,
@@ -250,25 +331,54 @@ fn bust(
     cum: Option<Dec>,
     c: &Counting,
 ) -> Change {
-    let key = hash_parts(&[report.order_key, report.exec_ref_id]);
-    let known = seen.executions.get(&key).copied();
     order.busted = true;
     order.busts = order.busts.saturating_add(1);
-    if known.is_some_and(|e| e.busted) {
-        return Change::None;
+    let named = hash_parts(&[report.order_key, report.exec_ref_id]);
+    let key = seen.corrections.get(&named).copied().unwrap_or(named);
+    if report.kind == Kind::Correct && !report.exec_id.is_empty() {
+        seen.corrections.insert(hash_parts(&[report.order_key, report.exec_id]), key);
     }
-    let Some(old) = known.map(|e| e.qty).or(if report.kind == Kind::Bust { last } else { None }) else {
-        return Change::UnknownBust;
-    };
-    let new = if report.kind == Kind::Correct { last.unwrap_or(old) } else { Dec::ZERO };
+    let new = if report.kind == Kind::Bust { Some(Dec::ZERO) } else { last };
+    let Some(new) = new else { return Change::UnknownBust };
     if let Some(e) = seen.executions.get_mut(&key) {
+        let delta = if e.trade == Trade::Counted { new.checked_sub(e.qty) } else { None };
         e.qty = new;
-        e.busted = new.is_zero();
+        return moved_by(order, delta.unwrap_or(Dec::ZERO));
     }
-    let delta = new.checked_sub(old).unwrap_or(Dec::ZERO);
-    order.known = match (c.bust_reduces_cum, cum) {
-        (true, Some(cum)) => cum,
-        _ => order.known.checked_add(delta).unwrap_or(order.known),
-    };
-    Change::Bust { delta }
+    amend_unseen(seen, order, key, new, if report.kind == Kind::Bust { last } else { None }, cum, c)
+}
+
+fn moved_by(order: &mut LeaderOrder, delta: Dec) -> Change {
+    order.known = plus(order.known, delta);
+    if delta.is_zero() { Change::None } else { Change::Bust { delta } }
+}
+
+/// Its trade report was never seen under that name: it is late, has no name, or was made before we listened.
+fn amend_unseen(
+    seen: &mut Seen,
+    order: &mut LeaderOrder,
+    key: u128,
+    new: Dec,
+    busted: Option<Dec>,
+    cum: Option<Dec>,
+    c: &Counting,
+) -> Change {
+    let nameless = plus(plus(order.unexplained, order.unnamed), order.before);
+    if let Some(old) = busted.filter(|_| nameless.is_positive()) {
+        let delta = old.min(nameless);
+        let mut left = delta;
+        for part in [&mut order.unexplained, &mut order.unnamed, &mut order.before] {
+            let taken = left.min(*part);
+            *part = minus(*part, taken);
+            left = minus(left, taken);
+        }
+        seen.executions.insert(key, Execution { qty: new, trade: Trade::Settled });
+        return moved_by(order, Dec::from_raw(delta.raw().saturating_neg()));
+    }
+    if let (true, true, Some(cum)) = (order.before.is_positive(), c.bust_reduces_cum, cum) {
+        seen.executions.insert(key, Execution { qty: new, trade: Trade::Settled });
+        return moved_by(order, cum.checked_sub(order.known).unwrap_or(Dec::ZERO));
+    }
+    seen.executions.insert(key, Execution { qty: new, trade: Trade::Awaited });
+    Change::UnknownBust
 }

@@ -31,8 +31,10 @@ pub struct Line {
     pub working_buy: Dec,
     /// Leaves of our live sell orders, units.
     pub working_sell: Dec,
-    /// The part of what works that closes, units.
-    pub closing: Dec,
+    /// The part of `working_buy` that closes.
+    pub closing_buy: Dec,
+    /// The part of `working_sell` that closes.
+    pub closing_sell: Dec,
     /// Live orders whose outcome is not known.
     pub unknown: u32,
     /// Cancels that are not answered.
@@ -169,7 +171,9 @@ impl Line {
         let held = neg_if(negative, self.filled); // positive when it is on the target's side
         if policy == Rounding::MinLotIfNonzero && !self.draining {
             if held.is_positive() {
-                return neg_if(negative, held.min(grid.min));
+                // Less than a minimum lot cannot be sold: from above it, one minimum lot is, and what is left stays.
+                let rest = held.checked_sub(grid.min).filter(|r| r.is_positive()).unwrap_or(held);
+                return neg_if(negative, if rest < held { rest.min(grid.min) } else { held });
             }
             let works = !abs(self.committed()).is_zero();
             let min = quanta(grid.min, grid).unwrap_or(i128::MAX);
@@ -194,10 +198,10 @@ impl Line {
         let need = desired.checked_sub(self.filled).unwrap_or(zero);
         let want = abs(need);
         let selling = need.is_negative();
-        let (same, other) = if selling {
-            (self.working_sell, self.working_buy)
+        let (same, other, closing) = if selling {
+            (self.working_sell, self.working_buy, self.closing_sell)
         } else {
-            (self.working_buy, self.working_sell)
+            (self.working_buy, self.working_sell, self.closing_buy)
         };
         let beyond = Dec::from_raw(same.raw().saturating_sub(want.raw()).max(0));
         let (cancel_buy, cancel_sell) = if selling { (other, beyond) } else { (beyond, other) };
@@ -205,7 +209,7 @@ impl Line {
         let towards_zero = if opposite { want.min(abs(self.filled)) } else { zero };
         // Opens of a flip work the same way as its close: they never stand in for the close, and never add to it.
         let room = want.raw().saturating_sub(same.raw()).max(0);
-        let reduce = towards_zero.raw().saturating_sub(self.closing.raw()).clamp(0, room);
+        let reduce = towards_zero.raw().saturating_sub(closing.raw()).clamp(0, room);
         let increase = room.saturating_sub(reduce);
         // An order whose outcome is unknown may already have closed: a close is sized on what is known to be filled.
         let reduce = if self.unknown > 0 { 0 } else { reduce };

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod canonical;
 pub mod config;
 pub mod decimal;
 pub mod engine;

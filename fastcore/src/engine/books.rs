@@ -100,7 +100,7 @@ impl Engine {
         match change {
             Change::Fill { qty, .. } => self.filled(o, at, qty, sink),
             Change::Bust { delta } => self.busted(ix, o, at, delta, sink),
-            Change::Contradiction | Change::UnknownBust => {
+            Change::Contradiction | Change::UnknownBust | Change::Rescaled => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
                 self.query(route, o);
             }
@@ -162,9 +162,16 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let whole = order.cum >= order.qty;
         let for_cancel = order.cancel_id.as_deref() == Some(r.cl_ord_id);
+        let ended = matches!(r.ord_status, b'2' | b'4' | b'8' | b'C');
         let input = match r.kind {
             Kind::Trade if whole => Input::Fill,
+            Kind::Trade if ended => {
+                // The broker is done with it and we count less than was ordered: fills are missing, or were taken back.
+                self.set_state(o, Input::PartFill, sink);
+                return self.doubt(route, o, sink);
+            }
             Kind::Trade => Input::PartFill,
+            Kind::Bust | Kind::Correct if ended => Input::Cancel,
             Kind::New | Kind::PendingNew | Kind::Restated { .. } | Kind::DoneForDay | Kind::Replaced => {
                 Input::Acknowledge
             }
@@ -199,7 +206,8 @@ impl Engine {
             b'0' | b'A' | b'1' | b'6' | b'E' | b'5' if order.cum.is_zero() => Some(Input::Acknowledge),
             b'0' | b'A' | b'1' | b'6' | b'E' | b'5' => Some(Input::PartFill),
             b'2' if order.cum >= order.qty => Some(Input::Fill),
-            b'4' => Some(Input::Cancel),
+            // Done at the broker; what we count less was taken back, or a report of it is still to come.
+            b'2' | b'4' => Some(Input::Cancel),
             b'C' => Some(Input::Expire),
             b'8' if r.rej_reason != Some(b"5") => Some(Input::Reject),
             _ => None,

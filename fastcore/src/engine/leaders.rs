@@ -119,7 +119,7 @@ impl Engine {
         let known = state.orders.remove(&key);
         let first = known.is_none() && !matches!(report.kind, Kind::New | Kind::PendingNew);
         let mut order = known.unwrap_or_default();
-        let previous_ns = order.last_ns;
+        let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
         let mut x = Execution {
             leader,
@@ -149,18 +149,39 @@ impl Engine {
                 );
                 Some(delta)
             }
-            Change::Contradiction | Change::UnknownBust => {
-                let what = "CumQty contradicts what is known: increases of this order are refused".to_owned();
-                self.alert("contradiction", what, sink);
+            Change::UnknownBust => {
+                let what = "bust or correction of an execution that was never seen: opens wait for the operator";
+                self.alert("bust", what.to_owned(), sink);
+                self.hold_opens(leader, instrument);
                 None
             }
-            Change::None | Change::Duplicate => None,
+            Change::Rescaled => {
+                let what = "corporate action (378=0): adjust positions and targets by hand; opens wait";
+                self.alert("corporate_action", what.to_owned(), sink);
+                self.hold_opens(leader, instrument);
+                None
+            }
+            Change::Contradiction | Change::None | Change::Duplicate => None,
         };
+        if order.frozen && !was_frozen {
+            let what = "CumQty contradicts what is known: increases of this order are refused".to_owned();
+            self.alert("contradiction", what, sink);
+        }
         if let Some(units) = units {
             self.moved(ix, x, &mut order, units, sink);
         }
         if let Some(state) = self.st.leaders.get_mut(l) {
             state.orders.insert(key, order);
+        }
+    }
+
+    /// No opens on what copies this instrument until the operator has looked.
+    fn hold_opens(&mut self, leader: u32, instrument: u32) {
+        let lines = self.st.leaders.get(leader as usize).and_then(|l| l.lines.get(&instrument));
+        for at in lines.cloned().unwrap_or_default() {
+            if let Some(ls) = self.st.lines.get_mut(at as usize) {
+                ls.line.bust_hold = true;
+            }
         }
     }
 

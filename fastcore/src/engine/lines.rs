@@ -56,10 +56,14 @@ impl Engine {
         else {
             return;
         };
-        let plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
-        self.withdraw(ix, at, true, plan.cancel_buy, sink);
-        self.withdraw(ix, at, false, plan.cancel_sell, sink);
-        let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let mut plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
+        let withdrawn = self.withdraw(ix, at, true, plan.cancel_buy, sink)
+            | self.withdraw(ix, at, false, plan.cancel_sell, sink);
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
+        if withdrawn {
+            // What was held is gone at once: it no longer stands in for a close, and the target may be lower.
+            plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
+        }
         let waits = ls.retry_at_ns > now;
         if waits && (!plan.reduce.is_zero() || !plan.increase.is_zero()) {
             self.st.due.insert((ls.retry_at_ns, DUE_LINE, at));
@@ -71,12 +75,13 @@ impl Engine {
         }
     }
 
-    /// Takes `units` off what works on one side: newest orders first, whole orders only.
-    fn withdraw<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, buy: bool, units: Dec, sink: &mut S) {
+    /// Takes `units` off what works on one side: newest orders first, whole orders only. True: something ended at once.
+    fn withdraw<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, buy: bool, units: Dec, sink: &mut S) -> bool {
         if !units.is_positive() {
-            return;
+            return false;
         }
-        let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let Some(ls) = self.st.lines.get(at as usize) else { return false };
+        let mut ended = false;
         let mut left = units;
         for o in ls.live.clone().into_iter().rev() {
             let Some(order) = self.st.orders.get(o as usize) else { continue };
@@ -86,11 +91,13 @@ impl Engine {
             let leaves = order.leaves();
             if order.state == State::Held {
                 self.end_unsent(ix, o, false, sink);
+                ended = true;
             } else {
                 self.ask_cancel(ix, o);
             }
             left = left.checked_sub(leaves).unwrap_or(Dec::ZERO);
         }
+        ended
     }
 
     fn ask_cancel(&mut self, ix: &Index, o: u32) {
@@ -373,11 +380,11 @@ impl Engine {
 }
 
 pub(super) fn add_working(line: &mut Line, buy: bool, closes: bool, qty: Dec) {
+    let add = |slot: &mut Dec| *slot = Dec::from_raw(slot.raw().saturating_add(qty.raw()));
+    add(if buy { &mut line.working_buy } else { &mut line.working_sell });
     if closes {
-        line.closing = Dec::from_raw(line.closing.raw().saturating_add(qty.raw()));
+        add(if buy { &mut line.closing_buy } else { &mut line.closing_sell });
     }
-    let slot = if buy { &mut line.working_buy } else { &mut line.working_sell };
-    *slot = Dec::from_raw(slot.raw().saturating_add(qty.raw()));
 }
 
 fn entered(line: &Line, buy: bool) -> Dec {

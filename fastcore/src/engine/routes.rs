@@ -297,7 +297,7 @@ impl Engine {
     }
 
     /// Out without a report: unknown, and asked about.
-    fn doubt<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
+    pub(super) fn doubt<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
         if self.set_state(o, Input::Silence, sink) {
             self.query(at, o);
         }

@@ -18,6 +18,7 @@ pub struct LeaderState {
     /// Signed units by instrument; absent: not known.
     pub positions: BTreeMap<u32, Dec>,
     /// Orders by key.
+    #[serde(serialize_with = "crate::canonical::map")]
     pub orders: FxHashMap<u128, LeaderOrder>,
     /// Reports and executions.
     pub seen: Seen,
@@ -112,12 +113,14 @@ pub struct State {
     /// Orders of ours, all of them.
     pub orders: Vec<Order>,
     /// ClOrdID(11), orders and cancels, to order.
+    #[serde(serialize_with = "crate::canonical::map")]
     pub ids: FxHashMap<Vec<u8>, u32>,
     /// By route index.
     pub routes: Vec<RouteState>,
     /// Reports of follower brokers that are known.
     pub seen: Seen,
     /// Counting of follower orders.
+    #[serde(serialize_with = "crate::canonical::map")]
     pub fills: FxHashMap<u32, LeaderOrder>,
     /// By instrument index.
     pub quotes: BTreeMap<u32, Quote>,

@@ -1,0 +1,33 @@
+//! Hash maps in snapshots, sorted: the same state gives the same bytes, whatever order it came about in.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+/// A map as entries in key order.
+pub(crate) fn map<K: Serialize + Ord, V: Serialize, S: Serializer>(
+    m: &FxHashMap<K, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut entries: Vec<(&K, &V)> = m.iter().collect();
+    entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+    let mut out = serializer.serialize_map(Some(entries.len()))?;
+    for (k, v) in entries {
+        out.serialize_entry(k, v)?;
+    }
+    out.end()
+}
+
+/// A set in order.
+pub(crate) fn set<K: Serialize + Ord, S: Serializer>(
+    m: &FxHashSet<K>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut keys: Vec<&K> = m.iter().collect();
+    keys.sort_unstable();
+    let mut out = serializer.serialize_seq(Some(keys.len()))?;
+    for k in keys {
+        out.serialize_element(k)?;
+    }
+    out.end()
+}
