@@ -69,6 +69,8 @@ pub struct Status {
     pub refusals: BTreeMap<&'static str, u64>,
     /// Alerts by code.
     pub alerts: BTreeMap<String, u64>,
+    /// Messages that were understood and have no consequence.
+    pub notes: BTreeMap<String, u64>,
     /// Orders by state.
     pub orders: BTreeMap<&'static str, u64>,
     /// Routes.
@@ -102,6 +104,7 @@ impl Engine {
             follower_fills: st.follower_fills,
             refusals: st.refusals.iter().map(|(c, n)| (c.as_str(), *n)).collect(),
             alerts: st.alerts.clone(),
+            notes: st.notes.clone(),
             orders,
             routes: st.routes.iter().zip(&ix.cfg.routes).map(route).collect(),
             subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),

@@ -344,6 +344,162 @@ fn a_rejected_close_of_a_flip_is_retried_as_a_close() {
     one(&w.apply(EventKind::Timer, "", b""), false, "10");
 }
 
+/// A leader that reduces while our open is on its way: the order is withdrawn, and what is still wanted is sent anew.
+#[test]
+fn an_open_that_became_too_large_is_sent_anew_in_the_right_size() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    let cancel = w.leader("o2", 2, "3", "3", "3");
+    assert_eq!(cancel.iter().map(|s| s.kind).collect::<Vec<_>>(), vec![SendKind::Cancel]);
+    let (id, by) = (&open.id, &cancel[0].id);
+    let text = format!("35=8|37=B{id}|11={by}|41={id}|17=X1|150=4|39=4|55=EURUSD|54=1|38=10|14=0|151=0|");
+    one(&w.broker(&text), true, "7");
+}
+
+/// A leader's reduce is tried at once, however long the pause after a rejected close; a rejected open holds no close.
+#[test]
+fn a_new_reduce_does_not_wait_for_an_old_reject() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "4", "4", "4"), false, "4");
+    w.out(&close);
+    assert!(w.reject(&close).is_empty());
+    one(&w.leader("o3", 2, "6", "6", "6"), false, "10");
+}
+
+/// 02 step 2: what was refused of an amount counts as sized; the rest of the order does not make up for it.
+#[test]
+fn a_stale_half_of_a_fixed_amount_is_not_opened_by_the_other_half() {
+    let mut w = World::new(r#"{"mode":"fixed","lots":"8"}"#, "");
+    let old = "35=8|37=o1|17=S1|150=F|39=1|55=EURUSD|54=1|38=10|32=5|31=1|14=5|151=5|60=20200101-00:00:00|";
+    assert!(w.apply(EventKind::Leader, "L", &fix(old)).is_empty());
+    one(&w.leader("o1", 1, "10", "5", "10"), true, "4");
+}
+
+fn position(w: &mut World, long: &str) -> Vec<Sent> {
+    let text = format!("35=AP|710=1|55=EURUSD|702=1|703=TQ|704={long}|705=0|");
+    w.apply(EventKind::Leader, "L", &fix(&text))
+}
+
+/// A leader position that is smaller than ours counts when it is said twice with no execution between.
+#[test]
+fn a_smaller_leader_position_is_a_missed_reduce_once_confirmed() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    assert!(position(&mut w, "4").is_empty());
+    let more = one(&w.leader("o2", 1, "1", "1", "1"), true, "1");
+    w.out(&more);
+    w.fill(&more, "1", "1");
+    assert!(position(&mut w, "4").is_empty());
+    one(&position(&mut w, "4"), false, "7");
+    assert!(w.alerts.iter().any(|a| a.code == "leader_drift"));
+}
+
+/// A larger leader position is shown and never opened.
+#[test]
+fn a_larger_leader_position_is_only_an_alert() {
+    let mut w = World::new(SAME, "");
+    assert!(position(&mut w, "9").is_empty());
+    assert!(position(&mut w, "9").is_empty());
+    assert!(w.alerts.iter().any(|a| a.code == "leader_drift"));
+    assert_eq!(w.filled(), Dec::ZERO);
+}
+
+/// Where the starting position is not known, a PositionReport gives it; what is held then is never opened later.
+#[test]
+fn a_position_report_makes_the_starting_position_known() {
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(unknown_start()).unwrap();
+    w.row = 0;
+    w.link(7);
+    assert!(position(&mut w, "5").is_empty());
+    assert!(w.leader("o1", 2, "5", "5", "5").is_empty());
+    one(&w.leader("o2", 1, "2", "2", "2"), true, "2");
+    assert_eq!(w.engine.status().refusals.get("leader_position_unknown"), None);
+}
+
+fn unknown_start() -> Config {
+    let mut c = config(SAME, "");
+    c.leaders[0].assume_flat = false;
+    c
+}
+
+/// A leader whose position is not known opens nothing: its close could not be told from an open.
+#[test]
+fn an_unknown_leader_position_opens_nothing() {
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(unknown_start()).unwrap();
+    w.row = 0;
+    w.link(7);
+    assert!(w.leader("o1", 2, "5", "5", "5").is_empty());
+    assert_eq!(w.engine.status().refusals.get("leader_position_unknown"), Some(&1));
+}
+
+/// What has no policy yet is alerted, what has no consequence is counted; nothing is dropped in silence.
+#[test]
+fn nothing_from_a_leader_is_dropped_in_silence() {
+    let mut w = World::new(SAME, "");
+    let cases = [
+        ("35=f|55=EURUSD|326=2|", "trading_halt"),
+        (
+            "35=8|37=o1|17=R|150=D|39=1|378=0|55=EURUSD|54=1|38=20|14=0|151=20|60=20231114-22:13:20|",
+            "corporate_action",
+        ),
+        ("35=8|37=o2|17=H|19=E77|150=H|39=1|55=EURUSD|54=1|38=20|14=0|151=20|60=20231114-22:13:20|", "bust"),
+        (
+            "35=8|37=o9|17=E|150=F|39=1|55=NOPE|54=1|38=20|14=1|32=1|151=20|60=20231114-22:13:20|",
+            "unknown_symbol",
+        ),
+    ];
+    for (text, code) in cases {
+        let before = w.alerts.len();
+        w.apply(EventKind::Leader, "L", &fix(text));
+        assert!(w.alerts[before..].iter().any(|a| a.code == code), "{text}: {:?}", &w.alerts[before..]);
+    }
+    for (text, note) in [
+        ("35=B|148=end|", "news"),
+        ("35=8|37=o3|17=N|150=7|39=7|55=EURUSD|54=1|38=20|14=0|151=20|60=20231114-22:13:20|", "other report"),
+        (
+            "35=8|37=o3|17=N2|150=3|39=3|55=EURUSD|54=1|38=20|14=0|151=20|60=20231114-22:13:20|",
+            "done for day",
+        ),
+    ] {
+        w.apply(EventKind::Leader, "L", &fix(text));
+        assert_eq!(w.engine.status().notes.get(note), Some(&1), "{text}");
+    }
+}
+
+/// A CumQty above OrderQty freezes the order's increases, with an alert; its closes go on.
+#[test]
+fn a_contradiction_freezes_increases_only() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    assert!(w.leader("o1", 1, "10", "2", "12").is_empty());
+    assert!(w.alerts.iter().any(|a| a.code == "contradiction"));
+    assert_eq!(w.engine.status().refusals.get("frozen_order"), Some(&1));
+    one(&w.leader("o2", 2, "12", "12", "12"), false, "10");
+}
+
+/// 39=2 with less filled than was ordered proves no fill: the order is asked about, and never sent again meanwhile.
+#[test]
+fn a_filled_status_without_the_fills_is_asked_about() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    let id = &open.id;
+    let text = format!("35=8|37=B{id}|11={id}|17=X1|150=F|39=2|55=EURUSD|54=1|38=10|32=4|31=1.1|14=4|151=6|");
+    let asked = w.broker(&text);
+    assert_eq!(asked.iter().map(|s| s.kind).collect::<Vec<_>>(), vec![SendKind::Status]);
+    assert_eq!(w.filled(), d("4"));
+}
+
 /// A bust moves P, holds the target and stops opens until the operator resumes.
 #[test]
 fn a_bust_waits_for_the_operator() {

@@ -85,6 +85,7 @@ impl Engine {
             order.order_id = r.order_id.to_vec();
         }
         let (own_id, at, sub, before) = (order.cl_ord_id.clone(), order.line, order.sub, order.leaves());
+        let asked = order.cancel_id.is_some();
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting {
             by_last: profile.fill_qty == FillQty::LastQty,
@@ -115,7 +116,8 @@ impl Engine {
             self.outcome(o, r.last_px, sink);
         }
         if ended && before.is_positive() && lost.is_positive() {
-            self.remainder(ix, at, sub, reduces, lost, r.kind == Kind::Rejected);
+            let ours = asked && matches!(r.kind, Kind::Canceled | Kind::Status);
+            self.remainder(ix, at, sub, reduces, if ours { None } else { Some(lost) });
         }
         self.work_line(ix, at, sink);
     }
@@ -129,6 +131,7 @@ impl Engine {
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             let signed = if buy { qty.raw() } else { qty.raw().saturating_neg() };
             ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
+            ls.backoff_ms = 0;
             super::lines::add_working(
                 &mut ls.line,
                 buy,
@@ -230,7 +233,8 @@ impl Engine {
     }
 
     /// What an ended order leaves: an open lowers the target or is tried again, a close is tried again after a pause.
-    fn remainder(&mut self, ix: &Index, at: u32, sub: u32, reduces: bool, lost: Dec, rejected: bool) {
+    /// None is lost when we cancelled it ourselves: the plan asked for another quantity and sends what is still wanted.
+    fn remainder(&mut self, ix: &Index, at: u32, sub: u32, reduces: bool, lost: Option<Dec>) {
         let now = self.st.at_ns;
         let timing = ix.cfg.timing;
         let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
@@ -242,14 +246,13 @@ impl Engine {
                     .open_until_ns
                     .saturating_sub(cfg.max_age_ms.saturating_mul(MS))
                     .saturating_add(cfg.retry_window_ms.saturating_mul(MS));
-        if rejected && (reduces || retry) {
+        let Some(lost) = lost else { return };
+        if reduces || retry {
             ls.backoff_ms =
                 ls.backoff_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
-            ls.retry_at_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
+            let again_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
+            *(if reduces { &mut ls.retry_at_ns } else { &mut ls.open_retry_at_ns }) = again_ns;
         } else {
-            ls.backoff_ms = 0;
-        }
-        if !(reduces || rejected && retry) {
             self.lower(ix, at, lost);
         }
     }
@@ -298,7 +301,7 @@ impl Engine {
         }
         if self.set_state(o, Input::Reject, sink) {
             self.refuse(Refusal::bare(Code::BrokerReject));
-            self.remainder(ix, at, sub, reduces, lost, true);
+            self.remainder(ix, at, sub, reduces, Some(lost));
             self.work_line(ix, at, sink);
         }
     }

@@ -2,39 +2,65 @@
 
 use super::{Engine, Index};
 use crate::action::{Decision, Sink};
-use crate::config::{SideFilter, Sizing, SubscriptionConfig};
-use crate::decimal::{Dec, Round};
+use crate::decimal::Dec;
 use crate::event::Event;
 use crate::fix::{self, Message};
-use crate::leader::{Change, Counting, Frozen, LeaderOrder, observe, order_key};
-use crate::ledger::{abs, quanta, reduced, split};
+use crate::leader::{Change, Counting, LeaderOrder, observe, order_key};
+use crate::ledger::{abs, reduced, split};
 use crate::profile::{BustCum, FillQty};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
-use crate::sizing::{Rule, amount_share, rate_size, rule};
 use crate::time::trade_date;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
-const MS: i64 = 1_000_000;
-
 /// One leader execution on its way to the subscriptions.
-struct Execution<'a> {
-    leader: u32,
-    instrument: u32,
-    report: &'a Report<'a>,
-    message: &'a Message<'a>,
+pub(super) struct Execution<'a> {
+    pub(super) leader: u32,
+    pub(super) instrument: u32,
+    pub(super) report: &'a Report<'a>,
+    pub(super) message: &'a Message<'a>,
     /// Position before, signed change, and its two parts.
-    before: Dec,
-    delta: Dec,
-    reduce: Dec,
-    increase: Dec,
+    pub(super) before: Dec,
+    pub(super) delta: Dec,
+    pub(super) reduce: Dec,
+    pub(super) increase: Dec,
     /// Part of the increase that carries the report's time.
-    timed: Dec,
+    pub(super) timed: Dec,
     /// TransactTime(60) of the order's previous report.
-    previous_ns: i64,
-    cum: Dec,
-    hold: bool,
+    pub(super) previous_ns: i64,
+    pub(super) cum: Dec,
+    pub(super) hold: bool,
+}
+
+impl<'a> Execution<'a> {
+    /// A change of position that no report told.
+    pub(super) fn of_position(
+        leader: u32,
+        instrument: u32,
+        report: &'a Report<'a>,
+        message: &'a Message<'a>,
+        before: Dec,
+        after: Dec,
+        reduce: Dec,
+    ) -> Self {
+        let delta = after.checked_sub(before).unwrap_or(Dec::ZERO);
+        let (increase, timed, cum) = (Dec::ZERO, Dec::ZERO, Dec::ZERO);
+        Execution {
+            leader,
+            instrument,
+            report,
+            message,
+            before,
+            delta,
+            reduce,
+            increase,
+            timed,
+            previous_ns: 0,
+            cum,
+            hold: false,
+        }
+    }
 }
 
 impl Engine {
@@ -85,7 +111,7 @@ impl Engine {
             Ok(Inbound::SessionReject(_) | Inbound::BusinessReject(_)) => {
                 self.alert("leader_reject", format!("{} rejected a message of ours", ev.session), sink);
             }
-            Ok(_) => {}
+            Ok(other) => self.leader_other(&ix, ev.session, message, &other, sink),
             Err(e) => self.alert("unreadable", format!("{}: tag {}: {}", ev.session, e.tag, e.why), sink),
         }
     }
@@ -150,7 +176,8 @@ impl Engine {
                 Some(delta)
             }
             Change::UnknownBust => {
-                let what = "bust or correction of an execution that was never seen: opens wait for the operator";
+                let what =
+                    "bust or correction of an execution that was never seen: opens wait for the operator";
                 self.alert("bust", what.to_owned(), sink);
                 self.hold_opens(leader, instrument);
                 None
@@ -161,7 +188,13 @@ impl Engine {
                 self.hold_opens(leader, instrument);
                 None
             }
-            Change::Contradiction | Change::None | Change::Duplicate => None,
+            Change::None => {
+                if !matches!(report.kind, Kind::New | Kind::Trade | Kind::Status) {
+                    self.note(report.kind.name());
+                }
+                None
+            }
+            Change::Contradiction | Change::Duplicate => None,
         };
         if order.frozen && !was_frozen {
             let what = "CumQty contradicts what is known: increases of this order are refused".to_owned();
@@ -281,6 +314,8 @@ impl Engine {
             // A bust leaves the target to the operator, but a flat leader always means a flat follower.
             if !x.hold || x.reduce >= abs(x.before) {
                 ls.line.target = reduced(ls.line.target, x.before, x.reduce);
+                // News from the leader is tried at once, whatever the broker said to the last close.
+                ls.retry_at_ns = 0;
             }
         }
         let fi = ls.follower_instrument;
@@ -298,117 +333,7 @@ impl Engine {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn increase(
-        &mut self,
-        ix: &Index,
-        x: &Execution<'_>,
-        order: &mut LeaderOrder,
-        sub: u32,
-        cfg: &SubscriptionConfig,
-        at: u32,
-        date: u32,
-    ) -> Result<Dec, Refusal> {
-        filters(ix, x, order, sub, cfg)?;
-        if order.frozen {
-            return Err(Refusal::bare(Code::FrozenOrder));
-        }
-        let fresh = self.fresh_part(x, cfg)?;
-        let (grid, fi) = {
-            let fi = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
-            (ix.grids.get(fi as usize).copied().ok_or(Refusal::bare(Code::Restricted))?, fi)
-        };
-        let overflow = Refusal::bare(Code::Overflow);
-        let frozen = self.frozen(ix, x, order, sub, cfg, fi, date)?;
-        let size = match frozen {
-            Rule::Rate(rate) => rate_size(rate, fresh, grid).ok_or(overflow)?,
-            Rule::Amount(amount) => {
-                let slot = order.rules.iter_mut().find(|r| r.0 == sub).ok_or(overflow)?;
-                let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
-                let qty = order.order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum);
-                let share = amount_share(amount, slot.1.sized, x.increase, qty, x.cum).ok_or(overflow)?;
-                slot.1.sized = slot.1.sized.checked_add(share).ok_or(overflow)?;
-                let part = share.mul_div(fresh, x.increase, Round::HalfEven).ok_or(overflow)?;
-                quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
-            }
-        };
-        let negative = x.delta.is_negative() != cfg.reverse;
-        let signed = if negative { size.saturating_neg() } else { size };
-        let now = self.st.at_ns;
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Err(overflow) };
-        let bound = i128::MAX.checked_div(4).unwrap_or(i128::MAX);
-        let target =
-            ls.line.target.checked_add(signed).filter(|t| t.saturating_abs() < bound).ok_or(overflow)?;
-        ls.line.target = target;
-        let age = cfg.max_age_ms.saturating_mul(MS);
-        let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
-        ls.line.open_until_ns = ls.line.open_until_ns.max(until);
-        Ok(match frozen {
-            Rule::Rate(v) | Rule::Amount(v) => v,
-        })
-    }
-
-    /// The part of the increase that is young enough (02 step 1).
-    fn fresh_part(&mut self, x: &Execution<'_>, cfg: &SubscriptionConfig) -> Result<Dec, Refusal> {
-        let now = self.st.at_ns;
-        let oldest = now.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
-        let timed = x.increase.min(x.timed);
-        let rest = x.increase.checked_sub(timed).unwrap_or(Dec::ZERO);
-        let own = x.report.transact_ns.is_some_and(|t| t >= oldest);
-        let unknown_age = own && x.previous_ns >= oldest;
-        let mut fresh = if own { timed } else { Dec::ZERO };
-        if unknown_age {
-            fresh = fresh.checked_add(rest).unwrap_or(fresh);
-        }
-        let age_ms = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
-        let stale = Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), Dec::from_int(age_ms));
-        if fresh.is_zero() {
-            return Err(stale);
-        }
-        if fresh < x.increase {
-            self.refuse(stale);
-        }
-        Ok(fresh)
-    }
-
-    /// The rule of this leader order: frozen at its first increase that can be sized, and again each trade date.
-    #[allow(clippy::too_many_arguments)]
-    fn frozen(
-        &mut self,
-        ix: &Index,
-        x: &Execution<'_>,
-        order: &mut LeaderOrder,
-        sub: u32,
-        cfg: &SubscriptionConfig,
-        fi: u32,
-        date: u32,
-    ) -> Result<Rule, Refusal> {
-        let constant = matches!(
-            cfg.sizing,
-            Sizing::Multiplier { .. } | Sizing::Percent { .. } | Sizing::LotsMultiplier { .. }
-        );
-        let slot = order.rules.iter().position(|r| r.0 == sub);
-        if let Some(found) = slot.and_then(|i| order.rules.get(i)).filter(|r| r.1.date == date) {
-            return Ok(found.1.rule);
-        }
-        let map = ix.subs.get(sub as usize).and_then(|s| s.map.get(&x.instrument));
-        let (_, qty_factor, _) = map.copied().unwrap_or((0, Dec::ONE, Dec::ONE));
-        let inputs = self.inputs(sub, cfg, x.instrument, fi, qty_factor);
-        let made = rule(&cfg.sizing, &inputs)?;
-        if constant {
-            return Ok(made);
-        }
-        match slot.and_then(|i| order.rules.get_mut(i)) {
-            Some(s) => {
-                s.1.rule = made;
-                s.1.date = date;
-            }
-            None => order.rules.push((sub, Frozen { rule: made, sized: Dec::ZERO, date })),
-        }
-        Ok(made)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn decided<S: Sink>(
+    pub(super) fn decided<S: Sink>(
         &mut self,
         ix: &Index,
         x: &Execution<'_>,
@@ -444,7 +369,7 @@ impl Engine {
     }
 }
 
-fn leader_of(ix: &Index, session: &str, account: &[u8]) -> Option<u32> {
+pub(super) fn leader_of(ix: &Index, session: &str, account: &[u8]) -> Option<u32> {
     let mine = |l: &crate::config::LeaderConfig| {
         l.session == session && l.account.as_ref().is_none_or(|a| a.as_bytes() == account)
     };
@@ -462,30 +387,4 @@ pub(super) fn set_values(
     v.equity = equity.unwrap_or(v.equity);
     v.free_margin = free_margin.unwrap_or(v.free_margin);
     v.as_of_ns = at_ns;
-}
-
-fn filters(
-    ix: &Index,
-    x: &Execution<'_>,
-    order: &LeaderOrder,
-    sub: u32,
-    cfg: &SubscriptionConfig,
-) -> Result<(), Refusal> {
-    let f = &cfg.filters;
-    let listed = ix.subs.get(sub as usize).and_then(|s| s.instruments.as_ref());
-    let long = x.delta.is_positive();
-    let side = match f.side {
-        SideFilter::Both => true,
-        SideFilter::Long => long,
-        SideFilter::Short => !long,
-    };
-    let qty = order.order_qty.unwrap_or(x.cum);
-    let tags = f.tags.iter().all(|(tag, text)| x.message.get(*tag) == Some(text.as_bytes()));
-    if listed.is_some_and(|l| !l.contains(&x.instrument)) || !side || !tags {
-        return Err(Refusal::bare(Code::Filtered));
-    }
-    if qty < f.min_order_qty {
-        return Err(Refusal::over(Code::Filtered, f.min_order_qty, qty));
-    }
-    Ok(())
 }

@@ -18,6 +18,15 @@ pub(super) const DUE_HELD: u8 = 1;
 pub(super) const DUE_QUERY: u8 = 2;
 /// Orders that one event may make on one line; what is left goes out after the next fill.
 const PARTS_MAX: i128 = 100;
+/// Why an order that was not sent ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By our own plan, which asks for another quantity: the target stays, what is still wanted is sent anew.
+    Withdrawn,
+    /// Too late: the target gives it up.
+    Missed,
+}
+
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 impl Engine {
@@ -40,6 +49,7 @@ impl Engine {
                 live: Vec::new(),
                 leader_px: None,
                 retry_at_ns: 0,
+                open_retry_at_ns: 0,
                 backoff_ms: 0,
             });
         }
@@ -64,14 +74,17 @@ impl Engine {
             // What was held is gone at once: it no longer stands in for a close, and the target may be lower.
             plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
         }
-        let waits = ls.retry_at_ns > now;
-        if waits && (!plan.reduce.is_zero() || !plan.increase.is_zero()) {
-            self.st.due.insert((ls.retry_at_ns, DUE_LINE, at));
+        let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
+        if !plan.reduce.is_zero() && close_at > now {
+            self.st.due.insert((close_at, DUE_LINE, at));
         } else if !plan.reduce.is_zero() {
             self.close(ix, at, plan.reduce, grid, sink);
         }
         if !plan.increase.is_zero() {
-            self.open(ix, at, plan.increase, plan.blocked, grid, cfg, waits, sink);
+            if open_at > now {
+                self.st.due.insert((open_at, DUE_LINE, at));
+            }
+            self.open(ix, at, plan.increase, plan.blocked, grid, cfg, open_at > now, sink);
         }
     }
 
@@ -90,7 +103,7 @@ impl Engine {
             }
             let leaves = order.leaves();
             if order.state == State::Held {
-                self.end_unsent(ix, o, false, sink);
+                self.end_unsent(ix, o, End::Withdrawn, sink);
                 ended = true;
             } else {
                 self.ask_cancel(ix, o);
@@ -349,7 +362,7 @@ impl Engine {
     }
 
     /// Ends an order that is proven not to be at the broker.
-    pub(super) fn end_unsent<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, missed: bool, sink: &mut S) {
+    pub(super) fn end_unsent<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, end: End, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (line, leaves, reduces, sub) = (order.line, order.leaves(), order.reduces, order.sub);
         let route = ix.subs.get(sub as usize).map_or(0, |s| s.route);
@@ -360,11 +373,11 @@ impl Engine {
         if let Some(r) = self.st.routes.get_mut(route as usize) {
             r.held.remove(&o);
         }
-        if missed {
+        if end == End::Missed {
             self.refuse(Refusal::bare(Code::Missed));
-        }
-        if !reduces {
-            self.lower(ix, line, leaves);
+            if !reduces {
+                self.lower(ix, line, leaves);
+            }
         }
     }
 

@@ -1,9 +1,12 @@
 //! `Engine::apply`: the only function that changes anything.
 
 mod books;
+mod dispatch;
+mod increase;
 mod leaders;
 mod lines;
 mod operator;
+mod positions;
 mod routes;
 mod state;
 mod values;

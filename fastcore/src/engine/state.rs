@@ -28,6 +28,8 @@ pub struct LeaderState {
     pub lines: BTreeMap<u32, Vec<u32>>,
     /// Executions counted.
     pub executions: u64,
+    /// Last reported position by instrument, and how many executions were counted then.
+    pub reported: BTreeMap<u32, (Dec, u64)>,
 }
 
 /// One ledger line with its orders.
@@ -47,6 +49,8 @@ pub struct LineState {
     pub leader_px: Option<Dec>,
     /// No close before this, after a reject.
     pub retry_at_ns: i64,
+    /// No open before this, after a reject; a close never waits for it.
+    pub open_retry_at_ns: i64,
     /// Next pause after a reject, milliseconds.
     pub backoff_ms: i64,
 }
@@ -130,6 +134,8 @@ pub struct State {
     pub refusals: BTreeMap<Code, u64>,
     /// Alerts by code.
     pub alerts: BTreeMap<String, u64>,
+    /// Messages that were understood and have no consequence, by kind.
+    pub notes: BTreeMap<String, u64>,
     /// Things that are due: time, kind, index.
     pub due: BTreeSet<(i64, u8, u32)>,
     /// Which follower is served first.

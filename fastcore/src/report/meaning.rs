@@ -55,6 +55,30 @@ pub enum Kind {
     Note(u8),
 }
 
+impl Kind {
+    /// What it is called where it is counted.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::PendingNew => "pending new",
+            Kind::New => "new",
+            Kind::Trade => "trade",
+            Kind::DoneForDay => "done for day",
+            Kind::Canceled => "canceled",
+            Kind::Replaced => "replaced",
+            Kind::PendingCancel => "pending cancel",
+            Kind::PendingReplace => "pending replace",
+            Kind::Rejected => "rejected",
+            Kind::Restated { .. } => "restated",
+            Kind::Expired => "expired",
+            Kind::Correct => "trade correct",
+            Kind::Bust => "trade cancel",
+            Kind::Status => "status",
+            Kind::Note(_) => "other report",
+        }
+    }
+}
+
 /// An ExecutionReport. Empty bytes mean that a field is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report<'a> {
@@ -114,6 +138,43 @@ pub struct Report<'a> {
     pub total_reports: Option<u32>,
     /// LastRptRequested(912) = Y.
     pub last_rpt_requested: bool,
+}
+
+impl Report<'_> {
+    /// No report: stands where a decision has another cause than an execution.
+    #[must_use]
+    pub const fn none() -> Self {
+        Report {
+            kind: Kind::Note(0),
+            exec_type: 0,
+            ord_status: 0,
+            order_id: &[],
+            order_key: &[],
+            cl_ord_id: &[],
+            orig_cl_ord_id: &[],
+            exec_id: &[],
+            exec_ref_id: &[],
+            account: &[],
+            symbol: &[],
+            side: Side::Missing,
+            order_qty: None,
+            cum_qty: None,
+            last_qty: None,
+            leaves_qty: None,
+            last_px: None,
+            avg_px: None,
+            px: None,
+            transact_ns: None,
+            poss_dup: false,
+            poss_resend: false,
+            rej_reason: None,
+            status_req_id: &[],
+            position_id: &[],
+            text: &[],
+            total_reports: None,
+            last_rpt_requested: false,
+        }
+    }
 }
 
 /// An OrderCancelReject(9).

@@ -4,13 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
 mod parties;
+mod setup;
 mod world;
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
+use setup::{LEADERS, ROUNDINGS, Rule, Setup};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
-use world::{LEADERS, ROUNDINGS, Rule, Setup, World};
+use world::World;
 
 /// One thing that happens. Small numbers pick among what there is: they mean something in every state, so that
 /// a history stays a history when steps are taken out of it.
@@ -141,7 +143,8 @@ fn happen(w: &mut World, step: Step) {
         }
         Step::Trade { leader, buy, qty } => trade(w, usize::from(leader), buy, qty),
         Step::Fill { order, qty } => {
-            let open: Vec<usize> = (0..w.leaders.orders.len()).filter(|o| !w.leaders.orders[*o].done).collect();
+            let open: Vec<usize> =
+                (0..w.leaders.orders.len()).filter(|o| !w.leaders.orders[*o].done).collect();
             if let Some(i) = pick(order, open.len()) {
                 w.leaders.fill(open[i], qty, &at);
             }
@@ -324,10 +327,19 @@ fn search<S: Strategy>(strategy: &S, run: impl Fn(&S::Value) -> Result<(), Strin
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| if !QUIET.get() { loud(info) }));
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info)
+            }
+        }));
     });
     let cases = std::env::var("HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
-    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200_000, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200_000,
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new(config);
     QUIET.set(true);
     let found = runner.run(strategy, |value| run(&value).map_err(|_| TestCaseError::fail("")));
@@ -359,13 +371,25 @@ fn any_partition_gives_the_same_lots() {
     search(&(sizing, rounding, cuts, 0..5_i64), |(sizing, rounding, cuts, rest)| {
         let total: i64 = cuts.iter().sum();
         let (parts, whole) = (held(sizing, rounding, cuts, *rest), held(sizing, rounding, &[total], *rest));
-        if parts == whole { Ok(()) } else { Err(format!("{sizing} {rounding} {cuts:?}+{rest}: {parts}, whole {whole}")) }
+        if parts == whole {
+            Ok(())
+        } else {
+            Err(format!("{sizing} {rounding} {cuts:?}+{rest}: {parts}, whole {whole}"))
+        }
     });
 }
 
 /// What a follower holds after a leader's order of all parts and `rest` was filled part by part.
 fn held(sizing: &'static str, rounding: &'static str, parts: &[i64], rest: i64) -> i64 {
-    let rule = |leader| Rule { leader, sizing, rounding, reverse: false, retry: false, max_order: None, max_position: None };
+    let rule = |leader| Rule {
+        leader,
+        sizing,
+        rounding,
+        reverse: false,
+        retry: false,
+        max_order: None,
+        max_position: None,
+    };
     let mut w = World::new(Setup { min: 1, rules: vec![rule(0), rule(1)] });
     let at = w.clock();
     let o = w.leaders.order(0, true, parts.iter().sum::<i64>() + rest, &at);

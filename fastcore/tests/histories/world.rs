@@ -1,8 +1,9 @@
 //! The engine between leaders, a real route guard and a broker; everything that can go wrong is a step of a history.
 
 use crate::parties::{Broker, Leaders};
+use crate::setup::Setup;
 use fastcore::action::{Alert, Discard, Sink};
-use fastcore::config::{Config, Rounding};
+use fastcore::config::Config;
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::{Event, EventKind};
@@ -12,68 +13,6 @@ use std::collections::VecDeque;
 
 pub const START: i64 = 1_700_000_000_000_000_000;
 pub const MS: i64 = 1_000_000;
-pub const LEADERS: usize = 2;
-
-/// One subscription of a history.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub leader: usize,
-    pub sizing: &'static str,
-    pub rounding: &'static str,
-    pub reverse: bool,
-    pub retry: bool,
-    pub max_order: Option<i64>,
-    pub max_position: Option<i64>,
-}
-
-/// Everything that does not change during a history. Lot step 1, contract size 1: units are lots.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub min: i64,
-    pub rules: Vec<Rule>,
-}
-
-impl Setup {
-    pub fn json(&self) -> String {
-        let subs: Vec<String> = self.rules.iter().enumerate().map(|(n, r)| r.json(n)).collect();
-        let leaders: Vec<String> = (0..LEADERS)
-            .map(|n| {
-                format!(
-                    r#"{{"name":"l{n}","session":"L{n}","profile":"p","symbols":{{"X":"X"}},"assume_flat":true,
-                    "currency":"USD"}}"#
-                )
-            })
-            .collect();
-        format!(
-            r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all"}}],
-            "instruments":[{{"name":"X","contract_size":"1","lot_step":"1","min_lot":"{}","tick":"0.01","currency":"USD"}}],
-            "leaders":[{}],"routes":[{{"name":"r","session":"R","profile":"p"}}],
-            "followers":[{{"name":"f","route":"r","account":"F","symbols":{{"X":"X"}},"currency":"USD"}}],
-            "subscriptions":[{}]}}"#,
-            self.min,
-            leaders.join(","),
-            subs.join(",")
-        )
-    }
-}
-
-impl Rule {
-    fn json(&self, n: usize) -> String {
-        let text = |v: Option<i64>| v.map_or("null".to_owned(), |v| format!("\"{v}\""));
-        let on_reject = if self.retry { "retry" } else { "drop" };
-        format!(
-            r#"{{"name":"s{n}","follower":"f","leader":"l{}","sizing":{},"max_ratio":"100","rounding":"{}","reverse":{},
-            "on_reject":"{on_reject}","retry_window_ms":30000,"symbol_map":{{"X":{{"instrument":"X"}}}},
-            "limits":{{"default":{{"max_order_qty_lots":{},"max_position_lots":{}}}}}}}"#,
-            self.leader,
-            self.sizing,
-            self.rounding,
-            self.reverse,
-            text(self.max_order),
-            text(self.max_position)
-        )
-    }
-}
 
 struct Recorded {
     kind: EventKind,
@@ -198,9 +137,19 @@ impl World {
         }
         for l in &self.engine.state().lines {
             let (line, target) = (&l.line, Dec::from_raw(l.line.target));
-            let works = (line.working_buy, line.working_sell, line.closing_buy, line.closing_sell, line.unknown, line.cancels);
-            let text = format!("      s{}: T {target}, filled {}, buys, sells, closing both, unknown, cancels {works:?}", l.sub, line.filled);
-            if !self.story.iter().rev().find(|t| t.starts_with(&text[..9])).is_some_and(|t| *t == text) {
+            let works = (
+                line.working_buy,
+                line.working_sell,
+                line.closing_buy,
+                line.closing_sell,
+                line.unknown,
+                line.cancels,
+            );
+            let text = format!(
+                "      s{}: T {target}, filled {}, buys, sells, closing both, unknown, cancels {works:?}",
+                l.sub, line.filled
+            );
+            if self.story.iter().rev().find(|t| t.starts_with(&text[..9])).is_none_or(|t| *t != text) {
                 self.story.push(text);
             }
         }
@@ -222,12 +171,21 @@ impl World {
             let (p, was) = (after[rule.leader], positions[rule.leader]);
             assert!(p != 0 || line.target == 0, "P = 0 but T = {}", line.target);
             let grew = line.target.abs() > b.target.abs() || line.target.signum() * b.target.signum() < 0;
-            let leader_grew = kind == EventKind::Leader && (p.abs() > was.abs() || p.signum() * was.signum() < 0);
-            assert!(!grew || leader_grew, "T grew from {} to {} without a leader increase", b.target, line.target);
+            let leader_grew =
+                kind == EventKind::Leader && (p.abs() > was.abs() || p.signum() * was.signum() < 0);
+            assert!(
+                !grew || leader_grew,
+                "T grew from {} to {} without a leader increase",
+                b.target,
+                line.target
+            );
             b.target = line.target;
             let live = l.live.iter().map(|o| &st.orders[*o as usize]);
             let sum = |buy: bool, closes: bool| {
-                live.clone().filter(|o| o.buy == buy && (!closes || o.reduces)).map(|o| o.leaves().raw()).sum::<i128>()
+                live.clone()
+                    .filter(|o| o.buy == buy && (!closes || o.reduces))
+                    .map(|o| o.leaves().raw())
+                    .sum::<i128>()
             };
             assert_eq!(line.working_buy.raw(), sum(true, false), "working buys");
             assert_eq!(line.working_sell.raw(), sum(false, false), "working sells");
@@ -481,11 +439,3 @@ impl World {
         assert_eq!(held, i128::from(self.broker.position()) * Dec::ONE.raw(), "the broker's books differ");
     }
 }
-
-/// The rounding names, so that a new policy is not forgotten here.
-pub const ROUNDINGS: [(&str, Rounding); 4] = [
-    ("toward_zero", Rounding::TowardZero),
-    ("nearest", Rounding::Nearest),
-    ("hold", Rounding::Hold),
-    ("min_lot_if_nonzero", Rounding::MinLotIfNonzero),
-];

@@ -1,0 +1,156 @@
+//! The increase part of a leader's execution: filters, age, the frozen rule, and the size it adds to the target.
+
+use super::leaders::Execution;
+use super::{Engine, Index};
+use crate::config::{SideFilter, Sizing, SubscriptionConfig};
+use crate::decimal::{Dec, Round};
+use crate::leader::{Frozen, LeaderOrder};
+use crate::ledger::quanta;
+use crate::refusal::{Code, Refusal};
+use crate::sizing::{Rule, amount_share, rate_size, rule};
+
+const MS: i64 = 1_000_000;
+
+impl Engine {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn increase(
+        &mut self,
+        ix: &Index,
+        x: &Execution<'_>,
+        order: &mut LeaderOrder,
+        sub: u32,
+        cfg: &SubscriptionConfig,
+        at: u32,
+        date: u32,
+    ) -> Result<Dec, Refusal> {
+        let gate = filters(ix, x, order, sub, cfg).and_then(|()| {
+            if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, cfg) }
+        });
+        let amount = matches!(cfg.sizing, Sizing::Fixed { .. } | Sizing::PercentEquity { .. });
+        if let (Err(refusal), false) = (gate, amount) {
+            return Err(refusal);
+        }
+        let (grid, fi) = {
+            let fi = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
+            (ix.grids.get(fi as usize).copied().ok_or(Refusal::bare(Code::Restricted))?, fi)
+        };
+        let overflow = Refusal::bare(Code::Overflow);
+        // A refused part of an amount counts as sized, so the rule is worked out for it as well.
+        let frozen = match (self.frozen(ix, x, order, sub, cfg, fi, date), gate) {
+            (Err(_), Err(refusal)) => return Err(refusal),
+            (rule, _) => rule?,
+        };
+        let size = match frozen {
+            Rule::Rate(rate) => rate_size(rate, gate?, grid).ok_or(overflow)?,
+            Rule::Amount(amount) => {
+                let slot = order.rules.iter_mut().find(|r| r.0 == sub).ok_or(overflow)?;
+                let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
+                let qty = order.order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum);
+                let share = amount_share(amount, slot.1.sized, x.increase, qty, x.cum).ok_or(overflow)?;
+                slot.1.sized = slot.1.sized.checked_add(share).ok_or(overflow)?;
+                let part = share.mul_div(gate?, x.increase, Round::HalfEven).ok_or(overflow)?;
+                quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
+            }
+        };
+        let negative = x.delta.is_negative() != cfg.reverse;
+        let signed = if negative { size.saturating_neg() } else { size };
+        let now = self.st.at_ns;
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Err(overflow) };
+        let bound = i128::MAX.checked_div(4).unwrap_or(i128::MAX);
+        let target =
+            ls.line.target.checked_add(signed).filter(|t| t.saturating_abs() < bound).ok_or(overflow)?;
+        ls.line.target = target;
+        let age = cfg.max_age_ms.saturating_mul(MS);
+        let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
+        ls.line.open_until_ns = ls.line.open_until_ns.max(until);
+        Ok(match frozen {
+            Rule::Rate(v) | Rule::Amount(v) => v,
+        })
+    }
+
+    /// The part of the increase that is young enough (02 step 1).
+    fn fresh_part(&mut self, x: &Execution<'_>, cfg: &SubscriptionConfig) -> Result<Dec, Refusal> {
+        let now = self.st.at_ns;
+        let oldest = now.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
+        let timed = x.increase.min(x.timed);
+        let rest = x.increase.checked_sub(timed).unwrap_or(Dec::ZERO);
+        let own = x.report.transact_ns.is_some_and(|t| t >= oldest);
+        let unknown_age = own && x.previous_ns >= oldest;
+        let mut fresh = if own { timed } else { Dec::ZERO };
+        if unknown_age {
+            fresh = fresh.checked_add(rest).unwrap_or(fresh);
+        }
+        let age_ms = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
+        let stale = Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), Dec::from_int(age_ms));
+        if fresh.is_zero() {
+            return Err(stale);
+        }
+        if fresh < x.increase {
+            self.refuse(stale);
+        }
+        Ok(fresh)
+    }
+
+    /// The rule of this leader order: frozen at its first increase that can be sized, and again each trade date.
+    #[allow(clippy::too_many_arguments)]
+    fn frozen(
+        &mut self,
+        ix: &Index,
+        x: &Execution<'_>,
+        order: &mut LeaderOrder,
+        sub: u32,
+        cfg: &SubscriptionConfig,
+        fi: u32,
+        date: u32,
+    ) -> Result<Rule, Refusal> {
+        let constant = matches!(
+            cfg.sizing,
+            Sizing::Multiplier { .. } | Sizing::Percent { .. } | Sizing::LotsMultiplier { .. }
+        );
+        let slot = order.rules.iter().position(|r| r.0 == sub);
+        if let Some(found) = slot.and_then(|i| order.rules.get(i)).filter(|r| r.1.date == date) {
+            return Ok(found.1.rule);
+        }
+        let map = ix.subs.get(sub as usize).and_then(|s| s.map.get(&x.instrument));
+        let (_, qty_factor, _) = map.copied().unwrap_or((0, Dec::ONE, Dec::ONE));
+        let inputs = self.inputs(sub, cfg, x.instrument, fi, qty_factor);
+        let made = rule(&cfg.sizing, &inputs)?;
+        if constant {
+            return Ok(made);
+        }
+        match slot.and_then(|i| order.rules.get_mut(i)) {
+            Some(s) => {
+                s.1.rule = made;
+                s.1.date = date;
+            }
+            None => order.rules.push((sub, Frozen { rule: made, sized: Dec::ZERO, date })),
+        }
+        Ok(made)
+    }
+}
+
+fn filters(
+    ix: &Index,
+    x: &Execution<'_>,
+    order: &LeaderOrder,
+    sub: u32,
+    cfg: &SubscriptionConfig,
+) -> Result<(), Refusal> {
+    let f = &cfg.filters;
+    let listed = ix.subs.get(sub as usize).and_then(|s| s.instruments.as_ref());
+    let long = x.delta.is_positive();
+    let side = match f.side {
+        SideFilter::Both => true,
+        SideFilter::Long => long,
+        SideFilter::Short => !long,
+    };
+    let qty = order.order_qty.unwrap_or(x.cum);
+    let tags = f.tags.iter().all(|(tag, text)| x.message.get(*tag) == Some(text.as_bytes()));
+    if listed.is_some_and(|l| !l.contains(&x.instrument)) || !side || !tags {
+        return Err(Refusal::bare(Code::Filtered));
+    }
+    if qty < f.min_order_qty {
+        return Err(Refusal::over(Code::Filtered, f.min_order_qty, qty));
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! What the leader's broker says that is no execution: positions, trading halts, and everything that is only noted.
+
+use super::leaders::{Execution, leader_of};
+use super::{Engine, Index};
+use crate::action::Sink;
+use crate::decimal::Dec;
+use crate::fix::Message;
+use crate::ledger::{abs, reduced};
+use crate::report::{Inbound, Position, Report};
+use std::sync::Arc;
+
+impl Engine {
+    /// Everything of a leader session that moves nothing by itself. Nothing is dropped in silence: it is counted.
+    pub(super) fn leader_other<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        session: &str,
+        message: &Message<'_>,
+        inbound: &Inbound<'_>,
+        sink: &mut S,
+    ) {
+        match inbound {
+            Inbound::Position(p) => match leader_of(ix, session, p.account) {
+                Some(l) => self.leader_position(ix, l, message, p, sink),
+                None => {
+                    self.alert("unknown_account", "position of an account that is no leader".to_owned(), sink)
+                }
+            },
+            Inbound::Trading(t) if t.halted == Some(true) => {
+                let (symbol, text) = (String::from_utf8_lossy(t.symbol), String::from_utf8_lossy(t.text));
+                self.alert("trading_halt", format!("{session}: trading of {symbol:?} stopped: {text}"), sink);
+            }
+            Inbound::Ignored { why } => self.note(why),
+            Inbound::News { .. } => self.note("news"),
+            Inbound::Trading(_) => self.note("trading status"),
+            Inbound::CancelReject(_) => self.note("cancel reject on a leader session"),
+            _ => {}
+        }
+    }
+
+    /// Counts what was understood and has no consequence.
+    pub(super) fn note(&mut self, what: &str) {
+        if let Some(n) = self.st.notes.get_mut(what) {
+            *n = n.saturating_add(1);
+        } else {
+            self.st.notes.insert(what.to_owned(), 1);
+        }
+    }
+
+    /// A PositionReport has no TransactTime and races with fills in flight: it counts when it says the same twice with
+    /// no execution in between. Then a smaller position is a reduce that we missed; a larger one is only shown.
+    fn leader_position<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        leader: u32,
+        message: &Message<'_>,
+        p: &Position<'_>,
+        sink: &mut S,
+    ) {
+        let l = leader as usize;
+        let Some(instrument) = ix.leader_symbols.get(l).and_then(|m| m.get(p.symbol)).copied() else {
+            return self.note("position of a symbol that is not mapped");
+        };
+        let profile = ix.leader_profiles.get(l).and_then(|i| ix.cfg.profiles.get(*i as usize));
+        let unit = profile.map_or(Dec::ONE, |p| ix.unit(p, instrument));
+        let (long, short) = (p.long.unwrap_or(Dec::ZERO), p.short.unwrap_or(Dec::ZERO));
+        let signed = long.checked_sub(short).and_then(|q| q.mul(unit, crate::decimal::Round::HalfEven));
+        let (Some(reported), Some(state)) = (signed, self.st.leaders.get_mut(l)) else { return };
+        let seen = state.executions;
+        let before = state.reported.insert(instrument, (reported, seen));
+        let known = state.positions.get(&instrument).copied();
+        let confirmed = before == Some((reported, seen));
+        match known {
+            // Before any execution nothing can be in flight that we would count twice.
+            None if confirmed || seen == 0 => {
+                state.positions.insert(instrument, reported);
+                self.alert("leader_position", format!("the leader holds {reported} to begin with"), sink);
+            }
+            Some(held) if confirmed && held != reported => {
+                self.leader_differs(ix, leader, instrument, message, held, reported, sink);
+            }
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn leader_differs<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        leader: u32,
+        instrument: u32,
+        message: &Message<'_>,
+        held: Dec,
+        reported: Dec,
+        sink: &mut S,
+    ) {
+        let name = ix.cfg.leaders.get(leader as usize).map_or("", |l| l.name.as_str());
+        let text = format!("{name}: the broker reports {reported} units, we count {held}");
+        self.alert("leader_drift", text, sink);
+        // Towards zero, at most to zero: what lies beyond would be an increase.
+        let same_side = reported.signum() == held.signum();
+        let to = if same_side { reported } else { Dec::ZERO };
+        if abs(to) >= abs(held) {
+            return;
+        }
+        let reduce = abs(held).checked_sub(abs(to)).unwrap_or(Dec::ZERO);
+        if let Some(state) = self.st.leaders.get_mut(leader as usize) {
+            state.positions.insert(instrument, to);
+        }
+        let report = Report::none();
+        let x = Execution::of_position(leader, instrument, &report, message, held, to, reduce);
+        let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
+        let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
+        for (k, sub) in (1_u32..).zip(subs) {
+            self.cause.refusals.clear();
+            self.cause.orders.clear();
+            self.cause.slices = 0;
+            let Some(at) = self.line_of(ix, leader, instrument, *sub) else { continue };
+            let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
+            let (fi, before) = (ls.follower_instrument, ls.line.target);
+            ls.line.target = reduced(before, held, reduce);
+            let after = ls.line.target;
+            self.work_line(ix, at, sink);
+            let step = ix.grids.get(fi as usize).map_or(Dec::ONE, |g| g.step);
+            self.decided(ix, &x, *sub, None, (before, after), step, (k, n), sink);
+        }
+    }
+}
