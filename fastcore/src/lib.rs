@@ -24,6 +24,7 @@ pub mod route;
 pub mod sizing;
 pub mod snapshot;
 pub mod status;
+pub mod stores;
 pub mod time;
 
 /// Version of the decisions: a journal segment is replayed only by the version that wrote it.

@@ -179,6 +179,9 @@ fn main() {
     for followers in [1, 10, 100, 1000] {
         bench_core(followers, if quick { 4 } else { 400 });
     }
+    if std::env::args().any(|arg| arg == "apply") {
+        return;
+    }
     bench_journal(if quick { 100 } else { 100_000 }, Durability::Process);
     bench_journal(if quick { 10 } else { 300 }, Durability::Power);
     bench_replay(if quick { 100 } else { 50_000 });

@@ -60,8 +60,7 @@ impl Engine {
     }
 
     fn order_of(&self, r: &Report<'_>) -> Option<u32> {
-        let by = |id: &[u8]| if id.is_empty() { None } else { self.st.ids.get(id).copied() };
-        by(r.cl_ord_id).or_else(|| by(r.orig_cl_ord_id))
+        self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id))
     }
 
     fn broker_execution<S: Sink>(
@@ -82,9 +81,9 @@ impl Engine {
         };
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         if !r.order_id.is_empty() && order.order_id.is_empty() {
-            order.order_id = r.order_id.to_vec();
+            order.order_id = r.order_id.into();
         }
-        let (own_id, at, sub, before) = (order.cl_ord_id.clone(), order.line, order.sub, order.leaves());
+        let (own_id, at, sub, before) = (order.cl_ord_id, order.line, order.sub, order.leaves());
         let asked = order.cancel_id.is_some();
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting {
@@ -258,8 +257,7 @@ impl Engine {
     }
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
-        let by = |id: &[u8]| if id.is_empty() { None } else { self.st.ids.get(id).copied() };
-        match by(r.cl_ord_id).or_else(|| by(r.orig_cl_ord_id)) {
+        match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
             Some(o) => self.cancel_failed(o, sink),
             None => {
                 self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
@@ -286,13 +284,13 @@ impl Engine {
     }
 
     fn business_reject<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, r: &Reject<'_>, sink: &mut S) {
-        let Some(o) = self.st.ids.get(r.ref_id).copied() else {
+        let Some(o) = self.known(r.ref_id) else {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("business_reject", format!("route {}: {text}", self.route_name(route)), sink);
         };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, sub, lost, reduces) =
-            (order.cl_ord_id == r.ref_id, order.line, order.sub, order.leaves(), order.reduces);
+            (order.cl_ord_id[..] == *r.ref_id, order.line, order.sub, order.leaves(), order.reduces);
         if !own {
             return self.cancel_failed(o, sink);
         }

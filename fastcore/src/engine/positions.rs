@@ -111,11 +111,11 @@ impl Engine {
         let x = Execution::of_position(leader, instrument, &report, message, held, to, reduce);
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        for (k, sub) in (1_u32..).zip(subs) {
+        for (k, (place, sub)) in (1_u32..).zip(subs.iter().enumerate()) {
             self.cause.refusals.clear();
             self.cause.orders.clear();
             self.cause.slices = 0;
-            let Some(at) = self.line_of(ix, leader, instrument, *sub) else { continue };
+            let Some(at) = self.line_of(ix, leader, instrument, place) else { continue };
             let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
             let (fi, before) = (ls.follower_instrument, ls.line.target);
             ls.line.target = reduced(before, held, reduce);
