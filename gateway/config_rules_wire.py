@@ -82,9 +82,9 @@ def leader_accounts(draft: Draft) -> None:
         if key in seen:
             text = f"two leaders on one account: {seen[key]} has it already"
             draft.report(("leaders", name, "account"), text, value=leader.account, hint="Remove one of them.")
-        elif None in (
+        elif (others := by_session.get(leader.session)) and None in (
             leader.account,
-            *(draft.leaders[o].account for o in by_session.get(leader.session, [])),
+            *(draft.leaders[other].account for other in others),
         ):
             text = f"session {leader.session} is shared, so each of its leaders needs an account"
             draft.report(("leaders", name, "account"), text, hint='Add account = "…" to all of them.')

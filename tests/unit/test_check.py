@@ -170,6 +170,11 @@ def test_leaders_that_share_a_session_need_accounts(tmp_path: Path) -> None:
     assert "two leaders on one account" in find(problems_of(tmp_path, text), "leaders.beta.account").message
 
 
+def test_a_leader_alone_on_its_session_needs_no_account(tmp_path: Path) -> None:
+    """Every report of the session is this leader's; some venues name no account at all."""
+    assert problems_of(tmp_path, changed('account = "L1"\n', "")) == []
+
+
 def test_a_copy_that_comes_back_is_refused(tmp_path: Path) -> None:
     """A leader that is a follower's account closes a circle, over one step or over two."""
     text = changed('account = "L1"', 'account = "L1"\nfollower = "f2"')
