@@ -103,7 +103,7 @@ def test_the_page_has_a_table_for_each_message() -> None:
 
 @pytest.mark.parametrize("msg_type", ["D", "F", "H", "8", "9", "j", "BA", "W", "AP"])
 def test_the_dictionary_says_what_the_page_says(msg_type: str) -> None:
-    """The same tags, required in both or in neither; what is for FIX 4.2 alone is not in the 4.4 dictionary."""
+    """The same tags, required in both or in neither; what is for FIX 4.2 alone is not in it."""
     page = {tag: need for tag, need in tables()[msg_type].items() if need != "FIX 4.2"}
     assert set(dictionary()[msg_type]) == set(page)
     assert {tag for tag, need in dictionary()[msg_type].items() if need == "Y"} == needed(msg_type, False)
@@ -148,8 +148,19 @@ class Wire:
     def acknowledge(self, order: Fields) -> None:
         """The broker's New for an order."""
         self._seq += 1
-        body: Fields = [(35, "8"), (37, "B1"), (11, first(order, 11)), (17, "x1"), (150, "0"), (39, "0"),
-                        (55, "EURUSD"), (54, first(order, 54)), (38, "1000"), (14, "0"), (151, "1000")]  # fmt: skip
+        body: Fields = [
+            (35, "8"),
+            (37, "B1"),
+            (11, first(order, 11)),
+            (17, "x1"),
+            (150, "0"),
+            (39, "0"),
+            (55, "EURUSD"),
+            (54, first(order, 54)),
+            (38, "1000"),
+            (14, "0"),
+            (151, "1000"),
+        ]
         self.route.record("R", self._seq, encode(self.begin, body), self.now)
         self.pump()
 
