@@ -82,6 +82,14 @@ def opened_and_told_twice(messages: list[str]) -> list[str]:
     return [first_telling(opening), opening, first_telling(close), close]
 
 
+def with_both_longs(messages: list[str]) -> list[str]:
+    """Puts the fills of the two EURUSD longs before their position reports."""
+    head = "35=8|60=20230806-22:06:14.396|40=1|54=1|55=1|38=1000|39=2|150=F|6=1.07829"
+    tail = "14=1000|32=1000|151=0"
+    fills = [f"{head}|37=1|11=a|721=47888826|{tail}", f"{head}|37=2|11=b|721=47888815|{tail}"]
+    return fills + messages
+
+
 def first_telling(text: str) -> str:
     """The same fill under another ExecID(17), executing (7) instead of executed (2)."""
     return text.replace("|39=2|", "|39=7|").replace("|17=81917", "|17=71917")
@@ -130,6 +138,11 @@ CASES = (
     # Reports 1 to 3 of 6 open nothing.
     Case("ctrader-hedged", "ctrader-positions-hedged-2023", "ctrader",
          symbols={"1": "EURUSD", "3": "EURJPY"}),
+    # The leader holds two of those positions, copied; each is reported by itself, and neither is a reduce.
+    Case(
+        "ctrader-hedged-held", "ctrader-positions-hedged-2023", "ctrader", (1_000, 1_000), (1_000,),
+        symbols={"1": "EURUSD", "3": "EURJPY"}, edit=with_both_longs,
+    ),
     # Bought 5, and the venue takes it back: the leader is flat, so the followers are; half of 5 is 2.
     Case("exberry-bust", "exberry-trade-bust", "exberry", (5, -5), (2, -2), alerts={"bust": 1},
          symbols={"AMZ": "AMZ"}, account="MP1"),
