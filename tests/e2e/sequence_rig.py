@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -178,6 +179,15 @@ class Rig:
         assert wait_until(done, QUIET_MS, 50), self.status()
 
 
+def listening(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def session_of(case: Case) -> str:
     """Name of the case's session and leader."""
     return case.name
@@ -257,6 +267,7 @@ def running(folder: Path, cases: dict[str, Case]) -> Iterator[Rig]:
         try:
             rig = Rig(deployment, server, cases)
             assert wait_until(lambda: "R" in server.logged_on, START_MS, 50), _log(deployment)
+            assert wait_until(lambda: listening(ports["LEADERS"]), START_MS, 50), _log(deployment)
             yield rig
             assert gateway.poll() is None, _log(deployment)
         finally:

@@ -14,7 +14,7 @@ from gateway import control, demo
 from gateway.clock import wait_until
 from gateway.config import load
 from gateway.demo_config import DemoDeployment
-from tests.e2e.sequence_rig import Venue, sequences, tag
+from tests.e2e.sequence_rig import Venue, listening, sequences, tag
 from tests.session.harness import RawPeer, field, free_port
 
 CONFIG = """
@@ -58,7 +58,7 @@ follower = "c1"
 leader = "alpha"
 sizing = {{ mode = "lots_multiplier", k = "0.1" }}
 """
-START_MS, SEEN_MS = 30_000, 15_000
+START_MS, SEEN_MS = 60_000, 30_000
 
 
 @dataclass
@@ -103,6 +103,8 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
     deployment.config.write_text(CONFIG.format(**deployment.ports), encoding="utf-8")
     gateway = demo.start_gateway(deployment)
     try:
+        for port in deployment.ports.values():
+            assert wait_until(lambda port=port: listening(port), START_MS, 50), port  # type: ignore[misc]
         leader = Venue(RawPeer.connect(deployment.ports["LEADER"]), "FIX.4.4", "LEADERBROKER", "COPYGATE")
         leader.log_on()
         yield Exchange(deployment, leader)
