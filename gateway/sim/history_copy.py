@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ COPIERS = {
     "equity": ('{ mode = "equity", k = 1 }', Decimal("0.5")),
 }
 """Follower to its sizing and its starting balance, as a share of the leader's first one."""
+PROMPT = Behaviour(ack_ms=0, fill_ms=0, jitter_ms=0, cancel_ms=0)
+"""Fills every order whole and at once, so that the follower's prices are the leader's."""
+ROOM_NS = 120_000_000_000
+"""What is rejected is tried again within this, where the next report leaves so much time."""
 ROUNDS_MAX = 1_000
 """More exchanges between core, route and broker for one report are a loop."""
 CONFIG = """
@@ -131,13 +135,18 @@ def render(history: History) -> str:
     return "".join(parts)
 
 
-def run(history: History) -> CopyResult:
-    """Plays a whole history."""
+def run(history: History, moods: Behaviour = PROMPT, seed: int = 1) -> CopyResult:
+    """Plays a whole history. With another broker than the prompt one, followers are judged where the next
+    report leaves room, and results mean nothing."""
     with tempfile.TemporaryDirectory(prefix="copygate-history-") as folder:
-        copier = _Copier(history, Path(folder))
+        copier = _Copier(history, Path(folder), Broker(seed, [Account(name) for name in COPIERS], moods))
         try:
-            for message in history.messages:
+            for message, following in zip_longest(history.messages, history.messages[1:]):
+                room_ns = ROOM_NS if following is None else following.at_ns - message.at_ns
                 copier.take(message)
+                copier.settle(min(room_ns, ROOM_NS))
+                if moods == PROMPT or room_ns >= ROOM_NS:
+                    copier.judge()
             return copier.result()
         finally:
             copier.close()
@@ -146,7 +155,7 @@ def run(history: History) -> CopyResult:
 class _Copier:
     """Core, route guard and broker, wired without sockets."""
 
-    def __init__(self, history: History, folder: Path) -> None:
+    def __init__(self, history: History, folder: Path, broker: Broker) -> None:
         self._history = history
         self._symbols = history.symbols
         self._now = history.messages[0].at_ns - START_BEFORE_NS if history.messages else 0
@@ -156,23 +165,23 @@ class _Copier:
         self._core = Pipeline.open(folder / "journal.db", text, "process", self._now)
         (folder / "route").mkdir()
         self._route = RoutePipeline.open(folder / "route" / "route.db", "r", ["R"], ORPHAN_MS, self._now)
-        moods = Behaviour(ack_ms=0, fill_ms=0, jitter_ms=0, cancel_ms=0)
-        self._broker = Broker(1, [Account(name) for name in COPIERS], moods)
+        self._broker = broker
         self._followers = {name: Follower(name, history) for name in COPIERS}
         self._start: Decimal | None = None
         self._seen = 0
+        self._moved = True
         self._seq = 0
         self._off_target: list[str] = []
         self._link()
 
     def take(self, message: HistoryMessage) -> None:
         """One report of the leader's broker, and everything that follows from it."""
-        self._timers(message.at_ns)
         self._now = max(self._now, message.at_ns)
         fields = decode(message.raw)
         if first(fields, 35) == "BA":
             self._values(Decimal(first(fields, 901)))
         px = first(fields, 31)
+        self._moved = self._moved or bool(px)
         if px:
             name = self._symbols[first(fields, 55)]
             # Not `quote`: no order rests here, and looking through all of them for each report is slow.
@@ -180,8 +189,12 @@ class _Copier:
         self._beats()
         self._core.submit("leader", "LEADER", message.raw, self._now)
         self._exchange()
-        self._book(fields)
-        self._judge()
+        self._book(first(fields, 37))
+
+    def settle(self, room_ns: int) -> None:
+        """What the core and the broker still want to do, within the time that there is."""
+        self._timers(self._now + room_ns)
+        self._book("")
 
     def result(self) -> CopyResult:
         """The numbers at the end."""
@@ -252,7 +265,7 @@ class _Copier:
         self._core.receive(self._route.identity, self._route.beat(self._now), self._now)
 
     def _timers(self, until_ns: int) -> None:
-        """What the core wanted to do before the next report."""
+        """What is due until then, each at its time."""
         for _ in range(ROUNDS_MAX):
             due_ns = self._core.next_due_ns()
             if due_ns is None or due_ns > until_ns:
@@ -274,17 +287,23 @@ class _Copier:
             self._say(body)
         self._exchange()
 
-    def _book(self, fields: Fields) -> None:
-        """Gives each follower the fills that this report caused."""
+    def _book(self, leader_order_id: str) -> None:
+        """Gives each follower the fills that a report caused; later ones have no price of the leader's."""
         executions = self._broker.book.executions
         new: list[Execution] = list(islice(executions.values(), self._seen, None))
         self._seen = len(executions)
+        self._moved = self._moved or bool(new)
         for execution in new:
             signed = Fraction(execution.qty) * (1 if execution.side == "1" else -1)
-            fill = Fill(first(fields, 37), execution.symbol, signed, Fraction(execution.px))
-            self._followers[execution.account].fill(fill)
+            fill = Fill(leader_order_id, execution.symbol, signed, Fraction(execution.px))
+            if leader_order_id:
+                self._followers[execution.account].fill(fill)
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
+        """Notes each follower that is a step or more from its target, where anybody has traded since."""
+        if not self._moved:
+            return
+        self._moved = False
         for line in self._status()["subscriptions"]:
             filled, target, step = (Decimal(line[key]) for key in ("filled", "target", "step"))
             flat = line["leader_position"] is not None and Decimal(line["leader_position"]) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.sim import history_copy
+from gateway.sim.broker import Behaviour
 from gateway.sim.history import contract_units, instrument_name, load
 from gateway.sim.history_copy import CopyResult
 
@@ -89,5 +90,26 @@ def test_followers_end_flat_where_the_leader_does(name: str) -> None:
     result = copied(name)
     assert result.leader_positions == leader
     assert result.followers[0].positions == leader
+    for follower in result.followers:
+        assert all(qty * leader[symbol] > 0 for symbol, qty in follower.positions.items()), follower.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "seed"), [("heiken-ashi", 1), ("jsacap", 2), ("mt4-ntfy", 3)])
+def test_a_rough_broker_costs_opens_and_never_a_close(name: str, seed: int) -> None:
+    """Rejects, expiries and fills in parts: at each quiet moment every follower is on its target, and flat
+    where the leader is; nothing goes out twice."""
+    rows_of(name)
+    moods = Behaviour(
+        ack_ms=0, fill_ms=0, jitter_ms=0, cancel_ms=0, reject_per_10k=1_500, partial_per_10k=3_000,
+        expire_per_10k=2_000,
+    )  # fmt: skip
+    result = history_copy.run(load(DATA / f"history-mt4-{name}.csv"), moods, seed)
+    assert result.off_target == []
+    assert result.duplicated == 0
+    assert set(result.refusals) == {"broker_reject"}
+    assert result.refusals["broker_reject"] > 10
+    assert result.fills > result.orders - result.refusals["broker_reject"]
+    leader = result.leader_positions
     for follower in result.followers:
         assert all(qty * leader[symbol] > 0 for symbol, qty in follower.positions.items()), follower.name
