@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ app = typer.Typer(no_args_is_help=True, help="Read the audit log: export it, fol
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
 StateOption = Annotated[Path | None, typer.Option("--state", help="The state folder, instead of --config.")]
 DAY = timedelta(days=1)
+PIPE_COLUMNS = 160
+WIDE_COLUMNS = 120
+"""From here on a trace has room for ClOrdIDs."""
 
 
 @app.command()
@@ -65,9 +69,10 @@ def trace(
                 "no decision has this ExecID", path="EXECID", value=exec_id,
                 hint=counting.lag_line(counting.read_status(folder)).capitalize() + ".",
             )  # fmt: skip
-        console = Console()
+        console = _console()
         for one in found:
-            console.print(tracing.render(one, len(one.steps) if every else tracing.LINES_MAX))
+            shown = len(one.steps) if every else tracing.LINES_MAX
+            console.print(tracing.render(one, shown, console.width >= WIDE_COLUMNS))
 
 
 @app.command()
@@ -82,7 +87,12 @@ def stats(
         if as_json:
             sys.stdout.write(found.as_json() + "\n")
         else:
-            Console().print(counting.render(found))
+            _console().print(counting.render(found))
+
+
+def _console() -> Console:
+    """Into a file or a pipe nothing needs to be folded."""
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS)
 
 
 def _folder(config: Path | None, state: Path | None) -> Path:

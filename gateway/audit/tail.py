@@ -30,6 +30,9 @@ IDLE_S = 0.05
 STATUS_S = 1.0
 """Longest age of status.json while the process lives."""
 
+STOP_S = 2.0
+"""How long a stop waits for the end of the journal. What comes later, the next start writes."""
+
 FIRST_ROW_S = 5.0
 """How long a journal may be there without being readable, when none of it was read yet."""
 
@@ -119,8 +122,12 @@ def write_status(folder: Path, values: dict[str, str | int]) -> None:
 
 
 def follow(tail: Tail, store: Store, stop: threading.Event, now_ns: Callable[[], int] = time.time_ns) -> None:
-    """Runs passes until `stop` is set. Ends behind the last row that was there when it was told to stop."""
+    """Runs passes until `stop` is set, then to the end of the journal.
+
+    A core that stops at the same time writes its last stage times at its end: they are waited for, briefly.
+    """
     written = 0.0
+    deadline: float | None = None
     while True:
         stopping = stop.is_set()
         moved = tail.pass_once()
@@ -129,7 +136,10 @@ def follow(tail: Tail, store: Store, stop: threading.Event, now_ns: Callable[[],
             written = time.monotonic()
         if not moved:
             if stopping:
-                break
+                deadline = deadline or time.monotonic() + STOP_S
+                if tail.check_head() <= store.journal or time.monotonic() > deadline:
+                    break
+                time.sleep(IDLE_S)
             stop.wait(IDLE_S)
     write_status(store.folder, status(store, tail.check_head(), now_ns(), "stopped"))
 
