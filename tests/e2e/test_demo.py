@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +81,44 @@ def test_the_audit_log_derives_again_to_the_same_bytes(
     decisions = [json.loads(data) for data in live if b'"kind":"decision"' in data]
     assert decisions
     assert all(entry["stages"] for entry in decisions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process_and_says_so(
+    tmp_path_factory: pytest.TempPathFactory, number: signal.Signals
+) -> None:
+    """Ctrl-C while it trades: one message, code 128 and the signal's number, and nobody is left behind."""
+    # A short name: the gateway's sockets are files, and their paths have a bound.
+    here = tmp_path_factory.mktemp("i")
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--seconds", "600"],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(here)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    try:
+        while "trading" not in (line := demo.stdout.readline()):
+            assert line, "the demo ended before it traded"
+        # Ours and nobody else's: their command line has our own folder in it.
+        assert len(processes_of(here)) >= 4
+        demo.send_signal(number)
+        said, _ = demo.communicate(timeout=DEMO_S)
+    finally:
+        demo.kill()
+        demo.stdout.close()
+    assert demo.returncode == 128 + number
+    assert "no process is left" in said
+    assert processes_of(here) == []
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the running processes that name a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found += [line] if str(folder) in line else []
+    return found
