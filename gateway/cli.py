@@ -105,6 +105,12 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
 
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)
+def ctl(context: typer.Context) -> None:
+    """Tell a running gateway: status, kill, arm, account, bust-resume. See `copygate ctl --help`."""
+    _pass_on("gateway.control_cli", "copygate ctl", context.args)
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
 def sim(context: typer.Context) -> None:
     """Simulated counterparties: leader, broker and history. See `copygate sim --help`."""
     _pass_on("gateway.sim.cli", "copygate sim", context.args)

@@ -20,7 +20,11 @@ from gateway.audit.places import Places, places
 from gateway.audit.store import day_files
 from gateway.errors import OperatingError, UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Read the audit log: export it, follow one execution, count.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Read the audit log: export it, follow one execution, count.",
+)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
 StateOption = Annotated[Path | None, typer.Option("--state", help="The state folder, instead of --config.")]

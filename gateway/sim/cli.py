@@ -22,7 +22,11 @@ from gateway.sim.reports import Dialect
 from gateway.sim.scenario import LeaderScenario
 from gateway.sim.text import number
 
-app = typer.Typer(help="Simulated counterparties: a leader, a follower's broker, a statement as leader.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Simulated counterparties: a leader, a follower's broker, a statement as leader.",
+)
 
 FLAT_NS = 10_000_000_000
 """How long a leader may take to close everything once he is told to stop."""
