@@ -23,10 +23,10 @@ from rich.console import Console
 from gateway import control
 from gateway.audit.places import places
 from gateway.config import GatewayConfig, load
-from gateway.config_read import did_you_mean
 from gateway.config_types import decimal_text, read_decimal
 from gateway.control_view import status_screen
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError, UsageError
+from gateway.hints import did_you_mean
 
 app = typer.Typer(
     no_args_is_help=True, help="Tell a running gateway: status, kill, arm, account, bust-resume."

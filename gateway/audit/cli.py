@@ -59,7 +59,14 @@ def export(
 
 @app.command()
 def trace(
-    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of the leader's fill.")],
+    exec_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[EXECID]",
+            help="ExecID(17) of the leader's fill. Not set: the newest.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigOption = None,
     state: StateOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every follower, however many.")] = False,
@@ -67,10 +74,12 @@ def trace(
     """Follow one execution of a leader to every follower's fill."""
     with _errors():
         folder = _folder(config, state)
-        found = tracing.find(folder, exec_id)
+        exec_id = exec_id or tracing.newest(folder)
+        found = tracing.find(folder, exec_id) if exec_id else []
         if not found:
             raise UsageError(
-                "no decision has this ExecID", path="EXECID", value=exec_id,
+                "no decision has this ExecID" if exec_id else "no leader execution was decided on yet",
+                path="EXECID", value=exec_id,
                 hint=counting.lag_line(counting.read_status(folder)).capitalize() + ".",
             )  # fmt: skip
         console = _console()

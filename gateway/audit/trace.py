@@ -93,6 +93,17 @@ def find(folder: Path, exec_id: str) -> list[Trace]:
     return [traces[journal] for journal in sorted(traces)]
 
 
+def newest(folder: Path) -> str | None:
+    """ExecID(17) of the newest execution that was decided on; None when there is none."""
+    query = "SELECT exec_id FROM decision WHERE exec_id <> '' ORDER BY id DESC LIMIT 1"
+    for path in reversed(day_files(folder)):
+        with closing(open_reader(path)) as db:
+            row = db.execute(query).fetchone()
+        if row is not None:
+            return str(row["exec_id"])
+    return None
+
+
 def _decisions(db: sqlite3.Connection, exec_id: str) -> list[Step]:
     steps: list[Step] = []
     for row in db.execute("SELECT * FROM decision WHERE exec_id = ? ORDER BY id", (exec_id,)):

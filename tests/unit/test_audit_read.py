@@ -198,6 +198,19 @@ def test_trace_of_an_unknown_execution_is_a_usage_error(state: Path) -> None:
     assert "NOPE" in result.output
 
 
+def test_trace_without_an_execid_shows_the_newest(
+    state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whoever is new to it has something to look at; an empty log says that it is empty."""
+    assert "ExecID E5" in invoke("trace", "--state", str(state)).stdout
+    other = tmp_path_factory.mktemp("x")
+    with Store(other / "audit") as store:
+        store.append([from_replay(1, "start", "{}")], 1)
+    refused = invoke("trace", "--state", str(other))
+    assert refused.exit_code == 2
+    assert "no leader execution was decided on yet" in refused.output
+
+
 def test_stats_count_decisions_refusals_orders_and_stages(state: Path) -> None:
     """Each order counts by its last state, each stage by its own times."""
     stats = collect(state / "audit")
