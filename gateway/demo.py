@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, partial
@@ -93,11 +93,9 @@ def main(followers: int, sessions: int, seconds: float, seed: int, json_output: 
             books = [server.broker.book for server in parties.brokers]
             return conclude(deployment, leader, books, ledger, json_output)
     except Interrupted as interrupted:
-        console.print(
-            f"Stopped by {interrupted.name}: gateway, leader and brokers are down, no process is left. "
-            f"Nothing was compared. Files: {folder}",
-            style="yellow", soft_wrap=True,
-        )  # fmt: skip
+        console.print(f"Stopped by {interrupted.name}. Nothing was compared.", style="yellow")
+        console.print("Gateway, leader and brokers are down; no process is left.")
+        console.print(f"Files: {folder}", soft_wrap=True)
         return interrupted.exit_code
     finally:
         for number, handler in before.items():
@@ -193,6 +191,10 @@ def ask_ledger(deployment: DemoDeployment) -> Ledger:
 def stop_gateway(gateway: subprocess.Popen[bytes]) -> None:
     """SIGTERM, and SIGKILL for the whole group when that is not enough. Safe to call twice."""
     if gateway.poll() is not None:
+        if gateway.returncode:
+            # It died: its children end by themselves, but not before we say that we are done.
+            with suppress(ProcessLookupError):
+                os.killpg(gateway.pid, signal.SIGKILL)
         return
     gateway.terminate()
     try:

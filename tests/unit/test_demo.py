@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway import demo, demo_config
+from gateway.clock import wait_until
 from gateway.config import examine, load
 from gateway.demo_result import Ledger, judge, ledger_of
 from gateway.sim.book import Account, Book, Execution
@@ -170,3 +172,23 @@ def test_the_closing_object_has_every_promised_figure(
         ),
     }
     assert {"p50", "p90", "p99", "p99_9", "max"} <= set(figures["latency_us"])
+
+
+def test_a_gateway_that_died_leaves_no_children_behind() -> None:
+    """Its supervisor was killed: whoever it had started is ended with its process group."""
+    script = "sleep 600 & echo $!; kill -9 $$"
+    died = subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE)
+    assert died.stdout is not None
+    child = int(died.stdout.readline())
+    died.stdout.close()
+    died.wait()
+    demo.stop_gateway(died)
+
+    def ended() -> bool:
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return True
+        return state == "Z"
+
+    assert wait_until(ended, 10_000, 20)
