@@ -180,7 +180,7 @@ def closing(result: dict[str, Any], verdict: Verdict, place: str) -> RenderableT
         Panel(compared, title="The brokers' own books against the ledger", padding=(0, 1)),
         Panel(words, style="bold green" if good else "bold red"),
         Text(f"Journal, audit log and configuration: {place}", overflow="fold"),
-        Text(f"Follow one fill: copygate audit trace EXECID -c {place}/gateway.toml", overflow="fold"),
+        Text(f"Follow the newest fill: copygate audit trace -c {place}/gateway.toml", overflow="fold"),
     )
 
 

@@ -62,6 +62,11 @@ def test_the_comparison_had_something_to_compare(demo: tuple[int, dict[str, Any]
     # Every leader execution and every follower fill is a row of its own, at least.
     assert figures["journal_rows"] > figures["leader_executions"] + figures["follower_fills"]
     assert figures["audit_entries"] > 0
+    stages = {"journal", "decide", "queue", "send", "acknowledge", "fill", "received_to_filled"}
+    assert set(figures["latency_stages_us"]) == stages
+    assert 0 < figures["latency_us"]["count"] <= figures["orders_sent"]
+    # Rules that leave instruments to another rule are part of the demo.
+    assert figures["refusals"]["filtered"] > 0
 
 
 @pytest.mark.slow
