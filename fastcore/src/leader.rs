@@ -76,6 +76,14 @@ pub struct Seen {
     pub corrections: FxHashMap<u128, u128>,
 }
 
+impl Seen {
+    /// Remembers an execution that is not known yet.
+    fn learn(&mut self, key: u128, qty: Dec, trade: Trade) {
+        let known = self.executions.insert_new(key, Execution { qty, trade });
+        debug_assert!(known.is_ok(), "asked for before");
+    }
+}
+
 /// What a report says about the order's filled quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -175,7 +183,7 @@ pub fn observe(
     report: &Report<'_>,
     c: &Counting,
 ) -> Change {
-    if !seen.reports.insert_new(report_key(report, kind_byte(report.kind)), ()) {
+    if seen.reports.insert_new(report_key(report, kind_byte(report.kind)), ()).is_err() {
         return Change::Duplicate;
     }
     let last = scaled(report.last_qty, c).filter(|q| q.is_positive());
@@ -237,7 +245,7 @@ fn trade(
             // Venues that repeat an ExecID on real fills: the sum can be busted.
             Some(e) => e.qty = plus(e.qty, last_qty),
             None => {
-                seen.executions.insert_new(key, Execution { qty: last_qty, trade: Trade::Counted });
+                seen.learn(key, last_qty, Trade::Counted);
             }
         }
     }
@@ -371,13 +379,13 @@ fn amend_unseen(
             *part = minus(*part, taken);
             left = minus(left, taken);
         }
-        seen.executions.insert_new(key, Execution { qty: new, trade: Trade::Settled });
+        seen.learn(key, new, Trade::Settled);
         return moved_by(order, Dec::from_raw(delta.raw().saturating_neg()));
     }
     if let (true, true, Some(cum)) = (order.before.is_positive(), c.bust_reduces_cum, cum) {
-        seen.executions.insert_new(key, Execution { qty: new, trade: Trade::Settled });
+        seen.learn(key, new, Trade::Settled);
         return moved_by(order, cum.checked_sub(order.known).unwrap_or(Dec::ZERO));
     }
-    seen.executions.insert_new(key, Execution { qty: new, trade: Trade::Awaited });
+    seen.learn(key, new, Trade::Awaited);
     Change::UnknownBust
 }

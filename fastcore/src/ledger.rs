@@ -152,7 +152,11 @@ impl Line {
         // A broker may fill less than a step. Whole steps lead only to positions with the same odd rest, or to zero.
         let (whole, rest) = div_rem(held.raw(), grid.step.raw()).unwrap_or((0, 0));
         let odd = if rest == 0 { 0 } else { quanta(Dec::from_raw(rest), grid).unwrap_or(0) };
-        let (target, rest) = if target < odd { (target, 0) } else { (target.saturating_sub(odd), rest) };
+        if target < odd {
+            // Nearer to zero than the odd rest is: no whole step leads there.
+            return self.below_min(grid, policy, max_inflation, may_open);
+        }
+        let target = target.saturating_sub(odd);
         let steps = match policy {
             Rounding::TowardZero | Rounding::MinLotIfNonzero => steps_toward_zero(target),
             Rounding::Nearest => steps_nearest(target),

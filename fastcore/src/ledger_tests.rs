@@ -89,6 +89,13 @@ fn a_position_off_the_grid_is_worked_in_whole_steps() {
     assert_eq!(plan(&mut line, g).reduce, d("33"));
 }
 
+/// A target nearer to zero than the odd rest that is held: there is no whole step to it, so everything is closed.
+#[test]
+fn a_target_below_the_odd_rest_closes_everything() {
+    let mut line = Line { target: QUANTA * 5 / 9, filled: d("5"), ..Line::default() };
+    assert_eq!(line.plan(grid("3", "3"), Rounding::Nearest, d("3"), 0).reduce, d("-5"));
+}
+
 /// `hold`: small give-and-take does not churn, the target 0 closes.
 #[test]
 fn hold_waits_for_a_whole_step() {

@@ -169,10 +169,16 @@ impl ClOrdId {
         Some(id)
     }
 
+    /// Its place and how much of it is used.
+    #[must_use]
+    pub const fn parts(&self) -> (&[u8; CL_ORD_ID_MAX], u8) {
+        (&self.text, self.len)
+    }
+
     /// What it is found by; an id is looked at again after it was found.
     #[must_use]
     pub fn key(&self) -> u64 {
-        xxhash_rust::xxh3::xxh3_64(self)
+        xxhash_rust::xxh3::xxh3_64(&self.text)
     }
 
     /// The ClOrdID(11) of this order's cancel number `n`.

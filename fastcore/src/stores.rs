@@ -52,14 +52,20 @@ impl<K: Spread + Hash + Eq + Copy, V> Sharded<K, V> {
         self.0.get_mut(key.spread() & (SHARDS - 1))?.get_mut(key)
     }
 
-    /// Enters a value when the key is new. False: it was there, and its value stays.
-    pub fn insert_new(&mut self, key: K, value: V) -> bool {
-        let Some(shard) = self.0.get_mut(key.spread() & (SHARDS - 1)) else { return false };
+    /// Enters a value when the key is new.
+    ///
+    /// # Errors
+    /// The value that is there, which stays.
+    pub fn insert_new(&mut self, key: K, value: V) -> Result<(), V>
+    where
+        V: Copy,
+    {
+        let Some(shard) = self.0.get_mut(key.spread() & (SHARDS - 1)) else { return Err(value) };
         match shard.entry(key) {
-            std::collections::hash_map::Entry::Occupied(_) => false,
+            std::collections::hash_map::Entry::Occupied(there) => Err(*there.get()),
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(value);
-                true
+                Ok(())
             }
         }
     }
@@ -77,13 +83,15 @@ impl<K: Serialize + Ord + Copy, V: Serialize> Serialize for Sharded<K, V> {
     }
 }
 
-impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned> Deserialize<'de>
+impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned + Copy> Deserialize<'de>
     for Sharded<K, V>
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut out = Self::default();
         for (k, v) in Vec::<(K, V)>::deserialize(deserializer)? {
-            out.insert_new(k, v);
+            if out.insert_new(k, v).is_err() {
+                return Err(serde::de::Error::custom("the same key twice"));
+            }
         }
         Ok(out)
     }
@@ -185,11 +193,11 @@ mod tests {
         let keys: Vec<u128> =
             (0..1_000_u128).map(|n| xxhash_rust::xxh3::xxh3_128(&n.to_le_bytes())).collect();
         for (n, k) in (0_u32..).zip(&keys) {
-            assert!(a.insert_new(*k, n));
-            assert!(!a.insert_new(*k, 7));
+            assert_eq!(a.insert_new(*k, n), Ok(()));
+            assert_eq!(a.insert_new(*k, 7), Err(n));
         }
         for (n, k) in (0_u32..).zip(&keys).collect::<Vec<_>>().into_iter().rev() {
-            b.insert_new(*k, n);
+            b.insert_new(*k, n).unwrap();
         }
         let bytes = postcard::to_stdvec(&a).unwrap();
         assert_eq!(bytes, postcard::to_stdvec(&b).unwrap());

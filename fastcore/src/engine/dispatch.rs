@@ -60,6 +60,7 @@ impl Engine {
         for route in &routes {
             let at = *route as usize;
             let Some(mut list) = self.pending.get_mut(at).map(std::mem::take) else { continue };
+            self.enter_ids(&list);
             self.send(&ix, *route, &list, sink);
             list.clear();
             if let Some(place) = self.pending.get_mut(at) {

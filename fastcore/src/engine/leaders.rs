@@ -259,6 +259,7 @@ impl Engine {
         self.buffer.extend_from_slice(&x.cum.raw().to_le_bytes());
         self.buffer.extend_from_slice(&order.busts.to_le_bytes());
         self.cause.id = xxh3_128(&self.buffer);
+        self.cause.repeated = self.st.causes.insert_new(self.cause.id, ()).is_err();
         let subs = ix.subs_of.get(x.leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
         let start = self.first_served(ix, subs.len());

@@ -34,7 +34,9 @@ struct Cause {
     refusals: Vec<Refusal>,
     orders: Vec<(Vec<u8>, Dec)>,
     /// Orders made so far for the same subscription and cause.
-    slices: u16,
+    slices: u32,
+    /// The same cause came before: its orders may have been made.
+    repeated: bool,
 }
 
 /// The deciding core.
@@ -138,6 +140,7 @@ impl Engine {
         self.st.at_ns = ev.at_ns.max(self.st.at_ns);
         self.cause.id = xxh3_128(format!("{}\u{1}row\u{1}{}", self.ix.cfg.deployment, ev.seq).as_bytes());
         self.cause.slices = 0;
+        self.cause.repeated = false;
         self.route_ns = 0;
         match ev.kind {
             EventKind::Start => self.on_start(ev, sink),

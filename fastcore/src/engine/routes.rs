@@ -140,7 +140,7 @@ impl Engine {
             }
             r.last_row = row.row_no;
             self.route_ns = row.at_ns;
-            self.cause.slices = 0;
+            (self.cause.slices, self.cause.repeated) = (0, false);
             let seed = format!("{}\u{1}{}\u{1}{}", self.ix.cfg.deployment, ev.seq, row.row_no);
             self.cause.id = xxhash_rust::xxh3::xxh3_128(seed.as_bytes());
             self.row(at, &row.row, sink);
@@ -383,7 +383,10 @@ impl Engine {
             let (_, kind, id) = first;
             let ix = Arc::clone(&self.ix);
             if kind == DUE_LINE {
-                self.cause.slices = 0;
+                // Not the event's own cause: what that made for the same line must not look like a duplicate.
+                let seed = format!("{}\u{1}due\u{1}{}", self.ix.cfg.deployment, self.st.seq);
+                (self.cause.id, self.cause.slices) = (xxhash_rust::xxh3::xxh3_128(seed.as_bytes()), 0);
+                self.cause.repeated = false;
                 self.work_line(&ix, id, sink);
                 continue;
             }

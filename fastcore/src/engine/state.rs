@@ -123,6 +123,8 @@ pub struct State {
     pub orders: Orders,
     /// Hash of a ClOrdID(11), of an order or a cancel, to order.
     pub ids: Sharded<u64, u32>,
+    /// Leader executions that made orders, by the hash of their identity.
+    pub causes: Sharded<u128, ()>,
     /// By route index.
     pub routes: Vec<RouteState>,
     /// Reports of follower brokers that are known.
