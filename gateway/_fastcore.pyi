@@ -8,6 +8,12 @@ class FastcoreError(Exception):
 class JournalError(FastcoreError):
     """A journal or route file refused: locked, full, read-only, damaged. The text names file and row."""
 
+class JournalDamaged(JournalError):
+    """The file is torn, cut, emptied or changed: no start succeeds until a person restores it."""
+
+class DiskFull(JournalError):
+    """The disk, a quota or a size limit takes no more rows; nothing was written, and it may heal."""
+
 class ConfigError(FastcoreError):
     """The configuration was refused."""
 

@@ -8,10 +8,11 @@ import threading
 import structlog
 
 from gateway import clock, wire
-from gateway._fastcore import JournalError, RoutePipeline
+from gateway._fastcore import FastcoreError, RoutePipeline
 from gateway.config import GatewayConfig
 from gateway.core import POLL_MS_MAX, SWITCH_INTERVAL_S
 from gateway.errors import ExitCode
+from gateway.failures import end_now
 from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
@@ -133,19 +134,25 @@ def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
     link.watch([session_name])
     log.info("route.started", route=name, identity=pipeline.identity.decode())
     try:
+        _serve(link, engine, wakeup, stop)
+        # The last reports and the LOGOUT row: the core hears of them now, not at the next start.
+        link.turn(wakeup)
+    finally:
+        socket.close()
+        pipeline.close()
+    return int(ExitCode.OK)
+
+
+def _serve(link: Link, engine: FixEngine, wakeup: Wakeup, stop: threading.Event) -> None:
+    try:
         engine.start()
         while not stop.is_set():
             link.turn(wakeup)
             engine.check()
-    except JournalError as error:
-        log.critical("route.rows_failed", error=str(error))
-        return int(ExitCode.INTERNAL)
+    except FastcoreError as error:
+        end_now(error)
     finally:
         engine.stop()
-        link.turn(wakeup)
-        socket.close()
-        pipeline.close()
-    return int(ExitCode.OK)
 
 
 def curve_of(config: GatewayConfig, name: str) -> Curve | None:

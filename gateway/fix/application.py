@@ -19,6 +19,7 @@ import structlog
 
 from gateway import clock
 from gateway.errors import ExitCode
+from gateway.failures import operating
 from gateway.fix.settings import SessionSpec
 from gateway.fix.sink import Sink
 from gateway.fix.window import SendWindow
@@ -193,7 +194,8 @@ class Application(fix.Application):  # type: ignore[misc]
     def stop_now(self, where: str, error: BaseException) -> NoReturn:
         """Ends the process inside the callback. There is no other safe way out of it."""
         try:
-            log.critical("fix.callback_failed", callback=where, error=repr(error), action="the process ends")
+            text = operating(error).text()
+            log.critical("fix.callback_failed", callback=where, error=text, action="the process ends")
         finally:
             self._die(int(ExitCode.INTERNAL))
 
@@ -245,6 +247,7 @@ class Application(fix.Application):  # type: ignore[misc]
     def _insist(self, write: Callable[[], None]) -> None:
         """Retries a failing journal for a while. Its last failure goes up and ends the process."""
         deadline_ms = clock.steady_ms() + self._journal_stall_ms
+        said = False
         while True:
             try:
                 write()
@@ -252,7 +255,9 @@ class Application(fix.Application):  # type: ignore[misc]
             except Exception as error:
                 if clock.steady_ms() >= deadline_ms:
                     raise
-                log.error("fix.journal_stalls", error=repr(error))
+                if not said:
+                    log.error("fix.journal_stalls", error=operating(error).text())
+                said = True
             self._pause.wait(RETRY_MS / 1000)
 
 

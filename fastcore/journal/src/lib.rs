@@ -15,7 +15,7 @@ mod stages;
 mod store;
 
 pub use core::Core;
-pub use error::{JournalError, Result};
+pub use error::{JournalError, Remedy, Result};
 pub use log::{Journal, JournalRow, Snapshot, Stage};
 pub use outbox::{ALERTS_MAX, OUTBOX_MAX};
 pub use pipeline::{Addressed, Pipeline};

@@ -81,8 +81,8 @@ impl Journal {
     /// [`JournalError`] when the folder is locked, or the file cannot be used.
     pub fn open(path: &Path, durability: Durability) -> Result<Self> {
         let path = resolve(path, "journal.db");
-        let lock = FolderLock::take(&path)?;
-        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability)?;
+        let mut lock = FolderLock::take(&path)?;
+        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability, &mut lock)?;
         let last: Option<(i64, i64)> = conn
             .query_row("SELECT seq, at_ns FROM rows ORDER BY seq DESC LIMIT 1", [], |r| {
                 Ok((r.get(0)?, r.get(1)?))

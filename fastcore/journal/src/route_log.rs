@@ -43,8 +43,8 @@ impl RouteLog {
     /// [`JournalError`]: locked folder, damaged or foreign file, full or read-only disk.
     pub fn open(path: &Path, durability: Durability, now_ns: i64) -> Result<Self> {
         let path = resolve(path, "route.db");
-        let lock = FolderLock::take(&path)?;
-        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability)?;
+        let mut lock = FolderLock::take(&path)?;
+        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability, &mut lock)?;
         let fresh_id = xxh3_64(format!("{now_ns} {}", std::process::id()).as_bytes()) >> 1;
         let mut log = Self {
             conn,
