@@ -50,6 +50,9 @@ class LeaderSink:
         # Nothing journaled: everything is asked for, and what is too old is not copied.
         return self._pipeline.expected_seq_num(session) or 1
 
+    def sent(self, session: str, raw: bytes) -> None:
+        """Nothing of ours goes to a leader but questions."""
+
     def _submit(self, kind: str, session: str, payload: bytes) -> None:
         self._pipeline.submit(kind, session, payload, clock.wall_ns())
         self._wakeup.ring()

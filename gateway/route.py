@@ -42,9 +42,11 @@ class RouteSink:
         self._wakeup.ring()
 
     def expected(self, session: str) -> int | None:
-        # The route's binding has no such question yet; QuickFIX's own store answers.
-        ask = getattr(self._pipeline, "expected_seq_num", None)
-        return None if ask is None else ask(session)
+        # No row yet: everything is asked for, and what the core has already is recognised there.
+        return self._pipeline.expected_seq_num(session) or 1
+
+    def sent(self, session: str, raw: bytes) -> None:
+        self._pipeline.sent(session, raw)
 
 
 class Link:

@@ -33,6 +33,9 @@ RETRY_MS = 10
 MEANT_FOR_CORE = ("3", "4")
 """Session messages that the core hears of: Reject(3) of an order, and a GapFill over what we asked for."""
 
+ORDERS = ("D", "F", "G")
+"""Messages of ours that a reject may name by their number only."""
+
 log = structlog.get_logger("fix")
 
 
@@ -58,8 +61,7 @@ class SessionTap(fix.Log):  # type: ignore[misc]
 
     def onOutgoing(self, text: str) -> None:
         try:
-            if msg_type_of(text) in ("3", "j"):
-                self._application.refuse(self.name, text)
+            self._application.leaves(self.name, text)
         except BaseException as error:
             self._application.stop_now("onOutgoing", error)
 
@@ -186,7 +188,15 @@ class Application(fix.Application):  # type: ignore[misc]
             ring, self.doorbell = self.doorbell, None
             ring()
 
-    def refuse(self, name: str, text: str) -> None:
+    def leaves(self, name: str, text: str) -> None:
+        """Looks at a message of ours: orders are remembered by their number, our own rejects recorded."""
+        kind = msg_type_of(text)
+        if kind in ORDERS:
+            self._sink.sent(name, as_bytes(text))
+        elif kind in ("3", "j"):
+            self._refuse(name, text)
+
+    def _refuse(self, name: str, text: str) -> None:
         """Makes our own reject an event: what was rejected may have been a fill."""
         log.error("fix.refused", session=name, text=text.replace("\x01", "|"))
         self._insist(lambda: self._sink.refused(name, as_bytes(text)))

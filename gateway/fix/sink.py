@@ -16,6 +16,10 @@ class Sink(Protocol):
         """Our own Reject(3) or BusinessMessageReject(j): the counterparty said something we could not
         take."""
 
+    def sent(self, session: str, raw: bytes) -> None:
+        """An order, cancel or replace on its way to the wire. Called inside QuickFIX, which holds its lock:
+        nothing may wait here."""
+
     def session(self, session: str, up: bool) -> None:
         """A session logged on or off."""
 

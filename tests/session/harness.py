@@ -28,6 +28,7 @@ class RecordingSink:
         self.records: list[tuple[str, int, bytes]] = []
         self.refusals: list[tuple[str, bytes]] = []
         self.sessions: list[tuple[str, bool]] = []
+        self.orders: list[bytes] = []
         self.failures_left = 0
         self._expected = expected
 
@@ -39,6 +40,9 @@ class RecordingSink:
 
     def refused(self, session: str, raw: bytes) -> None:
         self.refusals.append((session, raw))
+
+    def sent(self, session: str, raw: bytes) -> None:
+        self.orders.append(raw)
 
     def session(self, session: str, up: bool) -> None:
         self.sessions.append((session, up))

@@ -4,7 +4,7 @@ use crate::error::{JournalError, Result};
 use crate::store::{Durability, FolderLock, open_writer, resolve, signed, unsigned};
 use fastcore::link::{Row, decode_row, encode_row};
 use fastcore::route::{RouteGuard, Seen};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,6 +13,7 @@ const SCHEMA: &str = "
 CREATE TABLE rows (row_no INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE seen (cl_ord_id TEXT NOT NULL, try_no INTEGER NOT NULL, reason INTEGER NOT NULL, row_no INTEGER NOT NULL,
   PRIMARY KEY (cl_ord_id, try_no)) STRICT, WITHOUT ROWID;
+CREATE TABLE heard (session TEXT PRIMARY KEY, msg_seq_num INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 ";
 /// `reason` of a try that has an OUT row.
@@ -161,6 +162,12 @@ impl RouteLog {
                 tx.prepare_cached(sql)?.execute(params![cl_ord_id, try_no, reason, row_no])?;
             }
             Row::Sync { epoch, .. } => put_meta(tx, "epoch", *epoch)?,
+            Row::In { session, msg_seq_num, .. } | Row::Rejected { session, msg_seq_num, .. } => {
+                // The last one, not the highest: numbers begin again when the session is reset.
+                let sql = "INSERT OR REPLACE INTO heard VALUES (?1, ?2)";
+                let number = i64::try_from(*msg_seq_num).unwrap_or(i64::MAX);
+                tx.prepare_cached(sql)?.execute(params![session, number])?;
+            }
             _ => {}
         }
         Ok(())
@@ -218,6 +225,18 @@ impl RouteLog {
         write().map_err(|e| JournalError::sqlite(&self.path, format!("delete rows up to {row_no}"), e))?;
         self.acked = row_no;
         Ok(())
+    }
+
+    /// The MsgSeqNum(34) after the last message of a session that has a row; outlives acknowledged rows.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn expected_seq_num(&self, session: &str) -> Result<Option<u64>> {
+        self.conn
+            .query_row("SELECT msg_seq_num FROM heard WHERE session = ?1", [session], |r| r.get(0))
+            .optional()
+            .map(|last: Option<i64>| last.map(|n| unsigned(n).saturating_add(1)))
+            .map_err(|e| JournalError::sqlite(&self.path, "read the last number of a session", e))
     }
 
     /// Number that the next row gets.

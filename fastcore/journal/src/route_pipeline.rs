@@ -5,7 +5,9 @@ use crate::route_log::RouteLog;
 use crate::store::Durability;
 use fastcore::link::{self, Frame, Row};
 use fastcore::route::RouteGuard;
+use fastcore::sent::SentLog;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
@@ -27,6 +29,9 @@ struct Inner {
 /// The durable half of a route process.
 pub struct RoutePipeline {
     inner: Mutex<Inner>,
+    /// By session. A lock of its own, held for nothing else: [`RoutePipeline::sent`] is called inside the FIX
+    /// engine, which holds a lock of its own then.
+    sent: Mutex<BTreeMap<String, SentLog>>,
     route: String,
     identity: Vec<u8>,
 }
@@ -57,7 +62,8 @@ impl RoutePipeline {
         let identity = format!("{route}/{}", log.incarnation()).into_bytes();
         let cursor = log.acked();
         let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false });
-        Ok(Self { inner, route: route.to_owned(), identity })
+        let sent = Mutex::new(sessions.iter().map(|s| (s.clone(), SentLog::default())).collect());
+        Ok(Self { inner, sent, route: route.to_owned(), identity })
     }
 
     /// `name/incarnation`: the identity of the route's socket.
@@ -108,9 +114,44 @@ impl RoutePipeline {
     /// # Errors
     /// [`JournalError`]; then the message is not recorded and may be tried again.
     pub fn record(&self, session: &str, msg_seq_num: u64, raw: &[u8], now_ns: i64) -> Result<u64> {
+        let about = self.rejected_by(session, raw)?;
         let mut inner = self.lock()?;
         inner.guard.heard(session);
-        inner.append(&Row::In { session, msg_seq_num, raw }, now_ns)
+        let row = match &about {
+            Some(cl_ord_id) => Row::Rejected { session, msg_seq_num, cl_ord_id, raw },
+            None => Row::In { session, msg_seq_num, raw },
+        };
+        inner.append(&row, now_ns)
+    }
+
+    /// A message of ours on its way to the wire: a reject may name it by its number only (09.10).
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn sent(&self, session: &str, raw: &[u8]) -> Result<()> {
+        if let Some(log) = self.sent_logs()?.get_mut(session) {
+            log.sent(raw);
+        }
+        Ok(())
+    }
+
+    fn rejected_by(&self, session: &str, raw: &[u8]) -> Result<Option<String>> {
+        let mut logs = self.sent_logs()?;
+        Ok(logs.get_mut(session).and_then(|log| log.rejected_by(raw)).map(str::to_owned))
+    }
+
+    fn sent_logs(&self) -> Result<MutexGuard<'_, BTreeMap<String, SentLog>>> {
+        self.sent
+            .lock()
+            .map_err(|_| JournalError::Internal("a panic left the sent messages half done".into()))
+    }
+
+    /// The MsgSeqNum(34) that a session must expect next (09.2): what has no row is asked for again.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn expected_seq_num(&self, session: &str) -> Result<Option<u64>> {
+        self.lock()?.log.expected_seq_num(session)
     }
 
     /// Our own outgoing Reject(3) or BusinessMessageReject(j).
