@@ -11,6 +11,7 @@ import structlog
 
 from gateway import clock, wire
 from gateway._fastcore import FastcoreError, Pipeline
+from gateway.alerts import advice
 from gateway.config import GatewayConfig, core_json
 from gateway.control import ControlSocket
 from gateway.errors import ExitCode
@@ -93,6 +94,7 @@ class SocketLoop:
             newest = max(newest, self._pipeline.tick(clock.wall_ns()))
         self._beat()
         self._drain()
+        self._tell()
         self._snapshot(newest)
 
     def _wait_ms(self) -> int:
@@ -108,6 +110,11 @@ class SocketLoop:
         while frames := self._pipeline.drain(wire.BURST_FRAMES):
             for identity, frame in wire.forward(frames, self._socket.send):
                 self._pipeline.undeliverable(identity, frame, clock.wall_ns())
+
+    def _tell(self) -> None:
+        """Alerts go to the log: whoever watches it learns of each one within a turn of the loop."""
+        for journal_no, code, text in self._pipeline.take_alerts():
+            log.warning("core.alert", code=code, text=text, journal=journal_no, advice=advice(code))
 
     def _beat(self) -> None:
         now_ms = clock.steady_ms()

@@ -13,6 +13,7 @@ mod route_pipeline;
 mod segment;
 mod stages;
 mod store;
+mod sync;
 
 pub use core::Core;
 pub use error::{JournalError, Remedy, Result};
@@ -23,3 +24,4 @@ pub use replay::{Entry, Replay};
 pub use route_log::RouteLog;
 pub use route_pipeline::RoutePipeline;
 pub use store::Durability;
+pub use sync::Syncer;

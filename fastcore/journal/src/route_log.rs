@@ -2,6 +2,7 @@
 
 use crate::error::{JournalError, Result};
 use crate::store::{Durability, FolderLock, open_writer, resolve, signed, unsigned};
+use crate::sync::Gate;
 use fastcore::link::{Row, decode_row, encode_row};
 use fastcore::route::{RouteGuard, Seen};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -34,6 +35,7 @@ pub struct RouteLog {
     log_id: u64,
     epoch: u64,
     highest_journal_no: u64,
+    durability: Durability,
     _lock: FolderLock,
 }
 
@@ -45,7 +47,7 @@ impl RouteLog {
     pub fn open(path: &Path, durability: Durability, now_ns: i64) -> Result<Self> {
         let path = resolve(path, "route.db");
         let mut lock = FolderLock::take(&path)?;
-        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability, &mut lock)?;
+        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, &mut lock)?;
         let fresh_id = xxh3_64(format!("{now_ns} {}", std::process::id()).as_bytes()) >> 1;
         let mut log = Self {
             conn,
@@ -57,6 +59,7 @@ impl RouteLog {
             log_id: 0,
             epoch: 0,
             highest_journal_no: 0,
+            durability,
             _lock: lock,
         };
         log.load(signed(fresh_id)?).map_err(|e| JournalError::sqlite(&log.path, "open the route file", e))?;
@@ -84,6 +87,14 @@ impl RouteLog {
         self.next_row = unsigned(last).max(self.acked).saturating_add(1);
         self.last_at_ns = at_ns;
         tx.commit()
+    }
+
+    /// The gate that rows pass to be durable; every row so far has passed it.
+    ///
+    /// # Errors
+    /// [`JournalError`] as for any write.
+    pub(crate) fn gate(&self) -> Result<Gate> {
+        self.durability.gate(&self.conn, &self.path, self.next_row.saturating_sub(1))
     }
 
     /// Tells a guard everything that this file answered for.
