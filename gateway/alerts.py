@@ -12,7 +12,7 @@ ADVICE = {
     "business_reject": "Read the broker's text. An order without an outcome is asked about.",
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
     "foreign_order": "Somebody else trades this account, or another deployment has the same name.",
-    "gap": "Reports are lost at the broker. Orders are asked about; compare positions.",
+    "gap": "The broker does not send again what we asked for. Orders without an outcome are asked about.",
     "garbled": "Ask the counterparty what it sent; the bytes are in the journal.",
     "garbled_rows": "Run the same version of copygate on core and routes.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",

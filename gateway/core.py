@@ -51,6 +51,9 @@ class LeaderSink:
         # Nothing journaled: everything is asked for, and what is too old is not copied.
         return self._pipeline.expected_seq_num(session) or 1
 
+    def gap(self, session: str, _first: int, _last: int, raw: bytes) -> None:
+        self._submit("leader", session, raw)
+
     def sent(self, session: str, raw: bytes) -> None:
         """Nothing of ours goes to a leader but questions."""
 

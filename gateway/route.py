@@ -45,6 +45,10 @@ class RouteSink:
         # No row yet: everything is asked for, and what the core has already is recognised there.
         return self._pipeline.expected_seq_num(session) or 1
 
+    def gap(self, session: str, first: int, last: int, _raw: bytes) -> None:
+        self._pipeline.gap(session, first, last, clock.wall_ns())
+        self._wakeup.ring()
+
     def sent(self, session: str, raw: bytes) -> None:
         self._pipeline.sent(session, raw)
 

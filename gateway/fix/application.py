@@ -30,8 +30,8 @@ OWN_LOG = "quickfix"
 """Name of QuickFIX's own log, which speaks of connections before they belong to a session."""
 RETRY_MS = 10
 """Pause between two attempts at a failing journal."""
-MEANT_FOR_CORE = ("3", "4")
-"""Session messages that the core hears of: Reject(3) of an order, and a GapFill over what we asked for."""
+WATCHDOG_MS = 10_000
+"""A row that takes this much longer than a stalling journal may is a callback that hangs."""
 
 ORDERS = ("D", "F", "G")
 """Messages of ours that a reject may name by their number only."""
@@ -126,6 +126,8 @@ class Application(fix.Application):  # type: ignore[misc]
         self._sink = sink
         self._journal_stall_ms = journal_stall_ms
         self._die = die
+        self.watchdog_ms = journal_stall_ms + WATCHDOG_MS
+        self._insists_since_ms: int | None = None
         self._taps: dict[str, SessionTap] = {}
         self._pause = threading.Event()
         self.doorbell: Callable[[], None] | None = None
@@ -244,18 +246,33 @@ class Application(fix.Application):  # type: ignore[misc]
         name, kind = self._specs[key].name, message.getHeader().getField(35)
         if kind == "0" and message.isSetField(112):
             self.windows[name].answered(message.getField(112))
-        if kind in MEANT_FOR_CORE:
+        if kind == "3":
             self._deliver(message, key)
-        else:
-            self._taps[key].take(int(message.getHeader().getField(34)), message)
+            return
+        seq = int(message.getHeader().getField(34))
+        raw = self._taps[key].take(seq, message)
+        if kind == "4" and message.isSetField(36):
+            last = int(message.getField(36)) - 1
+            self._insist(lambda: self._sink.gap(name, seq, last, raw))
 
     def _deliver(self, message: Any, key: str) -> None:
         tap, seq = self._taps[key], int(message.getHeader().getField(34))
         raw = tap.take(seq, message)
         self._insist(lambda: self._sink.record(tap.name, seq, raw))
 
+    def watch(self) -> None:
+        """Ends the process when a callback hangs: its session would look alive for ever."""
+        began_ms = self._insists_since_ms
+        if began_ms is not None and clock.steady_ms() - began_ms > self.watchdog_ms:
+            self.stop_now("watchdog", TimeoutError("a callback has not returned from writing its row"))
+
     def _insist(self, write: Callable[[], None]) -> None:
         """Retries a failing journal for a while. Its last failure goes up and ends the process."""
+        self._insists_since_ms = clock.steady_ms()
+        self._write(write)
+        self._insists_since_ms = None
+
+    def _write(self, write: Callable[[], None]) -> None:
         deadline_ms = clock.steady_ms() + self._journal_stall_ms
         said = False
         while True:

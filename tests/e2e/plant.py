@@ -1,4 +1,4 @@
-"""A running deployment whose counterparties can misbehave: a leader on a bare socket, all sorts of brokers."""
+"""A running deployment whose counterparties can misbehave: a leader on a bare socket, several brokers."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ class RecordingSink:
         self.refusals: list[tuple[str, bytes]] = []
         self.sessions: list[tuple[str, bool]] = []
         self.orders: list[bytes] = []
+        self.gaps: list[tuple[int, int]] = []
         self.failures_left = 0
         self._expected = expected
 
@@ -40,6 +41,9 @@ class RecordingSink:
 
     def refused(self, session: str, raw: bytes) -> None:
         self.refusals.append((session, raw))
+
+    def gap(self, session: str, first: int, last: int, raw: bytes) -> None:
+        self.gaps.append((first, last))
 
     def sent(self, session: str, raw: bytes) -> None:
         self.orders.append(raw)
@@ -111,6 +115,10 @@ class RawPeer:
 
         until(attempt, "our acceptor listens")
         return cls(found[0])
+
+    def patience_s(self, seconds: int) -> None:
+        """How long `hear` waits, where a test wants to hear nothing."""
+        self._connection.settimeout(seconds)
 
     def say(self, raw: bytes) -> None:
         """Sends bytes as they are."""

@@ -173,7 +173,9 @@ impl RouteLog {
                 tx.prepare_cached(sql)?.execute(params![cl_ord_id, try_no, reason, row_no])?;
             }
             Row::Sync { epoch, .. } => put_meta(tx, "epoch", *epoch)?,
-            Row::In { session, msg_seq_num, .. } | Row::Rejected { session, msg_seq_num, .. } => {
+            Row::In { session, msg_seq_num, .. }
+            | Row::Rejected { session, msg_seq_num, .. }
+            | Row::Gap { session, to: msg_seq_num, .. } => {
                 // The last one, not the highest: numbers begin again when the session is reset.
                 let sql = "INSERT OR REPLACE INTO heard VALUES (?1, ?2)";
                 let number = i64::try_from(*msg_seq_num).unwrap_or(i64::MAX);
