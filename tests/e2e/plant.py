@@ -26,7 +26,7 @@ from gateway.sim.market import Market
 from tests.e2e.venue import Venue
 from tests.session.harness import field
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 LOT = 100_000
 STOP_S = 10
 
@@ -34,6 +34,7 @@ CONFIG = """
 [gateway]
 deployment = "plant"
 state_dir = "state"
+durability = "power"
 
 [core]
 bind = "tcp://127.0.0.1:{core_port}"

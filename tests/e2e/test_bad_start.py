@@ -22,7 +22,7 @@ from gateway.config import core_json, load
 from gateway.demo_config import DemoDeployment
 
 USAGE, ENVIRONMENT, STATE, RETRY = 2, 3, 4, 75
-START_S = 20
+START_S = 60
 """A start that cannot work must have ended by then."""
 ROWS = 400
 FILE_BYTES_MAX = 16_384

@@ -14,7 +14,7 @@ from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import SessionSpec
 
-DEADLINE_MS = 10_000
+DEADLINE_MS = 30_000
 
 
 class Died(BaseException):

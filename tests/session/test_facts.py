@@ -93,7 +93,7 @@ def test_fact_1_a_bug_in_a_callback_ends_the_process(tmp_path: Path) -> None:
         peer = RawPeer.connect(one.port)
         peer.log_on()
         peer.say(message("8", 2, FILL))
-        assert one.process.wait(timeout=10) == 70
+        assert one.process.wait(timeout=30) == 70
         assert peer.hear() is None
 
 
@@ -267,7 +267,7 @@ def test_fact_1_a_callback_that_hangs_is_noticed(tmp_path: Path) -> None:
         peer = RawPeer.connect(one.port)
         peer.log_on()
         peer.say(message("8", 2, FILL))
-        assert one.process.wait(timeout=20) == 70
+        assert one.process.wait(timeout=30) == 70
 
 
 def test_fact_2_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_fact_2_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         process.stderr.read()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=30) == 0
 
 
 def test_fact_5_callbacks_run_in_the_one_thread_that_we_started(gate: Gate) -> None:
