@@ -195,7 +195,11 @@ fn the_expected_number_follows_the_rows() {
     route.record("R1", 2, b"8=FIX", NOW).unwrap();
     assert_eq!(route.expected_seq_num("R1").unwrap(), Some(3), "the session began anew");
     route.gap("R1", 3, 6, NOW).unwrap();
-    assert_eq!(route.expected_seq_num("R1").unwrap(), Some(7), "what the broker skipped is not asked for again");
+    assert_eq!(
+        route.expected_seq_num("R1").unwrap(),
+        Some(7),
+        "what the broker skipped is not asked for again"
+    );
     assert_eq!(route.expected_seq_num("R2").unwrap(), None);
 }
 
