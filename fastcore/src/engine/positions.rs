@@ -6,6 +6,7 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::fix::Message;
 use crate::ledger::{abs, reduced};
+use crate::profile::PositionModel;
 use crate::report::{Inbound, Position, Report};
 use std::sync::Arc;
 
@@ -62,6 +63,10 @@ impl Engine {
             return self.note("position of a symbol that is not mapped");
         };
         let profile = ix.leader_profiles.get(l).and_then(|i| ix.cfg.profiles.get(*i as usize));
+        if profile.is_some_and(|p| p.position_model == PositionModel::Hedging) {
+            // Each report is one of several positions: two equal ones are not one that is said twice.
+            return self.note("position of a hedging account");
+        }
         let unit = profile.map_or(Dec::ONE, |p| ix.unit(p, instrument));
         let (long, short) = (p.long.unwrap_or(Dec::ZERO), p.short.unwrap_or(Dec::ZERO));
         let signed = long.checked_sub(short).and_then(|q| q.mul(unit, crate::decimal::Round::HalfEven));
