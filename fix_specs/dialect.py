@@ -13,8 +13,6 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-OWN_FIELDS = {"FreeMargin": (899, "AMT"), "Equity": (900, "AMT"), "Balance": (901, "AMT")}
-"""Account values; FIX 4.4 has no message that carries them plainly."""
 HEADER = (
     "BeginString! BodyLength! MsgType! SenderCompID! TargetCompID! MsgSeqNum! SendingTime! SenderSubID "
     "TargetSubID "
@@ -22,7 +20,10 @@ HEADER = (
 )
 TRAILER = "CheckSum!"
 ORDER = "ClOrdID! Account! Symbol! Side! OrderQty! TransactTime!"
-GROUPS = {"NoMDEntries": "MDEntryType! MDEntryPx! MDEntrySize"}
+GROUPS = {
+    "NoMDEntries": "MDEntryType! MDEntryPx!",
+    "NoPositions": "PosType! LongQty ShortQty",
+}
 MESSAGES = {
     "0 Heartbeat": "TestReqID",
     "1 TestRequest": "TestReqID!",
@@ -32,22 +33,25 @@ MESSAGES = {
     "5 Logout": "Text",
     "A Logon": "EncryptMethod! HeartBtInt! ResetSeqNumFlag Username Password",
     "B News": "Headline! Text",
-    "D NewOrderSingle": f"{ORDER} OrdType! Price TimeInForce HandlInst",
+    "D NewOrderSingle": f"{ORDER} OrdType! Price TimeInForce",
     "F OrderCancelRequest": f"OrigClOrdID! OrderID {ORDER}",
-    "G OrderCancelReplaceRequest": f"OrigClOrdID! OrderID {ORDER} OrdType! Price TimeInForce",
-    "H OrderStatusRequest": "ClOrdID! OrderID OrdStatusReqID Account! Symbol! Side!",
+    "H OrderStatusRequest": "ClOrdID! OrderID OrdStatusReqID! Account! Symbol! Side!",
     "AF OrderMassStatusRequest": "MassStatusReqID! MassStatusReqType! Account",
-    "AN RequestForPositions": "PosReqID! PosReqType! Account! TransactTime!",
+    "AN RequestForPositions": "PosReqID! PosReqType! Account! ClearingBusinessDate! TransactTime!",
+    "BB CollateralInquiry": "CollInquiryID! Account",
     "8 ExecutionReport": "OrderID! ExecID! ExecType! OrdStatus! ClOrdID OrigClOrdID Account! Symbol! Side! "
-    "OrderQty "
-    "Price LastQty LastPx CumQty! LeavesQty! AvgPx! TransactTime! ExecRefID OrdRejReason OrdStatusReqID "
-    "MassStatusReqID TotNumReports LastRptRequested ExecRestatementReason Text",
-    "9 OrderCancelReject": "OrderID! ClOrdID! OrigClOrdID! OrdStatus! CxlRejReason CxlRejResponseTo! Text",
+    "OrderQty! OrdType TimeInForce Price LastQty LastPx CumQty! LeavesQty! AvgPx! TransactTime! ExecRefID "
+    "OrdRejReason OrdStatusReqID MassStatusReqID TotNumReports LastRptRequested ExecRestatementReason Text",
+    "9 OrderCancelReject": "OrderID! ClOrdID! OrigClOrdID! OrdStatus! CxlRejReason CxlRejResponseTo! "
+    "TransactTime Text",
     "j BusinessMessageReject": "RefSeqNum RefMsgType! BusinessRejectRefID BusinessRejectReason! Text",
-    "AP PositionReport": "PosMaintRptID! PosReqID TotalNumPosReports Account! Symbol LongQty ShortQty",
-    "BA AccountValues": "Account! Currency! Balance! Equity! FreeMargin!",
-    "W MarketDataSnapshotFullRefresh": "Symbol! NoMDEntries!",
+    "AP PositionReport": "PosMaintRptID! PosReqID TotalNumPosReports PosReqResult! Account! AccountType "
+    "ClearingBusinessDate Symbol SettlPrice SettlPriceType PriorSettlPrice NoPositions",
+    "BA CollateralReport": "CollRptID! CollStatus! Account! Currency! MarginExcess! TotalNetValue! "
+    "CashOutstanding! TransactTime",
+    "W MarketDataSnapshotFullRefresh": "Symbol! TransactTime NoMDEntries!",
     "h TradingSessionStatus": "TradingSessionID! TradSesStatus! Text",
+    "f SecurityStatus": "Symbol! SecurityTradingStatus! Text",
 }
 """MsgType and name: the fields, `!` after a required one."""
 ADMIN = "0123 45A"
@@ -59,7 +63,6 @@ def build(installed: Path) -> ET.Element:
         f.attrib["name"]: (int(f.attrib["number"]), f.attrib["type"])
         for f in ET.parse(installed / "FIX44.xml").getroot().iterfind("fields/field")
     }
-    known.update(OWN_FIELDS)
     root = ET.Element("fix", type="FIX", major="4", minor="4", servicepack="0")
     used: set[str] = set()
     _fields(ET.SubElement(root, "header"), HEADER, used)

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft, did_you_mean
-from gateway.config_rules_lots import all_limits, lots, order_types, position_models, sizing
+from gateway.config_rules_lots import (
+    all_limits,
+    lots,
+    order_types,
+    position_models,
+    sizing,
+    venue_takes_our_orders,
+)
 from gateway.config_rules_wire import (
     accounts,
     comp_ids,
@@ -208,6 +215,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     sizing,
     subscription_names,
     order_types,
+    venue_takes_our_orders,
     position_models,
     cycles,
     socket_paths,

@@ -117,6 +117,24 @@ def order_types(draft: Draft) -> None:
             )
 
 
+def venue_takes_our_orders(draft: Draft) -> None:
+    """What every order of ours is must be possible at the venue, whatever a subscription asks for."""
+    for name in draft.followers:
+        profile = _follower_profile(draft, name)
+        rule = profile.get("cl_ord_id")
+        if isinstance(rule, dict) and rule.get("charset") == "digits":
+            text = (
+                "its venue takes ClOrdIDs of digits only, and ours have letters: every order would be refused"
+            )
+            hint = "This venue can be a leader's, not a follower's."
+            draft.report(("followers", name), text, hint=hint)
+        accepted = profile.get("order_types")
+        if isinstance(accepted, list) and "market" not in accepted:
+            text = "closes are market orders, and its venue is not known to take them"
+            hint = "Ask the venue, and name market in order_types of a profile of your own."
+            draft.report(("followers", name), text, hint=hint, severity="warning")
+
+
 def position_models(draft: Draft) -> None:
     """A close is an order the other way; where positions are kept apart, that opens a second one."""
     for name in draft.followers:

@@ -82,9 +82,9 @@ def leader_accounts(draft: Draft) -> None:
         if key in seen:
             text = f"two leaders on one account: {seen[key]} has it already"
             draft.report(("leaders", name, "account"), text, value=leader.account, hint="Remove one of them.")
-        elif None in (
+        elif (others := by_session.get(leader.session)) and None in (
             leader.account,
-            *(draft.leaders[o].account for o in by_session.get(leader.session, [])),
+            *(draft.leaders[other].account for other in others),
         ):
             text = f"session {leader.session} is shared, so each of its leaders needs an account"
             draft.report(("leaders", name, "account"), text, hint='Add account = "…" to all of them.')
@@ -93,7 +93,18 @@ def leader_accounts(draft: Draft) -> None:
         if not leader.assume_flat and not leader.initial_positions:
             text = "nothing says what this account holds at the start"
             hint = "Opens wait for a position report; or set assume_flat = true, or initial_positions."
+            if _keeps_positions_apart(draft, leader.session):
+                hint = (
+                    "Set assume_flat = true, or initial_positions: a hedging account reports each position "
+                    "by itself, and such reports are not counted."
+                )
             draft.report(("leaders", name), text, hint=hint, severity="warning")
+
+
+def _keeps_positions_apart(draft: Draft, session_name: str) -> bool:
+    session = draft.sessions.get(session_name)
+    profile = draft.profiles.get(session.profile, {}) if session else {}
+    return profile.get("position_model") == "hedging"
 
 
 def versions(draft: Draft) -> None:

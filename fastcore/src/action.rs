@@ -73,6 +73,8 @@ pub struct Alert {
 pub trait Sink {
     /// Whether decisions and outcomes are wanted: building them costs time.
     const WANTS_DECISIONS: bool;
+    /// Whether frames of orders are wanted: a replay derives the same orders without writing them.
+    const WANTS_FRAMES: bool = true;
     /// An encoded frame for a route, in the order of decision.
     fn frame(&mut self, route: u32, frame: &[u8]);
     /// A decision on a leader execution.
@@ -89,5 +91,6 @@ pub struct Discard;
 
 impl Sink for Discard {
     const WANTS_DECISIONS: bool = false;
+    const WANTS_FRAMES: bool = false;
     fn frame(&mut self, _route: u32, _frame: &[u8]) {}
 }

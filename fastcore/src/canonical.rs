@@ -1,7 +1,7 @@
 //! Hash maps in snapshots, sorted: the same state gives the same bytes, whatever order it came about in.
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use serde::ser::{SerializeMap, SerializeSeq};
+use rustc_hash::FxHashMap;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 /// A map as entries in key order.
@@ -14,20 +14,6 @@ pub(crate) fn map<K: Serialize + Ord, V: Serialize, S: Serializer>(
     let mut out = serializer.serialize_map(Some(entries.len()))?;
     for (k, v) in entries {
         out.serialize_entry(k, v)?;
-    }
-    out.end()
-}
-
-/// A set in order.
-pub(crate) fn set<K: Serialize + Ord, S: Serializer>(
-    m: &FxHashSet<K>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut keys: Vec<&K> = m.iter().collect();
-    keys.sort_unstable();
-    let mut out = serializer.serialize_seq(Some(keys.len()))?;
-    for k in keys {
-        out.serialize_element(k)?;
     }
     out.end()
 }

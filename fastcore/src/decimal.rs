@@ -184,6 +184,9 @@ impl Dec {
     /// The product, rounded at 10⁻¹⁸.
     #[must_use]
     pub fn mul(self, other: Self, round: Round) -> Option<Self> {
+        if other.0 == SCALE {
+            return Some(self);
+        }
         mul_div(self.0, other.0, SCALE, round).map(Self)
     }
 
@@ -316,17 +319,41 @@ fn digits_u128(digits: &[u8]) -> u128 {
     digits.iter().fold(0, |sum, d| sum.wrapping_mul(10).wrapping_add(u128::from(d.wrapping_sub(b'0'))))
 }
 
+/// Quotient and rest of a division, both toward zero; `None` when dividing by zero.
+///
+/// Counts of 10⁻¹⁸ end in many binary zeros. Without them most fit a machine word, whose division is much cheaper.
+#[must_use]
+pub fn div_rem(a: i128, b: i128) -> Option<(i128, i128)> {
+    let (quotient, rest) = div_rem_abs(a.unsigned_abs(), b.unsigned_abs())?;
+    let signed = |magnitude: u128, negative: bool| {
+        let value = i128::try_from(magnitude).ok()?;
+        Some(if negative { value.wrapping_neg() } else { value })
+    };
+    Some((signed(quotient, (a < 0) ^ (b < 0))?, signed(rest, a < 0)?))
+}
+
+fn div_rem_abs(a: u128, b: u128) -> Option<(u128, u128)> {
+    let zeros = (a | b).trailing_zeros().min(127);
+    if let (Ok(a), Ok(b)) = (u64::try_from(a >> zeros), u64::try_from(b >> zeros)) {
+        return Some((u128::from(a.checked_div(b)?), u128::from(a.checked_rem(b)?) << zeros));
+    }
+    Some((a.checked_div(b)?, a.checked_rem(b)?))
+}
+
 /// `a × b ÷ c` with one rounding; the product is held in 256 bits.
 ///
 /// `None` when `c` is zero or the result leaves `i128`; nothing wraps.
 #[must_use]
 pub fn mul_div(a: i128, b: i128, c: i128, round: Round) -> Option<i128> {
     let negative = (a < 0) ^ (b < 0) ^ (c < 0);
-    let divisor = c.unsigned_abs();
-    let (quotient, rest) = if let Some(product) = a.unsigned_abs().checked_mul(b.unsigned_abs()) {
-        (product.checked_div(divisor)?, product.checked_rem(divisor)?)
+    // Twos that a factor and the divisor share change nothing but the size of the numbers.
+    let zeros = (a | c).trailing_zeros().min(127);
+    let (a, c) = (a.unsigned_abs() >> zeros, c.unsigned_abs() >> zeros);
+    let divisor = c;
+    let (quotient, rest) = if let Some(product) = a.checked_mul(b.unsigned_abs()) {
+        div_rem_abs(product, divisor)?
     } else {
-        let (top, bottom) = wide_mul(a.unsigned_abs(), b.unsigned_abs());
+        let (top, bottom) = wide_mul(a, b.unsigned_abs());
         wide_div(top, bottom, divisor)?
     };
     let up = rounds_up(quotient, rest, divisor, negative, round);

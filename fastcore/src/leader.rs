@@ -3,7 +3,8 @@
 use crate::decimal::Dec;
 use crate::report::{Kind, Report};
 use crate::sizing::Rule;
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::stores::Sharded;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -22,8 +23,8 @@ pub struct LeaderOrder {
     pub busts: u32,
     /// Quantities contradict each other: increases are refused.
     pub frozen: bool,
-    /// Each subscription's rule, frozen at the order's first increase.
-    pub rules: Vec<(u32, Frozen)>,
+    /// Each subscription's rule, frozen at the order's first increase; by its place among those of the leader.
+    pub rules: Vec<Option<Frozen>>,
     /// Counted through CumQty(14) alone: the trade reports are on their way, or lost.
     pub unexplained: Dec,
     /// Counted from trades without an ExecID(17): a bust that names one of them finds no name.
@@ -67,11 +68,9 @@ pub enum Trade {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Seen {
     /// Reports that are known, for ever: (OrderID, ExecID, ExecType, LastQty, CumQty).
-    #[serde(serialize_with = "crate::canonical::set")]
-    pub reports: FxHashSet<u128>,
+    pub reports: Sharded<u128, ()>,
     /// Executions by order and ExecID(17).
-    #[serde(serialize_with = "crate::canonical::map")]
-    pub executions: FxHashMap<u128, Execution>,
+    pub executions: Sharded<u128, Execution>,
     /// ExecID(17) of a correction → the execution that it corrects.
     #[serde(serialize_with = "crate::canonical::map")]
     pub corrections: FxHashMap<u128, u128>,
@@ -176,7 +175,7 @@ pub fn observe(
     report: &Report<'_>,
     c: &Counting,
 ) -> Change {
-    if !seen.reports.insert(report_key(report, kind_byte(report.kind))) {
+    if !seen.reports.insert_new(report_key(report, kind_byte(report.kind)), ()) {
         return Change::Duplicate;
     }
     let last = scaled(report.last_qty, c).filter(|q| q.is_positive());
@@ -238,7 +237,7 @@ fn trade(
             // Venues that repeat an ExecID on real fills: the sum can be busted.
             Some(e) => e.qty = plus(e.qty, last_qty),
             None => {
-                seen.executions.insert(key, Execution { qty: last_qty, trade: Trade::Counted });
+                seen.executions.insert_new(key, Execution { qty: last_qty, trade: Trade::Counted });
             }
         }
     }
@@ -372,13 +371,13 @@ fn amend_unseen(
             *part = minus(*part, taken);
             left = minus(left, taken);
         }
-        seen.executions.insert(key, Execution { qty: new, trade: Trade::Settled });
+        seen.executions.insert_new(key, Execution { qty: new, trade: Trade::Settled });
         return moved_by(order, Dec::from_raw(delta.raw().saturating_neg()));
     }
     if let (true, true, Some(cum)) = (order.before.is_positive(), c.bust_reduces_cum, cum) {
-        seen.executions.insert(key, Execution { qty: new, trade: Trade::Settled });
+        seen.executions.insert_new(key, Execution { qty: new, trade: Trade::Settled });
         return moved_by(order, cum.checked_sub(order.known).unwrap_or(Dec::ZERO));
     }
-    seen.executions.insert(key, Execution { qty: new, trade: Trade::Awaited });
+    seen.executions.insert_new(key, Execution { qty: new, trade: Trade::Awaited });
     Change::UnknownBust
 }

@@ -3,7 +3,7 @@
 //! Targets are counted in quanta of 10⁻¹⁸ step, so that thirds of a fill add up again; quantities are exact units.
 
 use crate::config::Rounding;
-use crate::decimal::{Dec, Round, mul_div};
+use crate::decimal::{Dec, Round, div_rem, mul_div};
 use serde::{Deserialize, Serialize};
 
 /// Quanta in one lot step.
@@ -104,31 +104,26 @@ pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {
     mul_div(units.raw(), QUANTA, grid.step.raw(), Round::HalfEven)
 }
 
-fn snapped(target: i128) -> i128 {
-    let down = target.div_euclid(QUANTA).saturating_mul(QUANTA);
-    let over = target.saturating_sub(down);
+/// Whole steps toward zero and what is left of one, in quanta. Within 10⁻⁶ of a whole number, it is that number.
+fn snapped(target: i128) -> (i128, i128) {
+    let (whole, rest) = div_rem(target, QUANTA).unwrap_or((0, 0));
+    let over = rest.saturating_abs();
     if over <= SNAP {
-        down
+        (whole, 0)
     } else if QUANTA.saturating_sub(over) <= SNAP {
-        down.saturating_add(QUANTA)
+        (whole.saturating_add(rest.signum()), 0)
     } else {
-        target
+        (whole, rest)
     }
 }
 
 fn steps_toward_zero(t: i128) -> i128 {
-    snapped(t).checked_div(QUANTA).unwrap_or(0)
+    snapped(t).0
 }
 
 fn steps_nearest(t: i128) -> i128 {
-    let t = snapped(t);
-    let whole = t.checked_div(QUANTA).unwrap_or(0);
-    let rest = t.saturating_sub(whole.saturating_mul(QUANTA));
+    let (whole, rest) = snapped(t);
     if rest.saturating_abs().saturating_mul(2) > QUANTA { whole.saturating_add(rest.signum()) } else { whole }
-}
-
-fn units(steps: i128, grid: Grid) -> Option<Dec> {
-    steps.checked_mul(grid.step.raw()).map(Dec::from_raw)
 }
 
 impl Line {
@@ -148,18 +143,26 @@ impl Line {
     /// The target rounded to lots, signed units (02 step 3, rounding policy).
     #[must_use]
     pub fn desired(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
-        if snapped(self.target) == 0 {
+        if self.target.saturating_abs() <= SNAP {
             return Dec::ZERO;
         }
+        let negative = self.target < 0;
+        let target = self.target.saturating_abs();
+        let held = neg_if(negative, self.committed()).max(Dec::ZERO);
+        // A broker may fill less than a step. Whole steps lead only to positions with the same odd rest, or to zero.
+        let (whole, rest) = div_rem(held.raw(), grid.step.raw()).unwrap_or((0, 0));
+        let odd = if rest == 0 { 0 } else { quanta(Dec::from_raw(rest), grid).unwrap_or(0) };
+        let (target, rest) = if target < odd { (target, 0) } else { (target.saturating_sub(odd), rest) };
         let steps = match policy {
-            Rounding::TowardZero | Rounding::MinLotIfNonzero => steps_toward_zero(self.target),
-            Rounding::Nearest => steps_nearest(self.target),
+            Rounding::TowardZero | Rounding::MinLotIfNonzero => steps_toward_zero(target),
+            Rounding::Nearest => steps_nearest(target),
             Rounding::Hold => {
-                let held = quanta(self.committed(), grid).unwrap_or(0);
-                steps_toward_zero(held).saturating_add(steps_toward_zero(self.target.saturating_sub(held)))
+                let beyond = target.saturating_sub(whole.saturating_mul(QUANTA));
+                whole.saturating_add(steps_toward_zero(beyond))
             }
         };
-        let wanted = units(steps, grid).unwrap_or(self.filled);
+        let wanted = steps.checked_mul(grid.step.raw()).and_then(|raw| raw.checked_add(rest));
+        let wanted = wanted.map_or(self.filled, |raw| neg_if(negative, Dec::from_raw(raw)));
         if abs(wanted) >= grid.min {
             return wanted;
         }

@@ -73,6 +73,22 @@ fn crossing_zero_is_two_orders() {
     assert_eq!((p.reduce, p.increase, p.blocked), (d("-10"), d("-10"), false));
 }
 
+/// A broker that fills less than a step: whole steps lead to positions with the same odd rest, so the nearest of them
+/// is wanted; else the follower would stay more than a step away from its target.
+#[test]
+fn a_position_off_the_grid_is_worked_in_whole_steps() {
+    let g = grid("2", "2");
+    let mut line =
+        Line { target: -steps(16) - QUANTA * 2 / 3, filled: d("-31"), open_until_ns: 1, ..Line::default() };
+    assert_eq!(plan(&mut line, g).increase, d("-2"));
+    line.filled = d("-33");
+    assert_eq!(plan(&mut line, g).need, Dec::ZERO);
+    line.target = -steps(2);
+    assert_eq!(plan(&mut line, g).reduce, d("30"));
+    line.target = 0;
+    assert_eq!(plan(&mut line, g).reduce, d("33"));
+}
+
 /// `hold`: small give-and-take does not churn, the target 0 closes.
 #[test]
 fn hold_waits_for_a_whole_step() {

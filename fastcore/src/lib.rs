@@ -25,6 +25,7 @@ pub mod sent;
 pub mod sizing;
 pub mod snapshot;
 pub mod status;
+pub mod stores;
 pub mod time;
 
 /// Version of the decisions: a journal segment is replayed only by the version that wrote it.

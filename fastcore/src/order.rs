@@ -150,14 +150,78 @@ pub const fn next(state: State, input: Input) -> Option<State> {
     })
 }
 
-/// ClOrdID(11) as text.
-pub type ClOrdId = smallvec::SmallVec<[u8; 24]>;
+/// Longest ClOrdID(11) that we make: 20 characters of base32 are 100 bits of a hash.
+pub const CL_ORD_ID_MAX: usize = 20;
+
+/// ClOrdID(11) of ours, kept in place: an order costs no allocation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClOrdId {
+    text: [u8; CL_ORD_ID_MAX],
+    len: u8,
+}
+
+impl ClOrdId {
+    /// The id of a text; none when it is longer than any that we make.
+    #[must_use]
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        let mut id = Self { text: [0; CL_ORD_ID_MAX], len: u8::try_from(text.len()).ok()? };
+        id.text.get_mut(..text.len())?.copy_from_slice(text);
+        Some(id)
+    }
+
+    /// What it is found by; an id is looked at again after it was found.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self)
+    }
+
+    /// The ClOrdID(11) of this order's cancel number `n`.
+    #[must_use]
+    pub fn of_cancel(&self, n: u16) -> ClOrdId {
+        let seed = [&self[..], b"cancel", &n.to_le_bytes()].concat();
+        ClOrdId::from_hash(xxhash_rust::xxh3::xxh3_128(&seed), self.len())
+    }
+
+    /// Letters and digits of a hash, which every venue accepts; at most [`CL_ORD_ID_MAX`].
+    #[must_use]
+    pub fn from_hash(hash: u128, len: usize) -> Self {
+        const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let len = len.min(CL_ORD_ID_MAX);
+        let mut id = Self { text: [0; CL_ORD_ID_MAX], len: u8::try_from(len).unwrap_or(0) };
+        // 5 bits each; a u64 holds twelve of them, and is much faster to shift than a u128.
+        let mut halves = [hash & 0xFFF_FFFF_FFFF_FFFF, hash >> 60].into_iter();
+        let (mut bits, mut left) = (0_u64, 0_u8);
+        for place in id.text.iter_mut().take(len) {
+            if left == 0 {
+                bits = halves.next().and_then(|h| u64::try_from(h & 0xFFF_FFFF_FFFF_FFFF).ok()).unwrap_or(0);
+                left = 12;
+            }
+            *place = BASE32.get(usize::try_from(bits & 31).unwrap_or(0)).copied().unwrap_or(b'A');
+            bits >>= 5;
+            left = left.saturating_sub(1);
+        }
+        id
+    }
+}
+
+impl std::ops::Deref for ClOrdId {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.text.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+}
+
+impl std::fmt::Debug for ClOrdId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self))
+    }
+}
 
 /// One order of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// ClOrdID(11).
-    pub cl_ord_id: Vec<u8>,
+    pub cl_ord_id: ClOrdId,
     /// Subscription.
     pub sub: u32,
     /// Ledger line.
@@ -183,9 +247,9 @@ pub struct Order {
     /// When its state last changed.
     pub since_ns: i64,
     /// OrderID(37) of the broker.
-    pub order_id: Vec<u8>,
+    pub order_id: Box<[u8]>,
     /// Cancel in flight: its ClOrdID(11).
-    pub cancel_id: Option<Vec<u8>>,
+    pub cancel_id: Option<ClOrdId>,
     /// Cancels made so far.
     pub cancels: u16,
     /// No further cancel before this, after a cancel reject.
@@ -199,6 +263,33 @@ pub struct Order {
 }
 
 impl Order {
+    /// A buy of nothing that waits for its route: what is made of it is set field by field.
+    #[must_use]
+    pub fn new(cl_ord_id: ClOrdId, sub: u32, line: u32) -> Self {
+        Order {
+            cl_ord_id,
+            sub,
+            line,
+            buy: true,
+            reduces: false,
+            qty: Dec::ZERO,
+            px: None,
+            cum: Dec::ZERO,
+            busted: Dec::ZERO,
+            state: State::Held,
+            try_no: 1,
+            deadline_ns: 0,
+            since_ns: 0,
+            order_id: Box::default(),
+            cancel_id: None,
+            cancels: 0,
+            cancel_after_ns: 0,
+            query_no: 0,
+            incarnation: 0,
+            epoch: 0,
+        }
+    }
+
     /// What can still fill, units.
     #[must_use]
     pub fn leaves(&self) -> Dec {

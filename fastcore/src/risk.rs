@@ -2,9 +2,20 @@
 //!
 //! This list is the one place to add a limit to.
 
-use crate::config::{LimitSet, OnBreach};
-use crate::decimal::{Dec, Round};
+use crate::config::OnBreach;
+use crate::decimal::Dec;
 use crate::refusal::{Code, Refusal};
+
+/// Bounds of one follower instrument, units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Largest single order.
+    pub max_order_qty: Option<Dec>,
+    /// Largest position, counted from orders entered.
+    pub max_position: Option<Dec>,
+    /// What an open beyond a bound becomes.
+    pub on_breach: OnBreach,
+}
 
 /// What the checks compare; gathered by the engine, all in units.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +33,9 @@ pub struct Open {
     /// Units on this side that all subscriptions of the follower hold or have entered.
     pub follower_entered: Dec,
     /// Bounds of the subscription.
-    pub sub: LimitSet,
+    pub sub: Bounds,
     /// Bounds of the follower.
-    pub follower: LimitSet,
-    /// Units in one lot.
-    pub contract: Dec,
+    pub follower: Bounds,
 }
 
 /// What a check makes of an open: the units it leaves.
@@ -42,13 +51,13 @@ pub const CHECKS: &[(Code, Check)] = &[
 ];
 
 /// Units that may be opened, and every refusal or clip on the way.
-pub fn admit(open: &Open, refusals: &mut Vec<Refusal>) -> Dec {
+pub fn admit(open: &Open, refusals: &mut impl Extend<Refusal>) -> Dec {
     let mut left = open.qty;
     for (_, check) in CHECKS {
         match check(open) {
             Ok(units) => left = left.min(units),
             Err((units, refusal)) => {
-                refusals.push(refusal);
+                refusals.extend([refusal]);
                 left = left.min(units);
             }
         }
@@ -74,7 +83,7 @@ fn restricted(o: &Open) -> Result<Dec, (Dec, Refusal)> {
 fn bounded(
     code: Code,
     o: &Open,
-    set: &LimitSet,
+    set: &Bounds,
     limit: Dec,
     value: Dec,
     room: Dec,
@@ -86,17 +95,13 @@ fn bounded(
     Err((left, Refusal::over(code, limit, value)))
 }
 
-fn lots(limit: Option<Dec>, o: &Open) -> Option<Dec> {
-    limit?.mul(o.contract, Round::Down)
-}
-
 fn smaller(a: Result<Dec, (Dec, Refusal)>, b: Result<Dec, (Dec, Refusal)>) -> Result<Dec, (Dec, Refusal)> {
     let units = |r: &Result<Dec, (Dec, Refusal)>| r.as_ref().map_or_else(|e| e.0, |u| *u);
     if units(&b) < units(&a) { b } else { a }
 }
 
 fn max_order_qty(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    let one = |set: &LimitSet| match lots(set.max_order_qty_lots, o) {
+    let one = |set: &Bounds| match set.max_order_qty {
         Some(limit) => bounded(Code::MaxOrderQty, o, set, limit, o.qty, limit),
         None => Ok(o.qty),
     };
@@ -104,7 +109,7 @@ fn max_order_qty(o: &Open) -> Result<Dec, (Dec, Refusal)> {
 }
 
 fn max_position(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    let one = |set: &LimitSet, entered: Dec| match lots(set.max_position_lots, o) {
+    let one = |set: &Bounds, entered: Dec| match set.max_position {
         Some(limit) => {
             let room = limit.checked_sub(entered).unwrap_or(Dec::ZERO);
             let value = entered.checked_add(o.qty).unwrap_or(entered);
@@ -121,8 +126,8 @@ mod tests {
     use super::*;
 
     fn open(qty: i64) -> Open {
-        let sub = LimitSet { max_order_qty_lots: Some(Dec::from_int(5)), ..LimitSet::default() };
-        let follower = LimitSet { max_position_lots: Some(Dec::from_int(8)), ..LimitSet::default() };
+        let sub = Bounds { max_order_qty: Some(Dec::from_int(5)), ..Bounds::default() };
+        let follower = Bounds { max_position: Some(Dec::from_int(8)), ..Bounds::default() };
         Open {
             qty: Dec::from_int(qty),
             killed: false,
@@ -132,7 +137,6 @@ mod tests {
             follower_entered: Dec::from_int(4),
             sub,
             follower,
-            contract: Dec::ONE,
         }
     }
 

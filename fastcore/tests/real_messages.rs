@@ -1,6 +1,25 @@
 //! Real messages of real venues: every one is read, and each trap they set has a test.
 //!
 //! The messages stay outside the repository (their licences differ); the tests fail, and say so, when they are missing.
+//!
+//! What the messages teach, and the test that holds it here:
+//! - one fill under two ExecIDs: `one_fill_under_two_exec_ids_is_one_fill`; rejected status on a part-filled order:
+//!   `a_rejected_status_does_not_undo_a_fill`; a stop moved by New: `a_second_new_can_carry_a_moved_stop`
+//! - no ExecID, no LastPx: `a_fill_without_exec_id_or_last_px_has_price_and_key`; Replaced without 41, LeavesQty on a
+//!   dead order: `a_replace_without_41_is_followed_by_order_id`; refusals as 35=j, volume in the wrong unit:
+//!   `refusals_by_business_reject_name_our_id`; numeric symbols: `a_symbol_can_be_a_number`
+//! - several messages in one read: `one_read_gives_every_message_in_it`
+//! - busts and corrections: `a_bust_and_its_correction_are_tied_by_exec_ref_id`; legs: `a_strategy_is_counted_once`
+//! - acknowledged as filled: `an_acknowledgement_printed_as_a_fill_is_new`; CumQty 0:
+//!   `a_fill_with_cum_qty_zero_is_a_fill`; 150=3 for a match: `a_match_printed_as_done_for_day_is_a_fill`
+//! - the same execution three times: `retransmissions_are_read_like_the_original`; one ClOrdID for all orders, or
+//!   none: `orders_are_told_apart_without_cl_ord_id`
+//! - placeholders and text for numbers: `rejects_with_placeholders_are_read`; tags in numeric order:
+//!   `msg_type_is_found_anywhere`; leading zeros: `leading_zeros_are_harmless`; a message in a data field:
+//!   `a_message_inside_a_message_is_not_read`
+//! - numbers beyond a double, ids of 20 digits: `numbers_beyond_a_double_are_exact`
+//!
+//! The same messages drive a whole deployment in `tests/e2e/test_sequences.py`.
 
 #[path = "real_messages/support.rs"]
 mod support;
@@ -124,6 +143,16 @@ fn a_replace_without_41_is_followed_by_order_id() {
     report(&raw("ctrader-roe-cancelled"), "ctrader", |r| {
         assert_eq!((r.kind, r.leaves_qty, r.cum_qty), (Kind::Canceled, dec("100000"), dec("0")));
     });
+}
+
+/// cTrader names instruments by number: the text stays what it is, the symbol map translates it.
+#[test]
+fn a_symbol_can_be_a_number() {
+    let symbol = |id: &str| report(&raw(id), "ctrader", |r| r.symbol.to_vec());
+    assert_eq!(
+        (symbol("ctrader-roe-fill"), symbol("ctrader-live-new-eurjpy")),
+        (b"1".to_vec(), b"3".to_vec())
+    );
 }
 
 /// cTrader: unknown orders and an empty mass status come as 35=j; 1200 instead of 12000 units is refused so too.
@@ -282,6 +311,18 @@ fn rejects_with_placeholders_are_read() {
         );
     });
     report(&raw("fxcm-doc-8-NONE"), "fxcm", |r| assert_eq!((r.kind, r.order_id), (Kind::Rejected, &b""[..])));
+    // A side on an order that never was, and quantities that are not there: nothing happened all the same.
+    for (id, name) in
+        [("exberry-er-120", "exberry"), ("alpaca-rejected", "alpaca"), ("fxcm-list-rejected", "fxcm")]
+    {
+        report(&raw(id), name, |r| {
+            assert_eq!(r.kind, Kind::Rejected, "{id}");
+            assert!(
+                !r.last_qty.is_some_and(Dec::is_positive) && !r.cum_qty.is_some_and(Dec::is_positive),
+                "{id}"
+            );
+        });
+    }
 }
 
 /// Alpaca sorts its tags: MsgType is not third, and is found.
@@ -294,6 +335,9 @@ fn msg_type_is_found_anywhere() {
 #[test]
 fn leading_zeros_are_harmless() {
     let mut fields = Vec::new();
+    let amend = raw("binance-xar-1140");
+    assert!(amend.starts_with(b"8=FIX.4.4\x019=0000176\x01"));
+    assert_eq!(frame_len(&amend), Ok(Some(amend.len())));
     let text = String::from_utf8(reframe(&raw("tsox-tbill-fill"))).unwrap().replace("34=1505", "34=0001505");
     let m = parse(text.as_bytes(), &mut fields).unwrap();
     assert_eq!(msg_seq_num(&m), Some(1505));

@@ -20,6 +20,7 @@ import structlog
 from gateway import clock
 from gateway.errors import ExitCode
 from gateway.failures import operating
+from gateway.fix.gaps import STILL_WAITING, GapWatch
 from gateway.fix.settings import SessionSpec
 from gateway.fix.sink import Sink
 from gateway.fix.window import SendWindow
@@ -52,6 +53,8 @@ class SessionTap(fix.Log):  # type: ignore[misc]
         self.name = name
         self._application = application
         self._parked: dict[int, str] = {}
+        self._newest = ""
+        self._gap = GapWatch()
 
     def onIncoming(self, text: str) -> None:
         try:
@@ -68,6 +71,8 @@ class SessionTap(fix.Log):  # type: ignore[misc]
     def onEvent(self, text: str) -> None:
         try:
             self._application.note(self.name, text)
+            if text.startswith(STILL_WAITING):
+                self._application.ask_again(self.name, self._gap, "\x0143=Y\x01" in self._newest)
         except BaseException as error:
             self._application.stop_now("onEvent", error)
 
@@ -83,6 +88,7 @@ class SessionTap(fix.Log):  # type: ignore[misc]
         return as_bytes(message.toString() if text is None else text)
 
     def _park(self, text: str) -> None:
+        self._newest = text
         start = text.find("\x0134=") + 4
         digits = text[start : text.find("\x01", start)]
         if start > 3 and digits.isdecimal():
@@ -123,6 +129,7 @@ class Application(fix.Application):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._specs = {spec.key: spec for spec in specs}
+        self._by_name = {spec.name: spec for spec in specs}
         self._sink = sink
         self._journal_stall_ms = journal_stall_ms
         self._die = die
@@ -197,6 +204,19 @@ class Application(fix.Application):  # type: ignore[misc]
             self._sink.sent(name, as_bytes(text))
         elif kind in ("3", "j"):
             self._refuse(name, text)
+
+    def ask_again(self, name: str, gap: GapWatch, resent: bool) -> None:
+        """Sends a ResendRequest(2) of our own where QuickFIX would wait for ever. Called on its thread."""
+        spec = self._by_name[name]
+        session_id = fix.SessionID(spec.begin_string, spec.sender_comp_id, spec.target_comp_id)
+        missing = fix.Session.lookupSession(session_id).getExpectedTargetNum()
+        if gap.ask(missing, resent, clock.steady_ms()):
+            log.error("fix.gap_stays", session=name, msg_seq_num=missing, action="asked again")
+            request = fix.Message()
+            request.getHeader().setField(35, "2")
+            request.setField(7, str(missing))
+            request.setField(16, "0")
+            fix.Session.sendToTarget(request, session_id)
 
     def _refuse(self, name: str, text: str) -> None:
         """Makes our own reject an event: what was rejected may have been a fill."""

@@ -260,7 +260,9 @@ class Broker:
         order = self.book.find(first(fields, 1), cl_ord_id)
         echo: Fields = [(790, v)] if (v := first(fields, 790)) else []
         if order is None:
-            unknown = reports.unknown_status(cl_ord_id, echo, "unknown order", now_ns)
+            unknown = reports.unknown_status(
+                self.dialect, first(fields, 1), cl_ord_id, echo, "unknown order", now_ns
+            )
             return [Outgoing(now_ns, session, unknown)]
         return [self._report(order, "I", now_ns, echo, session)]
 
@@ -269,7 +271,9 @@ class Broker:
         echo: Fields = [(584, first(fields, 584) or "NONE")]
         live = [o for o in self.book.orders.values() if o.live and account in ("", o.account)]
         if not live:
-            empty = reports.unknown_status("", [*echo, (911, "0"), (912, "Y")], "no working orders", now_ns)
+            empty = reports.unknown_status(
+                self.dialect, account, "", [*echo, (911, "0"), (912, "Y")], "no working orders", now_ns
+            )
             return [Outgoing(now_ns, session, empty)]
         out: list[Outgoing] = []
         for index, order in enumerate(live, 1):

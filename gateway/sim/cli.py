@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.errors import OperatingError
+from gateway.errors import ExitCode, OperatingError
 from gateway.sim import history as histories
+from gateway.sim import history_copy, history_view
 from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_accounts
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession, Ticker, free_port
@@ -85,20 +86,22 @@ def leader(
 def history(
     file: Annotated[Path, typer.Argument(help="MT4 account history, csv.")],
     account: Annotated[str, typer.Option(help="The leader's account.")] = "LEADER",
-    serve: Annotated[bool, typer.Option(help="Serve a FIX session instead of printing.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    messages: Annotated[bool, typer.Option(help="Print the reports, | for SOH, and copy nothing.")] = False,
+    serve: Annotated[bool, typer.Option(help="Serve the reports on a FIX session.")] = False,
     session: Session = "LEADER",
     peer: Peer = "COPYGATE",
     port: Port = 0,
     per_second: Annotated[int, typer.Option(help="Messages per second when serving.", min=1)] = 200,
     seconds: Seconds = 0,
 ) -> None:
-    """A statement as leader: prints its reports with | for SOH, or plays them on a session."""
+    """A statement as leader: copies it to three followers, prints its reports, or plays them on a session."""
     try:
         read = histories.load(file, account)
     except (FileNotFoundError, ValueError, KeyError) as error:
         typer.echo(f"copygate: {error}", err=True)
         raise typer.Exit(2) from error
-    if not serve:
+    if messages:
         for message in read.messages:
             typer.echo(message.raw.decode().replace("\x01", "|"))
         profit = histories.follow(read.messages, read.rates)
@@ -106,6 +109,10 @@ def history(
         text = f"{len(read.messages)} messages; statement total {number(read.statement_total)}"
         typer.echo(f"{text}, {total} to a 100 % follower's result", err=True)
         return
+    if not serve:
+        result = history_copy.run(read)
+        typer.echo(json.dumps(history_view.as_json(result)) if json_output else history_view.text(result))
+        raise typer.Exit(int(ExitCode.OK if result.good else ExitCode.BAD_RESULT))
     model = Broker(1, demo_accounts([account]))
     player: list[Ticker] = [HistoryTicker(read, session, per_second)]
     _run(model, SimSession(session, peer), port, None, player, seconds, None, None)

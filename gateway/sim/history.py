@@ -1,6 +1,7 @@
-"""An MT4 account history as a leader: every closed row becomes the reports a broker would have sent.
+"""An MT4 account history as a leader: every row becomes the reports a broker would have sent.
 
-One row is an opening and a closing order. MT4 splits a partly closed position into rows that name each other
+A closed row is an opening and a closing order, an open one an opening order, a cancelled one an order that
+never filled. MT4 splits a partly closed position into rows that name each other
 in their comment ("from #123"); they were opened by one order, so they share one opening fill here.
 Symbols go out as the venue prints them, suffix and all; `History.symbols` maps them to instrument names.
 """
@@ -19,6 +20,10 @@ from pathlib import Path
 from gateway.sim.text import EPOCH, Fields, decode, encode, first, number, utc
 
 ZERO = Decimal(0)
+BALANCE = Decimal(10_000)
+"""Opening balance of a statement that does not tell one; only account sizing modes need it."""
+DAY_NS = 86_400_000_000_000
+"""Account values are told after each change, and again when they are a day old."""
 FROM = re.compile(r"from #(\d+)")
 TAXES, SWAP = 5101, 5102
 """Custom tags of our dialect: taxes and swap of a closing fill, in account currency. Commission is tag 12."""
@@ -53,6 +58,11 @@ class HistoryRow:
     def traded(self) -> bool:
         """A closed buy or sell: it was filled twice."""
         return self.section == "closed" and self.kind in ("buy", "sell")
+
+    @property
+    def held(self) -> bool:
+        """A buy or sell that is still open: it was filled once."""
+        return self.section == "open" and self.kind in ("buy", "sell")
 
     @property
     def units(self) -> Decimal:
@@ -93,6 +103,11 @@ class History:
         return sum((r.result for r in self.rows if r.traded), ZERO)
 
     @property
+    def openings(self) -> dict[str, list[HistoryRow]]:
+        """OrderID(37) of an opening order to the rows that it opened."""
+        return {open_order_id(rows[0]): rows for rows in _openings(self.rows)}
+
+    @property
     def symbols(self) -> dict[str, str]:
         """Venue symbol to instrument name."""
         return {r.symbol: instrument_name(r.symbol) for r in self.rows if r.symbol}
@@ -118,20 +133,31 @@ def contract_units(symbol: str) -> int:
     raise ValueError(f"history: contract size of {symbol!r} is not known; add it to CONTRACT_UNITS")
 
 
+def open_order_id(row: HistoryRow) -> str:
+    """OrderID(37) of the order that opened the row and those split from it."""
+    return f"{row.ticket}O"
+
+
 def close_order_id(row: HistoryRow) -> str:
     """OrderID(37) of the order that closed the row."""
     return f"{row.ticket}C"
 
 
 def load(
-    path: Path, account: str = "LEADER", begin_string: str = "FIX.4.4", balance: Decimal = ZERO
+    path: Path, account: str = "LEADER", begin_string: str = "FIX.4.4", balance: Decimal | None = None
 ) -> History:
-    """Reads a statement and makes its messages. Raises FileNotFoundError with a hint when it is missing."""
+    """Reads a statement and makes its messages; `balance` is what the account held before its first row.
+    Not given: nothing, or BALANCE where the statement shows no deposit.
+
+    Raises FileNotFoundError with a hint when the file is missing.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"history: {path} does not exist; give an MT4 history csv")
     with path.open(newline="", encoding="utf-8") as stream:
         rows = [_row(values) for values in csv.DictReader(stream)]
     history = History(rows)
+    if balance is None:
+        balance = ZERO if any(r.kind == "balance" for r in rows) else BALANCE
     history.messages = list(_messages(history, account, begin_string, balance))
     return history
 
@@ -183,12 +209,19 @@ def _messages(
     history: History, account: str, begin_string: str, balance: Decimal
 ) -> Iterator[HistoryMessage]:
     steps = sorted(_steps(history.rows, account), key=lambda s: (s.at_ns, s.rank, s.ticket))
+    told_ns = 0
     for serial, step in enumerate(steps, 1):
+        changed = step.balance_change is not None
+        if not changed and balance > 0 and step.at_ns - told_ns > DAY_NS:
+            told_ns = step.at_ns
+            fields = _balance(account, balance, f"{serial}D", step.at_ns)
+            yield HistoryMessage(step.at_ns, encode(begin_string, fields))
         for body in step.bodies:
             yield HistoryMessage(step.at_ns, encode(begin_string, list(body)))
         if step.balance_change is not None:
             balance += step.balance_change
-            fields = _balance(account, balance, serial, step.at_ns)
+            told_ns = step.at_ns
+            fields = _balance(account, balance, str(serial), step.at_ns)
             yield HistoryMessage(step.at_ns, encode(begin_string, fields))
 
 
@@ -197,9 +230,11 @@ def _steps(rows: list[HistoryRow], account: str) -> Iterator[_Step]:
         root, units = opened[0], sum((r.units for r in opened), ZERO)
         side = "1" if root.kind == "buy" else "2"
         common = (root, account, root.ticket)
-        bodies = _life(*common, f"{root.ticket}O", side, units, root.open_px, root.open_ns, ())
+        bodies = _life(*common, open_order_id(root), side, units, root.open_px, root.open_ns, ())
         yield _Step(root.open_ns, 1, int(root.ticket), bodies)
         for row in opened:
+            if row.held:
+                continue
             rank = 2 if row.close_ns == root.open_ns else 0
             costs = (
                 (12, number(row.commission)), (13, "3"), (TAXES, number(row.taxes)), (SWAP, number(row.swap)),
@@ -216,8 +251,8 @@ def _steps(rows: list[HistoryRow], account: str) -> Iterator[_Step]:
 
 
 def _openings(rows: list[HistoryRow]) -> list[list[HistoryRow]]:
-    """Closed rows grouped by the order that opened them."""
-    traded = {r.ticket: r for r in rows if r.traded}
+    """Filled rows grouped by the order that opened them; its ticket is the first row's."""
+    traded = {r.ticket: r for r in rows if r.traded or r.held}
     groups: dict[str, list[HistoryRow]] = {}
     for row in sorted(traded.values(), key=lambda r: int(r.ticket)):
         root = row
@@ -277,7 +312,7 @@ def _pending(row: HistoryRow, account: str) -> Iterator[_Step]:
         yield _Step(ended_ns, 2, int(row.ticket), (ended,))
 
 
-def _balance(account: str, balance: Decimal, serial: int, at_ns: int) -> Fields:
+def _balance(account: str, balance: Decimal, serial: str, at_ns: int) -> Fields:
     text = number(balance)
     return [(35, "BA"), (908, f"B{serial}"), (910, "3"), (1, account), (899, text), (900, text), (901, text),
             (60, utc(at_ns))]  # fmt: skip

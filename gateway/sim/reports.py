@@ -94,9 +94,13 @@ def fill_fields(execution: Execution) -> Fields:
     return [(32, number(execution.qty)), (31, number(execution.px))]
 
 
-def unknown_status(cl_ord_id: str, request: Fields, text: str, at_ns: int) -> Fields:
-    """The answer to a status request that names no order."""
-    fields: Fields = [(35, "8"), (37, "NONE"), (17, "0"), (150, "I"), (39, "8")]
+def unknown_status(
+    dialect: Dialect, account: str, cl_ord_id: str, request: Fields, text: str, at_ns: int
+) -> Fields:
+    """The answer to a status request that names no order. FIX 4.2 has no ExecType I."""
+    fields: Fields = [(35, "8"), (37, "NONE"), (17, "0")]
+    fields += [(20, "3"), (150, "8")] if dialect.old else [(150, "I")]
+    fields += [(39, "8"), (1, account or "NONE")]
     if cl_ord_id:
         fields.append((11, cl_ord_id))
     zero: Fields = [(55, NO_SYMBOL), (54, "1"), (38, "0"), (14, "0"), (151, "0"), (6, "0")]

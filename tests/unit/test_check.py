@@ -14,7 +14,7 @@ from rich.console import Console
 from gateway import resources
 from gateway.check import check, effective_table
 from gateway.config import examine, load
-from gateway.errors import ExitCode
+from gateway.errors import ExitCode, Problem
 from tests.unit.config_mistakes import BAD_VALUES
 from tests.unit.config_text import GOOD, changed, find, line_of, problems_of, write
 
@@ -170,6 +170,11 @@ def test_leaders_that_share_a_session_need_accounts(tmp_path: Path) -> None:
     assert "two leaders on one account" in find(problems_of(tmp_path, text), "leaders.beta.account").message
 
 
+def test_a_leader_alone_on_its_session_needs_no_account(tmp_path: Path) -> None:
+    """Every report of the session is this leader's; some venues name no account at all."""
+    assert problems_of(tmp_path, changed('account = "L1"\n', "")) == []
+
+
 def test_a_copy_that_comes_back_is_refused(tmp_path: Path) -> None:
     """A leader that is a follower's account closes a circle, over one step or over two."""
     text = changed('account = "L1"', 'account = "L1"\nfollower = "f2"')
@@ -271,6 +276,37 @@ def test_a_hedging_venue_is_a_warning_at_the_follower(tmp_path: Path) -> None:
     with (tmp_path / "profiles" / "plain.toml").open("a", encoding="utf-8") as profile:
         profile.write('position_model = "hedging"\n')
     assert find(examine(file)[1], "followers.f1", "netting").severity == "warning"
+
+
+def problems_with(folder: Path, profile: str, text: str) -> list[Problem]:
+    """Every problem of a deployment whose venue profile has further lines."""
+    file = write(folder, text)
+    with (folder / "profiles" / "plain.toml").open("a", encoding="utf-8") as stream:
+        stream.write(profile)
+    return examine(file)[1]
+
+
+def test_a_follower_at_a_venue_of_numeric_order_ids_is_refused(tmp_path: Path) -> None:
+    """Our ClOrdIDs have letters: each order would come back, closes too."""
+    problems = problems_with(tmp_path, '[cl_ord_id]\nmax_len = 13\ncharset = "digits"\n', GOOD)
+    assert find(problems, "followers.f1", "digits only").severity == "error"
+
+
+def test_a_venue_that_is_not_known_to_take_market_orders_is_a_warning(tmp_path: Path) -> None:
+    """Closes are market orders, also where opens are limit orders."""
+    file = write(tmp_path, changed('k = "0.5" }', 'k = "0.5" }\norder_type = "limit"'))
+    profile = tmp_path / "profiles" / "plain.toml"
+    profile.write_text(profile.read_text(encoding="utf-8").replace('"market"', '"limit"'), encoding="utf-8")
+    assert find(examine(file)[1], "followers.f1", "closes are market orders").severity == "warning"
+
+
+def test_a_hedging_leader_is_told_that_no_position_report_will_help(tmp_path: Path) -> None:
+    """Its reports are one for each position, so waiting for one would be waiting for ever."""
+    text = changed("assume_flat = true\n", "")
+    waits = find(problems_of(tmp_path, text), "leaders.alpha")
+    assert "Opens wait for a position report" in waits.hint
+    told = find(problems_with(tmp_path, 'position_model = "hedging"\n', text), "leaders.alpha")
+    assert "reports are not counted" in told.hint
 
 
 def test_the_effective_table_says_what_one_leader_lot_becomes(tmp_path: Path) -> None:

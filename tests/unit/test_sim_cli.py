@@ -20,11 +20,25 @@ def test_history_prints_every_message_and_the_equal_total() -> None:
     """FIX with `|`, one message a line, and the comparison on stderr."""
     path = DATA / "history-mt4-heiken-ashi.csv"
     assert path.is_file(), f"test data missing: put the shared data folder at {DATA}"
-    result = CliRunner().invoke(app, ["history", str(path)])
+    result = CliRunner().invoke(app, ["history", str(path), "--messages"])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert all(line.startswith("8=FIX.4.4|9=") and line.endswith("|") for line in lines)
     assert "statement total 88.72, equal to a 100 % follower's result" in result.stderr
+
+
+def test_history_copies_the_statement_and_says_what_came_of_it() -> None:
+    """The table for people, and the same as JSON; the full copy earns the statement's total."""
+    path = DATA / "history-mt4-heiken-ashi.csv"
+    shown = CliRunner().invoke(app, ["history", str(path)])
+    assert shown.exit_code == 0
+    assert "percent        47           88.72  EURCAD -20000" in shown.stdout
+    assert "100 % follower minus statement: 0" in shown.stdout
+    told = CliRunner().invoke(app, ["history", str(path), "--json"])
+    assert told.exit_code == 0
+    values = json.loads(told.stdout)
+    assert (values["difference"], values["duplicated"], values["good"]) == ("0", 0, True)
+    assert values["followers"]["equity"]["profit"] == "44.36"
 
 
 def test_a_missing_history_ends_with_usage_error(tmp_path: Path) -> None:

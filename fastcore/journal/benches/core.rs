@@ -218,6 +218,9 @@ fn main() {
     for followers in [1, 10, 100, 1000] {
         bench_core(followers, if quick { 4 } else { 400 });
     }
+    if std::env::args().any(|arg| arg == "apply") {
+        return;
+    }
     bench_journal(if quick { 100 } else { 100_000 });
     for threads in [1, 4, 16] {
         bench_power(threads, if quick { 32 } else { 1_600 }, if quick { 1 } else { 5 });

@@ -32,7 +32,7 @@ impl Engine {
     /// Known only while the route that sent it lives. After its restart such a reject comes as any other report, and
     /// what it does not name itself is asked about.
     pub(super) fn on_rejected<S: Sink>(&mut self, route: u32, id: &str, raw: &[u8], sink: &mut S) {
-        if !self.st.ids.contains_key(id.as_bytes()) {
+        if self.known(id.as_bytes()).is_none() {
             return self.on_report(route, raw, sink);
         }
         let mut fields = std::mem::take(&mut self.fields);
@@ -77,8 +77,7 @@ impl Engine {
     }
 
     fn order_of(&self, r: &Report<'_>) -> Option<u32> {
-        let by = |id: &[u8]| if id.is_empty() { None } else { self.st.ids.get(id).copied() };
-        by(r.cl_ord_id).or_else(|| by(r.orig_cl_ord_id))
+        self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id))
     }
 
     fn broker_execution<S: Sink>(
@@ -99,9 +98,9 @@ impl Engine {
         };
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         if !r.order_id.is_empty() && order.order_id.is_empty() {
-            order.order_id = r.order_id.to_vec();
+            order.order_id = r.order_id.into();
         }
-        let (own_id, at, sub, before) = (order.cl_ord_id.clone(), order.line, order.sub, order.leaves());
+        let (own_id, at, sub, before) = (order.cl_ord_id, order.line, order.sub, order.leaves());
         let asked = order.cancel_id.is_some();
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting {
@@ -275,8 +274,7 @@ impl Engine {
     }
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
-        let by = |id: &[u8]| if id.is_empty() { None } else { self.st.ids.get(id).copied() };
-        match by(r.cl_ord_id).or_else(|| by(r.orig_cl_ord_id)) {
+        match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
             Some(o) => self.cancel_failed(o, sink),
             None => {
                 self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
@@ -303,7 +301,7 @@ impl Engine {
     }
 
     fn business_reject<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, r: &Reject<'_>, sink: &mut S) {
-        if !self.st.ids.contains_key(r.ref_id) {
+        if self.known(r.ref_id).is_none() {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("business_reject", format!("route {}: {text}", self.route_name(route)), sink);
         }
@@ -316,7 +314,7 @@ impl Engine {
     }
 
     fn is_unknown(&self, id: &[u8]) -> bool {
-        let order = self.st.ids.get(id).and_then(|o| self.st.orders.get(*o as usize));
+        let order = self.known(id).and_then(|o| self.st.orders.get(o as usize));
         order.is_some_and(|x| x.state == State::Unknown)
     }
 
@@ -329,10 +327,10 @@ impl Engine {
         certain: bool,
         sink: &mut S,
     ) {
-        let Some(o) = self.st.ids.get(id).copied() else { return };
+        let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, sub, lost, reduces) =
-            (order.cl_ord_id == id, order.line, order.sub, order.leaves(), order.reduces);
+            (order.cl_ord_id[..] == *id, order.line, order.sub, order.leaves(), order.reduces);
         if !own {
             return self.cancel_failed(o, sink);
         }

@@ -6,43 +6,94 @@ use crate::action::Sink;
 use crate::link::{OrdersWriter, SendKind};
 use crate::order::{Input, State};
 use crate::outbound;
+use crate::profile::TimePrecision;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
 
+/// TransactTime(60) of one event as text, written once for all its orders.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    at_ns: i64,
+    by_precision: [Vec<u8>; 3],
+}
+
+impl Times {
+    fn of(&mut self, at_ns: i64, p: &crate::profile::Profile) -> &[u8] {
+        if self.at_ns != at_ns {
+            self.at_ns = at_ns;
+            self.by_precision.iter_mut().for_each(Vec::clear);
+        }
+        let [s, ms, us] = &mut self.by_precision;
+        let text = match p.time_precision {
+            TimePrecision::S => s,
+            TimePrecision::Ms => ms,
+            TimePrecision::Us => us,
+        };
+        if text.is_empty() {
+            outbound::write_time(at_ns, p, text);
+        }
+        text
+    }
+}
+
 impl Engine {
-    /// Hands this event's messages to their routes: one ORDERS frame a route.
-    pub(super) fn flush<S: Sink>(&mut self, sink: &mut S) {
-        for (route, frame) in std::mem::take(&mut self.frames) {
-            sink.frame(route, &frame);
+    /// Queues one message of this event for its route.
+    pub(super) fn push(&mut self, route: u32, o: u32, kind: SendKind) {
+        let Some(list) = self.pending.get_mut(route as usize) else { return };
+        if list.is_empty() {
+            self.concerned.push(route);
         }
-        let mut pending = std::mem::take(&mut self.pending);
-        let ix = Arc::clone(&self.ix);
-        while let Some(route) = pending.first().map(|p| p.0) {
-            let (mine, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(|p| p.0 == route);
-            pending = rest;
-            self.send(&ix, route, &mine, sink);
-        }
+        list.push((o, kind));
     }
 
-    fn send<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, list: &[(u32, u32, SendKind)], sink: &mut S) {
-        let ready = self.st.routes.get(route as usize).is_some_and(super::RouteState::ready);
-        let incarnation = self.st.routes.get(route as usize).map_or(0, |r| r.incarnation);
+    /// Hands this event's messages to their routes: one ORDERS frame a route.
+    pub(super) fn flush<S: Sink>(&mut self, sink: &mut S) {
+        for (route, frame) in self.frames.drain(..) {
+            sink.frame(route, &frame);
+        }
+        if self.concerned.is_empty() {
+            return;
+        }
+        let ix = Arc::clone(&self.ix);
+        let routes = std::mem::take(&mut self.concerned);
+        for route in &routes {
+            let at = *route as usize;
+            let Some(mut list) = self.pending.get_mut(at).map(std::mem::take) else { continue };
+            self.send(&ix, *route, &list, sink);
+            list.clear();
+            if let Some(place) = self.pending.get_mut(at) {
+                *place = list;
+            }
+        }
+        self.concerned = routes;
+        self.concerned.clear();
+    }
+
+    fn send<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, list: &[(u32, SendKind)], sink: &mut S) {
+        let Some(state) = self.st.routes.get(route as usize) else { return };
+        if !state.ready() {
+            for (o, _) in list.iter().filter(|(_, kind)| *kind == SendKind::New) {
+                self.wait(route, *o);
+            }
+            return;
+        }
+        let incarnation = state.incarnation;
         let mut bytes = std::mem::take(&mut self.buffer);
         let mut left = list;
         while !left.is_empty() {
             bytes.clear();
             let mut writer = OrdersWriter::begin(&mut bytes, self.st.epoch, incarnation, self.st.seq);
             let mut taken = 0_usize;
-            for (_, o, kind) in left {
-                if ready && !self.write_one(ix, route, *o, *kind, incarnation, &mut writer, sink) && taken > 0
-                {
+            for (o, kind) in left {
+                let written = match kind {
+                    SendKind::New => self.write_order(ix, route, *o, incarnation, &mut writer, sink),
+                    _ => self.write_other(ix, route, *o, *kind, &mut writer),
+                };
+                if !written && taken > 0 {
                     break; // the frame is full: the next one takes it
                 }
                 taken = taken.saturating_add(1);
-                if !ready && *kind == SendKind::New {
-                    self.wait(route, *o);
-                }
             }
             if writer.finish() > 0 {
                 sink.frame(route, &bytes);
@@ -62,63 +113,84 @@ impl Engine {
         }
     }
 
-    /// Writes one message into the frame. False: the frame is full and nothing changed.
-    #[allow(clippy::too_many_arguments)]
-    fn write_one<S: Sink>(
+    /// Writes a new order from its lane's template. False: the frame is full and nothing changed.
+    fn write_order<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        route: u32,
+        o: u32,
+        incarnation: u64,
+        w: &mut OrdersWriter<'_>,
+        sink: &mut S,
+    ) -> bool {
+        let Some(order) = self.st.orders.get(o as usize).filter(|x| x.state == State::Held) else {
+            return true;
+        };
+        let lane = self.st.lines.get(order.line as usize).and_then(|l| ix.lane(l));
+        let template = lane.and_then(|l| if order.reduces { l.close.as_ref() } else { l.open.as_ref() });
+        let (Some(template), Some(r)) = (template, ix.cfg.routes.get(route as usize)) else {
+            self.end_unsent(ix, o, End::Missed, sink);
+            self.alert("unwritable", "an order cannot be written: account or symbol".to_owned(), sink);
+            return true;
+        };
+        if S::WANTS_FRAMES {
+            let profile =
+                ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+            let Some(profile) = profile else { return true };
+            let time = self.times.of(self.st.at_ns, profile);
+            let (id, try_no, deadline) = (&order.cl_ord_id, order.try_no, order.deadline_ns);
+            let written = w.order(&id[..], try_no, SendKind::New, deadline, &r.session, |out| {
+                template.write(out, order, time);
+            });
+            if written.is_err() {
+                return false;
+            }
+        }
+        self.handed_over(route, o, incarnation, sink);
+        true
+    }
+
+    /// Writes a cancel or a query. False: the frame is full and nothing changed.
+    fn write_other(
         &mut self,
         ix: &Arc<Index>,
         route: u32,
         o: u32,
         kind: SendKind,
-        incarnation: u64,
         w: &mut OrdersWriter<'_>,
-        sink: &mut S,
     ) -> bool {
         let now = self.st.at_ns;
         let Some(order) = self.st.orders.get(o as usize) else { return true };
-        let stale = match kind {
-            SendKind::New => order.state != State::Held,
-            SendKind::Cancel => order.cancel_id.is_none(),
-            _ => order.state.is_done(),
-        };
         let (Some(s), Some(r)) = (ix.subs.get(order.sub as usize), ix.cfg.routes.get(route as usize)) else {
             return true;
         };
         let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-        let (Some(profile), false) = (profile, stale) else { return true };
+        let Some(profile) = profile else { return true };
         let follower = ix.cfg.followers.get(s.follower as usize);
         let instrument = self.st.lines.get(order.line as usize).map_or(0, |l| l.follower_instrument);
         let symbol = ix.follower_symbols.get(s.follower as usize).and_then(|m| m.get(&instrument));
-        let account = follower.and_then(|f| f.account.as_deref()).filter(|_| profile.account_on_order);
         let to = outbound::Route {
             profile,
-            account,
+            account: follower.and_then(|f| f.account.as_deref()).filter(|_| profile.account_on_order),
             symbol: symbol.map_or("", String::as_str),
             unit: ix.unit(profile, instrument),
         };
-        let query_id = order.query_no.to_string();
-        let cancel_id = order.cancel_id.clone().unwrap_or_default();
-        let status_id = [&order.cl_ord_id[..], b".", query_id.as_bytes()].concat();
-        let (key, try_no, deadline) = match kind {
-            SendKind::New => (&order.cl_ord_id, order.try_no, order.deadline_ns),
-            SendKind::Cancel => (&cancel_id, 1, 0),
-            _ => (&status_id, 1, 0),
-        };
-        let written = w.order_if(key, try_no, kind, deadline, &r.session, |out| match kind {
-            SendKind::New => outbound::new_order(out, order, &to, now).is_ok(),
-            SendKind::Cancel => outbound::cancel(out, order, &to, now).is_ok(),
-            _ => outbound::status(out, order, &to, query_id.as_bytes()).is_ok(),
-        });
-        match (written, kind) {
-            (Err(_), _) => return false,
-            (Ok(true), SendKind::New) => self.handed_over(route, o, incarnation, sink),
-            (Ok(false), SendKind::New) => {
-                self.end_unsent(ix, o, End::Missed, sink);
-                self.alert("unwritable", "an order cannot be written: account or symbol".to_owned(), sink);
+        let written = match (kind, order.cancel_id) {
+            (SendKind::Cancel, Some(id)) => w.order_if(&id[..], 1, kind, 0, &r.session, |out| {
+                outbound::cancel(out, order, &to, now).is_ok()
+            }),
+            // Answered meanwhile: nothing to cancel any more.
+            (SendKind::Cancel, None) => return true,
+            _ if order.state.is_done() => return true,
+            _ => {
+                let query = order.query_no.to_string();
+                let id = [&order.cl_ord_id[..], b".", query.as_bytes()].concat();
+                w.order_if(&id, 1, kind, 0, &r.session, |out| {
+                    outbound::status(out, order, &to, query.as_bytes()).is_ok()
+                })
             }
-            _ => {}
-        }
-        true
+        };
+        written.is_ok()
     }
 
     fn handed_over<S: Sink>(&mut self, route: u32, o: u32, incarnation: u64, sink: &mut S) {
@@ -132,7 +204,9 @@ impl Engine {
             try_no = order.try_no;
         }
         if let Some(r) = self.st.routes.get_mut(route as usize) {
-            r.held.remove(&o);
+            if !r.held.is_empty() {
+                r.held.remove(&o);
+            }
             r.dispatched.push_back((due, o, try_no));
         }
     }

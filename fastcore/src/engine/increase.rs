@@ -1,5 +1,6 @@
 //! The increase part of a leader's execution: filters, age, the frozen rule, and the size it adds to the target.
 
+use super::lanes::Lane;
 use super::leaders::Execution;
 use super::{Engine, Index};
 use crate::config::{SideFilter, Sizing, SubscriptionConfig};
@@ -18,9 +19,9 @@ impl Engine {
         ix: &Index,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
-        sub: u32,
+        (sub, place): (u32, usize),
         cfg: &SubscriptionConfig,
-        at: u32,
+        (at, lane): (u32, &Lane),
         date: u32,
     ) -> Result<Dec, Refusal> {
         let gate = filters(ix, x, order, sub, cfg).and_then(|()| {
@@ -30,24 +31,21 @@ impl Engine {
         if let (Err(refusal), false) = (gate, amount) {
             return Err(refusal);
         }
-        let (grid, fi) = {
-            let fi = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
-            (ix.grids.get(fi as usize).copied().ok_or(Refusal::bare(Code::Restricted))?, fi)
-        };
+        let grid = lane.grid;
         let overflow = Refusal::bare(Code::Overflow);
         // A refused part of an amount counts as sized, so the rule is worked out for it as well.
-        let frozen = match (self.frozen(ix, x, order, sub, cfg, fi, date), gate) {
+        let frozen = match (self.frozen(x, order, (sub, place), cfg, lane, date), gate) {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
         let size = match frozen {
             Rule::Rate(rate) => rate_size(rate, gate?, grid).ok_or(overflow)?,
             Rule::Amount(amount) => {
-                let slot = order.rules.iter_mut().find(|r| r.0 == sub).ok_or(overflow)?;
+                let slot = order.rules.get_mut(place).and_then(Option::as_mut).ok_or(overflow)?;
                 let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
                 let qty = order.order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum);
-                let share = amount_share(amount, slot.1.sized, x.increase, qty, x.cum).ok_or(overflow)?;
-                slot.1.sized = slot.1.sized.checked_add(share).ok_or(overflow)?;
+                let share = amount_share(amount, slot.sized, x.increase, qty, x.cum).ok_or(overflow)?;
+                slot.sized = slot.sized.checked_add(share).ok_or(overflow)?;
                 let part = share.mul_div(gate?, x.increase, Round::HalfEven).ok_or(overflow)?;
                 quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
             }
@@ -92,38 +90,30 @@ impl Engine {
     }
 
     /// The rule of this leader order: frozen at its first increase that can be sized, and again each trade date.
-    #[allow(clippy::too_many_arguments)]
     fn frozen(
         &mut self,
-        ix: &Index,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
-        sub: u32,
+        (sub, place): (u32, usize),
         cfg: &SubscriptionConfig,
-        fi: u32,
+        lane: &Lane,
         date: u32,
     ) -> Result<Rule, Refusal> {
-        let constant = matches!(
-            cfg.sizing,
-            Sizing::Multiplier { .. } | Sizing::Percent { .. } | Sizing::LotsMultiplier { .. }
-        );
-        let slot = order.rules.iter().position(|r| r.0 == sub);
-        if let Some(found) = slot.and_then(|i| order.rules.get(i)).filter(|r| r.1.date == date) {
-            return Ok(found.1.rule);
+        if let Some(constant) = lane.constant {
+            return constant;
         }
-        let map = ix.subs.get(sub as usize).and_then(|s| s.map.get(&x.instrument));
-        let (_, qty_factor, _) = map.copied().unwrap_or((0, Dec::ONE, Dec::ONE));
-        let inputs = self.inputs(sub, cfg, x.instrument, fi, qty_factor);
+        let known = order.rules.get(place).and_then(Option::as_ref);
+        if let Some(found) = known.filter(|r| r.date == date) {
+            return Ok(found.rule);
+        }
+        let sized = known.map_or(Dec::ZERO, |r| r.sized);
+        let inputs = self.inputs(sub, cfg, x.instrument, lane.follower_instrument, lane.qty_factor);
         let made = rule(&cfg.sizing, &inputs)?;
-        if constant {
-            return Ok(made);
+        if order.rules.len() <= place {
+            order.rules.resize(place.saturating_add(1), None);
         }
-        match slot.and_then(|i| order.rules.get_mut(i)) {
-            Some(s) => {
-                s.1.rule = made;
-                s.1.date = date;
-            }
-            None => order.rules.push((sub, Frozen { rule: made, sized: Dec::ZERO, date })),
+        if let Some(slot) = order.rules.get_mut(place) {
+            *slot = Some(Frozen { rule: made, sized, date });
         }
         Ok(made)
     }

@@ -262,8 +262,8 @@ impl Engine {
         let subs = ix.subs_of.get(x.leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
         let start = self.first_served(ix, subs.len());
-        let order_of_service = subs.iter().cycle().skip(start).take(subs.len());
-        for (k, sub) in (1_u32..).zip(order_of_service) {
+        let order_of_service = subs.iter().enumerate().cycle().skip(start).take(subs.len());
+        for (k, (place, sub)) in (1_u32..).zip(order_of_service) {
             self.cause.refusals.clear();
             self.cause.orders.clear();
             self.cause.slices = 0;
@@ -273,7 +273,7 @@ impl Engine {
                 self.decided(ix, &x, *sub, None, (0, 0), Dec::ONE, (k, n), sink);
                 continue;
             }
-            self.subscription(ix, &x, order, *sub, date, (k, n), sink);
+            self.subscription(ix, &x, order, (*sub, place), date, (k, n), sink);
         }
     }
 
@@ -292,13 +292,13 @@ impl Engine {
         ix: &Arc<Index>,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
-        sub: u32,
+        (sub, place_of_sub): (u32, usize),
         date: u32,
         place: (u32, u32),
         sink: &mut S,
     ) {
         let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
-        let Some(at) = self.line_of(ix, x.leader, x.instrument, sub) else {
+        let Some(at) = self.line_of(ix, x.leader, x.instrument, place_of_sub) else {
             if x.increase.is_positive() {
                 self.refuse(Refusal::bare(Code::Restricted));
             }
@@ -318,18 +318,17 @@ impl Engine {
                 ls.retry_at_ns = 0;
             }
         }
-        let fi = ls.follower_instrument;
+        let Some(lane) = ix.lane(ls) else { return };
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
-            match self.increase(ix, x, order, sub, cfg, at, date) {
+            match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date) {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
             }
         }
         self.work_line(ix, at, sink);
         let after = self.st.lines.get(at as usize).map_or(0, |l| l.line.target);
-        let step = ix.grids.get(fi as usize).map_or(Dec::ONE, |g| g.step);
-        self.decided(ix, x, sub, ratio, (before, after), step, place, sink);
+        self.decided(ix, x, sub, ratio, (before, after), lane.grid.step, place, sink);
     }
 
     #[allow(clippy::too_many_arguments)]

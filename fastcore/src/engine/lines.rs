@@ -1,14 +1,16 @@
 //! Ledger lines: from a target to orders (design 02, steps 3 and 4). Every order of ours is made here.
 
+use super::lanes::Lane;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
-use crate::config::{LimitSet, OrderType, SubscriptionConfig};
-use crate::decimal::{Dec, Round};
-use crate::ledger::{Grid, Line, abs};
+use crate::config::{OrderType, SubscriptionConfig};
+use crate::decimal::{Dec, Round, div_rem, mul_div};
+use crate::ledger::{Grid, Line, Plan, abs};
 use crate::link::SendKind;
-use crate::order::{Input, Order, State, next};
+use crate::order::{CL_ORD_ID_MAX, ClOrdId, Input, Order, State, next};
 use crate::refusal::{Code, Refusal};
 use crate::risk::{Open, admit};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -27,24 +29,26 @@ pub(super) enum End {
     Missed,
 }
 
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
 impl Engine {
-    /// The line of a subscription for a leader instrument; none where the symbol map has no entry.
-    pub(super) fn line_of(&mut self, ix: &Index, leader: u32, instrument: u32, sub: u32) -> Option<u32> {
-        let place = ix.subs_of.get(leader as usize)?.iter().position(|s| *s == sub)?;
+    /// The line of a subscription for a leader instrument; none where the symbol map has no entry. `place` is the
+    /// subscription's among those of its leader.
+    pub(super) fn line_of(&mut self, ix: &Index, leader: u32, instrument: u32, place: usize) -> Option<u32> {
         let lines = self.st.leaders.get_mut(leader as usize)?.lines.entry(instrument).or_default();
         while lines.len() <= place {
             lines.push(u32::MAX);
         }
         let slot = lines.get_mut(place)?;
         if *slot == u32::MAX {
-            let (follower_instrument, ..) = *ix.subs.get(sub as usize)?.map.get(&instrument)?;
+            let sub = *ix.subs_of.get(leader as usize)?.get(place)?;
+            let lane = *ix.lanes.at.get(&(sub, instrument))?;
+            let found = ix.lanes.list.get(lane as usize)?;
             *slot = u32::try_from(self.st.lines.len()).ok()?;
+            self.st.groups.get_mut(found.group as usize)?.push(*slot);
             self.st.lines.push(LineState {
                 sub,
                 instrument,
-                follower_instrument,
+                follower_instrument: found.follower_instrument,
+                lane,
                 line: Line::default(),
                 live: Vec::new(),
                 leader_px: None,
@@ -60,12 +64,10 @@ impl Engine {
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let now = self.st.at_ns;
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        let (sub, fi) = (ls.sub, ls.follower_instrument);
-        let (Some(cfg), Some(grid)) =
-            (ix.cfg.subscriptions.get(sub as usize), ix.grids.get(fi as usize).copied())
-        else {
+        let (Some(cfg), Some(lane)) = (ix.cfg.subscriptions.get(ls.sub as usize), ix.lane(ls)) else {
             return;
         };
+        let grid = lane.grid;
         let mut plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
         let withdrawn = self.withdraw(ix, at, true, plan.cancel_buy, sink)
             | self.withdraw(ix, at, false, plan.cancel_sell, sink);
@@ -78,13 +80,13 @@ impl Engine {
         if !plan.reduce.is_zero() && close_at > now {
             self.st.due.insert((close_at, DUE_LINE, at));
         } else if !plan.reduce.is_zero() {
-            self.close(ix, at, plan.reduce, grid, sink);
+            self.close(ix, at, plan.reduce, lane, sink);
         }
         if !plan.increase.is_zero() {
             if open_at > now {
                 self.st.due.insert((open_at, DUE_LINE, at));
             }
-            self.open(ix, at, plan.increase, plan.blocked, grid, cfg, open_at > now, sink);
+            self.open(ix, at, &plan, lane, cfg, open_at > now, sink);
         }
     }
 
@@ -127,10 +129,9 @@ impl Engine {
             self.st.due.insert((order.cancel_after_ns, DUE_LINE, order.line));
             return;
         }
-        let seed = [&order.cl_ord_id[..], b"cancel", &order.cancels.to_le_bytes()].concat();
-        let id = cl_ord_id(xxh3_128(&seed), order.cl_ord_id.len());
+        let id = order.cl_ord_id.of_cancel(order.cancels);
         let line = order.line;
-        self.st.ids.insert(id.clone(), o);
+        self.st.ids.insert_new(id.key(), o);
         if let Some(order) = self.st.orders.get_mut(o as usize) {
             order.cancel_id = Some(id);
             order.cancels = order.cancels.saturating_add(1);
@@ -138,23 +139,20 @@ impl Engine {
         if let Some(ls) = self.st.lines.get_mut(line as usize) {
             ls.line.cancels = ls.line.cancels.saturating_add(1);
         }
-        self.pending.push((route, o, SendKind::Cancel));
+        self.push(route, o, SendKind::Cancel);
     }
 
-    fn close<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, reduce: Dec, grid: Grid, sink: &mut S) {
+    fn close<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, reduce: Dec, lane: &Lane, sink: &mut S) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
         let qty = abs(reduce);
         // Less than the minimum lot goes out only when it is all that is left.
-        if qty < grid.min && qty < abs(ls.line.filled) {
+        if qty < lane.grid.min && qty < abs(ls.line.filled) {
             return;
         }
-        let (order_max, _, _) = self.bounds(ix, at);
-        let mut chunk = order_max;
-        if let Some(v) = self.venue_max(ix, at) {
-            chunk = Some(chunk.map_or(v, |c| c.min(v)));
-        }
-        for part in parts(qty, chunk, grid) {
-            self.make_order(ix, at, reduce.is_positive(), part, true, None, 0, sink);
+        for part in Parts::of(qty, lane.close_max, lane.grid) {
+            let draft =
+                Draft { buy: reduce.is_positive(), qty: part, reduces: true, px: None, deadline_ns: 0 };
+            self.make_order(ix, at, lane, &draft, sink);
         }
     }
 
@@ -163,33 +161,40 @@ impl Engine {
         &mut self,
         ix: &Arc<Index>,
         at: u32,
-        increase: Dec,
-        blocked: bool,
-        grid: Grid,
+        plan: &Plan,
+        lane: &Lane,
         cfg: &SubscriptionConfig,
         waits: bool,
         sink: &mut S,
     ) {
-        let now = self.st.at_ns;
+        let (now, grid) = (self.st.at_ns, lane.grid);
         let Some(ls) = self.st.lines.get(at as usize) else { return };
         let until = ls.line.open_until_ns;
-        let wanted = whole_steps(abs(increase), grid);
+        let (wanted, buy) = (whole_steps(abs(plan.increase), grid), plan.increase.is_positive());
         if wanted < grid.min {
             return; // waits for the next increase; not a refusal
         }
-        if until > now && (blocked || waits) {
+        if until > now && (plan.blocked || waits) {
             self.st.due.insert((until, DUE_LINE, at));
             return;
         }
         let mut sent = Dec::ZERO;
         if until > now {
-            let px = self.limit_px(ix, at, increase.is_positive(), cfg);
-            let admitted = self.admitted(ix, at, wanted, increase.is_positive());
-            let units = whole_steps(admitted, grid);
+            let px = limit_px(ls, lane, buy, cfg);
+            let units = match px {
+                Ok(_) => self.admitted(at, lane, wanted, buy),
+                Err(refusal) => {
+                    self.refuse(refusal);
+                    Dec::ZERO
+                }
+            };
+            let units = if units == wanted { units } else { whole_steps(units, grid) };
             let units = if units < grid.min { Dec::ZERO } else { units };
-            for part in parts(units, self.venue_max(ix, at), grid) {
-                if self.make_order(ix, at, increase.is_positive(), part, false, px, until, sink) {
-                    sent = sent.checked_add(part).unwrap_or(sent);
+            let px = px.unwrap_or(None);
+            for qty in Parts::of(units, lane.venue_max, grid) {
+                let draft = Draft { buy, qty, reduces: false, px, deadline_ns: until };
+                if self.make_order(ix, at, lane, &draft, sink) {
+                    sent = sent.checked_add(qty).unwrap_or(sent);
                 }
             }
         } else if until > 0 {
@@ -197,53 +202,25 @@ impl Engine {
             self.refuse(Refusal::over(Code::Stale, limit, limit));
         }
         let unsent = wanted.checked_sub(sent).unwrap_or(Dec::ZERO);
-        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+        if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
             ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
         }
     }
 
-    fn venue_max(&self, ix: &Index, at: u32) -> Option<Dec> {
-        let ls = self.st.lines.get(at as usize)?;
-        let i = ix.cfg.instruments.get(ls.follower_instrument as usize)?;
-        i.max_lot?.mul(i.contract_size, Round::Down)
-    }
-
-    fn bounds(&self, ix: &Index, at: u32) -> (Option<Dec>, LimitSet, LimitSet) {
-        let none = (None, LimitSet::default(), LimitSet::default());
-        let Some(ls) = self.st.lines.get(at as usize) else { return none };
-        let (Some(cfg), Some(s)) = (ix.cfg.subscriptions.get(ls.sub as usize), ix.subs.get(ls.sub as usize))
-        else {
-            return none;
-        };
-        let Some(i) = ix.cfg.instruments.get(ls.follower_instrument as usize) else { return none };
-        let sub = cfg.limits.of(&i.name);
-        let follower = ix
-            .cfg
-            .followers
-            .get(s.follower as usize)
-            .map_or_else(LimitSet::default, |f| f.limits.of(&i.name));
-        let order = [sub.max_order_qty_lots, follower.max_order_qty_lots].into_iter().flatten().min();
-        (order.and_then(|o| o.mul(i.contract_size, Round::Down)), sub, follower)
-    }
-
-    fn admitted(&mut self, ix: &Index, at: u32, qty: Dec, buy: bool) -> Dec {
-        let (_, sub, follower) = self.bounds(ix, at);
+    fn admitted(&mut self, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let (s, fi) = (ix.subs.get(ls.sub as usize), ls.follower_instrument);
-        let owner = s.map_or(0, |s| s.follower);
-        let counts = sub.max_position_lots.is_some() || follower.max_position_lots.is_some();
+        let counts = lane.follower_bounds.max_position.is_some();
         let open = Open {
             qty,
             killed: self.st.killed,
-            restricted: ix.restricted.get(owner as usize).is_some_and(|r| r.contains(&fi)),
+            restricted: lane.restricted,
             bust_hold: ls.line.bust_hold,
             sub_entered: entered(&ls.line, buy),
-            follower_entered: if counts { self.entered_by(ix, owner, fi, buy) } else { Dec::ZERO },
-            sub,
-            follower,
-            contract: ix.cfg.instruments.get(fi as usize).map_or(Dec::ONE, |i| i.contract_size),
+            follower_entered: if counts { self.entered_by(lane.group, buy) } else { Dec::ZERO },
+            sub: lane.sub_bounds,
+            follower: lane.follower_bounds,
         };
-        let mut refusals = Vec::new();
+        let mut refusals = SmallVec::<[Refusal; 4]>::new();
         let left = admit(&open, &mut refusals);
         for r in refusals {
             self.refuse(r);
@@ -251,114 +228,92 @@ impl Engine {
         left
     }
 
-    fn entered_by(&self, ix: &Index, follower: u32, fi: u32, buy: bool) -> Dec {
-        let mine = |l: &&LineState| {
-            l.follower_instrument == fi && ix.subs.get(l.sub as usize).is_some_and(|s| s.follower == follower)
-        };
-        let lines = self.st.lines.iter().filter(mine).map(|l| entered(&l.line, buy));
-        lines.fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
-    }
-
-    fn limit_px(&self, ix: &Index, at: u32, buy: bool, cfg: &SubscriptionConfig) -> Option<Dec> {
-        if cfg.order_type == OrderType::Market {
-            return None;
-        }
-        let ls = self.st.lines.get(at as usize)?;
-        let (_, _, factor) = *ix.subs.get(ls.sub as usize)?.map.get(&ls.instrument)?;
-        let i = ix.cfg.instruments.get(ls.follower_instrument as usize)?;
-        let px = ls.leader_px?.mul(factor, Round::HalfEven)?;
-        let slip = px.mul_div(cfg.max_slippage_bps, Dec::from_int(10_000), Round::HalfEven)?;
-        let raw = if buy { px.checked_add(slip)? } else { px.checked_sub(slip)? };
-        // Never beyond the allowed slippage: a buy limit rounds down, a sell limit up.
-        let ticks = raw.div(i.tick, Round::HalfEven)?.raw();
-        let one = Dec::ONE.raw();
-        let whole = ticks.div_euclid(one);
-        let up = i128::from(!buy && ticks.rem_euclid(one) != 0);
-        whole.checked_add(up)?.checked_mul(i.tick.raw()).map(Dec::from_raw)
+    fn entered_by(&self, group: u32, buy: bool) -> Dec {
+        let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
+        let entries =
+            lines.iter().filter_map(|l| self.st.lines.get(*l as usize)).map(|l| entered(&l.line, buy));
+        entries.fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
 
     /// Makes one order: derived ClOrdID, digest, books. False when the same identity was made before.
-    #[allow(clippy::too_many_arguments)]
     fn make_order<S: Sink>(
         &mut self,
-        ix: &Arc<Index>,
+        ix: &Index,
         at: u32,
-        buy: bool,
-        qty: Dec,
-        reduces: bool,
-        px: Option<Dec>,
-        deadline_ns: i64,
+        lane: &Lane,
+        draft: &Draft,
         _sink: &mut S,
     ) -> bool {
         let Some(ls) = self.st.lines.get(at as usize) else { return false };
         let sub = ls.sub;
         let Some(s) = ix.subs.get(sub as usize) else { return false };
-        let profile = ix.route_profiles.get(s.route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-        let len = profile.map_or(20, |p| p.cl_ord_id.max_len).min(20);
-        let mut id = self.derive(s.hash, at, len);
-        if self.st.ids.contains_key(&id) {
-            if !reduces {
-                self.refuse(Refusal::bare(Code::Duplicate));
-                return false;
-            }
-            for _ in 0..8 {
-                id = self.derive(s.hash, at, len);
-                if !self.st.ids.contains_key(&id) {
-                    break;
-                }
-            }
-        }
         let Ok(o) = u32::try_from(self.st.orders.len()) else { return false };
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&self.st.digest.to_le_bytes());
-        self.buffer.extend_from_slice(&id);
-        self.buffer.push(u8::from(buy));
-        self.buffer.extend_from_slice(&qty.raw().to_le_bytes());
-        self.buffer.extend_from_slice(&px.map_or(i128::MIN, Dec::raw).to_le_bytes());
-        self.st.digest = xxh3_128(&self.buffer);
+        let Some(id) = self.new_id(s.hash, at, lane.id_len, draft.reduces, o) else {
+            self.refuse(Refusal::bare(Code::Duplicate));
+            return false;
+        };
+        self.add_to_digest(&id, draft);
         if S::WANTS_DECISIONS {
-            let signed = if buy { qty } else { Dec::from_raw(qty.raw().saturating_neg()) };
-            self.cause.orders.push((id.clone(), signed));
+            let raw = draft.qty.raw();
+            let signed = Dec::from_raw(if draft.buy { raw } else { raw.saturating_neg() });
+            self.cause.orders.push((id.to_vec(), signed));
         }
-        self.st.ids.insert(id.clone(), o);
-        self.st.orders.push(Order {
-            cl_ord_id: id,
-            sub,
-            line: at,
-            buy,
-            reduces,
-            qty,
-            px,
-            cum: Dec::ZERO,
-            busted: Dec::ZERO,
-            state: State::Held,
-            try_no: 1,
-            deadline_ns,
-            since_ns: self.st.at_ns,
-            order_id: Vec::new(),
-            cancel_id: None,
-            cancels: 0,
-            cancel_after_ns: 0,
-            query_no: 0,
-            incarnation: 0,
-            epoch: 0,
-        });
+        let mut order = Order::new(id, sub, at);
+        (order.buy, order.reduces, order.qty) = (draft.buy, draft.reduces, draft.qty);
+        (order.px, order.deadline_ns, order.since_ns) = (draft.px, draft.deadline_ns, self.st.at_ns);
+        self.st.orders.push(order);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.live.push(o);
-            add_working(&mut ls.line, buy, reduces, qty);
+            add_working(&mut ls.line, draft.buy, draft.reduces, draft.qty);
         }
-        self.pending.push((s.route, o, SendKind::New));
+        self.push(s.route, o, SendKind::New);
         true
     }
 
-    fn derive(&mut self, sub_hash: u64, at: u32, len: usize) -> Vec<u8> {
+    /// Enters a new ClOrdID for order `o`. An open whose identity was made before is a duplicate; a close takes the
+    /// next slice, because it must never be lost.
+    fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool, o: u32) -> Option<ClOrdId> {
+        for _ in 0..8 {
+            let id = self.derive(sub_hash, at, len);
+            if self.st.ids.insert_new(id.key(), o) {
+                return Some(id);
+            }
+            if !reduces && self.known(&id).is_some() {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Running digest over (ClOrdID, side, qty, px).
+    fn add_to_digest(&mut self, id: &ClOrdId, draft: &Draft) {
+        let mut bytes = [0_u8; 16 + CL_ORD_ID_MAX + 1 + 16 + 16];
+        let parts: [&[u8]; 5] = [
+            &self.st.digest.to_le_bytes(),
+            id,
+            &[u8::from(draft.buy)],
+            &draft.qty.raw().to_le_bytes(),
+            &draft.px.map_or(i128::MIN, Dec::raw).to_le_bytes(),
+        ];
+        let mut at = 0_usize;
+        for part in parts {
+            let end = at.saturating_add(part.len());
+            if let Some(place) = bytes.get_mut(at..end) {
+                place.copy_from_slice(part);
+            }
+            at = end;
+        }
+        self.st.digest = xxh3_128(bytes.get(..at).unwrap_or(&[]));
+    }
+
+    fn derive(&mut self, sub_hash: u64, at: u32, len: usize) -> ClOrdId {
         let mut seed = [0_u8; 30];
         seed[..16].copy_from_slice(&self.cause.id.to_le_bytes());
         seed[16..24].copy_from_slice(&sub_hash.to_le_bytes());
         seed[24..28].copy_from_slice(&at.to_le_bytes());
         seed[28..30].copy_from_slice(&self.cause.slices.to_le_bytes());
         self.cause.slices = self.cause.slices.saturating_add(1);
-        cl_ord_id(xxh3_128(&seed), len)
+        ClOrdId::from_hash(xxh3_128(&seed), len)
     }
 
     /// Ends an order that is proven not to be at the broker.
@@ -410,43 +365,89 @@ fn entered(line: &Line, buy: bool) -> Dec {
 }
 
 fn whole_steps(qty: Dec, grid: Grid) -> Dec {
-    let rest = qty.raw().checked_rem(grid.step.raw()).unwrap_or(0);
+    let (_, rest) = div_rem(qty.raw(), grid.step.raw()).unwrap_or((0, 0));
     Dec::from_raw(qty.raw().saturating_sub(rest))
 }
 
-/// Splits a quantity into parts of at most `chunk`, equal within one step.
-fn parts(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Vec<Dec> {
-    if !qty.is_positive() {
-        return Vec::new();
+/// The limit of an opening order: the leader's price and the allowed slippage, on the tick; none for market orders.
+///
+/// # Errors
+/// `no_quote`: a limit was asked for and there is no leader price to set it by. A market order would have no bound.
+fn limit_px(
+    ls: &LineState,
+    lane: &Lane,
+    buy: bool,
+    cfg: &SubscriptionConfig,
+) -> Result<Option<Dec>, Refusal> {
+    if cfg.order_type == OrderType::Market {
+        return Ok(None);
     }
-    let steps_max = chunk.and_then(|c| c.raw().checked_div(grid.step.raw())).map(|s| s.max(1));
-    let steps = qty.raw().checked_div(grid.step.raw()).unwrap_or(0);
-    let n = match steps_max {
-        Some(max) if steps > max => steps.saturating_add(max).saturating_sub(1).checked_div(max).unwrap_or(1),
-        _ => return vec![qty],
+    let limit = || {
+        let px = ls.leader_px?.mul(lane.price_factor, Round::HalfEven)?;
+        let slip = px.mul_div(cfg.max_slippage_bps, Dec::from_int(10_000), Round::HalfEven)?;
+        let raw = if buy { px.checked_add(slip)? } else { px.checked_sub(slip)? };
+        // Never beyond the allowed slippage: a buy limit rounds down, a sell limit up.
+        let ticks = raw.div(lane.tick, if buy { Round::Floor } else { Round::Ceil })?.raw();
+        let whole = mul_div(ticks, 1, Dec::ONE.raw(), if buy { Round::Floor } else { Round::Ceil })?;
+        whole.checked_mul(lane.tick.raw()).map(Dec::from_raw).filter(|px| px.is_positive())
     };
-    let (each, more) = (steps.checked_div(n).unwrap_or(0), steps.checked_rem(n).unwrap_or(0));
-    let rest = qty.raw().saturating_sub(steps.saturating_mul(grid.step.raw()));
-    let count = n.min(PARTS_MAX);
-    let mut out = Vec::new();
-    for k in 0..count {
-        let mut raw = each.saturating_add(i128::from(k < more)).saturating_mul(grid.step.raw());
-        if k.saturating_add(1) == n {
-            raw = raw.saturating_add(rest);
-        }
-        out.push(Dec::from_raw(raw));
-    }
-    out
+    limit().map(Some).ok_or(Refusal::bare(Code::NoQuote))
 }
 
-/// Base32 text of a hash: letters and digits, which every venue accepts.
-fn cl_ord_id(hash: u128, len: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(len);
-    let mut bits = hash;
-    for _ in 0..len {
-        let at = usize::try_from(bits & 31).unwrap_or(0);
-        out.push(BASE32.get(at).copied().unwrap_or(b'A'));
-        bits >>= 5;
+/// What an order is to be, before it has an identity.
+struct Draft {
+    buy: bool,
+    qty: Dec,
+    reduces: bool,
+    px: Option<Dec>,
+    deadline_ns: i64,
+}
+
+/// Splits a quantity into parts of at most `chunk`, equal within one step; nothing for nothing.
+struct Parts {
+    left: i128,
+    each: i128,
+    more: i128,
+    step: Dec,
+    rest: Dec,
+    whole: Option<Dec>,
+}
+
+impl Parts {
+    fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
+        let whole = Parts { left: 1, each: 0, more: 0, step: grid.step, rest: Dec::ZERO, whole: Some(qty) };
+        if !qty.is_positive() {
+            return Parts { left: 0, ..whole };
+        }
+        let Some(max) = chunk.filter(|c| *c < qty) else { return whole };
+        let step = grid.step.raw();
+        let (Some((steps, rest)), Some((max, _))) = (div_rem(qty.raw(), step), div_rem(max.raw(), step))
+        else {
+            return whole;
+        };
+        let max = max.max(1);
+        let n = steps.saturating_add(max).saturating_sub(1).checked_div(max).unwrap_or(1).max(1);
+        let (each, more) = (steps.checked_div(n).unwrap_or(0), steps.checked_rem(n).unwrap_or(0));
+        Parts { left: n.min(PARTS_MAX), each, more, step: grid.step, rest: Dec::from_raw(rest), whole: None }
     }
-    out
+}
+
+impl Iterator for Parts {
+    type Item = Dec;
+
+    fn next(&mut self) -> Option<Dec> {
+        if self.left <= 0 {
+            return None;
+        }
+        self.left = self.left.saturating_sub(1);
+        if let Some(qty) = self.whole {
+            return Some(qty);
+        }
+        let steps = self.each.saturating_add(i128::from(self.more > 0));
+        self.more = self.more.saturating_sub(1);
+        // What is no whole step, a broker's odd part fill, goes with the first part.
+        let raw = steps.saturating_mul(self.step.raw()).saturating_add(self.rest.raw());
+        self.rest = Dec::ZERO;
+        Some(Dec::from_raw(raw))
+    }
 }

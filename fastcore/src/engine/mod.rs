@@ -3,6 +3,7 @@
 mod books;
 mod dispatch;
 mod increase;
+pub mod lanes;
 mod leaders;
 mod lines;
 mod operator;
@@ -42,8 +43,12 @@ pub struct Engine {
     ix: Arc<Index>,
     st: State,
     cause: Cause,
-    /// Messages of this event, in order of decision: route, order, kind.
-    pending: Vec<(u32, u32, SendKind)>,
+    /// Messages of this event by route, in order of decision: order, kind.
+    pending: Vec<Vec<(u32, SendKind)>>,
+    /// Routes that this event concerns, in order of their first message.
+    concerned: Vec<u32>,
+    /// TransactTime(60) of this event's orders, by precision of the route's profile.
+    times: dispatch::Times,
     /// Frames without orders: probes, acknowledgements, greetings.
     frames: Vec<(u32, Vec<u8>)>,
     fields: Vec<Field>,
@@ -68,6 +73,8 @@ impl Engine {
             st: State::default(),
             cause: Cause::default(),
             pending: Vec::new(),
+            concerned: Vec::new(),
+            times: dispatch::Times::default(),
             frames: Vec::new(),
             fields: Vec::new(),
             buffer: Vec::new(),
@@ -82,6 +89,11 @@ impl Engine {
         grow(&mut self.st.leaders, self.ix.cfg.leaders.len());
         grow(&mut self.st.followers, self.ix.cfg.followers.len());
         grow(&mut self.st.routes, self.ix.cfg.routes.len());
+        grow(&mut self.st.groups, self.ix.lanes.groups);
+        grow(&mut self.pending, self.ix.cfg.routes.len());
+        for l in &mut self.st.lines {
+            l.lane = self.ix.lanes.at.get(&(l.sub, l.instrument)).copied().unwrap_or(u32::MAX);
+        }
         for (i, (leader, state)) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders).enumerate() {
             if i < known {
                 continue;

@@ -6,6 +6,7 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::fix::Message;
 use crate::ledger::{abs, reduced};
+use crate::profile::PositionModel;
 use crate::report::{Inbound, Position, Report};
 use std::sync::Arc;
 
@@ -62,6 +63,10 @@ impl Engine {
             return self.note("position of a symbol that is not mapped");
         };
         let profile = ix.leader_profiles.get(l).and_then(|i| ix.cfg.profiles.get(*i as usize));
+        if profile.is_some_and(|p| p.position_model == PositionModel::Hedging) {
+            // Each report is one of several positions: two equal ones are not one that is said twice.
+            return self.note("position of a hedging account");
+        }
         let unit = profile.map_or(Dec::ONE, |p| ix.unit(p, instrument));
         let (long, short) = (p.long.unwrap_or(Dec::ZERO), p.short.unwrap_or(Dec::ZERO));
         let signed = long.checked_sub(short).and_then(|q| q.mul(unit, crate::decimal::Round::HalfEven));
@@ -111,11 +116,11 @@ impl Engine {
         let x = Execution::of_position(leader, instrument, &report, message, held, to, reduce);
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        for (k, sub) in (1_u32..).zip(subs) {
+        for (k, (place, sub)) in (1_u32..).zip(subs.iter().enumerate()) {
             self.cause.refusals.clear();
             self.cause.orders.clear();
             self.cause.slices = 0;
-            let Some(at) = self.line_of(ix, leader, instrument, *sub) else { continue };
+            let Some(at) = self.line_of(ix, leader, instrument, place) else { continue };
             let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
             let (fi, before) = (ls.follower_instrument, ls.line.target);
             ls.line.target = reduced(before, held, reduce);

@@ -6,7 +6,7 @@ use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::link::{self, Frame, Greet, Row, SendKind};
-use crate::order::{Input, State, next};
+use crate::order::{ClOrdId, Input, State, next};
 use crate::profile::{QueryCovers, Recovery};
 use std::sync::Arc;
 
@@ -193,9 +193,9 @@ impl Engine {
     }
 
     fn went_out<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
-        let Some(o) = self.st.ids.get(id).copied() else { return };
+        let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        if order.cl_ord_id != id || order.try_no != try_no || order.state != State::Dispatched {
+        if order.cl_ord_id[..] != *id || order.try_no != try_no || order.state != State::Dispatched {
             return;
         }
         self.set_state(o, Input::OutRow, sink);
@@ -208,9 +208,9 @@ impl Engine {
     }
 
     fn not_sent<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
-        let Some(o) = self.st.ids.get(id).copied() else { return };
+        let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        if order.cl_ord_id != id {
+        if order.cl_ord_id[..] != *id {
             return self.cancel_failed(o, sink);
         }
         if order.try_no == try_no && order.state == State::Dispatched {
@@ -254,6 +254,16 @@ impl Engine {
         self.release(at, sink);
     }
 
+    /// The order of ours behind a ClOrdID(11), its own or its cancel's.
+    pub(super) fn known(&self, id: &[u8]) -> Option<u32> {
+        let id = ClOrdId::from_text(id).filter(|i| !i.is_empty())?;
+        let o = *self.st.ids.get(&id.key())?;
+        let order = self.st.orders.get(o as usize)?;
+        let own = order.cl_ord_id == id || order.cancel_id == Some(id);
+        // Answers to earlier cancels come late as well.
+        (own || (0..order.cancels).any(|n| order.cl_ord_id.of_cancel(n) == id)).then_some(o)
+    }
+
     fn live_of(&self, route: u32) -> Vec<u32> {
         let on = |l: &&super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == route);
         self.st.lines.iter().filter(on).flat_map(|l| l.live.iter().copied()).collect()
@@ -290,7 +300,7 @@ impl Engine {
             self.end_unsent(&ix, o, End::Missed, sink);
             self.work_line(&ix, line, sink);
         } else if self.st.routes.get(at as usize).is_some_and(super::RouteState::ready) {
-            self.pending.push((at, o, SendKind::New));
+            self.push(at, o, SendKind::New);
         } else if deadline != 0 {
             self.st.due.insert((deadline, DUE_HELD, o));
         }
@@ -319,7 +329,7 @@ impl Engine {
             order.query_no = order.query_no.saturating_add(1);
         }
         self.st.due.insert((due, DUE_QUERY, o));
-        self.pending.push((at, o, SendKind::Status));
+        self.push(at, o, SendKind::Status);
     }
 
     /// The broker does not know the order (06): proof only after the settle time, and where its queries cover all.
@@ -399,7 +409,7 @@ impl Engine {
             if let (true, Some(x)) = (open, order) {
                 let again = now.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
                 r.dispatched.push_back((again, o, try_no));
-                if let Ok(frame) = link::encode_probe(&x.cl_ord_id, try_no) {
+                if let Ok(frame) = link::encode_probe(&x.cl_ord_id[..], try_no) {
                     self.frames.push((at, frame));
                 }
             }

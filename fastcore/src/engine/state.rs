@@ -4,10 +4,10 @@ use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, Subscri
 use crate::decimal::{Dec, Round};
 use crate::leader::{LeaderOrder, Seen};
 use crate::ledger::{Grid, Line};
-use crate::order::Order;
 use crate::profile::{Profile, QuantityUnit};
 use crate::refusal::Code;
 use crate::sizing::Values;
+use crate::stores::{Orders, Sharded};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,6 +41,9 @@ pub struct LineState {
     pub instrument: u32,
     /// Follower instrument.
     pub follower_instrument: u32,
+    /// Index of the lane, which the configuration gives.
+    #[serde(skip)]
+    pub lane: u32,
     /// The ledger.
     pub line: Line,
     /// Orders that are not done.
@@ -114,11 +117,12 @@ pub struct State {
     pub followers: Vec<Values>,
     /// Ledger lines.
     pub lines: Vec<LineState>,
+    /// Ledger lines by group: those that share a follower and its instrument.
+    pub groups: Vec<Vec<u32>>,
     /// Orders of ours, all of them.
-    pub orders: Vec<Order>,
-    /// ClOrdID(11), orders and cancels, to order.
-    #[serde(serialize_with = "crate::canonical::map")]
-    pub ids: FxHashMap<Vec<u8>, u32>,
+    pub orders: Orders,
+    /// Hash of a ClOrdID(11), of an order or a cancel, to order.
+    pub ids: Sharded<u64, u32>,
     /// By route index.
     pub routes: Vec<RouteState>,
     /// Reports of follower brokers that are known.
@@ -180,6 +184,8 @@ pub struct Index {
     pub follower_symbols: Vec<BTreeMap<u32, String>>,
     /// Instruments that a follower may not open.
     pub restricted: Vec<BTreeSet<u32>>,
+    /// By subscription and leader instrument, worked out.
+    pub lanes: super::lanes::Lanes,
     /// By subscription.
     pub subs: Vec<SubIndex>,
     /// Subscriptions by leader.
@@ -235,7 +241,8 @@ impl Index {
             }
             subs.push(sub);
         }
-        Ok(Index {
+        let mut ix = Index {
+            lanes: super::lanes::Lanes::default(),
             grids,
             leader_profiles,
             route_profiles,
@@ -244,8 +251,18 @@ impl Index {
             restricted,
             subs,
             subs_of,
-            cfg,
-        })
+            cfg: Config::default(),
+        };
+        ix.cfg.instruments.clone_from(&cfg.instruments);
+        ix.lanes = super::lanes::lanes(&ix, &cfg)?;
+        ix.cfg = cfg;
+        Ok(ix)
+    }
+
+    /// The lane of a ledger line.
+    #[must_use]
+    pub fn lane(&self, line: &LineState) -> Option<&super::lanes::Lane> {
+        self.lanes.list.get(line.lane as usize)
     }
 
     /// Units in one quantity of a profile for an instrument.

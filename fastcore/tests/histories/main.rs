@@ -103,7 +103,7 @@ fn setup() -> impl Strategy<Value = Setup> {
             proptest::sample::select(&SIZINGS[..]),
             proptest::sample::select(names),
             any::<(bool, bool)>(),
-            limit(10),
+            limit(24),
             limit(1),
         )
             .prop_map(move |(sizing, rounding, (reverse, retry), max_order, max_position)| Rule {
@@ -116,13 +116,12 @@ fn setup() -> impl Strategy<Value = Setup> {
                 max_position,
             })
     };
-    (prop_oneof![3 => Just(1_i64), 1 => 2..=5_i64], rule(0), rule(1), prop::option::of(rule(0))).prop_map(
-        |(min, a, b, c)| {
-            let mut rules = vec![a, b];
-            rules.extend(c);
-            Setup { min, rules }
-        },
-    )
+    let lots = prop_oneof![3 => Just((1_i64, 1_i64)), 1 => (1..=4_i64, 1..=3_i64)];
+    (lots, rule(0), rule(1), prop::option::of(rule(0))).prop_map(|((step, lots), a, b, c)| {
+        let mut rules = vec![a, b];
+        rules.extend(c);
+        Setup { step, min: step * lots, rules }
+    })
 }
 
 fn pick(n: u8, len: usize) -> Option<usize> {
@@ -390,7 +389,7 @@ fn held(sizing: &'static str, rounding: &'static str, parts: &[i64], rest: i64) 
         max_order: None,
         max_position: None,
     };
-    let mut w = World::new(Setup { min: 1, rules: vec![rule(0), rule(1)] });
+    let mut w = World::new(Setup { step: 1, min: 1, rules: vec![rule(0), rule(1)] });
     let at = w.clock();
     let o = w.leaders.order(0, true, parts.iter().sum::<i64>() + rest, &at);
     for part in parts {

@@ -24,9 +24,12 @@ pub struct Rule {
     pub max_position: Option<i64>,
 }
 
-/// Everything that does not change during a history. Lot step 1, contract size 1: units are lots.
+/// Everything that does not change during a history. Contract size 1: units are lots.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// Lot step: a broker may fill less than one.
+    pub step: i64,
+    /// Minimum lot.
     pub min: i64,
     pub rules: Vec<Rule>,
 }
@@ -44,10 +47,11 @@ impl Setup {
             .collect();
         format!(
             r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all"}}],
-            "instruments":[{{"name":"X","contract_size":"1","lot_step":"1","min_lot":"{}","tick":"0.01","currency":"USD"}}],
+            "instruments":[{{"name":"X","contract_size":"1","lot_step":"{}","min_lot":"{}","tick":"0.01","currency":"USD"}}],
             "leaders":[{}],"routes":[{{"name":"r","session":"R","profile":"p"}}],
             "followers":[{{"name":"f","route":"r","account":"F","symbols":{{"X":"X"}},"currency":"USD"}}],
             "subscriptions":[{}]}}"#,
+            self.step,
             self.min,
             leaders.join(","),
             subs.join(",")

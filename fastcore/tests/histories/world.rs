@@ -136,7 +136,7 @@ impl World {
             self.to_route.push_back(frame);
         }
         for l in &self.engine.state().lines {
-            let (line, target) = (&l.line, Dec::from_raw(l.line.target));
+            let (line, target) = (&l.line, Dec::from_raw(self.units(l.line.target)));
             let works = (
                 line.working_buy,
                 line.working_sell,
@@ -154,6 +154,11 @@ impl World {
             }
         }
         self.check(kind, &reduces_only);
+    }
+
+    /// A target in raw units; one quantum is 10⁻¹⁸ of a step.
+    fn units(&self, target: i128) -> i128 {
+        target * i128::from(self.setup.step)
     }
 
     /// Leader positions as the engine knows them.
@@ -194,16 +199,19 @@ impl World {
             if line.filled.is_zero() && line.target == 0 && l.live.is_empty() {
                 (b.lo, b.hi) = (0, 0);
             }
+            let step = i128::from(self.setup.step) * Dec::ONE.raw();
             let slack = match rule.rounding {
-                "nearest" => Dec::ONE.raw() / 2,
+                "nearest" => step / 2,
                 "min_lot_if_nonzero" => i128::from(self.setup.min) * Dec::ONE.raw(),
-                _ => Dec::ONE.raw() / 1_000_000,
+                _ => step / 1_000_000,
             };
-            // A broker's bust moves what is held without us.
+            // A broker's bust moves what is held without us; what is told out of order after it, counts late.
             let of_line = |o: &&fastcore::order::Order| st.lines[o.line as usize].sub == l.sub;
-            let slack = slack + st.orders.iter().filter(of_line).map(|o| o.busted.raw().abs()).sum::<i128>();
-            b.lo = b.lo.min(line.target);
-            b.hi = b.hi.max(line.target);
+            let busted = st.orders.iter().filter(of_line).filter(|o| !o.busted.is_zero());
+            let slack = slack + busted.map(|o| o.qty.raw()).sum::<i128>();
+            let target = line.target * i128::from(self.setup.step);
+            b.lo = b.lo.min(target);
+            b.hi = b.hi.max(target);
             let filled = line.filled.raw();
             assert!(
                 filled >= b.lo - slack && filled <= b.hi + slack,
@@ -431,9 +439,10 @@ impl World {
             let (line, p) = (&l.line, positions[self.setup.rules[l.sub as usize].leader]);
             assert!(line.quiet() && l.live.is_empty(), "orders are left: {line:?}");
             assert!(p != 0 || line.filled.is_zero(), "leader flat, follower holds {}", line.filled);
-            let off = (line.filled.raw() - line.target).abs();
-            let bound = i128::from(self.setup.min.max(1)) * Dec::ONE.raw();
-            assert!(off < bound, "filled {} is off its target {}", line.filled, Dec::from_raw(line.target));
+            let target = self.units(line.target);
+            let bound = i128::from(self.setup.min) * Dec::ONE.raw();
+            let off = (line.filled.raw() - target).abs();
+            assert!(off < bound, "filled {} is off its target {}", line.filled, Dec::from_raw(target));
             held += line.filled.raw();
         }
         assert_eq!(held, i128::from(self.broker.position()) * Dec::ONE.raw(), "the broker's books differ");

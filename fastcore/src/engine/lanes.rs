@@ -1,0 +1,171 @@
+//! What the configuration says about one subscription and leader instrument, worked out once: the hot path looks
+//! nothing up by name and writes orders from a template.
+
+use super::Index;
+use crate::config::{Config, ConfigError, LimitSet, OrderType, Sizing};
+use crate::decimal::{Dec, Round};
+use crate::ledger::Grid;
+use crate::order::{CL_ORD_ID_MAX, ClOrdId, Order};
+use crate::outbound::{self, Template};
+use crate::refusal::Refusal;
+use crate::risk::Bounds;
+use crate::sizing::{Inputs, Rule, Values, rule};
+use rustc_hash::FxHashMap;
+
+/// One subscription and leader instrument.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// Follower instrument.
+    pub follower_instrument: u32,
+    /// Follower units per leader unit, before sizing.
+    pub qty_factor: Dec,
+    /// Follower price per leader price.
+    pub price_factor: Dec,
+    /// Lot grid of the follower instrument.
+    pub grid: Grid,
+    /// Units in one lot at the follower's venue.
+    pub contract: Dec,
+    /// Smallest change of price.
+    pub tick: Dec,
+    /// Bounds of the subscription, units.
+    pub sub_bounds: Bounds,
+    /// Bounds of the follower, units.
+    pub follower_bounds: Bounds,
+    /// Largest order that both bounds and the venue allow: closes are split by it.
+    pub close_max: Option<Dec>,
+    /// Largest order that the venue takes, units.
+    pub venue_max: Option<Dec>,
+    /// The follower may not open it.
+    pub restricted: bool,
+    /// The rule, where it follows from the configuration alone.
+    pub constant: Option<Result<Rule, Refusal>>,
+    /// Lines that share the follower and its instrument.
+    pub group: u32,
+    /// Length of ClOrdID(11).
+    pub id_len: usize,
+    /// An opening order; none where the account or symbol cannot stand in a FIX field.
+    pub open: Option<Template>,
+    /// A closing order.
+    pub close: Option<Template>,
+}
+
+/// Every lane, and where it is found.
+#[derive(Clone, Debug, Default)]
+pub struct Lanes {
+    /// In the order of subscriptions and their leader instruments.
+    pub list: Vec<Lane>,
+    /// (subscription, leader instrument) → lane.
+    pub at: FxHashMap<(u32, u32), u32>,
+    /// Number of groups.
+    pub groups: usize,
+}
+
+fn units(lots: Option<Dec>, contract: Dec) -> Option<Dec> {
+    lots?.mul(contract, Round::Down)
+}
+
+fn bounds(set: &LimitSet, contract: Dec) -> Bounds {
+    Bounds {
+        max_order_qty: units(set.max_order_qty_lots, contract),
+        max_position: units(set.max_position_lots, contract),
+        on_breach: set.on_breach,
+    }
+}
+
+/// The smallest bound that there is.
+fn smallest<const N: usize>(of: [Option<Dec>; N]) -> Option<Dec> {
+    of.into_iter().flatten().min()
+}
+
+/// Works out every lane. `ix` holds everything but the lanes.
+///
+/// # Errors
+/// `ConfigError` when a name is missing, which `Index::new` has found before.
+pub fn lanes(ix: &Index, cfg: &Config) -> Result<Lanes, ConfigError> {
+    let mut out = Lanes::default();
+    let mut groups: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+    for (n, s) in ix.subs.iter().enumerate() {
+        let sub = u32::try_from(n).unwrap_or(u32::MAX);
+        for (leader_instrument, (fi, qty_factor, price_factor)) in &s.map {
+            let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+            let group = *groups.entry((s.follower, *fi)).or_insert(next);
+            let lane = lane(ix, cfg, n, *leader_instrument, *fi, (*qty_factor, *price_factor), group);
+            let lane = lane.ok_or_else(|| ConfigError(format!("subscription {n}: a name is missing")))?;
+            let at = u32::try_from(out.list.len()).unwrap_or(u32::MAX);
+            out.at.insert((sub, *leader_instrument), at);
+            out.list.push(lane);
+        }
+    }
+    out.groups = groups.len();
+    Ok(out)
+}
+
+fn lane(
+    ix: &Index,
+    cfg: &Config,
+    sub: usize,
+    li: u32,
+    fi: u32,
+    factors: (Dec, Dec),
+    group: u32,
+) -> Option<Lane> {
+    let (s, c) = (ix.subs.get(sub)?, cfg.subscriptions.get(sub)?);
+    let follower = cfg.followers.get(s.follower as usize)?;
+    let (instrument, leader_instrument) =
+        (cfg.instruments.get(fi as usize)?, cfg.instruments.get(li as usize)?);
+    let grid = *ix.grids.get(fi as usize)?;
+    let contract = instrument.contract_size;
+    let of_sub = bounds(&c.limits.of(&instrument.name), contract);
+    let of_follower = bounds(&follower.limits.of(&instrument.name), contract);
+    let venue_max = units(instrument.max_lot, contract);
+    let profile = cfg.profiles.get(*ix.route_profiles.get(s.route as usize)? as usize)?;
+    let route = outbound::Route {
+        profile,
+        account: follower.account.as_deref().filter(|_| profile.account_on_order),
+        symbol: ix.follower_symbols.get(s.follower as usize)?.get(&fi).map_or("", String::as_str),
+        unit: ix.unit(profile, fi),
+    };
+    let limit = c.order_type == OrderType::Limit;
+    let inputs = Inputs {
+        qty_factor: factors.0,
+        leader_contract: leader_instrument.contract_size,
+        follower_contract: contract,
+        leader: Values::default(),
+        follower: Values::default(),
+        account_fx: None,
+        leader_unit_value: None,
+        follower_unit_value: None,
+        max_ratio: c.max_ratio,
+        oldest_ns: 0,
+    };
+    let constant = matches!(
+        c.sizing,
+        Sizing::Multiplier { .. } | Sizing::Percent { .. } | Sizing::LotsMultiplier { .. }
+    );
+    Some(Lane {
+        follower_instrument: fi,
+        qty_factor: factors.0,
+        price_factor: factors.1,
+        grid,
+        contract,
+        tick: instrument.tick,
+        sub_bounds: of_sub,
+        follower_bounds: of_follower,
+        close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
+        venue_max,
+        restricted: ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi)),
+        constant: constant.then(|| rule(&c.sizing, &inputs)),
+        group,
+        id_len: profile.cl_ord_id.max_len.min(CL_ORD_ID_MAX),
+        open: template(sub, &route, limit, false),
+        close: template(sub, &route, false, true),
+    })
+}
+
+/// A template is cut from an order that `outbound` wrote: there is one place that knows what an order looks like.
+fn template(sub: usize, route: &outbound::Route<'_>, limit: bool, reduces: bool) -> Option<Template> {
+    let mut order = Order::new(ClOrdId::from_hash(0, CL_ORD_ID_MAX), u32::try_from(sub).ok()?, 0);
+    (order.reduces, order.qty) = (reduces, Dec::ONE);
+    order.px = limit.then_some(Dec::ONE);
+    Template::of(&order, route)
+}

@@ -1,0 +1,215 @@
+//! Containers that grow without a pause: a doubling table or list would stop a leader's fill for milliseconds.
+
+use crate::order::Order;
+use rustc_hash::FxHashMap;
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::hash::Hash;
+
+/// Tables that a sharded one consists of: one grows at a time, and is a 64th of the whole.
+const SHARDS: usize = 64;
+/// Orders in one chunk.
+const CHUNK: usize = 1_024;
+
+/// A key that says which shard it belongs to, evenly.
+pub trait Spread {
+    /// Any number that is spread over its whole range.
+    fn spread(&self) -> usize;
+}
+
+impl Spread for u128 {
+    fn spread(&self) -> usize {
+        usize::try_from(self >> 100).unwrap_or(0)
+    }
+}
+
+impl Spread for u64 {
+    fn spread(&self) -> usize {
+        usize::try_from(self >> 40).unwrap_or(0)
+    }
+}
+
+/// A hash map in many small tables. Its bytes in a snapshot are sorted: the same content gives the same bytes.
+#[derive(Clone, Debug)]
+pub struct Sharded<K, V>(Vec<FxHashMap<K, V>>);
+
+impl<K, V> Default for Sharded<K, V> {
+    fn default() -> Self {
+        Self((0..SHARDS).map(|_| FxHashMap::default()).collect())
+    }
+}
+
+impl<K: Spread + Hash + Eq + Copy, V> Sharded<K, V> {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key.spread() & (SHARDS - 1))?.get(key)
+    }
+
+    /// The value of a key, to change.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key.spread() & (SHARDS - 1))?.get_mut(key)
+    }
+
+    /// Enters a value when the key is new. False: it was there, and its value stays.
+    pub fn insert_new(&mut self, key: K, value: V) -> bool {
+        let Some(shard) = self.0.get_mut(key.spread() & (SHARDS - 1)) else { return false };
+        match shard.entry(key) {
+            std::collections::hash_map::Entry::Occupied(_) => false,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(value);
+                true
+            }
+        }
+    }
+}
+
+impl<K: Serialize + Ord + Copy, V: Serialize> Serialize for Sharded<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entries: Vec<(&K, &V)> = self.0.iter().flatten().collect();
+        entries.sort_unstable_by_key(|(k, _)| **k);
+        let mut out = serializer.serialize_seq(Some(entries.len()))?;
+        for entry in entries {
+            out.serialize_element(&entry)?;
+        }
+        out.end()
+    }
+}
+
+impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned> Deserialize<'de>
+    for Sharded<K, V>
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut out = Self::default();
+        for (k, v) in Vec::<(K, V)>::deserialize(deserializer)? {
+            out.insert_new(k, v);
+        }
+        Ok(out)
+    }
+}
+
+/// Orders by number, in chunks: an order never moves.
+#[derive(Clone, Debug, Default)]
+pub struct Orders(Vec<Vec<Order>>);
+
+impl Orders {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let full = self.0.len().saturating_sub(1).saturating_mul(CHUNK);
+        self.0.last().map_or(0, |last| full.saturating_add(last.len()))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// An order.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&Order> {
+        self.0.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    /// An order, to change.
+    pub fn get_mut(&mut self, at: usize) -> Option<&mut Order> {
+        self.0.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, order: Order) {
+        match self.0.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(order),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(order);
+                self.0.push(chunk);
+            }
+        }
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> + Clone {
+        self.0.iter().flatten()
+    }
+}
+
+impl std::ops::Index<usize> for Orders {
+    type Output = Order;
+    fn index(&self, at: usize) -> &Order {
+        // For tests, where a missing order is a failed test; the engine uses `get`.
+        self.get(at).unwrap_or_else(|| unreachable!("order {at} of {}", self.len()))
+    }
+}
+
+impl<'a> IntoIterator for &'a Orders {
+    type Item = &'a Order;
+    type IntoIter = std::iter::Flatten<std::slice::Iter<'a, Vec<Order>>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().flatten()
+    }
+}
+
+impl Serialize for Orders {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_seq(Some(self.len()))?;
+        for order in self {
+            out.serialize_element(order)?;
+        }
+        out.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Orders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut out = Self::default();
+        for order in Vec::<Order>::deserialize(deserializer)? {
+            out.push(order);
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::order::ClOrdId;
+
+    /// Entries come back from bytes, and the same content gives the same bytes whatever order it came in.
+    #[test]
+    fn a_sharded_map_has_one_form_in_bytes() {
+        let (mut a, mut b) = (Sharded::<u128, u32>::default(), Sharded::<u128, u32>::default());
+        let keys: Vec<u128> =
+            (0..1_000_u128).map(|n| xxhash_rust::xxh3::xxh3_128(&n.to_le_bytes())).collect();
+        for (n, k) in (0_u32..).zip(&keys) {
+            assert!(a.insert_new(*k, n));
+            assert!(!a.insert_new(*k, 7));
+        }
+        for (n, k) in (0_u32..).zip(&keys).collect::<Vec<_>>().into_iter().rev() {
+            b.insert_new(*k, n);
+        }
+        let bytes = postcard::to_stdvec(&a).unwrap();
+        assert_eq!(bytes, postcard::to_stdvec(&b).unwrap());
+        let back: Sharded<u128, u32> = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(back.get(keys.get(500).unwrap()), Some(&500));
+    }
+
+    /// Orders keep their numbers over chunk borders and through bytes.
+    #[test]
+    fn orders_keep_their_numbers() {
+        let mut orders = Orders::default();
+        for n in 0..2_500_u32 {
+            assert_eq!(orders.len(), n as usize);
+            orders.push(Order::new(ClOrdId::from_hash(u128::from(n), 20), n, 0));
+        }
+        let back: Orders = postcard::from_bytes(&postcard::to_stdvec(&orders).unwrap()).unwrap();
+        for n in [0, 1_023, 1_024, 2_499] {
+            assert_eq!(back.get(n).unwrap(), orders.get(n).unwrap());
+            assert_eq!(back.get(n).unwrap().sub as usize, n);
+        }
+        assert!(back.get(2_500).is_none());
+    }
+}
