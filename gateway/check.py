@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, localcontext
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from gateway.config import examine
 from gateway.config_core import effective_limits, full_symbol_map, limit_of, max_ratio
@@ -29,6 +31,9 @@ from gateway.errors import ExitCode, Problem
 
 FILTERED = "filtered: not opened"
 """Rows with this note stay out of the printed table: another subscription's rule shows there."""
+
+TABLE_COLUMNS = 140
+"""A terminal narrower than this would break words and numbers of the table apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,20 +179,58 @@ def _print(
         text = f"{path}: {errors} error(s), {warnings} warning(s). Nothing was started."
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         return
-    table = Table(title=f"{config.gateway.deployment}: who copies whom", show_lines=False)
-    # A narrow terminal folds words instead of hiding numbers: this table is read before money moves.
-    for heading in ("leader", "follower", "route / account", "instrument", "rule", "size", "limits", "note"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        if FILTERED in row.note:
-            continue
-        place = f"{row.route} / {row.account}"
-        table.add_row(
-            row.leader, row.follower, place, row.instrument, row.rule, row.one_lot, row.limits, row.note
-        )
-    console.print(table)
+    shown = _merged([row for row in rows if FILTERED not in row.note])
+    title = f"{config.gateway.deployment}: who copies whom"
+    if console.width >= TABLE_COLUMNS:
+        _print_table(console, title, shown)
+    else:
+        _print_lines(console, title, shown)
     summary = (
         f"{path}: no errors, {warnings} warning(s). {len(config.leaders)} leader(s), {len(config.followers)} "
         f"follower(s), {len(config.routes)} route(s), {len(config.subscriptions)} subscription(s)."
     )
     console.print(summary, markup=False, highlight=False, soft_wrap=True)
+
+
+def _merged(rows: list[Row]) -> list[Row]:
+    """Rows that differ in their instrument only become one: a desk reads rules, not repetitions."""
+    merged: list[Row] = []
+    for row in rows:
+        last = merged[-1] if merged else None
+        if last is not None and replace(row, instrument="") == replace(last, instrument=""):
+            merged[-1] = replace(last, instrument=f"{last.instrument}, {row.instrument}")
+        else:
+            merged.append(row)
+    return merged
+
+
+def _print_table(console: Console, title: str, rows: list[Row]) -> None:
+    table = Table(title=title, show_lines=False)
+    # Words are folded rather than numbers hidden: this table is read before money moves.
+    for heading in ("leader", "follower", "route / account", "instruments", "rule", "size", "limits", "note"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        place = f"{row.route} / {row.account}"
+        table.add_row(
+            row.leader, row.follower, place, row.instrument, row.rule, row.one_lot, row.limits, row.note
+        )
+    console.print(table)
+
+
+def _print_lines(console: Console, title: str, rows: list[Row]) -> None:
+    """The same for a terminal too narrow for eight columns: what belongs together on lines of its own."""
+    console.print(title, style="bold", markup=False, highlight=False)
+    before = ""
+    for row in rows:
+        who = f"{row.leader} → {row.follower}   (route {row.route}, account {row.account})"
+        if who != before:
+            console.print(f"\n{who}", markup=False, highlight=False)
+        before = who
+        for text in (
+            f"{row.instrument}: {row.rule}",
+            f"  {row.one_lot}",
+            f"  limits: {row.limits}",
+            *([f"  note: {row.note}"] if row.note else []),
+        ):
+            console.print(Padding(Text(text), (0, 0, 0, 2)))
+    console.print()

@@ -16,6 +16,11 @@ from gateway.errors import EnvironmentProblem, ExitCode, OperatingError
 app = typer.Typer(
     name="copygate",
     help="Copy-trading FIX gateway: a leader's fill becomes the followers' orders.",
+    epilog=(
+        "Begin with: copygate demo. Then: copygate init DIR, copygate check FILE, copygate run FILE. "
+        "Exit codes: 0 done, 1 bad result, 2 usage or configuration, 3 environment, 70 internal, "
+        "128 + n stopped by signal n."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -102,6 +107,12 @@ def run(
 def status(config: ConfigFile, as_json: AsJson = False) -> None:
     """Show positions, targets, orders, refusals and routes of a running deployment."""
     raise typer.Exit(int(_part("gateway.control").status(config, as_json)))
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def ctl(context: typer.Context) -> None:
+    """Tell a running gateway: status, kill, arm, account, bust-resume. See `copygate ctl --help`."""
+    _pass_on("gateway.control_cli", "copygate ctl", context.args)
 
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 import types
@@ -27,6 +26,7 @@ from gateway.config_model import (
 from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
 from gateway.config_types import NAME_PATTERN
 from gateway.errors import OperatingError, Problem, Severity, shown
+from gateway.hints import CHOICE_CUTOFF, did_you_mean, nearest
 from gateway.toml_lines import Key, LineIndex, dotted
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
@@ -199,6 +199,10 @@ def _validated(draft: Draft, path: tuple[Key, ...], model: type[M], raw: object)
         return None
 
 
+_FIELD_OF = {"max_ratio": "max_ratio", "retry": "on_reject"}
+"""Rules between keys of one section, by the type of their error: the key that the report names."""
+
+
 def _translate(
     draft: Draft, prefix: tuple[Key, ...], model: type[BaseModel], raw: object, details: ErrorDetails
 ) -> None:
@@ -216,14 +220,19 @@ def _translate(
         modes = str(context.get("expected_tags", "")) or "one of the sizing modes"
         value = str(context.get("tag", "nothing"))
         path = (*path, "mode") if path[-1] != "mode" else path
-        draft.report(
-            path, "unknown sizing mode", value=value, bound=modes, hint=did_you_mean(value, _words(modes))
-        )
+        hint = nearest(value, _words(modes), CHOICE_CUTOFF)
+        draft.report(path, "unknown sizing mode", value=value, bound=f"one of {modes}", hint=hint)
     elif kind == "literal_error":
         expected = str(context.get("expected", ""))
         value = details["input"]
-        hint = did_you_mean(str(value), _words(expected))
+        # The bound lists the choices already: the hint is the nearest one, or what they mean.
+        hint = nearest(str(value), _words(expected), CHOICE_CUTOFF) or _meaning(model, details["loc"])
         draft.report(path, "not one of the choices", value=value, bound=expected, hint=hint)
+    elif kind in _FIELD_OF:
+        # A rule between keys says which of them is to be written or changed.
+        field = (_FIELD_OF[kind],)
+        hint = f"It means: {_meaning(model, field)}"
+        draft.report((*path, *field), _message(details), hint=hint)
     else:
         meaning = _meaning(model, details["loc"])
         found = None if isinstance(details["input"], dict | list) else details["input"]
@@ -242,6 +251,12 @@ def _message(details: ErrorDetails) -> str:
         "model_type": "must be a section",
         "model_attributes_type": "must be a section",
         "dict_type": "must be a section",
+        "int_type": "not a whole number",
+        "int_parsing": "not a whole number",
+        "int_from_float": "not a whole number",
+        "string_type": "must be text in quotes",
+        "bool_type": "must be true or false",
+        "bool_parsing": "must be true or false",
     }
     return plain.get(details["type"], message[:1].lower() + message[1:])
 
@@ -302,17 +317,6 @@ def _meaning(model: type[BaseModel], loc: tuple[Key, ...]) -> str:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text)
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """A hint that names the nearest choice, or lists them when there are few."""
-    known = list(dict.fromkeys(choices))
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    if not known:
-        return ""
-    return f"Known: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}."
 
 
 def _profiles(draft: Draft) -> None:

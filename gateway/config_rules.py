@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from gateway.config_model import SubscriptionConfig
-from gateway.config_read import Draft, did_you_mean
+from gateway.config_read import Draft
 from gateway.config_rules_lots import (
     all_limits,
     lots,
@@ -24,6 +24,7 @@ from gateway.config_rules_wire import (
     socket_paths,
     versions,
 )
+from gateway.hints import did_you_mean
 from gateway.toml_lines import Key
 
 Edges = dict[str, list[tuple[str, int]]]

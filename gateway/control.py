@@ -14,7 +14,7 @@ import structlog
 import zmq
 
 from gateway import clock
-from gateway.config import GatewayConfig, load
+from gateway.config import GatewayConfig
 from gateway.errors import EnvironmentProblem, ExitCode
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ REQUEST_BYTES_MAX = 65_536
 ANSWER_MS = 3_000
 """A core that does not answer for this long is down or stuck."""
 OWNER_ONLY = 0o600
+NO_CORE = "Is `copygate run` running? Without a core no route opens anything; orders at brokers stay there."
 
 log = structlog.get_logger("control")
 
 
-def address_of(config: GatewayConfig) -> str:
-    """The control socket of a deployment."""
-    return f"ipc://{config.state_dir / 'run' / 'control'}.ipc"
+def socket_of(state_dir: Path) -> Path:
+    """The control socket of a deployment: a file in its state folder."""
+    return state_dir / "run" / "control.ipc"
 
 
 class ControlSocket:
@@ -42,9 +43,9 @@ class ControlSocket:
         self.socket: Any = self._context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.MAXMSGSIZE, REQUEST_BYTES_MAX)
-        path = Path(address_of(config).removeprefix("ipc://"))
+        path = socket_of(config.state_dir)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.socket.bind(address_of(config))
+        self.socket.bind(f"ipc://{path}")
         path.chmod(OWNER_ONLY)
 
     def answer(self) -> int:
@@ -79,17 +80,25 @@ class ControlSocket:
 
 
 def ask(config: GatewayConfig, command: dict[str, Any]) -> dict[str, Any]:
-    """Sends one command to a running core and gives its answer.
+    """Sends one command to a running core and gives its answer. Raises as `ask_at`."""
+    return ask_at(config.state_dir, command)
+
+
+def ask_at(state_dir: Path, command: dict[str, Any]) -> dict[str, Any]:
+    """The same by state folder: a gateway must be stoppable while its configuration file is being changed.
 
     Raises `EnvironmentProblem` when no core answers.
     """
+    place = socket_of(state_dir)
+    if not place.exists():
+        raise EnvironmentProblem("no core runs for this deployment", path=str(place), hint=NO_CORE)
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(address_of(config))
+        socket.connect(f"ipc://{place}")
         socket.send_json({"who": getpass.getuser(), **command})
         if not socket.poll(ANSWER_MS):
             raise EnvironmentProblem(
-                "the core does not answer", path=address_of(config), hint="Is `copygate run` running?"
+                "the core does not answer", path=str(place), value=f"nothing in {ANSWER_MS} ms", hint=NO_CORE
             )
         answer = socket.recv_json()
     return answer if isinstance(answer, dict) else {"answer": answer}
@@ -97,6 +106,7 @@ def ask(config: GatewayConfig, command: dict[str, Any]) -> dict[str, Any]:
 
 def status(path: Path, as_json: bool = False) -> int:
     """Prints the state of a running deployment."""
-    answer = ask(load(path), {"cmd": "status"})
-    print(json.dumps(answer, indent=None if as_json else 2))
+    from gateway.control_cli import Desk, show_status
+
+    show_status(Desk(path), as_json)
     return int(ExitCode.OK)

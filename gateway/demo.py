@@ -11,21 +11,25 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 
 from gateway import control, demo_config, demo_result, demo_view
+from gateway.app import SUPERVISOR
+from gateway.audit import stats as audit_stats
 from gateway.config import load
 from gateway.demo_config import LEADER_ACCOUNT, DemoDeployment
 from gateway.demo_result import Ledger
+from gateway.demo_watch import Watch
 from gateway.errors import EnvironmentProblem, ExitCode
 from gateway.sim.actors import LeaderTicker, MarketTicker, demo_accounts
-from gateway.sim.book import REJECTED, Book
+from gateway.sim.book import Book
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession, Ticker
 from gateway.sim.market import DEMO_INSTRUMENTS, Market
@@ -36,6 +40,8 @@ LOGON_S, FLAT_S, QUIET_S, STOP_S = 30, 15, 30, 10
 CALM_S = 2
 """Quiet means: nothing moved at any broker for this long."""
 TRADE_MS = 200
+LOTS_MAX = 1
+"""Largest order of the leader, lots: small enough that the followers' lots fit their column."""
 LEADER_MOODS = Behaviour(partial_per_10k=3000)
 BROKER_MOODS = Behaviour(partial_per_10k=2000, reject_per_10k=100, expire_per_10k=300)
 
@@ -64,28 +70,68 @@ class Counterparties:
 
 
 def main(followers: int, sessions: int, seconds: float, seed: int, json_output: bool) -> int:
-    """Runs the demo; 0 when the brokers' books and the ledger agree, 1 when they do not."""
+    """Runs the demo; 0 when the brokers' books and the ledger agree, 1 when they do not.
+
+    Ctrl-C and SIGTERM end it early; then nothing is proven, and the code is 128 and the signal's number.
+    """
     console = Console(stderr=json_output)
     # Kept after the run: `copygate audit` reads it.
     folder = Path(tempfile.mkdtemp(prefix="copygate-demo-"))
     deployment = demo_config.plan(folder, followers, sessions)
     demo_config.write(deployment)
-    with ExitStack() as stack:
-        parties = start_counterparties(deployment, seed)
-        stack.callback(parties.stop)
-        gateway = start_gateway(deployment)
-        stack.callback(stop_gateway, gateway)
-        run_trading(deployment, parties, gateway, seconds, None if json_output else console)
-        ledger = ask_ledger(deployment)
-        stop_gateway(gateway)
-        leader = parties.leader.broker.book
-        books = [server.broker.book for server in parties.brokers]
-        verdict = demo_result.judge(leader, books, ledger, _lot_steps())
-        result = demo_result.summary(leader, books, ledger, verdict, deployment.state)
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with ExitStack() as stack:
+            parties = start_counterparties(deployment, seed)
+            stack.callback(parties.stop)
+            gateway = start_gateway(deployment)
+            stack.callback(stop_gateway, gateway)
+            run_trading(deployment, parties, gateway, seconds, None if json_output else console)
+            ledger = ask_ledger(deployment)
+            stop_gateway(gateway)
+            leader = parties.leader.broker.book
+            books = [server.broker.book for server in parties.brokers]
+            return conclude(deployment, leader, books, ledger, json_output)
+    except Interrupted as interrupted:
+        console.print(f"Stopped by {interrupted.name}. Nothing was compared.", style="yellow")
+        console.print("Gateway, leader and brokers are down; no process is left.")
+        console.print(f"Files: {folder}", soft_wrap=True)
+        return interrupted.exit_code
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Interrupted(BaseException):
+    """Somebody asked us to stop. No ordinary error: nothing on the way may take it for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.name = signal.Signals(number).name
+        self.exit_code = 128 + number
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    # A second Ctrl-C would cut the clean-up short and leave processes.
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_IGN)
+    raise Interrupted(number)
+
+
+def conclude(
+    deployment: DemoDeployment, leader: Book, books: list[Book], ledger: Ledger, json_output: bool
+) -> int:
+    """Compares, says what came out, and gives the exit code."""
+    verdict = demo_result.judge(leader, books, ledger, _lot_steps())
+    result = demo_result.summary(
+        leader, books, ledger, verdict, audit_stats.collect(deployment.state / "audit")
+    )
     if json_output:
         sys.stdout.write(json.dumps(result) + "\n")
     else:
-        console.print(demo_view.closing(result, verdict, str(folder)))
+        # Nothing of a summary may be cut because the output goes into a file.
+        console = Console(width=None if sys.stdout.isatty() else 100)
+        console.print(demo_view.closing(result, verdict, str(deployment.folder)))
     return int(ExitCode.OK if verdict.good else ExitCode.BAD_RESULT)
 
 
@@ -93,7 +139,10 @@ def start_counterparties(deployment: DemoDeployment, seed: int) -> Counterpartie
     """One broker per session, each with its own seed, all on the same generated market."""
     leader = Broker(seed, demo_accounts([LEADER_ACCOUNT]), LEADER_MOODS)
     trader = LeaderTicker(
-        LeaderScenario(seed, DEMO_INSTRUMENTS), leader.book.accounts[LEADER_ACCOUNT], "LEADER", TRADE_MS
+        LeaderScenario(seed, DEMO_INSTRUMENTS, LOTS_MAX),
+        leader.book.accounts[LEADER_ACCOUNT],
+        "LEADER",
+        TRADE_MS,
     )
     parties = Counterparties(_server(deployment, "LEADER", leader, seed, [trader]), trader)
     for index, name in enumerate(deployment.brokers, 1):
@@ -121,15 +170,20 @@ def start_gateway(deployment: DemoDeployment) -> subprocess.Popen[bytes]:
             [sys.executable, "-m", "gateway", "run", str(deployment.config)],
             stdout=log,
             stderr=subprocess.STDOUT,
+            # Ctrl-C is ours alone: we stop the gateway in order. However we end, it ends with us.
             start_new_session=True,
+            env={**os.environ, SUPERVISOR: str(os.getpid())},
         )
+
+
+_load = cache(load)
 
 
 def ask_ledger(deployment: DemoDeployment) -> Ledger:
     """The core's status; unknown when it does not answer, which the comparison then reports."""
-    accounts = {f.name: f.account for f in deployment.followers}
     try:
-        return demo_result.ledger_of(control.ask(load(deployment.config), {"cmd": "status"}), accounts)
+        answer = control.ask(_load(deployment.config), {"cmd": "status"})
+        return demo_result.ledger_of(answer, deployment.accounts)
     except EnvironmentProblem:
         return Ledger()
 
@@ -137,6 +191,10 @@ def ask_ledger(deployment: DemoDeployment) -> Ledger:
 def stop_gateway(gateway: subprocess.Popen[bytes]) -> None:
     """SIGTERM, and SIGKILL for the whole group when that is not enough. Safe to call twice."""
     if gateway.poll() is not None:
+        if gateway.returncode:
+            # It died: its children end by themselves, but not before we say that we are done.
+            with suppress(ProcessLookupError):
+                os.killpg(gateway.pid, signal.SIGKILL)
         return
     gateway.terminate()
     try:
@@ -155,19 +213,48 @@ def run_trading(
 ) -> None:
     """Logon, trading, going flat, waiting for quiet; the view follows along."""
     with ExitStack() as stack:
-        live = stack.enter_context(Live(console=console, refresh_per_second=4)) if console else None
+        show = _shower(deployment, parties, console, stack)
 
         def wait(phase: str, done: Callable[[], bool], patience_s: float) -> bool:
-            return _wait(deployment, parties, gateway, live, phase, done, patience_s)
+            return _wait(deployment, parties, gateway, partial(show, phase), done, patience_s)
 
         if not wait("waiting for logons", parties.all_logged_on, LOGON_S):
             missing = sorted(n for s in parties.servers for n in set(s.sessions) - s.logged_on)
             raise _problem(deployment, f"sessions did not log on within {LOGON_S} s", ", ".join(missing))
         parties.leader.call(parties.trader.begin)
-        wait("trading", lambda: False, seconds)
+        wait(f"trading for {seconds:g} s", lambda: False, seconds)
         parties.leader.call(parties.trader.finish)
         wait("leader goes flat", lambda: parties.trader.flat, FLAT_S)
         wait("waiting for quiet", Quiet(parties), QUIET_S)
+
+
+def _shower(
+    deployment: DemoDeployment, parties: Counterparties, console: Console | None, stack: ExitStack
+) -> Callable[[str], None]:
+    """What is called with the phase at each look: a full screen, lines for a pipe, or nothing."""
+    if console is None:
+        return lambda _phase: None
+    if not console.is_terminal:
+        last: list[str] = []
+
+        def say(phase: str) -> None:
+            if last[-1:] != [phase]:
+                last.append(phase)
+                console.print(f"demo: {phase}", soft_wrap=True)
+                # Whoever reads the pipe wants to know now.
+                console.file.flush()
+
+        return say
+    live = stack.enter_context(Live(console=console, screen=True, auto_refresh=False))
+    watch = Watch(parties.leader, parties.brokers, deployment.state / "audit")
+
+    def draw(phase: str) -> None:
+        # Nobody answers before the core has its sessions, and asking would cost the view its pace.
+        ledger = ask_ledger(deployment) if parties.all_logged_on() else Ledger()
+        height = console.size.height
+        live.update(demo_view.screen(deployment, watch.look(), ledger, phase, height), refresh=True)
+
+    return draw
 
 
 class Quiet:
@@ -191,12 +278,16 @@ def _activity(book: Book) -> tuple[int, int]:
     return len(book.orders) + len(book.executions), sum(o.live for o in book.orders.values())
 
 
+def take_snapshot(parties: Counterparties) -> demo_view.Snapshot:
+    """What the books say now, without the audit log."""
+    return Watch(parties.leader, parties.brokers, Path()).look()
+
+
 def _wait(
     deployment: DemoDeployment,
     parties: Counterparties,
     gateway: subprocess.Popen[bytes],
-    live: Live | None,
-    phase: str,
+    show: Callable[[], None],
     done: Callable[[], bool],
     patience_s: float,
 ) -> bool:
@@ -211,36 +302,9 @@ def _wait(
         for server in parties.servers:
             if server.failure:
                 raise _problem(deployment, "a simulator stopped", server.failure)
-        if live is not None:
-            # Nobody answers before the core has its sessions, and asking would cost the view its pace.
-            ledger = ask_ledger(deployment) if parties.all_logged_on() else Ledger()
-            live.update(demo_view.screen(deployment, take_snapshot(parties), ledger, phase))
+        show()
         pause.wait(0.25)
     return done()
-
-
-def take_snapshot(parties: Counterparties) -> demo_view.Snapshot:
-    """Copies what the view shows; each book is read on its own model's thread."""
-    snapshot = demo_view.Snapshot()
-
-    def read_leader() -> None:
-        book = parties.leader.broker.book
-        snapshot.leader_positions = dict(book.accounts[LEADER_ACCOUNT].positions)
-        snapshot.leader_executions = len(book.executions)
-        newest = list(book.executions.values())[-demo_view.FILLS_SHOWN :]
-        snapshot.leader_fills = [(e.symbol, e.side, e.qty, e.px) for e in newest]
-
-    def read_broker(book: Book) -> None:
-        snapshot.orders += len(book.orders)
-        snapshot.fills += len(book.executions)
-        snapshot.rejects += sum(o.state == REJECTED for o in book.orders.values())
-        snapshot.live_orders += sum(o.live for o in book.orders.values())
-        snapshot.positions |= demo_result.broker_positions([book])
-
-    parties.leader.call(read_leader)
-    for server in parties.brokers:
-        server.call(lambda s=server: read_broker(s.broker.book))  # type: ignore[misc]
-    return snapshot
 
 
 def _problem(deployment: DemoDeployment, what: str, value: str) -> EnvironmentProblem:

@@ -1,4 +1,4 @@
-"""The demo's deployment: any number of followers over any number of sessions, every sizing mode in turn."""
+"""The demo's deployment: any number of followers over any number of sessions, every sizing mode among six."""
 
 from __future__ import annotations
 
@@ -10,28 +10,77 @@ from gateway.sim.market import DEMO_INSTRUMENTS
 from gateway.sim.text import number
 
 LEADER_ACCOUNT = "LEADER"
-SIZINGS = (
-    ('{ mode = "multiplier", k = "0.5" }', ""),
-    ('{ mode = "percent", percent = 30 }', 'rounding = "nearest"'),
-    ('{ mode = "equity", k = 1 }', "max_ratio = 10"),
-    ('{ mode = "fixed", lots = "0.1" }', 'rounding = "hold"'),
-    ('{ mode = "balance", k = 1 }', 'max_ratio = 10\nrounding = "min_lot_if_nonzero"'),
-    ('{ mode = "percent_equity", percent = 10 }', "max_ratio = 10\nreverse = true"),
-    ('{ mode = "lots_multiplier", k = "1.5" }', ""),
-    ('{ mode = "free_margin", k = 1 }', "max_ratio = 10"),
-    ('{ mode = "notional", k = "0.25" }', "max_ratio = 20"),
+GOLD, CURRENCIES = ("XAUUSD",), ("EURUSD", "GBPUSD", "AUDUSD")
+
+
+@dataclass(frozen=True)
+class DemoRule:
+    """One subscription: how it is sized, and for which instruments. No instruments: all of them."""
+
+    sizing: str
+    options: str = ""
+    name: str = ""
+    instruments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DemoShape:
+    """What one follower does. `label` fits the view's column; `account` is TOML of the follower."""
+
+    label: str
+    rules: tuple[DemoRule, ...]
+    account: str = ""
+
+
+SHAPES = (
+    DemoShape("multiplier x0.5", (DemoRule('{ mode = "multiplier", k = "0.5" }'),)),
+    DemoShape(
+        "percent, equity x0.5",
+        (
+            DemoRule('{ mode = "percent", percent = 30 }', 'rounding = "nearest"', "gold", GOLD),
+            DemoRule('{ mode = "equity", k = "0.5" }', "max_ratio = 10", "currencies", CURRENCIES),
+        ),
+    ),
+    DemoShape(
+        "notional, lots x1.5",
+        (
+            DemoRule('{ mode = "notional", k = "0.25" }', "max_ratio = 20", "gold", GOLD),
+            DemoRule('{ mode = "lots_multiplier", k = "1.5" }', "", "currencies", CURRENCIES),
+        ),
+    ),
+    DemoShape("fixed 0.1 lots", (DemoRule('{ mode = "fixed", lots = "0.1" }', 'rounding = "hold"'),)),
+    # It may not open gold: refusals with the code `restricted`.
+    DemoShape(
+        "balance, free_margin",
+        (
+            DemoRule(
+                '{ mode = "balance", k = "0.5" }',
+                'max_ratio = 10\nrounding = "min_lot_if_nonzero"',
+                "main",
+                ("EURUSD", "GBPUSD", *GOLD),
+            ),
+            DemoRule('{ mode = "free_margin", k = "0.5" }', "max_ratio = 10", "aussie", ("AUDUSD",)),
+        ),
+        'restricted = ["XAUUSD"]',
+    ),
+    # A bound that the second order of a series meets: refusals with the code `max_position`.
+    DemoShape(
+        "reverse percent_equity",
+        (DemoRule('{ mode = "percent_equity", percent = 10 }', "max_ratio = 10\nreverse = true"),),
+        'limits = { max_position_lots = "0.08", on_breach = "refuse" }',
+    ),
 )
+"""Followers take them in turn."""
 
 
 @dataclass(frozen=True)
 class DemoFollower:
-    """One follower: its account at the broker of `session`, and how it is sized."""
+    """One follower: its account at the broker of `session`, and what it does."""
 
     name: str
     account: str
     session: str
-    sizing: str
-    options: str
+    shape: DemoShape
 
 
 @dataclass(frozen=True)
@@ -58,12 +107,17 @@ class DemoDeployment:
         """Names of the followers' sessions."""
         return [name for name in self.ports if name != "LEADER"]
 
+    @property
+    def accounts(self) -> dict[str, str]:
+        """Follower name to account."""
+        return {follower.name: follower.account for follower in self.followers}
+
 
 def plan(folder: Path, followers: int, sessions: int) -> DemoDeployment:
     """Spreads followers over sessions. A session without a follower would be idle, so there is none."""
     names = [f"R{n}" for n in range(1, min(sessions, followers) + 1)]
     made = tuple(
-        DemoFollower(f"f{n + 1}", f"F{n + 1}", names[n % len(names)], *SIZINGS[n % len(SIZINGS)])
+        DemoFollower(f"f{n + 1}", f"F{n + 1}", names[n % len(names)], SHAPES[n % len(SHAPES)])
         for n in range(followers)
     )
     return DemoDeployment(folder, made, {name: free_port() for name in ("LEADER", *names)})
@@ -92,15 +146,31 @@ def render(deployment: DemoDeployment) -> str:
         'currency = "USD"\nassume_flat = true'
     )
     parts += [f'[routes.{name.lower()}]\nsession = "{name}"' for name in deployment.brokers]
-    for follower in deployment.followers:
-        parts.append(
-            f'[followers.{follower.name}]\nroute = "{follower.session.lower()}"\n'
-            f'account = "{follower.account}"\ncurrency = "USD"'
-        )
-    for follower in deployment.followers:
-        who = f'[[subscriptions]]\nfollower = "{follower.name}"\nleader = "alpha"'
-        parts.append(f"{who}\nsizing = {follower.sizing}\n{follower.options}".rstrip())
+    parts += [_follower(follower) for follower in deployment.followers]
+    parts += [
+        _subscription(follower, rule) for follower in deployment.followers for rule in follower.shape.rules
+    ]
     return "\n\n".join(parts) + "\n"
+
+
+def _follower(follower: DemoFollower) -> str:
+    return (
+        f'[followers.{follower.name}]\nroute = "{follower.session.lower()}"\n'
+        f'account = "{follower.account}"\ncurrency = "USD"\n{follower.shape.account}'
+    ).rstrip()
+
+
+def _subscription(follower: DemoFollower, rule: DemoRule) -> str:
+    lines = ["[[subscriptions]]"]
+    if rule.name:
+        lines.append(f'name = "{follower.name}-{rule.name}"')
+    lines += [f'follower = "{follower.name}"', 'leader = "alpha"', f"sizing = {rule.sizing}"]
+    if rule.options:
+        lines.append(rule.options)
+    if rule.instruments:
+        named = ", ".join(f'"{name}"' for name in rule.instruments)
+        lines.append(f"filters = {{ instruments = [{named}] }}")
+    return "\n".join(lines)
 
 
 def write(deployment: DemoDeployment) -> None:

@@ -4,19 +4,21 @@ The ledger is the core's own status, asked over its control socket. Used from it
 
     leader_executions, follower_fills, journal_rows: counts
     subscriptions: [{name, follower, instrument, target, filled, working}]   decimals as text, units
-    refusals: {code: count}     latency_us, latency_stages_us: percentiles
+    refusals: {code: count}     latency_us, latency_stages_us: percentiles of the core, for the live view
+
+Latencies at the end come from the audit log: there every order has its own times.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+from gateway.audit.stats import PERCENTILES, Stats
 from gateway.sim.book import Book
+from gateway.sim.text import number
 
 ZERO = Decimal(0)
 Positions = dict[tuple[str, str], Decimal]
@@ -64,9 +66,24 @@ def broker_positions(books: Iterable[Book]) -> Positions:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One line of the comparison: what was counted or held, in the brokers' books and in the ledger."""
+
+    what: str
+    broker: str
+    ledger: str
+
+    @property
+    def equal(self) -> bool:
+        """Whether the two agree."""
+        return self.broker == self.ledger
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The comparison. `reasons` say in words what is wrong; empty is good."""
 
+    compared: tuple[Compared, ...]
     lost: int
     duplicated: int
     off_target: tuple[str, ...]
@@ -85,32 +102,40 @@ def judge(leader: Book, brokers: list[Book], ledger: Ledger, steps: dict[str, De
     fills = _fills(brokers)
     if not ledger.known:
         reasons.append("the gateway left no status: nothing is proven")
-        return Verdict(executions, 0, (), tuple(reasons))
+        return Verdict((), executions, 0, (), tuple(reasons))
+    compared: list[Compared] = []
     lost = doubled = 0
     for what, ours, theirs in (
         ("leader executions", ledger.count("leader_executions"), executions),
         ("follower fills", ledger.count("follower_fills"), fills),
     ):
+        compared.append(Compared(what, str(theirs), str(ours)))
         if ours != theirs:
             reasons.append(f"{what}: the brokers' books hold {theirs}, the ledger {ours}")
         lost += max(theirs - ours, 0)
         doubled += max(ours - theirs, 0)
     repeats = sum(book.duplicate_requests for book in brokers)
+    compared.append(Compared("orders received twice", str(repeats), "0"))
     if repeats:
         reasons.append(f"{repeats} ClOrdIDs were sent twice")
     held = broker_positions(brokers)
     off: set[str] = set()
+    equal = 0
     leader_flat = not broker_positions([leader])
     for key in sorted(held.keys() | ledger.filled.keys() | ledger.targets.keys()):
         broker, booked, target = (p.get(key, ZERO) for p in (held, ledger.filled, ledger.targets))
+        equal += broker == booked
         if broker != booked:
             lost += 1
+            compared.append(Compared(f"{key[0]} {key[1]}, units", number(broker), number(booked)))
             reasons.append(f"{key[0]} {key[1]}: the broker holds {broker}, the ledger {booked}")
         room = ZERO if leader_flat else steps.get(key[1], ZERO)
         if abs(broker - target) > room or (leader_flat and broker):
             off.add(key[0])
             reasons.append(f"{key[0]} {key[1]}: the broker holds {broker}, the target is {target}")
-    return Verdict(lost, doubled + repeats, tuple(sorted(off)), tuple(reasons))
+    positions = len(held.keys() | ledger.filled.keys() | ledger.targets.keys())
+    compared.append(Compared("positions that agree", str(positions), str(equal)))
+    return Verdict(tuple(compared), lost, doubled + repeats, tuple(sorted(off)), tuple(reasons))
 
 
 def _fills(books: Iterable[Book]) -> int:
@@ -118,9 +143,14 @@ def _fills(books: Iterable[Book]) -> int:
 
 
 def summary(
-    leader: Book, brokers: list[Book], ledger: Ledger, verdict: Verdict, state: Path
+    leader: Book, brokers: list[Book], ledger: Ledger, verdict: Verdict, audit: Stats
 ) -> dict[str, Any]:
-    """The closing figures, with the keys that scripts rely on."""
+    """The closing figures, with the keys that scripts rely on.
+
+    `latency_us` is from the leader's report to the follower's order at its route, for every order.
+    """
+    latency = audit.latency_us
+    zero = dict.fromkeys(("count", *(name for name, _ in PERCENTILES), "max"), 0)
     return {
         "leader_executions": _fills([leader]),
         "orders_sent": sum(len(book.orders) for book in brokers),
@@ -130,23 +160,8 @@ def summary(
         "duplicated": verdict.duplicated,
         "off_target_followers": len(verdict.off_target),
         "journal_rows": ledger.count("journal_rows"),
-        "audit_entries": audit_entries(state),
-        "latency_us": ledger.raw.get("latency_us", {}),
-        "latency_stages_us": ledger.raw.get("latency_stages_us", {}),
+        "audit_entries": audit.entries,
+        "latency_us": latency.get("received_to_sent", zero),
+        "latency_stages_us": {name: found for name, found in latency.items() if name != "received_to_sent"},
         "reasons": list(verdict.reasons),
     }
-
-
-def audit_entries(state: Path) -> int:
-    """Entries in the audit databases, read only.
-
-    A file that is just being made has no table yet and counts 0.
-    """
-    total = 0
-    for path in sorted((state / "audit").glob("audit-*.db")):
-        try:
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-                total += int(database.execute("select count(*) from entry").fetchone()[0])
-        except sqlite3.OperationalError:
-            continue
-    return total

@@ -56,7 +56,7 @@ pub struct Outcome<'a> {
     pub cum_qty: Dec,
     /// Price of the fill, where there was one.
     pub px: Option<Dec>,
-    /// When the route saw it.
+    /// When the route wrote it down; the journal row's time where no route did.
     pub at_ns: i64,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +20,18 @@ from gateway.audit.places import Places, places
 from gateway.audit.store import day_files
 from gateway.errors import OperatingError, UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Read the audit log: export it, follow one execution, count.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Read the audit log: export it, follow one execution, count.",
+)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
 StateOption = Annotated[Path | None, typer.Option("--state", help="The state folder, instead of --config.")]
 DAY = timedelta(days=1)
+PIPE_COLUMNS = 160
+WIDE_COLUMNS = 120
+"""From here on a trace has room for ClOrdIDs."""
 
 
 @app.command()
@@ -51,7 +59,14 @@ def export(
 
 @app.command()
 def trace(
-    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of the leader's fill.")],
+    exec_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[EXECID]",
+            help="ExecID(17) of the leader's fill. Not set: the newest.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigOption = None,
     state: StateOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every follower, however many.")] = False,
@@ -59,15 +74,18 @@ def trace(
     """Follow one execution of a leader to every follower's fill."""
     with _errors():
         folder = _folder(config, state)
-        found = tracing.find(folder, exec_id)
+        exec_id = exec_id or tracing.newest(folder)
+        found = tracing.find(folder, exec_id) if exec_id else []
         if not found:
             raise UsageError(
-                "no decision has this ExecID", path="EXECID", value=exec_id,
+                "no decision has this ExecID" if exec_id else "no leader execution was decided on yet",
+                path="EXECID", value=exec_id,
                 hint=counting.lag_line(counting.read_status(folder)).capitalize() + ".",
             )  # fmt: skip
-        console = Console()
+        console = _console()
         for one in found:
-            console.print(tracing.render(one, len(one.steps) if every else tracing.LINES_MAX))
+            shown = len(one.steps) if every else tracing.LINES_MAX
+            console.print(tracing.render(one, shown, console.width >= WIDE_COLUMNS))
 
 
 @app.command()
@@ -82,7 +100,12 @@ def stats(
         if as_json:
             sys.stdout.write(found.as_json() + "\n")
         else:
-            Console().print(counting.render(found))
+            _console().print(counting.render(found))
+
+
+def _console() -> Console:
+    """Into a file or a pipe nothing needs to be folded."""
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS)
 
 
 def _folder(config: Path | None, state: Path | None) -> Path:

@@ -20,8 +20,16 @@ from gateway.errors import ExitCode, OperatingError
 FORM = "copygate-audit/1"
 """Written in the genesis entry. Added to, never renamed: a reader decides by it what it can check."""
 
-PLACES: Mapping[str, tuple[str, ...]] = {"decision": ("pseudonym", "rule_hash"), "outcome": ("pseudonym",)}
-"""Fields that later steps fill in. They are null from the start, so that filling them is not a new form."""
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "genesis": ("origin", "key", "_sd_alg"),
+    "decision": ("pseudonym", "rule_hash", "conversion", "stages", "_sd"),
+    "outcome": ("pseudonym", "stages", "_sd"),
+}
+"""Fields that later steps fill in. They are null from the start, so that filling them is not a new form.
+
+`_sd` and `_sd_alg` are RFC 9901's names: salted digests of the fields that are private. A leaf hash has no
+place in its own entry; it stands in the table `tile`, the signed root in `checkpoint`.
+"""
 
 ENTRY_BYTES_MAX = 65_535
 """The length in front of an entry in a bundle is a uint16 (tlog-tiles)."""
@@ -140,7 +148,7 @@ def _fitted(whole: dict[str, Any]) -> bytes:
 
 def genesis(first: Entry) -> Entry:
     """The entry in front of all others. Its time is that of the first row: the same on every replay."""
-    fields: dict[str, Any] = {"form": FORM, "origin": None, "key": None}
+    fields: dict[str, Any] = {"form": FORM}
     if first.at_ns is not None:
         fields["at_ns"] = str(first.at_ns)
     return build(first.journal, "genesis", fields)

@@ -10,13 +10,18 @@ from typing import IO, Any
 
 from gateway.audit.entry import canonical, whole_number
 from gateway.audit.store import read_entries
-from gateway.audit.tables import DECISION_TEXTS, STAGES
+from gateway.audit.tables import DECISION_TEXTS, ORDER_STAGES, STAGES, in_units
 
 FORMATS = ("jsonl", "csv")
 
+TIMES = (*STAGES, *ORDER_STAGES)
+
+UNITS = {"target_before_units": "target_before", "target_after_units": "target_after"}
+"""Columns for people, computed: an entry has targets in parts of a step."""
+
 COLUMNS = (
-    "entry", "journal", "kind", "at_ns", *DECISION_TEXTS, "k", "n", *STAGES, "orders", "cl_ord_id", "state",
-    "qty", "cum_qty", "px", "more",
+    "entry", "journal", "kind", "at_ns", *DECISION_TEXTS, "step", *UNITS, "k", "n", *STAGES, "orders",
+    "cl_ord_id", "state", "qty", "cum_qty", "px", *ORDER_STAGES, "more",
 )  # fmt: skip
 """Columns of the table. `more` holds, as JSON, every field that has no column: nothing is left out."""
 
@@ -60,14 +65,17 @@ def csv_row(number: int, fields: dict[str, Any]) -> dict[str, str]:
     row = {"entry": str(number)}
     stages = rest.get("stages")
     if isinstance(stages, dict):
-        known = {name: stages[name] for name in STAGES if isinstance(stages.get(name), str)}
+        known = {name: stages[name] for name in TIMES if isinstance(stages.get(name), str)}
         row.update(known)
         rest["stages"] = {name: value for name, value in stages.items() if name not in known}
         if not rest["stages"]:
             del rest["stages"]
+    for name, source in UNITS.items():
+        if isinstance(rest.get(source), str):
+            row[name] = in_units(rest[source], rest.get("step"))
     for name in COLUMNS[1:-1]:
         value = rest.get(name)
-        if name not in rest or value is None or name in STAGES:
+        if name not in rest or value is None or name in TIMES:
             continue
         row[name] = value if isinstance(value, str) else canonical(value).decode()
         del rest[name]

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.audit.store import day_files, open_reader
+from gateway.audit.trace import note
 
 PERCENTILES = (("p50", 5000), ("p90", 9000), ("p99", 9900), ("p99_9", 9990))
 """Names and ranks in 1/10,000."""
@@ -24,7 +25,17 @@ ROW_STAGES = (
     ("decide", "journaled_ns", "decided_ns"),
     ("queue", "decided_ns", "queued_ns"),
 )
-"""Stages of one journal row. Every decision of the row has the same times, so each row counts once."""
+"""Stages of a journal row: name, from, to. Its decisions share these times, so each row counts once."""
+
+
+SERIES = (
+    ("send", "queued_ns", "sent_ns"),
+    ("acknowledge", "sent_ns", "acknowledged_ns"),
+    ("fill", "acknowledged_ns", "filled_ns"),
+    ("received_to_sent", "received_ns", "sent_ns"),
+    ("received_to_filled", "received_ns", "filled_ns"),
+)
+"""Stages of one order; the last two are sums, from the leader's report on."""
 
 
 @dataclass(slots=True)
@@ -123,20 +134,16 @@ def _order_stages(
     for cl_ord_id, received_ns, queued_ns in db.execute(query):
         queued.setdefault(cl_ord_id, (received_ns, queued_ns))
     at: dict[str, dict[str, int]] = {}
-    for cl_ord_id, state, at_ns in db.execute("SELECT cl_ord_id, state, at_ns FROM outcome ORDER BY id"):
-        last[cl_ord_id] = state
-        if at_ns is not None and cl_ord_id in queued:
-            at.setdefault(cl_ord_id, {}).setdefault(state, at_ns)
-    for cl_ord_id, states in at.items():
+    for row in db.execute("SELECT * FROM outcome ORDER BY id"):
+        last[row["cl_ord_id"]] = row["state"]
+        if row["cl_ord_id"] in queued:
+            note(at.setdefault(row["cl_ord_id"], {}), row)
+    for cl_ord_id, found in at.items():
         received_ns, queued_ns = queued[cl_ord_id]
-        if "out" in states and queued_ns:
-            _series(times, "send").append(max(0, states["out"] - queued_ns))
-        if "out" in states and received_ns:
-            _series(times, "received_to_sent").append(max(0, states["out"] - received_ns))
-        if "out" in states and "acknowledged" in states:
-            _series(times, "acknowledge").append(max(0, states["acknowledged"] - states["out"]))
-        if "filled" in states and received_ns:
-            _series(times, "received_to_filled").append(max(0, states["filled"] - received_ns))
+        times_of = {"received_ns": received_ns, "queued_ns": queued_ns, **found}
+        for stage, start, end in SERIES:
+            if times_of.get(start) and times_of.get(end):
+                _series(times, stage).append(max(0, times_of[end] - times_of[start]))
 
 
 def _series(times: dict[str, array[int]], stage: str) -> array[int]:

@@ -6,7 +6,6 @@ It holds nothing that the journal does not have. Killed anywhere, it goes on fro
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sqlite3
@@ -17,18 +16,23 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from gateway.audit.entry import Entry, EntryError, from_replay
 from gateway.audit.places import Places, places
 from gateway.audit.store import COMMIT_ENTRIES, Store, StoreError
 from gateway.errors import ExitCode
 
-log = logging.getLogger("copygate.audit")
+log = structlog.get_logger("audit")
 
 IDLE_S = 0.05
 """Pause when the journal has nothing new. An observer sees a decision this much later at most."""
 
 STATUS_S = 1.0
 """Longest age of status.json while the process lives."""
+
+STOP_S = 2.0
+"""How long a stop waits for the end of the journal. What comes later, the next start writes."""
 
 FIRST_ROW_S = 5.0
 """How long a journal may be there without being readable, when none of it was read yet."""
@@ -119,8 +123,12 @@ def write_status(folder: Path, values: dict[str, str | int]) -> None:
 
 
 def follow(tail: Tail, store: Store, stop: threading.Event, now_ns: Callable[[], int] = time.time_ns) -> None:
-    """Runs passes until `stop` is set. Ends behind the last row that was there when it was told to stop."""
+    """Runs passes until `stop` is set, then to the end of the journal.
+
+    A core that stops at the same time writes its last stage times at its end: they are waited for, briefly.
+    """
     written = 0.0
+    deadline: float | None = None
     while True:
         stopping = stop.is_set()
         moved = tail.pass_once()
@@ -129,7 +137,10 @@ def follow(tail: Tail, store: Store, stop: threading.Event, now_ns: Callable[[],
             written = time.monotonic()
         if not moved:
             if stopping:
-                break
+                deadline = deadline or time.monotonic() + STOP_S
+                if tail.check_head() <= store.journal or time.monotonic() > deadline:
+                    break
+                time.sleep(IDLE_S)
             stop.wait(IDLE_S)
     write_status(store.folder, status(store, tail.check_head(), now_ns(), "stopped"))
 
@@ -143,7 +154,7 @@ def main(config_path: Path) -> int:
     try:
         store = Store(where.audit)
     except (StoreError, OSError) as error:
-        log.error("audit: %s", error)
+        log.error("audit.no_folder", error=str(error))
         return ExitCode.ENVIRONMENT
     with store:
         return _run(where, store, stop)
@@ -157,7 +168,7 @@ def _run(where: Places, store: Store, stop: threading.Event) -> int:
         replay = _open_replay(where, store, stop)
         if replay is None:
             return ExitCode.OK
-        log.info("audit: from journal row %d, observers: %s", store.journal, where.observers or "off")
+        log.info("audit.started", after_row=store.journal, observers=where.observers or "off")
         with Publisher(where.observers) if where.observers else nullcontext() as publisher:
             tail = Tail(replay, store, publisher.publish if publisher else _nobody)
             tail.check_head()
@@ -200,9 +211,9 @@ def _open_replay(where: Places, store: Store, stop: threading.Event) -> Replay |
 
 def _failed(store: Store, code: int, error: BaseException) -> int:
     """Logs and leaves the reason in status.json, where `audit stats` shows it."""
-    log.error("audit: stopped at journal row %d: %s", store.journal, error)
+    log.error("audit.failed", row=store.journal, error=str(error))
     try:
         write_status(store.folder, status(store, store.journal, time.time_ns(), "failed", str(error)))
     except OSError as second:
-        log.error("audit: status.json cannot be written either: %s", second)
+        log.error("audit.no_status", error=str(second))
     return code

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,14 +15,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gateway.audit.entry import NS_PER_S
 from gateway.audit.store import day_files, open_reader
-from gateway.audit.tables import STAGES
+from gateway.audit.tables import ORDER_STAGES, STAGES
 
 LINES_MAX = 40
 """Followers shown one by one; beyond it those that need a look come first and the rest are counted."""
 
 ENDED = frozenset({"filled", "canceled", "rejected", "missed", "expired"})
 """Order states after which nothing more is expected."""
+
+ORDER_TIMES = ORDER_STAGES[:3]
+"""Sent, acknowledged, filled."""
+
+SHOWN_PLACES = 2
+"""Decimal places of targets and ratios on the screen."""
 
 Row = dict[str, str | int | None]
 
@@ -37,7 +45,7 @@ class Child:
     cum_qty: str = "0"
     px: str = ""
     times: dict[str, int] = field(default_factory=dict)
-    """First time in ns of each state."""
+    """Stage name → ns, from the outcomes."""
 
 
 @dataclass(slots=True)
@@ -85,6 +93,17 @@ def find(folder: Path, exec_id: str) -> list[Trace]:
     return [traces[journal] for journal in sorted(traces)]
 
 
+def newest(folder: Path) -> str | None:
+    """ExecID(17) of the newest execution that was decided on; None when there is none."""
+    query = "SELECT exec_id FROM decision WHERE exec_id <> '' ORDER BY id DESC LIMIT 1"
+    for path in reversed(day_files(folder)):
+        with closing(open_reader(path)) as db:
+            row = db.execute(query).fetchone()
+        if row is not None:
+            return str(row["exec_id"])
+    return None
+
+
 def _decisions(db: sqlite3.Connection, exec_id: str) -> list[Step]:
     steps: list[Step] = []
     for row in db.execute("SELECT * FROM decision WHERE exec_id = ? ORDER BY id", (exec_id,)):
@@ -102,11 +121,22 @@ def _outcomes(db: sqlite3.Connection, children: dict[str, list[Child]]) -> None:
                 child.state = row["state"] or child.state
                 child.cum_qty = row["cum_qty"] or child.cum_qty
                 child.px = row["px"] or child.px
-                child.times.setdefault(row["state"] or "", row["at_ns"] or 0)
+                note(child.times, row)
 
 
-def render(trace: Trace, lines_max: int = LINES_MAX) -> RenderableType:
-    """The screen for one execution."""
+def note(times: dict[str, int], row: sqlite3.Row) -> None:
+    """First sent, first word of the broker, last fill."""
+    if row["sent_ns"] is not None:
+        times.setdefault("sent_ns", row["sent_ns"])
+    heard = row["acknowledged_ns"] if row["acknowledged_ns"] is not None else row["filled_ns"]
+    if heard is not None:
+        times.setdefault("acknowledged_ns", heard)
+    if row["filled_ns"] is not None:
+        times["filled_ns"] = row["filled_ns"]
+
+
+def render(trace: Trace, lines_max: int = LINES_MAX, wide: bool = False) -> RenderableType:
+    """The screen for one execution. A wide one has the ClOrdIDs."""
     first = trace.steps[0].row
     steps = sorted(trace.steps, key=lambda step: (step.settled, step.row["k"] or 0))
     if len(steps) <= lines_max:
@@ -115,67 +145,109 @@ def render(trace: Trace, lines_max: int = LINES_MAX) -> RenderableType:
         hidden = len(steps) - lines_max
         steps = steps[:lines_max]
     head = Text.assemble(
-        (f"{first['leader']} ", "bold"), f"{first['side']} {first['leader_qty']} {first['instrument']}  ",
-        f"ExecID {first['exec_id']}  OrderID {first['order_id']}  journal row {trace.journal}",
-    )  # fmt: skip
-    parts: list[RenderableType] = [head, Text(_stage_line(first), style="dim"), _table(steps)]
+        (f"{first['leader']}: {first['side']} {first['leader_qty']} {first['instrument']}", "bold"),
+        f"   ExecID {first['exec_id']}   OrderID {first['order_id']}   journal row {trace.journal}",
+    )
+    parts: list[RenderableType] = [head, Text(_stage_line(first)), Text(), _table(steps, wide)]
+    parts += [Text(f"  {line}", style="red") for line in _refusals(steps)]
+    parts.append(
+        Text("+ is µs after the stage before, from queued on; total is µs from received", style="dim")
+    )
     if hidden:
         parts.append(Text(f"… and {hidden} more; --all shows every line", style="dim"))
-    parts.append(Text(summary(trace), style="green" if trace.complete else "bold red"))
+    parts += [Text(), Text(summary(trace), style="green" if trace.complete else "bold red")]
     return Group(*parts)
 
 
-def _table(steps: Iterable[Step]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("k/n", "follower", "rule", "target", "decision", "order", "state", "filled", "at px"):
+def _table(steps: Iterable[Step], wide: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
+    for name in ("follower", "rule", "target, units", "order", "filled", *(("ClOrdID",) if wide else ())):
         table.add_column(name, overflow="fold")
-    for name in ("sent", "acked", "filled"):
-        table.add_column(f"{name} ms", justify="right", no_wrap=True)
+    for name in ("+sent", "+acked", "+filled", "total"):
+        table.add_column(name, justify="right", no_wrap=True)
     for step in steps:
         row = step.row
-        start = [
-            f"{row['k']}/{row['n']}", str(row["follower"] or row["subscription"]),
-            f"{row['mode'] or ''} x{row['ratio']}" if row["ratio"] else str(row["mode"] or ""),
-            f"{row['target_before']} → {row['target_after']}", _decision(row),
-        ]  # fmt: skip
+        start = [str(row["follower"] or row["subscription"]), _rule(row), _targets(row)]
         if not step.children:
-            table.add_row(*start)
+            said = f"[red]{row['result']}[/]" if row["result"] == "refused" else str(row["result"])
+            table.add_row(*start, f"{said} {row['code'] or ''}".strip())
         for i, child in enumerate(step.children):
-            table.add_row(*(start if i == 0 else [""] * len(start)), *_child(child, _received(row)))
+            table.add_row(*(start if i == 0 else [""] * 3), *_child(child, row, wide))
     return table
 
 
-def _child(child: Child, received_ns: int | None) -> list[str]:
+def _rule(row: Row) -> str:
+    ratio = f" x{_short(str(row['ratio']))}" if row["ratio"] else ""
+    return f"{row['mode'] or ''}{ratio}"
+
+
+def _targets(row: Row) -> str:
+    return f"{_short(str(row['target_before']))} → {_short(str(row['target_after']))}"
+
+
+def _short(text: str) -> str:
+    """A quantity with at most SHOWN_PLACES places, cut: the log has all of them."""
+    whole, point, places = text.partition(".")
+    places = places[:SHOWN_PLACES].rstrip("0")
+    return f"{whole}{point}{places}" if places else whole
+
+
+def _child(child: Child, row: Row, wide: bool) -> list[str]:
     style = "green" if child.state == "filled" else "red" if child.state in ENDED else "yellow"
-    times = [child.times.get(name) for name in ("out", "acknowledged", "filled")]
-    after = [ms(at - received_ns) if at and received_ns else "" for at in times]
-    state = f"[{style}]{child.state}[/]"
-    return [f"{child.side} {child.qty} {child.cl_ord_id}", state, child.cum_qty, child.px, *after]
+    part = child.cum_qty if child.state == "filled" else f"{child.state} {child.cum_qty}"
+    filled = f"[{style}]{part}[/]" + (f" at {child.px}" if child.px else "")
+    times = [row["queued_ns"], *(child.times.get(name) for name in ORDER_TIMES)]
+    steps = [_us(before, at) for before, at in pairwise(times)]
+    return [
+        f"{child.side} {child.qty}", filled, *([child.cl_ord_id] if wide else []), *steps,
+        _us(row["received_ns"], times[-1]),
+    ]  # fmt: skip
 
 
-def _decision(row: Row) -> str:
-    if row["result"] == "refused":
-        return f"[red]refused {row['code']}[/] {row['numbers'] or ''}"
-    return str(row["result"]) if not row["code"] else f"{row['result']} {row['code']}"
+def _us(before: str | int | None, at: str | int | None) -> str:
+    """Whole µs from one stage to another; empty when one of them is not known."""
+    return "" if before is None or at is None else str((int(at) - int(before)) // 1000)
 
 
-def _received(row: Row) -> int | None:
-    found = row["received_ns"] or row["at_ns"]
-    return int(found) if found else None
+def _refusals(steps: Iterable[Step]) -> list[str]:
+    """One line per refusal or cut, with the numbers that were compared."""
+    lines = []
+    for step in steps:
+        row = step.row
+        if not row["code"]:
+            continue
+        what = "refused" if row["result"] == "refused" else "cut" if step.children else "not opened"
+        lines.append(f"{row['follower'] or row['subscription']} {what}: {_numbers(row)}")
+    return lines
+
+
+def _numbers(row: Row) -> str:
+    """`code (limit 200, value 290)`, or the numbers as they are when they have another form."""
+    try:
+        found = json.loads(str(row["numbers"] or "null"))
+    except json.JSONDecodeError:
+        found = None
+    refusals = found if isinstance(found, list) else [{"code": row["code"], **(found or {})}]
+    said = []
+    for one in refusals:
+        numbers = {k: v for k, v in one.items() if k != "code" and v not in ("0", None)}
+        inside = ", ".join(f"{name} {_short(str(value))}" for name, value in numbers.items())
+        said.append(f"{one.get('code')} ({inside})" if inside else str(one.get("code")))
+    return ", ".join(said)
 
 
 def _stage_line(row: Row) -> str:
-    times = [(name.removesuffix("_ns"), row[name]) for name in STAGES]
-    known = [(name, int(at)) for name, at in times if at is not None]
+    known = [(name.removesuffix("_ns"), int(row[name] or 0)) for name in STAGES if row[name] is not None]
     if len(known) < 2:
-        return "stage times are not in the journal"
-    steps = [f" → {name} +{(at - before) // 1000} µs" for (_, before), (name, at) in pairwise(known)]
-    return known[0][0] + "".join(steps)
+        return "stage times were lost: the core was killed before it wrote them"
+    steps = [f" → {name} {(at - before) // 1000} µs" for (_, before), (name, at) in pairwise(known)]
+    return f"received {time_text(known[0][1])}" + "".join(steps)
 
 
-def ms(ns: int) -> str:
-    """Milliseconds with three decimals, from integers."""
-    return str(Decimal(ns // 1000).scaleb(-3))
+def time_text(at_ns: int) -> str:
+    """UTC time of day with microseconds; integers all the way."""
+    at = datetime.fromtimestamp(at_ns // NS_PER_S, tz=UTC)
+    return f"{at:%H:%M:%S}.{at_ns % NS_PER_S // 1000:06d} UTC"
 
 
 def summary(trace: Trace) -> str:

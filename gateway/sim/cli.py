@@ -18,12 +18,16 @@ from gateway.sim import history_copy, history_view
 from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_accounts
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession, Ticker, free_port
-from gateway.sim.market import DEMO_INSTRUMENTS, Market
+from gateway.sim.market import DEMO_INSTRUMENTS, Market, SimInstrument
 from gateway.sim.reports import Dialect
 from gateway.sim.scenario import LeaderScenario
 from gateway.sim.text import number
 
-app = typer.Typer(help="Simulated counterparties: a leader, a follower's broker, a statement as leader.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Simulated counterparties: a leader, a follower's broker, a statement as leader.",
+)
 
 FLAT_NS = 10_000_000_000
 """How long a leader may take to close everything once he is told to stop."""
@@ -35,6 +39,12 @@ Peer = Annotated[str, typer.Option(help="The gateway's SenderCompID(49).")]
 Begin = Annotated[str, typer.Option(help="BeginString(8): FIX.4.2, FIX.4.4 or FIXT.1.1.")]
 Seconds = Annotated[int, typer.Option(help="Stop after this many seconds; 0 waits for Ctrl-C.", min=0)]
 Store = Annotated[Path | None, typer.Option(help="Folder of the FIX store; not set: a new temporary one.")]
+Instruments = Annotated[
+    str | None,
+    typer.Option(
+        help=f"What is traded, separated by commas; not set: {','.join(i.name for i in DEMO_INSTRUMENTS)}."
+    ),
+]
 BookFile = Annotated[Path | None, typer.Option(help="Write the broker's own book here (JSON) at the end.")]
 Chance = Annotated[int, typer.Option(help="Chance per 10,000 orders.", min=0, max=10_000)]
 
@@ -69,17 +79,32 @@ def leader(
     begin_string: Begin = "FIX.4.4",
     seed: Seed = 1,
     trade_ms: Annotated[int, typer.Option(help="Pause between trades, milliseconds.", min=1)] = 500,
+    instruments: Instruments = None,
     seconds: Seconds = 0,
     store: Store = None,
     book: BookFile = None,
 ) -> None:
     """A leader who trades a generated market and ends flat; his broker reports to the gateway."""
+    traded = _instruments(instruments)
     model = Broker(seed, demo_accounts([account]), Behaviour(partial_per_10k=3000), Dialect(begin_string))
     trader = LeaderTicker(
-        LeaderScenario(seed, DEMO_INSTRUMENTS), model.book.accounts[account], session, trade_ms, trading=True
+        LeaderScenario(seed, traded), model.book.accounts[account], session, trade_ms, trading=True
     )
-    tickers: list[Ticker] = [MarketTicker(Market(seed), model), trader]
+    tickers: list[Ticker] = [MarketTicker(Market(seed, traded), model), trader]
     _run(model, SimSession(session, peer, begin_string), port, store, tickers, seconds, trader, book)
+
+
+def _instruments(names: str | None) -> tuple[SimInstrument, ...]:
+    """The instruments of a list of names; all of them without one. Ends the command on an unknown name."""
+    known = {i.name: i for i in DEMO_INSTRUMENTS}
+    wanted = list(known) if names is None else [name.strip() for name in names.split(",")]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        typer.echo(
+            f"copygate: --instruments: unknown {', '.join(unknown)}. Known: {', '.join(known)}.", err=True
+        )
+        raise typer.Exit(2)
+    return tuple(known[name] for name in dict.fromkeys(wanted))
 
 
 @app.command()

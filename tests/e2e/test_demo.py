@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +12,23 @@ from typing import Any
 
 import pytest
 
+from gateway._fastcore import Replay
+from gateway.audit.entry import from_replay
+from gateway.audit.store import read_entries
+
 DEMO_S = 40
 """The demo gets this long, all phases included."""
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo leaves its files."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> tuple[int, dict[str, Any]]:
     """One run of the demo: exit code and figures. `TMPDIR` keeps its files in the test's folder."""
-    folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "demo", "--seconds", "3", "--json"],
         cwd=Path(__file__).parents[2],
@@ -51,3 +62,68 @@ def test_the_comparison_had_something_to_compare(demo: tuple[int, dict[str, Any]
     # Every leader execution and every follower fill is a row of its own, at least.
     assert figures["journal_rows"] > figures["leader_executions"] + figures["follower_fills"]
     assert figures["audit_entries"] > 0
+    stages = {"journal", "decide", "queue", "send", "acknowledge", "fill", "received_to_filled"}
+    assert set(figures["latency_stages_us"]) == stages
+    assert 0 < figures["latency_us"]["count"] <= figures["orders_sent"]
+    # Rules that leave instruments to another rule are part of the demo.
+    assert figures["refusals"]["filtered"] > 0
+
+
+@pytest.mark.slow
+def test_the_audit_log_derives_again_to_the_same_bytes(
+    demo: tuple[int, dict[str, Any]], folder: Path
+) -> None:
+    """The log is a function of the journal: whoever replays it later gets what was written live."""
+    (state,) = folder.glob("copygate-demo-*/state")
+    live = [data for _, data in read_entries(state / "audit")]
+    replay = Replay.open(str(state / "core" / "journal.db"), 0, None)
+    again: list[bytes] = []
+    while replay.position < replay.head():
+        again += [from_replay(*line).data for line in replay.step(7)]
+    # The audit process may stop before the core has written its very last row.
+    assert live[1:] == again[: len(live) - 1]
+    assert len(again) - len(live) < 3
+    decisions = [json.loads(data) for data in live if b'"kind":"decision"' in data]
+    assert decisions
+    assert all(entry["stages"] for entry in decisions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process_and_says_so(
+    tmp_path_factory: pytest.TempPathFactory, number: signal.Signals
+) -> None:
+    """Ctrl-C while it trades: one message, code 128 and the signal's number, and nobody is left behind."""
+    # A short name: the gateway's sockets are files, and their paths have a bound.
+    here = tmp_path_factory.mktemp("i")
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--seconds", "600"],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(here)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    try:
+        while "trading" not in (line := demo.stdout.readline()):
+            assert line, "the demo ended before it traded"
+        # Ours and nobody else's: their command line has our own folder in it.
+        assert len(processes_of(here)) >= 4
+        demo.send_signal(number)
+        said, _ = demo.communicate(timeout=DEMO_S)
+    finally:
+        demo.kill()
+        demo.stdout.close()
+    assert demo.returncode == 128 + number
+    assert "no process is left" in said
+    assert processes_of(here) == []
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the running processes that name a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found += [line] if str(folder) in line else []
+    return found

@@ -9,6 +9,13 @@ from typing import Any
 DAY_NS = 86_400_000_000_000
 T0_NS = 20_000 * DAY_NS + 36_000_000_000_000
 
+STAGE_OF = {
+    "out": "sent_ns",
+    "acknowledged": "acknowledged_ns",
+    "filled": "filled_ns",
+    "rejected": "ended_ns",
+}
+
 Row = tuple[int, str, str]
 
 
@@ -39,6 +46,7 @@ def outcome(journal: int, cl_ord_id: str, state: str, at_ns: int | None = None, 
         "kind": "outcome", "journal": str(journal), "subscription": "f1<alpha",
         "cl_ord_id": cl_ord_id, "state": state, "qty": "500",
         "cum_qty": "500" if state == "filled" else "0", "px": "1.1", "at_ns": str(at),
+        "stages": {STAGE_OF[state]: str(at)} if state in STAGE_OF else {},
     }  # fmt: skip
     row.update(fields)
     return journal, "outcome", json.dumps(row)

@@ -8,7 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.audit.entry import EntryError, canonical, day_of, from_replay, pack, unpack, whole_number
+from gateway.audit.entry import (
+    EntryError,
+    canonical,
+    day_of,
+    from_replay,
+    genesis,
+    pack,
+    unpack,
+    whole_number,
+)
 from tests.unit.audit_rows import DAY_NS, decision
 
 
@@ -44,11 +53,15 @@ def test_a_replay_line_that_is_no_exact_object_names_its_row(text: str) -> None:
 
 
 def test_unknown_fields_stay_and_places_are_null() -> None:
-    """A newer engine may say more; pseudonym and rule hash have their place already."""
+    """A newer engine may say more; pseudonyms, rule hash and salted digests have their place."""
     entry = from_replay(*decision(3, strange={"b": "1", "a": ["x"]}))
     assert entry.fields["strange"] == {"a": ["x"], "b": "1"}
     assert b'"pseudonym":null' in entry.data
     assert b'"rule_hash":null' in entry.data
+    assert b'"_sd":null' in entry.data
+    first = genesis(entry)
+    assert b'"_sd_alg":null' in first.data
+    assert first.fields["form"] == "copygate-audit/1"
 
 
 def test_the_same_meaning_gives_the_same_bytes() -> None:

@@ -120,10 +120,10 @@ def test_a_replay_that_differs_stops_with_code_70_and_says_why(
 
 
 def test_an_audit_folder_that_cannot_be_made_is_code_3(
-    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A file stands in its place; the log names it."""
     use(monkeypatch, GrowingReplay)
     (config.parent / "s/audit").write_text("in the way")
     assert main(config) == 3
-    assert "audit" in caplog.text
+    assert "audit.no_folder" in capsys.readouterr().out

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from gateway.audit.cli import app
 from gateway.audit.entry import from_replay
-from gateway.audit.export import COLUMNS
+from gateway.audit.export import COLUMNS, TIMES, UNITS, csv_row
 from gateway.audit.places import places
 from gateway.audit.stats import collect
 from gateway.audit.store import Store, read_entries
-from gateway.audit.trace import find, render, summary
+from gateway.audit.trace import Trace, find, render, summary
 from tests.unit.audit_rows import T0_NS, Row, decision, outcome
 
 REFUSED: dict[str, Any] = {"result": "refused", "code": "stale", "orders": [], "numbers": {"age_ms": "70000"}}
@@ -61,8 +61,8 @@ def test_csv_says_everything_that_jsonl_says(state: Path) -> None:
     assert len(rows) == len(ROWS) + 1
     for row, (number, data) in zip(rows, read_entries(state / "audit"), strict=True):
         back = json.loads(row["more"] or "{}")
-        stages = {name: row[name] for name in COLUMNS if name.endswith("ed_ns") and row[name]}
-        for name in set(COLUMNS) - {"entry", "more", *stages}:
+        stages = {name: row[name] for name in TIMES if row[name]}
+        for name in set(COLUMNS) - {"entry", "more", *UNITS, *stages}:
             if row[name]:
                 back[name] = json.loads(row[name]) if name in ("numbers", "orders") else row[name]
         fields = json.loads(data)
@@ -81,15 +81,63 @@ def test_export_takes_times_from_and_to(state: Path) -> None:
 
 
 def test_trace_shows_all_followers_and_their_fills(state: Path) -> None:
-    """Ordered and filled, refused with its number, waiting: each follower has its line."""
+    """Ordered and filled, refused with its number, waiting: each follower has a line, each stage a time."""
     (trace,) = find(state / "audit", "E1")
-    console = Console(width=200, record=True, file=io.StringIO())
-    console.print(render(trace))
-    text = console.export_text()
-    for word in ("f1", "f2", "f3", "filled", "refused stale", "70000", "waits", "C1-1", "1.1", "2.000"):
-        assert word in text
+    text = shown(trace, 200)
+    assert "received 10:00:00.001000 UTC → journaled 20 µs → decided 5 µs → queued 5 µs" in text
+    lines = {line[:2]: " ".join(line[2:].split()) for line in text.splitlines()}
+    assert lines["f1"] == "multiplier x0.5 0 → 500 buy 500 500 at 1.1 C1-1 470 500 1000 2000"
+    assert "refused stale" in text
+    assert "f2 refused: stale (age_ms 70000)" in text
+    assert lines["f3"].endswith("waits")
     assert trace.complete
     assert summary(trace) == "3 of 3 decisions: 1 ordered, 1 refused, 1 waits; 1 orders: 1 filled, 0 open"
+
+
+def test_a_trace_fits_a_screen_of_80_columns(state: Path) -> None:
+    """No number is cut off; the ClOrdID gives way, and is there where it has room."""
+    (trace,) = find(state / "audit", "E1")
+    narrow = shown(trace, 80)
+    assert "C1-1" not in narrow
+    assert "…" not in narrow
+    assert max(len(line.rstrip()) for line in narrow.splitlines()) <= 80
+    assert all(number in narrow for number in ("470", "1000", "2000"))
+
+
+def test_a_trace_whose_stage_times_were_lost_says_so(tmp_path: Path) -> None:
+    """A killed core takes its last times with it: nothing is made up."""
+    with Store(tmp_path) as store:
+        rows = (decision(1, stages=None), outcome(2, "C1-1", "filled"))
+        store.append([from_replay(*row) for row in rows], 2)
+    (trace,) = find(tmp_path, "E1")
+    assert "stage times were lost" in shown(trace, 120)
+    assert "journal" not in collect(tmp_path).latency_us
+
+
+def test_targets_are_shown_in_units(tmp_path: Path) -> None:
+    """The core counts targets in 10^-18 of a step; people and tables read exact units."""
+    parts: dict[str, Any] = {
+        "step": "1000",
+        "target_before": "-7428571428571428571",
+        "target_after": "45" + "0" * 18,
+    }
+    with Store(tmp_path) as store:
+        store.append([from_replay(*decision(1, **parts))], 1)
+    (trace,) = find(tmp_path, "E1")
+    row = trace.steps[0].row
+    assert (row["target_before"], row["target_after"]) == ("-7428.571428571428571", "45000")
+    assert "-7428.57 → 45000" in shown(trace, 160)
+    _, data = list(read_entries(tmp_path))[1]
+    written = csv_row(1, json.loads(data))
+    assert written["target_before"] == parts["target_before"]
+    assert written["target_before_units"] == "-7428.571428571428571"
+
+
+def shown(trace: Trace, width: int) -> str:
+    """The screen as text."""
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(render(trace, wide=width >= 120))
+    return console.export_text()
 
 
 def test_trace_reads_signed_quantities_and_lists_of_refusals(tmp_path: Path) -> None:
@@ -148,6 +196,19 @@ def test_trace_of_an_unknown_execution_is_a_usage_error(state: Path) -> None:
     result = invoke("trace", "NOPE", "--state", str(state))
     assert result.exit_code == 2
     assert "NOPE" in result.output
+
+
+def test_trace_without_an_execid_shows_the_newest(
+    state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whoever is new to it has something to look at; an empty log says that it is empty."""
+    assert "ExecID E5" in invoke("trace", "--state", str(state)).stdout
+    other = tmp_path_factory.mktemp("x")
+    with Store(other / "audit") as store:
+        store.append([from_replay(1, "start", "{}")], 1)
+    refused = invoke("trace", "--state", str(other))
+    assert refused.exit_code == 2
+    assert "no leader execution was decided on yet" in refused.output
 
 
 def test_stats_count_decisions_refusals_orders_and_stages(state: Path) -> None:

@@ -186,15 +186,23 @@ def test_lag_is_rows_and_time_behind(tmp_path: Path) -> None:
 
 
 def test_sqlite_utils_opens_the_file_usefully(tmp_path: Path) -> None:
-    """Typed tables with keys and foreign keys, views with readable times."""
-    run(tmp_path, [*ROWS, decision(400, code="stale", result="refused", orders=[])], HEAD)
+    """Typed tables with keys, foreign keys and indexes; views with readable times, one line per order."""
+    rows = [outcome(400, "C1-1", "filled", T0_NS + 3_000_000)]
+    refused = decision(400, code="stale", result="refused", orders=[])
+    run(tmp_path, [*ROWS, refused, *rows], HEAD)
     db = sqlite_utils.Database(day_files(tmp_path)[0])
     assert {"decision", "child_order", "outcome", "entry"} <= set(db.table_names())
-    assert {"decisions", "outcomes", "refusals", "latency"} <= set(db.view_names())
+    assert {"decisions", "orders", "order_latency", "outcomes", "refusals", "latency"} <= set(db.view_names())
     assert [key.other_table for key in db.table("child_order").foreign_keys] == ["decision"]
     assert db.table("decision").pks == ["id"]
     first = next(iter(db.query("SELECT * FROM decisions ORDER BY id LIMIT 1")))
     assert first["at"] == "2024-10-04T10:00:00.001000Z"
     assert list(db.query("SELECT code, decisions FROM refusals")) == [{"code": "stale", "decisions": 1}]
     assert next(iter(db.query("SELECT * FROM latency LIMIT 1")))["whole_ns"] == 30_000
+    order = next(iter(db.query("SELECT * FROM orders WHERE cl_ord_id = ?", ["C1-1"])))
+    assert (order["follower"], order["state"], order["filled_qty"]) == ("f1", "filled", "500")
+    times = next(iter(db.query("SELECT * FROM order_latency WHERE cl_ord_id = ?", ["C1-1"])))
+    assert (times["journal_us"], times["received_to_filled_us"]) == (20, 2_000)
+    by = {tuple(index.columns) for name in ("decision", "outcome") for index in db.table(name).indexes}
+    assert {("exec_id",), ("follower",), ("cl_ord_id",)} <= by
     db.close()

@@ -345,6 +345,20 @@ def test_check_prints_the_table_and_ends_with_0(tmp_path: Path) -> None:
     assert "no errors, 0 warning(s)" in text
 
 
+@pytest.mark.parametrize("width", [80, 139, 140, 200])
+def test_the_table_breaks_no_word_at_any_width(width: int) -> None:
+    """Rules, sizes and limits stand whole on 80 columns too; equal instruments share a line."""
+    out = io.StringIO()
+    demo = resources.sessions() / "demo" / "gateway.toml"
+    assert check(demo, as_json=False, console=Console(file=out, width=width)) == ExitCode.OK
+    text = out.getvalue()
+    # The summary at the end is one line for scripts, whatever its length.
+    assert max(map(len, text.splitlines()[:-1])) <= width
+    words = set(re.findall(r"[\w.]+", text))
+    assert {"percent_equity", "lots_multiplier", "min_lot_if_nonzero", "position", "refuse", "0.25"} <= words
+    assert text.count("EURUSD") == 6, "one line for each rule, not for each instrument"
+
+
 def test_check_ends_with_2_and_no_table_when_there_is_an_error(tmp_path: Path) -> None:
     """Exit code 2 is what scripts look at."""
     code, text = _run(write(tmp_path, changed("port = 9001", "port = 0")), as_json=False)

@@ -39,6 +39,15 @@ def test_check_ends_with_0_for_a_good_and_2_for_a_bad_file(tmp_path: Path) -> No
     assert RUNNER.invoke(cli.app, ["nonsense"]).exit_code == 2
 
 
+def test_bare_and_help_say_where_to_begin() -> None:
+    """Bare is wrong usage with help; --help is help."""
+    bare, asked = RUNNER.invoke(cli.app, []), RUNNER.invoke(cli.app, ["--help"])
+    assert (bare.exit_code, asked.exit_code) == (2, 0)
+    for shown in (bare.output, asked.output):
+        assert "Begin with: copygate demo" in shown
+        assert "Exit codes" in shown
+
+
 def test_schema_prints_json_schema() -> None:
     """Editors read it as it is."""
     result = RUNNER.invoke(cli.app, ["schema"])

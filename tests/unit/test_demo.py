@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
+import dataclasses
+import json
+import subprocess
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway import demo_config
-from gateway.config import load
+from gateway import demo, demo_config
+from gateway.clock import wait_until
+from gateway.config import examine, load
 from gateway.demo_result import Ledger, judge, ledger_of
 from gateway.sim.book import Account, Book, Execution
 
@@ -85,16 +88,107 @@ def test_the_status_becomes_positions_by_account() -> None:
 
 
 @pytest.mark.parametrize(("followers", "sessions"), [(1, 1), (6, 2), (20, 4), (3, 10)])
-def test_the_deployment_spreads_followers_and_shows_the_sizing_modes(
+def test_the_deployment_spreads_followers_over_sessions(
     tmp_path: Path, followers: int, sessions: int
 ) -> None:
-    """Every session has a follower, names are unique, and nine followers show all nine modes."""
+    """Every session has a follower, names are unique, and `check` has nothing to say."""
     made = demo_config.plan(tmp_path, followers, sessions)
     demo_config.write(made)
-    config: dict[str, Any] = tomllib.loads(made.config.read_text(encoding="utf-8"))
-    assert len(config["followers"]) == followers
+    config, problems = examine(made.config)
+    assert problems == []
+    assert config is not None
+    assert len(config.followers) == followers
     assert {f.session for f in made.followers} == set(made.brokers)
-    modes = {s["sizing"]["mode"] for s in config["subscriptions"]}
-    assert len(modes) == min(followers, 9)
     assert len(set(made.ports.values())) == len(made.ports)
-    assert len(load(made.config).subscriptions) == followers
+
+
+def test_six_followers_show_every_sizing_mode_and_each_instrument_once(tmp_path: Path) -> None:
+    """All nine modes are there; a follower with two rules has each instrument under one of them."""
+    made = demo_config.plan(tmp_path, 6, 2)
+    demo_config.write(made)
+    config = load(made.config)
+    modes = {item.sizing.mode for item in config.subscriptions}
+    assert modes == {
+        *("multiplier", "percent", "lots_multiplier", "fixed", "equity", "balance", "free_margin"),
+        *("notional", "percent_equity"),
+    }
+    for follower in config.followers:
+        copied = [
+            name
+            for item in config.subscriptions
+            if item.follower == follower
+            for name in item.filters.instruments or config.instruments
+        ]
+        assert sorted(copied) == sorted(config.instruments)
+
+
+Tamper = tuple[Callable[[Book], object], int, str]
+TAMPERED: dict[str, Tamper] = {
+    "nothing": (lambda _book: None, 0, "lost"),
+    "a position": (lambda book: book.accounts["F1"].positions.update(EURUSD=Decimal(1000)), 1, "lost"),
+    "a fill more": (
+        lambda book: book.executions.update(X=dataclasses.replace(book.executions["E0"], exec_id="X")),
+        1,
+        "lost",
+    ),
+    "a fill less": (lambda book: book.executions.clear(), 1, "duplicated"),
+    "an order twice": (lambda book: setattr(book, "duplicate_requests", 1), 1, "duplicated"),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_a_tampered_book_ends_the_demo_with_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    """The judge can say no: one unit, one fill or one order too many in a broker's book is enough."""
+    tamper, code, counter = TAMPERED[what]
+    broker = book("F1", "0")
+    tamper(broker)
+    made = demo_config.plan(tmp_path, 1, 1)
+    assert demo.conclude(made, book("LEADER", "0"), [broker], ledger("0", "0"), True) == code
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures[counter] > 0) == bool(code)
+    assert bool(figures["reasons"]) == bool(code)
+    assert demo.conclude(made, book("LEADER", "0"), [broker], ledger("0", "0"), False) == code
+    assert ("differs" in capsys.readouterr().out) == bool(code)
+
+
+def test_the_closing_object_has_every_promised_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scripts rely on the names, also where nothing was measured."""
+    made = demo_config.plan(tmp_path, 1, 1)
+    demo.conclude(made, book("LEADER", "0"), [book("F1", "0")], ledger("0", "0"), True)
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == {
+        *("leader_executions", "orders_sent", "follower_fills", "refusals", "lost", "duplicated"),
+        *(
+            "off_target_followers",
+            "journal_rows",
+            "audit_entries",
+            "latency_us",
+            "latency_stages_us",
+            "reasons",
+        ),
+    }
+    assert {"p50", "p90", "p99", "p99_9", "max"} <= set(figures["latency_us"])
+
+
+def test_a_gateway_that_died_leaves_no_children_behind() -> None:
+    """Its supervisor was killed: whoever it had started is ended with its process group."""
+    script = "sleep 600 & echo $!; kill -9 $$"
+    died = subprocess.Popen(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE)
+    assert died.stdout is not None
+    child = int(died.stdout.readline())
+    died.stdout.close()
+    died.wait()
+    demo.stop_gateway(died)
+
+    def ended() -> bool:
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return True
+        return state == "Z"
+
+    assert wait_until(ended, 10_000, 20)

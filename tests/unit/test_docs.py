@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import typer.main
+
+from gateway import cli
+from gateway.errors import ExitCode
+
 ROOT = Path(__file__).resolve().parents[2]
 ACKNOWLEDGEMENT = (
     "This product includes software developed by quickfixengine.org (http://www.quickfixengine.org/)."
@@ -34,3 +39,18 @@ def test_the_acknowledgement_that_quickfix_asks_for_is_in_the_notice_and_the_doc
     """QuickFIX's licence asks for its sentence in the documentation of what includes it."""
     for name in ("NOTICE", "README.md", "docs/README.md"):
         assert ACKNOWLEDGEMENT in (ROOT / name).read_text(encoding="utf-8"), name
+
+
+def test_every_exit_code_is_explained() -> None:
+    """A script that looks at the code finds it in the table, and the table names no other."""
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    explained = {int(code) for code in re.findall(r"^\| ([0-9]+) \|", page, flags=re.MULTILINE)}
+    assert explained == {int(code) for code in ExitCode}
+    assert "| 128 + n |" in page
+
+
+def test_every_command_is_on_the_map() -> None:
+    """The page lists what the program has, and nothing else."""
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([a-z]+)[ `]", page, flags=re.MULTILINE))
+    assert listed == set(typer.main.get_group(cli.app).list_commands(None))  # type: ignore[arg-type]

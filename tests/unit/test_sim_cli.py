@@ -71,6 +71,18 @@ def test_the_leader_command_leaves_a_flat_book(tmp_path: Path, seed: str) -> Non
     assert written["accounts"]["LEADER"]["positions"] == {}
 
 
+def test_the_leader_trades_only_what_is_named(tmp_path: Path) -> None:
+    """A deployment with one instrument gets no alerts for others; an unknown name is a usage error."""
+    book = tmp_path / "book.json"
+    words = ["leader", "--seconds", "1", "--trade-ms", "20", "--book", str(book), "--instruments"]
+    assert CliRunner().invoke(app, [*words, "EURUSD"]).exit_code == 0
+    written = json.loads(book.read_text(encoding="utf-8"))
+    assert {order["symbol"] for order in written["orders"]} == {"EURUSD"}
+    refused = CliRunner().invoke(app, [*words, "EURUSD,USDXXX"])
+    assert refused.exit_code == 2
+    assert "unknown USDXXX. Known: EURUSD" in refused.stderr
+
+
 def test_a_replayed_statement_gets_the_present_time_and_no_old_frame() -> None:
     """TransactTime(60) is now, or every open would be stale; 8, 9 and 10 are made anew."""
     old = decode(encode("FIX.4.4", [(35, "8"), (60, "20180514-20:45:48.000"), (37, "1O")]))

@@ -1,9 +1,10 @@
 //! What the engine derived, as canonical JSON: keys sorted, no spaces, decimals and nanoseconds as strings.
 
-use crate::log::JournalRow;
+use crate::log::{JournalRow, Stage};
 use fastcore::action::{Alert, Decision, Outcome, Sink};
 use fastcore::event::EventKind;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 
 /// (journal number, kind of entry, JSON text).
 pub type Entry = (u64, String, String);
@@ -13,12 +14,34 @@ pub type Entry = (u64, String, String);
 pub(crate) struct Collector {
     pub(crate) entries: Vec<Entry>,
     pub(crate) subscriptions: Vec<[String; 5]>,
+    /// Stage times of the rows to come, in order; a row that lost its times has none.
+    pub(crate) stages: VecDeque<Stage>,
     seq: u64,
     at_ns: i64,
+    /// Stage times of the present row.
+    times: Value,
+    /// The newest entry while it is an outcome, with its row.
+    last_outcome: Option<(u64, Value)>,
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn times(s: &Stage) -> Value {
+    json!({"received_ns": s.received_ns.to_string(), "journaled_ns": s.journaled_ns.to_string(),
+        "decided_ns": s.decided_ns.to_string(), "queued_ns": s.queued_ns.to_string()})
+}
+
+/// The stage that an order reaches with this state.
+fn reached(state: &str) -> Option<&'static str> {
+    match state {
+        "out" => Some("sent_ns"),
+        "acknowledged" => Some("acknowledged_ns"),
+        "partial" | "filled" => Some("filled_ns"),
+        "canceled" | "rejected" | "expired" => Some("ended_ns"),
+        _ => None,
+    }
 }
 
 impl Collector {
@@ -43,6 +66,10 @@ impl Collector {
     /// Begins a row; rows that are no FIX message get an entry of their own.
     pub(crate) fn row(&mut self, row: &JournalRow) {
         (self.seq, self.at_ns) = (row.seq, row.at_ns);
+        while self.stages.front().is_some_and(|s| s.seq < row.seq) {
+            self.stages.pop_front();
+        }
+        self.times = self.stages.front().filter(|s| s.seq == row.seq).map_or(Value::Null, times);
         let payload = || text(&row.payload);
         match row.kind {
             EventKind::Start => {
@@ -56,6 +83,17 @@ impl Collector {
             EventKind::Session => self.push("session", json!({"session": row.session, "state": payload()})),
             _ => {}
         }
+    }
+
+    /// Whether the newest entry is this outcome, of the same row, but for its price.
+    fn said_without_price(&self, body: &Value) -> bool {
+        let Some((seq, last)) = &self.last_outcome else { return false };
+        let newest = self.entries.last().is_some_and(|e| e.0 == *seq && e.1 == "outcome");
+        let same = |key| last.get(key) == body.get(key);
+        newest
+            && *seq == self.seq
+            && last.get("px").is_some_and(Value::is_null)
+            && ["cl_ord_id", "state", "cum_qty"].into_iter().all(same)
     }
 
     fn push(&mut self, kind: &str, mut body: Value) {
@@ -101,19 +139,22 @@ impl Sink for Collector {
                 "leader_position": d.leader_position.to_string(), "px": d.px.map(|v| v.to_string()),
                 "ratio": d.ratio.map(|v| v.to_string()), "target_before": d.target_before.to_string(),
                 "target_after": d.target_after.to_string(), "step": d.step.to_string(),
-                "refusals": refusals, "orders": orders, "k": d.k, "n": d.n}),
+                "refusals": refusals, "orders": orders, "k": d.k, "n": d.n, "stages": self.times}),
         );
     }
 
     fn outcome(&mut self, o: &Outcome<'_>) {
         let [subscription, follower, leader, ..] = self.sub(o.sub);
-        self.push(
-            "outcome",
-            json!({"subscription": subscription, "follower": follower, "leader": leader,
-                "cl_ord_id": text(o.cl_ord_id), "state": o.state, "qty": o.qty.to_string(),
-                "cum_qty": o.cum_qty.to_string(), "px": o.px.map(|v| v.to_string()),
-                "at_ns": o.at_ns.to_string()}),
-        );
+        let stages = reached(o.state).map_or_else(|| json!({}), |stage| json!({stage: o.at_ns.to_string()}));
+        let body = json!({"subscription": subscription, "follower": follower, "leader": leader,
+            "cl_ord_id": text(o.cl_ord_id), "state": o.state, "qty": o.qty.to_string(),
+            "cum_qty": o.cum_qty.to_string(), "px": o.px.map(|v| v.to_string()), "stages": stages});
+        if o.px.is_some() && self.said_without_price(&body) {
+            // The order's new state and the fill that caused it are one outcome.
+            self.entries.pop();
+        }
+        self.last_outcome = Some((self.seq, body.clone()));
+        self.push("outcome", body);
     }
 
     fn alert(&mut self, alert: &Alert) {

@@ -182,7 +182,9 @@ impl<C: Core> Pipeline<C> {
     /// # Errors
     /// [`JournalError::Internal`] after a panic.
     pub fn beat(&self, _now_ns: i64) -> Result<Vec<Addressed>> {
-        let inner = self.lock()?;
+        let mut inner = self.lock()?;
+        // A quiet journal must not keep the audit log waiting. What fails here, the next row carries or reports.
+        inner.flush_stages().unwrap_or_default();
         // Only what is durable: a route that remembers more would take a power loss for a lost tail (09.7).
         let frame = link::encode_beat(self.epoch, self.gate.durable(inner.journal.head())?);
         Ok(inner.outbox.links.iter().flatten().map(|identity| (identity.clone(), frame.clone())).collect())
@@ -275,11 +277,7 @@ impl<C: Core> Pipeline<C> {
     /// # Errors
     /// [`JournalError::Sqlite`].
     pub fn close(&self) -> Result<()> {
-        let mut inner = self.lock()?;
-        let rest: Vec<Stage> = inner.stages.take_all();
-        inner.journal.flush_stages(&rest)?;
-        inner.stages.written();
-        Ok(())
+        self.lock()?.flush_stages()
     }
 }
 
@@ -325,6 +323,15 @@ impl<C: Core> Inner<C> {
             queued_ns: clock.now_ns(),
         });
         Ok(seq)
+    }
+
+    fn flush_stages(&mut self) -> Result<()> {
+        if self.stages.has_waiting() {
+            let rest: Vec<Stage> = self.stages.take_all();
+            self.journal.flush_stages(&rest)?;
+            self.stages.written();
+        }
+        Ok(())
     }
 
     /// `name/incarnation` of a socket identity, when the name is a route.

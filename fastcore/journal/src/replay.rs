@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::error::{JournalError, Result};
 use crate::log::{JournalRow, Snapshot, read_head, read_last_start, read_rows, read_snapshot, reader};
 use crate::segment::{Follower, durability_of};
+use crate::stages;
 use crate::store::Durability;
 use crate::sync::Gate;
 use fastcore::action::Discard;
@@ -69,6 +70,8 @@ impl<C: Core> Replay<C> {
 
     /// Applies at most `max_rows` rows and answers what they derived.
     ///
+    /// Stops before rows whose stage times may still come: the entries are a function of the journal alone.
+    ///
     /// # Errors
     /// [`JournalError::Mismatch`] when the live run decided otherwise; [`JournalError::Corrupt`].
     pub fn step(&mut self, max_rows: usize) -> Result<Vec<Entry>> {
@@ -77,7 +80,17 @@ impl<C: Core> Replay<C> {
     }
 
     fn advance(&mut self, max_rows: usize, collect: bool) -> Result<usize> {
-        let rows = read_rows(&self.conn, &self.path, self.position(), max_rows)?;
+        let mut limit = max_rows;
+        if collect {
+            // Asked for first: what is final now, the reads below see.
+            let settled = stages::settled(&self.conn, &self.path)?.saturating_sub(self.position());
+            limit = limit.min(usize::try_from(settled).unwrap_or(limit));
+        }
+        let first = self.position().saturating_add(1);
+        let rows = read_rows(&self.conn, &self.path, self.position(), limit)?;
+        if let Some(last) = rows.last().filter(|_| collect) {
+            self.collector.stages = stages::between(&self.conn, &self.path, first, last.seq)?;
+        }
         for row in &rows {
             if row.kind == EventKind::Start {
                 self.gate = gate_of(&self.path, row)?;

@@ -53,6 +53,8 @@ pub struct Engine {
     frames: Vec<(u32, Vec<u8>)>,
     fields: Vec<Field>,
     buffer: Vec<u8>,
+    /// When the route wrote the row that is being applied; 0 outside of one. Reported, never decided by.
+    route_ns: i64,
 }
 
 fn grow<T: Default>(list: &mut Vec<T>, len: usize) {
@@ -78,6 +80,7 @@ impl Engine {
             frames: Vec::new(),
             fields: Vec::new(),
             buffer: Vec::new(),
+            route_ns: 0,
         };
         engine.fit();
         Ok(engine)
@@ -135,6 +138,7 @@ impl Engine {
         self.st.at_ns = ev.at_ns.max(self.st.at_ns);
         self.cause.id = xxh3_128(format!("{}\u{1}row\u{1}{}", self.ix.cfg.deployment, ev.seq).as_bytes());
         self.cause.slices = 0;
+        self.route_ns = 0;
         match ev.kind {
             EventKind::Start => self.on_start(ev, sink),
             EventKind::Leader => self.on_leader(ev, sink),

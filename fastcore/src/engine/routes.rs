@@ -54,7 +54,7 @@ impl Engine {
                 qty: x.qty,
                 cum_qty: x.cum,
                 px,
-                at_ns: self.st.at_ns,
+                at_ns: if self.route_ns > 0 { self.route_ns } else { self.st.at_ns },
             });
         }
     }
@@ -139,11 +139,13 @@ impl Engine {
                 continue;
             }
             r.last_row = row.row_no;
+            self.route_ns = row.at_ns;
             self.cause.slices = 0;
             let seed = format!("{}\u{1}{}\u{1}{}", self.ix.cfg.deployment, ev.seq, row.row_no);
             self.cause.id = xxhash_rust::xxh3::xxh3_128(seed.as_bytes());
             self.row(at, &row.row, sink);
         }
+        self.route_ns = 0;
         let last = self.st.routes.get(at as usize).map_or(0, |r| r.last_row);
         self.frames.push((at, link::encode_ack(last)));
     }

@@ -1,0 +1,105 @@
+"""The status of a running gateway as a person reads it: stops first, then what is open, then counts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gateway.refusal_texts import reason
+
+LINES_MAX = 40
+"""Ledger lines shown; those off target come first, the rest are counted. `--json` has all."""
+ALERTS_MAX = 8
+"""Newest alerts shown."""
+
+
+def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
+    """The whole screen."""
+    stopped = bool(status.get("killed"))
+    switch = "ON: no opens, closes go on" if stopped else "off"
+    parts: list[RenderableType] = [
+        Text.assemble((deployment, "bold"), "   kill switch ", (switch, "bold red" if stopped else "green")),
+        Text(_counts(status)),
+        Text(),
+        _routes(status.get("routes") or []),
+        *_refusals(status.get("refusals") or {}),
+        *_lines(status.get("subscriptions") or []),
+        *_alerts((status.get("pipeline") or {}).get("alerts") or []),
+    ]
+    return Group(*parts)
+
+
+def _counts(status: dict[str, Any]) -> str:
+    orders = ", ".join(f"{count} {state}" for state, count in sorted((status.get("orders") or {}).items()))
+    return (
+        f"journal row {status.get('journal_rows')}, core start {status.get('epoch')}, "
+        f"leader executions {status.get('leader_executions')}, orders {status.get('orders_sent')}"
+        f"{f' ({orders})' if orders else ''}, fills {status.get('follower_fills')}"
+    )
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def _routes(routes: list[dict[str, Any]]) -> Table:
+    table = _table("route", "process", "FIX session", "orders that wait", right=("orders that wait",))
+    for route in routes:
+        process = "[green]linked[/]" if route["synced"] else "[red]not linked[/]"
+        session = "[green]logged on[/]" if route["up"] else "[red]down[/]"
+        table.add_row(route["name"], process, session, str(route["held"]))
+    return table
+
+
+def _refusals(refusals: dict[str, int]) -> list[RenderableType]:
+    if not refusals:
+        return []
+    table = _table("refusal", "times", "because", right=("times",))
+    for code, count in sorted(refusals.items(), key=lambda one: -one[1]):
+        table.add_row(code, str(count), reason(code))
+    return [Text(), table]
+
+
+def _lines(lines: list[dict[str, Any]]) -> list[RenderableType]:
+    """Ledger lines that hold, want or work something, those away from their target first."""
+    live = [one for one in lines if any(Decimal(one[key]) for key in ("target", "filled", "working"))]
+    live.sort(key=_on_target)
+    table = _table(
+        *("follower", "subscription", "instrument", "held", "target", "working", "note"),
+        right=("held", "target", "working"),
+    )
+    for one in live[:LINES_MAX]:
+        style = "" if _on_target(one) else "yellow"
+        note = "waits for bust-resume" if one.get("bust_hold") else ""
+        note = note or (f"{one['unknown']} unknown" if one.get("unknown") else "")
+        target = format(Decimal(one["target"]).quantize(Decimal("0.01")).normalize(), "f")
+        names, held = (one["follower"], one["subscription"], one["instrument"]), one["filled"]
+        table.add_row(*names, held, target, one["working"], note, style=style)
+    parts: list[RenderableType] = [Text(), table if live else Text("No positions, no targets.")]
+    if live:
+        parts.insert(1, Text("Positions in units; yellow: not on target yet", style="dim"))
+    if len(live) > LINES_MAX:
+        parts.append(Text(f"… and {len(live) - LINES_MAX} more; --json has all", style="dim"))
+    return parts
+
+
+def _on_target(line: dict[str, Any]) -> bool:
+    return abs(Decimal(line["filled"]) - Decimal(line["target"])) < max(
+        Decimal(line["step"]), Decimal(line["min"])
+    )
+
+
+def _alerts(alerts: list[dict[str, Any]]) -> list[RenderableType]:
+    if not alerts:
+        return []
+    table = _table("row", "alert", "text", right=("row",))
+    for alert in alerts[-ALERTS_MAX:]:
+        table.add_row(str(alert["journal"]), alert["code"], alert["text"])
+    return [Text(), table]

@@ -1,0 +1,32 @@
+"""Refusal codes in words, for screens. The core gives codes and numbers; documents have the long form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+REASONS: Mapping[str, str] = {
+    "kill": "the kill switch is on",
+    "restricted": "the follower may not open it",
+    "filtered": "left out by the subscription's filter",
+    "leader_position_unknown": "the leader's position is not known",
+    "stale": "the leader's trade is too old, or of unknown age",
+    "bad_account": "an account value is missing or not positive",
+    "stale_account": "an account value is too old",
+    "max_ratio": "the ratio is above its bound",
+    "no_quote": "a quote or exchange rate is missing",
+    "max_order_qty": "order too large",
+    "max_position": "position too large",
+    "duplicate": "the same order was made before",
+    "overflow": "arithmetic left its range",
+    "bust_hold": "an execution was busted; an operator decides",
+    "frozen_order": "the leader order's quantities contradict each other",
+    "bad_side": "neither buy, sell nor short sale",
+    "broker_reject": "the follower's broker refused the order",
+    "missed": "could not be sent while it was fresh",
+    "max_inflation": "the smallest lot would enlarge the copy too much",
+}
+
+
+def reason(code: str) -> str:
+    """The words for a code; a code that is newer than this list speaks for itself."""
+    return REASONS.get(code, code)

@@ -1,0 +1,169 @@
+"""`copygate ctl` against a real core's control socket: clear answers, exit codes, journaled names."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway import clock
+from gateway._fastcore import Pipeline
+from gateway.config import load
+from gateway.config_core import core_json
+from gateway.control import ControlSocket
+from gateway.control_cli import app
+from tests.unit.config_text import write
+
+
+class Core:
+    """Pipeline and control socket as the core process has them, without sessions and routes."""
+
+    def __init__(self, file: Path) -> None:
+        config = load(file)
+        journal = config.state_dir / "core" / "journal.db"
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        self.pipeline = Pipeline.open(journal, core_json(config), "process", clock.wall_ns())
+        self._socket = ControlSocket(config, self.pipeline)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            if self._socket.socket.poll(20):
+                self._socket.answer()
+
+    def stop(self) -> None:
+        """Ends thread and socket."""
+        self._stop.set()
+        self._thread.join()
+        self._socket.close()
+        self.pipeline.close()
+        # The lock of the folder goes with the object.
+        del self.pipeline, self._socket
+
+
+@pytest.fixture
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A deployment in a folder with a short name: the path of a socket has a bound."""
+    return write(tmp_path_factory.mktemp("c"))
+
+
+@pytest.fixture
+def core(file: Path) -> Iterator[Core]:
+    """A core that answers."""
+    running = Core(file)
+    yield running
+    running.stop()
+
+
+def ctl(file: Path, *words: str) -> Result:
+    """Runs `copygate ctl FILE …`."""
+    return CliRunner().invoke(app, [str(file), *words])
+
+
+def last_line(result: Result) -> str:
+    """Without the core's own log, which a test has on the same stream."""
+    return result.output.splitlines()[-1]
+
+
+def state(core: Core) -> dict[str, object]:
+    """The core's own word."""
+    found: dict[str, object] = json.loads(core.pipeline.status())
+    return found
+
+
+def test_kill_stops_opens_and_arm_lets_them_go_on(file: Path, core: Core) -> None:
+    """The answer says what is in effect, the journal row, who did it, and how to go back."""
+    done = ctl(file, "kill", "--who", "maria")
+    assert done.exit_code == 0, done.output
+    assert state(core)["killed"] is True
+    for words in ("is ON", "closes go on", "Journal row 2, by maria", "arm --who NAME"):
+        assert words in done.output
+    assert "ON: no opens" in ctl(file, "status").output
+    assert ctl(file, "arm", "--who", "Maria Lopez").exit_code == 0
+    assert state(core)["killed"] is False
+
+
+def test_a_kill_survives_a_restart(file: Path) -> None:
+    """Only arm ends it."""
+    first = Core(file)
+    killed = ctl(file, "kill").exit_code
+    first.stop()
+    assert killed == 0
+    again = Core(file)
+    said = last_line(ctl(file, "status", "--json"))
+    again.stop()
+    assert json.loads(said)["killed"] is True
+
+
+@pytest.mark.parametrize("who", [[], ["--who", ""], ["--who", "  "], ["--who", "x" * 65], ["--who", "a\nb"]])
+def test_arm_needs_a_named_operator(file: Path, core: Core, who: list[str]) -> None:
+    """Exit code 2, and the switch stays on."""
+    ctl(file, "kill")
+    refused = ctl(file, "arm", *who)
+    assert refused.exit_code == 2
+    assert "--who" in refused.output
+    assert state(core)["killed"] is True
+
+
+def test_account_values_are_exact_and_journaled(file: Path, core: Core) -> None:
+    """Decimals as text, by name of leader or follower."""
+    done = ctl(file, "account", "f1", "--equity", "1000.50", "--free-margin", "-3", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(last_line(done))
+    assert (said["equity"], said["free_margin"], said["account"]) == ("1000.5", "-3", "f1")
+    assert said["journal_no"] == state(core)["journal_rows"]
+    assert "bad_command" not in json.dumps(state(core))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["account", "f99", "--equity", "1"], "Known: alpha"),
+        (["account", "f1"], "no value given"),
+        (["account", "f1", "--equity", "1e5"], "not a decimal"),
+        (["account", "f1", "--equity", "NaN"], "not a decimal"),
+        (["bust-resume", "alfa"], "Did you mean 'alpha'?"),
+        (["bust-resume", "f1"], "not a leader"),
+        (["frob"], "No such command"),
+        ([], "Missing command"),
+    ],
+)
+def test_a_wrong_name_or_number_is_refused_before_it_is_journaled(
+    file: Path, core: Core, words: list[str], says: str
+) -> None:
+    """Exit code 2 with what is known, and no row."""
+    rows = state(core)["journal_rows"]
+    refused = ctl(file, *words)
+    assert refused.exit_code == 2
+    assert says in refused.output
+    assert state(core)["journal_rows"] == rows
+
+
+def test_bust_resume_names_its_leader(file: Path, core: Core) -> None:
+    """The journal has who looked at it."""
+    assert "by maria" in ctl(file, "bust-resume", "alpha", "--who", "maria").output
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["kill"], ["arm", "--who", "x"], ["account", "f1", "--equity", "1"]]
+)
+def test_without_a_core_every_command_says_so(file: Path, command: list[str]) -> None:
+    """Exit code 3 at once, and what it means for the orders."""
+    refused = ctl(file, *command)
+    assert refused.exit_code == 3
+    assert "no core runs" in refused.output
+    assert "copygate run" in refused.output
+
+
+def test_a_gateway_can_be_stopped_while_its_file_is_broken(file: Path, core: Core) -> None:
+    """Somebody is changing the configuration: kill needs no more of it than the state folder."""
+    file.write_text(file.read_text("utf-8").replace('follower = "f1"', 'follower = "gone"'), "utf-8")
+    assert ctl(file, "kill").exit_code == 0
+    assert state(core)["killed"] is True
+    assert ctl(file, "account", "f1", "--equity", "1").exit_code == 2
