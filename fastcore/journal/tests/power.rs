@@ -122,6 +122,7 @@ fn rows_of_one_durability_are_read_under_the_other() {
     common::open(folder.path()).unwrap().submit("leader", "L", b"y", NOW).unwrap();
     let pipeline = core(folder.path());
     assert_eq!(common::status(&pipeline)["applied"], 7);
+    pipeline.close().unwrap();
     let mut replay = journal::Replay::<Toy>::open(folder.path(), 0, None).unwrap();
     replay.step(99).unwrap();
     assert_eq!(replay.position(), 7);
