@@ -10,13 +10,15 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import structlog
 
 from gateway import clock
 from gateway.config import GatewayConfig, load
-from gateway.errors import ExitCode, OperatingError, UsageError
+from gateway.errors import ExitCode, UsageError
+from gateway.failures import say
 
 BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
 """Pauses before a child is started again. The last one repeats."""
@@ -48,9 +50,8 @@ def run(config_path: Path, only: str | None = None) -> int:
     _die_with_supervisor()
     try:
         return work(stop)
-    except OperatingError as error:
-        log.critical("run.failed", error=error.text(), exit_code=int(error.exit_code))
-        return int(error.exit_code)
+    except Exception as error:  # noqa: BLE001 (the end of the process: one line says why, and the code what next)
+        return int(say(error).exit_code)
 
 
 def start_log(config: GatewayConfig, process: str) -> None:
@@ -61,6 +62,7 @@ def start_log(config: GatewayConfig, process: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _named(process),
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[config.gateway.log_level]),
@@ -79,6 +81,8 @@ class Child:
     started_ms: int = 0
     start_at_ms: int = 0
     failures: int = field(default=0)
+    parked: bool = False
+    """Not started again: what ended it does not heal by itself."""
 
     def start(self) -> None:
         """Starts the process in our own log stream."""
@@ -90,7 +94,7 @@ class Child:
     def look(self) -> int | None:
         """Starts the child when its time has come; gives its exit code once, when it has ended."""
         if self.process is None:
-            if clock.steady_ms() >= self.start_at_ms:
+            if not self.parked and clock.steady_ms() >= self.start_at_ms:
                 self.start()
             return None
         code = self.process.poll()
@@ -115,22 +119,47 @@ def supervise(config: GatewayConfig, config_path: Path, stop: threading.Event) -
         while not stop.wait(WATCH_MS / 1000):
             for child in children:
                 code = child.look()
-                if code is not None and _is_final(child, code):
-                    # The same start would fail the same way: a person must act.
-                    result = code
+                fate = Fate.AGAIN if code is None else fate_of(child, code)
+                if code is None or fate is Fate.AGAIN:
+                    continue
+                result = code
+                child.parked = True
+                if fate is Fate.STOP:
                     stop.set()
     finally:
         _stop(children)
     return result
 
 
-def _is_final(child: Child, code: int) -> bool:
-    log.error(
-        "run.ended", child=child.name, exit_code=code, restart_in_ms=child.start_at_ms - clock.steady_ms()
-    )
-    return code == int(ExitCode.USAGE) or (
-        code == int(ExitCode.ENVIRONMENT) and child.failures >= len(BACK_OFF_MS)
-    )
+class Fate(Enum):
+    """What becomes of a child that ended."""
+
+    AGAIN = "it is started again"
+    PARK = "it stays down until copygate is restarted, the others go on"
+    STOP = "everything stops"
+
+
+def fate_of(child: Child, code: int) -> Fate:
+    """Decides by the exit code, and says so.
+
+    What a person must mend is not tried for ever. Without the core nothing works; a route whose file is
+    damaged takes only its own followers with it, whose brokers' orders no other process may touch.
+    """
+    final = {int(ExitCode.USAGE)}
+    if child.name == "core":
+        final.add(int(ExitCode.STATE))
+        if child.failures >= len(BACK_OFF_MS):
+            final.add(int(ExitCode.ENVIRONMENT))
+    if code in final:
+        fate = Fate.STOP
+    elif code == ExitCode.STATE:
+        fate = Fate.PARK
+    else:
+        fate = Fate.AGAIN
+    say_it = log.error if fate is Fate.AGAIN and code != ExitCode.RETRY else log.critical
+    pause_ms = child.start_at_ms - clock.steady_ms() if fate is Fate.AGAIN else None
+    say_it("run.ended", child=child.name, exit_code=code, action=fate.value, restart_in_ms=pause_ms)
+    return fate
 
 
 def _stop(children: list[Child]) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from contextlib import ExitStack
 
 import structlog
 
 from gateway import clock, wire
-from gateway._fastcore import JournalError, Pipeline
+from gateway._fastcore import FastcoreError, Pipeline
+from gateway.alerts import advice
 from gateway.config import GatewayConfig, core_json
 from gateway.control import ControlSocket
 from gateway.errors import ExitCode
+from gateway.failures import end_now
 from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
@@ -48,6 +51,12 @@ class LeaderSink:
         # Nothing journaled: everything is asked for, and what is too old is not copied.
         return self._pipeline.expected_seq_num(session) or 1
 
+    def gap(self, session: str, _first: int, _last: int, raw: bytes) -> None:
+        self._submit("leader", session, raw)
+
+    def sent(self, session: str, raw: bytes) -> None:
+        """Nothing of ours goes to a leader but questions."""
+
     def _submit(self, kind: str, session: str, payload: bytes) -> None:
         self._pipeline.submit(kind, session, payload, clock.wall_ns())
         self._wakeup.ring()
@@ -72,13 +81,9 @@ class SocketLoop:
         """Names of the routes that are there."""
         return {identity.split(b"/")[0].decode("utf-8", "replace") for identity in list(self._heard_ms)}
 
-    def run(self, stop: threading.Event) -> None:
-        """Turns until told to stop. A failing journal goes up: it ends the process."""
-        try:
-            while not stop.is_set():
-                self.turn()
-        finally:
-            self._control.close()
+    def close(self) -> None:
+        """Frees the control socket; the ROUTER belongs to who made it."""
+        self._control.close()
 
     def turn(self) -> None:
         """One round: wait, take in, tick, send."""
@@ -92,6 +97,7 @@ class SocketLoop:
             newest = max(newest, self._pipeline.tick(clock.wall_ns()))
         self._beat()
         self._drain()
+        self._tell()
         self._snapshot(newest)
 
     def _wait_ms(self) -> int:
@@ -107,6 +113,11 @@ class SocketLoop:
         while frames := self._pipeline.drain(wire.BURST_FRAMES):
             for identity, frame in wire.forward(frames, self._socket.send):
                 self._pipeline.undeliverable(identity, frame, clock.wall_ns())
+
+    def _tell(self) -> None:
+        """Alerts go to the log: whoever watches it learns of each one within a turn of the loop."""
+        for journal_no, code, text in self._pipeline.take_alerts():
+            log.warning("core.alert", code=code, text=text, journal=journal_no, advice=advice(code))
 
     def _beat(self) -> None:
         now_ms = clock.steady_ms()
@@ -133,28 +144,29 @@ def run(config: GatewayConfig, stop: threading.Event) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = config.state_dir / "core"
     folder.mkdir(parents=True, exist_ok=True)
-    socket = CoreSocket(config.core_bind(), config.core.queue_frames_max, curve_of(config))
-    journal = str(folder / "journal.db")
-    pipeline = Pipeline.open(journal, core_json(config), config.gateway.durability, clock.wall_ns())
-    wakeup = Wakeup()
-    loop = SocketLoop(config, pipeline, wakeup, socket)
+    # First: it takes the folder's lock. A second core must not touch the sockets of the one that runs.
+    pipeline = Pipeline.open(
+        str(folder / "journal.db"), core_json(config), config.gateway.durability, clock.wall_ns()
+    )
     specs = [
         spec_of(name, session, config.profile_of(name), config.folder)
         for name, session in config.leader_sessions().items()
     ]
-    application = Application(specs, LeaderSink(pipeline, wakeup), config.core.journal_stall_ms)
-    engine = FixEngine(specs, application, folder / "fix")
-    log.info("core.started", epoch=pipeline.epoch, address=socket.address)
-    try:
-        _serve(config, loop, engine, stop)
-    except JournalError as error:
-        # What is not journaled is not acted on: the supervisor starts us again.
-        log.critical("core.journal_failed", error=str(error))
-        return int(ExitCode.INTERNAL)
-    finally:
-        engine.stop()
-        pipeline.close()
-        socket.close()
+    wakeup = Wakeup()
+    with ExitStack() as stack:
+        socket = CoreSocket(config.core_bind(), config.core.queue_frames_max, curve_of(config))
+        stack.callback(socket.close)
+        stack.callback(pipeline.close)
+        loop = SocketLoop(config, pipeline, wakeup, socket)
+        stack.callback(loop.close)
+        application = Application(specs, LeaderSink(pipeline, wakeup), config.core.journal_stall_ms)
+        engine = FixEngine(specs, application, folder / "fix")
+        stack.callback(engine.stop)
+        log.info("core.started", epoch=pipeline.epoch, address=socket.address)
+        try:
+            _serve(config, loop, engine, stop)
+        except FastcoreError as error:
+            end_now(error)
     return int(ExitCode.OK)
 
 
@@ -187,5 +199,6 @@ def _serve(config: GatewayConfig, loop: SocketLoop, engine: FixEngine, stop: thr
     if missing:
         log.error("core.routes_missing", routes=sorted(missing), action="leaders log on without them")
     engine.start()
-    loop.run(stop)
-    engine.check()
+    while not stop.is_set():
+        loop.turn()
+        engine.check()

@@ -24,7 +24,11 @@ class ExitCode(IntEnum):
     BAD_RESULT = 1
     USAGE = 2
     ENVIRONMENT = 3
+    STATE = 4
+    """A state file is damaged, or replay decides otherwise: no start succeeds until a person acts."""
     INTERNAL = 70
+    RETRY = 75
+    """The disk is full: a later start may succeed (sysexits.h names this code so)."""
 
 
 class OperatingError(Exception):

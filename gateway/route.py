@@ -8,10 +8,11 @@ import threading
 import structlog
 
 from gateway import clock, wire
-from gateway._fastcore import JournalError, RoutePipeline
+from gateway._fastcore import FastcoreError, RoutePipeline
 from gateway.config import GatewayConfig
 from gateway.core import POLL_MS_MAX, SWITCH_INTERVAL_S
 from gateway.errors import ExitCode
+from gateway.failures import end_now
 from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
@@ -41,9 +42,15 @@ class RouteSink:
         self._wakeup.ring()
 
     def expected(self, session: str) -> int | None:
-        # The route's binding has no such question yet; QuickFIX's own store answers.
-        ask = getattr(self._pipeline, "expected_seq_num", None)
-        return None if ask is None else ask(session)
+        # No row yet: everything is asked for, and what the core has already is recognised there.
+        return self._pipeline.expected_seq_num(session) or 1
+
+    def gap(self, session: str, first: int, last: int, _raw: bytes) -> None:
+        self._pipeline.gap(session, first, last, clock.wall_ns())
+        self._wakeup.ring()
+
+    def sent(self, session: str, raw: bytes) -> None:
+        self._pipeline.sent(session, raw)
 
 
 class Link:
@@ -133,19 +140,25 @@ def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
     link.watch([session_name])
     log.info("route.started", route=name, identity=pipeline.identity.decode())
     try:
+        _serve(link, engine, wakeup, stop)
+        # The last reports and the LOGOUT row: the core hears of them now, not at the next start.
+        link.turn(wakeup)
+    finally:
+        socket.close()
+        pipeline.close()
+    return int(ExitCode.OK)
+
+
+def _serve(link: Link, engine: FixEngine, wakeup: Wakeup, stop: threading.Event) -> None:
+    try:
         engine.start()
         while not stop.is_set():
             link.turn(wakeup)
             engine.check()
-    except JournalError as error:
-        log.critical("route.rows_failed", error=str(error))
-        return int(ExitCode.INTERNAL)
+    except FastcoreError as error:
+        end_now(error)
     finally:
         engine.stop()
-        link.turn(wakeup)
-        socket.close()
-        pipeline.close()
-    return int(ExitCode.OK)
 
 
 def curve_of(config: GatewayConfig, name: str) -> Curve | None:

@@ -13,6 +13,7 @@ import zmq
 import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
+from gateway import clock
 from gateway.errors import EnvironmentProblem
 
 FRAME_BYTES_MAX = 16 * 1024 * 1024
@@ -21,6 +22,17 @@ RECONNECT_MS = 50
 RECONNECT_MS_MAX = 1_000
 BURST_FRAMES = 256
 """Frames taken before the loop looks at its other duties."""
+REFUSALS = (
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+SAY_AGAIN_MS = 5_000
+"""A refused peer tries again several times a second; the log hears of it this often."""
+REFUSED_HINT = (
+    "A peer without a listed key tried to connect. A route of yours: make its keys with `copygate keys`, "
+    "name them in its section. Anybody else: close the port to them."
+)
 
 log = structlog.get_logger("wire")
 
@@ -68,6 +80,8 @@ class CoreSocket:
                 "tcp:// needs CURVE keys", path="core.bind", hint="Make them: `copygate keys`."
             )
         self._context = zmq.Context()
+        self._refused = 0
+        self._say_at_ms = 0
         self._curve = curve
         self._authenticator = self._authenticate(curve) if curve is not None else None
         self._socket = self._context.socket(zmq.ROUTER)
@@ -78,6 +92,7 @@ class CoreSocket:
         if curve is not None:
             self._socket.curve_server = True
             self._socket.curve_publickey, self._socket.curve_secretkey = curve.public_key, curve.secret_key
+        self._monitor: Any = self._socket.get_monitor_socket(REFUSALS) if curve is not None else None
         try:
             _folder_of(address)
             self._socket.bind(address)
@@ -94,6 +109,7 @@ class CoreSocket:
 
     def receive(self) -> Iterator[tuple[bytes, bytes]]:
         """What has arrived: (identity, frame), at most one burst."""
+        self._say_refusals()
         for _ in range(BURST_FRAMES):
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -114,10 +130,27 @@ class CoreSocket:
 
     def close(self) -> None:
         """Closes at once; unsent frames are NOT_SENT by the next core's SYNC."""
+        if self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(0)
         self._socket.close(0)
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
+
+    def _say_refusals(self) -> None:
+        """A peer that fails the handshake is told nothing; the operator is, but not at every attempt."""
+        if self._monitor is None:
+            return
+        count = 0
+        while self._monitor.poll(0):
+            self._monitor.recv_multipart()
+            count += 1
+        self._refused += count
+        if self._refused and clock.steady_ms() >= self._say_at_ms:
+            self._say_at_ms = clock.steady_ms() + SAY_AGAIN_MS
+            log.error("wire.peer_refused", times=self._refused, hint=REFUSED_HINT)
+            self._refused = 0
 
     def _may(self, parts: list[Any]) -> bool:
         """With CURVE, a key speaks for its own route only."""

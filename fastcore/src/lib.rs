@@ -21,6 +21,7 @@ pub mod refusal;
 pub mod report;
 pub mod risk;
 pub mod route;
+pub mod sent;
 pub mod sizing;
 pub mod snapshot;
 pub mod status;

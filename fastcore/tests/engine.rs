@@ -162,6 +162,12 @@ impl World {
         ))
     }
 
+    /// A reject that the route matched to an order by RefSeqNum(45).
+    fn rejected(&mut self, s: &Sent, text: &str) -> Vec<Sent> {
+        let raw = fix(text);
+        self.rows(&[Row::Rejected { session: "R", msg_seq_num: 5, cl_ord_id: &s.id, raw: &raw }])
+    }
+
     fn reject(&mut self, s: &Sent) -> Vec<Sent> {
         self.exec += 1;
         let (e, id) = (self.exec, &s.id);
@@ -229,6 +235,58 @@ fn a_rejected_open_stays_dropped() {
     w.out(&open);
     assert!(w.reject(&open).is_empty());
     one(&w.leader("o2", 1, "1", "1", "1"), true, "1");
+}
+
+/// A session reject that is about our order ends it as any reject does: an open lowers the target (09.10).
+#[test]
+fn an_order_rejected_by_its_number_is_rejected() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    assert!(w.rejected(&open, "35=3|34=5|45=2|371=38|373=5|58=bad value|").is_empty());
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("order_rejected"));
+    assert_eq!(w.engine.status().refusals.get("broker_reject"), Some(&1));
+    one(&w.leader("o2", 1, "1", "1", "1"), true, "1");
+    assert!(w.leader("o3", 2, "11", "11", "11").is_empty(), "the open of 1 is in flight, nothing is held");
+}
+
+/// The same about an order that is unknown meanwhile: it is certain, nobody needs to be asked any more.
+#[test]
+fn a_reject_by_number_ends_an_unknown_order() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    assert_eq!(w.link(8).first().map(|s| s.kind), Some(SendKind::Status));
+    w.rejected(&open, "35=j|34=5|45=2|372=D|380=0|58=no|");
+    assert_eq!(w.engine.status().refusals.get("broker_reject"), Some(&1));
+}
+
+/// A reject by number of a message that is not ours is looked at like any other.
+#[test]
+fn a_reject_by_an_unknown_number_only_alerts() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.broker("35=3|34=5|45=2|58=what|");
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("session_reject"));
+    w.rejected(&Sent { id: "OTHER".into(), ..open.clone() }, "35=3|34=5|45=2|58=what|");
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("session_reject"));
+    assert!(w.engine.status().refusals.is_empty());
+}
+
+/// A venue that refuses status requests has not refused the order: sent again, it would be held twice.
+#[test]
+fn a_rejected_question_does_not_end_its_order() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    let id = open.id.clone();
+    w.broker(&format!("35=8|37=B1|11={id}|17=A1|150=0|39=0|55=EURUSD|54=1|38=10|14=0|151=10|"));
+    w.broker(&format!("35=j|45=3|372=H|379={id}|380=3|58=not supported|"));
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("query_rejected"));
+    assert!(w.engine.status().refusals.is_empty());
+    w.fill(&open, "10", "10");
+    assert_eq!(w.filled(), d("10"));
 }
 
 /// A rejected close is tried again until it is done.

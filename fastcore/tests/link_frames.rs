@@ -74,6 +74,7 @@ fn all_rows(keys: &KeysBuf) -> Vec<Row<'_>> {
         Row::Out { journal_no: 1, keys: keys.as_keys() },
         Row::NotSent { cl_ord_id: "A", try_no: 2, reason: 3 },
         Row::In { session: "R1", msg_seq_num: 4, raw: b"8=FIX" },
+        Row::Rejected { session: "R1", msg_seq_num: 5, cl_ord_id: "A1", raw: b"35=3" },
         Row::Refused { session: "R1", raw: b"35=3" },
         Row::Sync { incarnation: 5, epoch: 6 },
         Row::Logon { session: "R1" },

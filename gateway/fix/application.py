@@ -19,6 +19,7 @@ import structlog
 
 from gateway import clock
 from gateway.errors import ExitCode
+from gateway.failures import operating
 from gateway.fix.gaps import STILL_WAITING, GapWatch
 from gateway.fix.settings import SessionSpec
 from gateway.fix.sink import Sink
@@ -30,8 +31,11 @@ OWN_LOG = "quickfix"
 """Name of QuickFIX's own log, which speaks of connections before they belong to a session."""
 RETRY_MS = 10
 """Pause between two attempts at a failing journal."""
-MEANT_FOR_CORE = ("3", "4")
-"""Session messages that the core hears of: Reject(3) of an order, and a GapFill over what we asked for."""
+WATCHDOG_MS = 10_000
+"""A row that takes this much longer than a stalling journal may is a callback that hangs."""
+
+ORDERS = ("D", "F", "G")
+"""Messages of ours that a reject may name by their number only."""
 
 log = structlog.get_logger("fix")
 
@@ -60,8 +64,7 @@ class SessionTap(fix.Log):  # type: ignore[misc]
 
     def onOutgoing(self, text: str) -> None:
         try:
-            if msg_type_of(text) in ("3", "j"):
-                self._application.refuse(self.name, text)
+            self._application.leaves(self.name, text)
         except BaseException as error:
             self._application.stop_now("onOutgoing", error)
 
@@ -130,6 +133,8 @@ class Application(fix.Application):  # type: ignore[misc]
         self._sink = sink
         self._journal_stall_ms = journal_stall_ms
         self._die = die
+        self.watchdog_ms = journal_stall_ms + WATCHDOG_MS
+        self._insists_since_ms: int | None = None
         self._taps: dict[str, SessionTap] = {}
         self._pause = threading.Event()
         self.doorbell: Callable[[], None] | None = None
@@ -192,6 +197,14 @@ class Application(fix.Application):  # type: ignore[misc]
             ring, self.doorbell = self.doorbell, None
             ring()
 
+    def leaves(self, name: str, text: str) -> None:
+        """Looks at a message of ours: orders are remembered by their number, our own rejects recorded."""
+        kind = msg_type_of(text)
+        if kind in ORDERS:
+            self._sink.sent(name, as_bytes(text))
+        elif kind in ("3", "j"):
+            self._refuse(name, text)
+
     def ask_again(self, name: str, gap: GapWatch, resent: bool) -> None:
         """Sends a ResendRequest(2) of our own where QuickFIX would wait for ever. Called on its thread."""
         spec = self._by_name[name]
@@ -205,7 +218,7 @@ class Application(fix.Application):  # type: ignore[misc]
             request.setField(16, "0")
             fix.Session.sendToTarget(request, session_id)
 
-    def refuse(self, name: str, text: str) -> None:
+    def _refuse(self, name: str, text: str) -> None:
         """Makes our own reject an event: what was rejected may have been a fill."""
         log.error("fix.refused", session=name, text=text.replace("\x01", "|"))
         self._insist(lambda: self._sink.refused(name, as_bytes(text)))
@@ -213,7 +226,8 @@ class Application(fix.Application):  # type: ignore[misc]
     def stop_now(self, where: str, error: BaseException) -> NoReturn:
         """Ends the process inside the callback. There is no other safe way out of it."""
         try:
-            log.critical("fix.callback_failed", callback=where, error=repr(error), action="the process ends")
+            text = operating(error).text()
+            log.critical("fix.callback_failed", callback=where, error=text, action="the process ends")
         finally:
             self._die(int(ExitCode.INTERNAL))
 
@@ -252,19 +266,35 @@ class Application(fix.Application):  # type: ignore[misc]
         name, kind = self._specs[key].name, message.getHeader().getField(35)
         if kind == "0" and message.isSetField(112):
             self.windows[name].answered(message.getField(112))
-        if kind in MEANT_FOR_CORE:
+        if kind == "3":
             self._deliver(message, key)
-        else:
-            self._taps[key].take(int(message.getHeader().getField(34)), message)
+            return
+        seq = int(message.getHeader().getField(34))
+        raw = self._taps[key].take(seq, message)
+        if kind == "4" and message.isSetField(36):
+            last = int(message.getField(36)) - 1
+            self._insist(lambda: self._sink.gap(name, seq, last, raw))
 
     def _deliver(self, message: Any, key: str) -> None:
         tap, seq = self._taps[key], int(message.getHeader().getField(34))
         raw = tap.take(seq, message)
         self._insist(lambda: self._sink.record(tap.name, seq, raw))
 
+    def watch(self) -> None:
+        """Ends the process when a callback hangs: its session would look alive for ever."""
+        began_ms = self._insists_since_ms
+        if began_ms is not None and clock.steady_ms() - began_ms > self.watchdog_ms:
+            self.stop_now("watchdog", TimeoutError("a callback has not returned from writing its row"))
+
     def _insist(self, write: Callable[[], None]) -> None:
         """Retries a failing journal for a while. Its last failure goes up and ends the process."""
+        self._insists_since_ms = clock.steady_ms()
+        self._write(write)
+        self._insists_since_ms = None
+
+    def _write(self, write: Callable[[], None]) -> None:
         deadline_ms = clock.steady_ms() + self._journal_stall_ms
+        said = False
         while True:
             try:
                 write()
@@ -272,7 +302,9 @@ class Application(fix.Application):  # type: ignore[misc]
             except Exception as error:
                 if clock.steady_ms() >= deadline_ms:
                     raise
-                log.error("fix.journal_stalls", error=repr(error))
+                if not said:
+                    log.error("fix.journal_stalls", error=operating(error).text())
+                said = True
             self._pause.wait(RETRY_MS / 1000)
 
 

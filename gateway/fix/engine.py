@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ LOGOUT_MS = 3_000
 """How long counterparties get to answer our Logout(5). A clean stop of a process must take less than 5 s."""
 JOIN_S = 3.0
 """QuickFIX's own loop wakes once a second; longer than three means that it hangs."""
+WATCH_S = 0.5
+"""How often the watchdog looks."""
 
 BLOCK = {
     fix.SocketInitiator: fix._quickfix.Initiator_block,
@@ -49,6 +52,7 @@ class FixEngine:
         self._kept: list[Any] = []
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
+        self._watched = threading.Event()
         self._ids = {
             spec.name: fix.SessionID(spec.begin_string, spec.sender_comp_id, spec.target_comp_id)
             for spec in specs
@@ -62,10 +66,16 @@ class FixEngine:
         written.
         """
         self._store_dir.mkdir(parents=True, exist_ok=True)
+        threading.Thread(target=self._watch, name="fix-watchdog", daemon=True).start()
         for role, kind in (("initiator", fix.SocketInitiator), ("acceptor", fix.SocketAcceptor)):
             specs = [spec for spec in self._specs.values() if spec.role == role]
             if specs:
                 self._start(role, kind, specs)
+
+    def _watch(self) -> None:
+        """A thread of its own: the main loop may wait for the very lock that hangs."""
+        while not self._watched.wait(WATCH_S):
+            self._application.watch()
 
     def check(self) -> None:
         """Raises what ended a FIX thread, if one ended."""
@@ -107,6 +117,7 @@ class FixEngine:
         clock.wait_until(lambda: not any(c.isLoggedOn() for c in self._connectors), LOGOUT_MS)
         for connector in self._connectors:
             self._stop(connector)
+        self._watched.set()
         for thread in self._threads:
             thread.join(JOIN_S)
             if thread.is_alive():
@@ -118,6 +129,8 @@ class FixEngine:
         self._kept.clear()
 
     def _start(self, role: str, kind: Any, specs: list[SessionSpec]) -> None:
+        if role == "initiator" and len(specs) > 1:
+            specs = [resolved(spec) for spec in specs]
         settings = session_settings(specs, self._store_dir, self._dictionaries)
         stores, taps = fix.FileStoreFactory(settings), TapFactory(self._application)
         for port in sorted({spec.port for spec in specs if role == "acceptor"}):
@@ -183,6 +196,17 @@ class FixEngine:
         message.getHeader().setField(35, "1")
         message.setField(112, test_req_id)
         fix.Session.sendToTarget(message, self._ids[session])
+
+
+def resolved(spec: SessionSpec) -> SessionSpec:
+    """The session with the address of its host: QuickFIX looks a name up in the thread of all sessions, which
+    then wait for it. A name that does not resolve now is left to QuickFIX."""
+    try:
+        found = socket.getaddrinfo(spec.host, spec.port, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        log.error("fix.host_unknown", session=spec.name, host=spec.host, error=str(error))
+        return spec
+    return replace(spec, host=str(found[0][4][0]))
 
 
 def _claim(port: int) -> None:

@@ -16,6 +16,13 @@ class Sink(Protocol):
         """Our own Reject(3) or BusinessMessageReject(j): the counterparty said something we could not
         take."""
 
+    def sent(self, session: str, raw: bytes) -> None:
+        """An order, cancel or replace on its way to the wire. Called inside QuickFIX, which holds its lock:
+        nothing may wait here."""
+
+    def gap(self, session: str, first: int, last: int, raw: bytes) -> None:
+        """The counterparty skips numbers that we asked for: whatever they were, they do not come."""
+
     def session(self, session: str, up: bool) -> None:
         """A session logged on or off."""
 

@@ -14,7 +14,7 @@ from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import SessionSpec
 
-DEADLINE_MS = 10_000
+DEADLINE_MS = 30_000
 
 
 class Died(BaseException):
@@ -28,6 +28,8 @@ class RecordingSink:
         self.records: list[tuple[str, int, bytes]] = []
         self.refusals: list[tuple[str, bytes]] = []
         self.sessions: list[tuple[str, bool]] = []
+        self.orders: list[bytes] = []
+        self.gaps: list[tuple[int, int]] = []
         self.failures_left = 0
         self._expected = expected
 
@@ -39,6 +41,12 @@ class RecordingSink:
 
     def refused(self, session: str, raw: bytes) -> None:
         self.refusals.append((session, raw))
+
+    def gap(self, session: str, first: int, last: int, raw: bytes) -> None:
+        self.gaps.append((first, last))
+
+    def sent(self, session: str, raw: bytes) -> None:
+        self.orders.append(raw)
 
     def session(self, session: str, up: bool) -> None:
         self.sessions.append((session, up))
@@ -107,6 +115,10 @@ class RawPeer:
 
         until(attempt, "our acceptor listens")
         return cls(found[0])
+
+    def patience_s(self, seconds: int) -> None:
+        """How long `hear` waits, where a test wants to hear nothing."""
+        self._connection.settimeout(seconds)
 
     def say(self, raw: bytes) -> None:
         """Sends bytes as they are."""

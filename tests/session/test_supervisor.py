@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from gateway import app, clock
+from gateway._fastcore import DiskFull, FastcoreError, JournalDamaged, JournalError, ReplayMismatch
+from gateway.app import Fate
+from gateway.errors import ExitCode
+from gateway.failures import operating
 from tests.session.harness import until
 
 
@@ -39,3 +45,53 @@ def test_stopping_ends_willing_and_unwilling_children_within_five_seconds() -> N
     app._stop(children)
     assert clock.steady_ms() - started_ms < 5_000
     assert all(one.process is not None and one.process.returncode is not None for one in children)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "failures", "fate"),
+    [
+        ("core", 4, 1, Fate.STOP),
+        ("core", 2, 1, Fate.STOP),
+        ("route:r1", 2, 1, Fate.STOP),
+        ("core", 3, 1, Fate.AGAIN),
+        ("core", 3, 6, Fate.STOP),
+        ("route:r1", 3, 60, Fate.AGAIN),
+        ("core", 75, 60, Fate.AGAIN),
+        ("core", 70, 60, Fate.AGAIN),
+        ("core", -9, 60, Fate.AGAIN),
+        ("route:r1", 4, 1, Fate.PARK),
+        ("audit", 4, 1, Fate.PARK),
+    ],
+)
+def test_what_cannot_heal_is_not_started_again(name: str, code: int, failures: int, fate: Fate) -> None:
+    """Damage is final; a full disk and a kill are not; one route's damage leaves the others alone."""
+    ended = app.Child(name, [], failures=failures)
+    assert app.fate_of(ended, code) is fate
+
+
+def test_a_parked_child_stays_down() -> None:
+    """Its pause is over, and still it is not started."""
+    parked = child("raise SystemExit(4)")
+    parked.parked = True
+    assert parked.look() is None
+    assert parked.process is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (JournalDamaged("j.db: row 3: torn"), ExitCode.STATE, "restore a copy"),
+        (ReplayMismatch("j.db: row 3: replay derived digest"), ExitCode.STATE, "version that wrote"),
+        (DiskFull("j.db: append row 3"), ExitCode.RETRY, "Make room"),
+        (JournalError("j.db: locked"), ExitCode.ENVIRONMENT, "other program"),
+        (FastcoreError("a panic"), ExitCode.INTERNAL, "bug"),
+        (OSError(28, "No space left on device", "/x"), ExitCode.RETRY, "/x: No space left"),
+        (PermissionError(13, "Permission denied", "/x"), ExitCode.ENVIRONMENT, "/x: Permission denied"),
+        (KeyError("x"), ExitCode.INTERNAL, "KeyError('x')"),
+    ],
+)
+def test_each_failure_has_its_code_and_says_what_to_do(error: Exception, code: ExitCode, says: str) -> None:
+    """One place maps them, for every process."""
+    problem = operating(error)
+    assert problem.exit_code == code
+    assert says in problem.text()

@@ -1,5 +1,6 @@
 //! What can go wrong with the files, in words that name the file and the row.
 
+use rusqlite::ErrorCode as Code;
 use std::path::{Path, PathBuf};
 
 /// Any failure of the journal, the route file, or the replay.
@@ -77,6 +78,23 @@ pub enum JournalError {
     Internal(String),
 }
 
+/// What can be done about a failure: a supervisor acts on this, a person on the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The disk takes no more: it may heal by itself, so the start is tried again.
+    Room,
+    /// The file is not what was written: no start will succeed until a person puts it right.
+    Restore,
+    /// Replay decides otherwise, or the segment is of another version: final too.
+    Replay,
+    /// The configuration must change.
+    Config,
+    /// Something else outside the program: a lock, a permission, a mount.
+    Environment,
+    /// Nothing: the program itself failed.
+    Bug,
+}
+
 /// Short form.
 pub type Result<T> = std::result::Result<T, JournalError>;
 
@@ -87,14 +105,51 @@ impl JournalError {
         Self::Sqlite { path: path.to_owned(), doing: doing.into(), hint, source: Box::new(source) }
     }
 
+    /// What can be done about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        use std::io::ErrorKind;
+        match self {
+            Self::Corrupt { .. } => Remedy::Restore,
+            Self::Mismatch { .. } | Self::Version { .. } => Remedy::Replay,
+            Self::Config(_) => Remedy::Config,
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Remedy::Room,
+                _ => Remedy::Environment,
+            },
+            Self::Sqlite { source, .. } => match source.sqlite_error_code() {
+                Some(Code::DiskFull) => Remedy::Room,
+                Some(Code::SystemIoFailure) if is_write(source) => Remedy::Room,
+                Some(Code::DatabaseCorrupt | Code::NotADatabase) => Remedy::Restore,
+                _ => Remedy::Environment,
+            },
+            Self::Locked(_) => Remedy::Environment,
+            Self::Internal(_) => Remedy::Bug,
+        }
+    }
+
     /// Names a damaged row.
     pub fn corrupt(path: &Path, row: u64, why: impl Into<String>) -> Self {
         Self::Corrupt { path: path.to_owned(), row, why: why.into() }
     }
 }
 
+/// SQLite knows only ENOSPC as a full disk: a quota and a file-size limit arrive as a failed write.
+fn is_write(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi;
+    let extended = error.sqlite_error().map_or(0, |e| e.extended_code);
+    matches!(
+        extended,
+        ffi::SQLITE_IOERR_WRITE
+            | ffi::SQLITE_IOERR_FSYNC
+            | ffi::SQLITE_IOERR_DIR_FSYNC
+            | ffi::SQLITE_IOERR_TRUNCATE
+            | ffi::SQLITE_IOERR_SHMSIZE
+            | ffi::SQLITE_IOERR_SHMOPEN
+    )
+}
+
 fn hint(error: &rusqlite::Error) -> &'static str {
-    use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {
         Some(Code::DiskFull) => "the disk is full: ",
         Some(Code::ReadOnly) => "the file or its folder is read-only: ",
@@ -102,6 +157,9 @@ fn hint(error: &rusqlite::Error) -> &'static str {
         Some(Code::NotADatabase) => "the file is not a journal: ",
         Some(Code::CannotOpen) => "the file cannot be opened: ",
         Some(Code::DatabaseBusy | Code::DatabaseLocked) => "another program holds the file: ",
+        Some(Code::SystemIoFailure) if is_write(error) => {
+            "the disk is full, a quota or size limit is reached, or the disk failed: "
+        }
         Some(Code::SystemIoFailure) => "the disk failed: ",
         _ => "",
     }

@@ -13,9 +13,10 @@ mod route_pipeline;
 mod segment;
 mod stages;
 mod store;
+mod sync;
 
 pub use core::Core;
-pub use error::{JournalError, Result};
+pub use error::{JournalError, Remedy, Result};
 pub use log::{Journal, JournalRow, Snapshot, Stage};
 pub use outbox::{ALERTS_MAX, OUTBOX_MAX};
 pub use pipeline::{Addressed, Pipeline};
@@ -23,3 +24,4 @@ pub use replay::{Entry, Replay};
 pub use route_log::RouteLog;
 pub use route_pipeline::RoutePipeline;
 pub use store::Durability;
+pub use sync::Syncer;

@@ -2,6 +2,7 @@
 
 use crate::error::{JournalError, Result};
 use crate::store::{Durability, FolderLock, open_reader, open_writer, resolve, signed, unsigned};
+use crate::sync::Gate;
 use fastcore::event::EventKind;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ pub struct Journal {
     path: PathBuf,
     head: u64,
     last_at_ns: i64,
+    durability: Durability,
     _lock: FolderLock,
 }
 
@@ -81,8 +83,8 @@ impl Journal {
     /// [`JournalError`] when the folder is locked, or the file cannot be used.
     pub fn open(path: &Path, durability: Durability) -> Result<Self> {
         let path = resolve(path, "journal.db");
-        let lock = FolderLock::take(&path)?;
-        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability)?;
+        let mut lock = FolderLock::take(&path)?;
+        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, &mut lock)?;
         let last: Option<(i64, i64)> = conn
             .query_row("SELECT seq, at_ns FROM rows ORDER BY seq DESC LIMIT 1", [], |r| {
                 Ok((r.get(0)?, r.get(1)?))
@@ -90,7 +92,15 @@ impl Journal {
             .optional()
             .map_err(|e| JournalError::sqlite(&path, "read the last row", e))?;
         let (head, last_at_ns) = last.unwrap_or((0, 0));
-        Ok(Self { conn, path, head: unsigned(head), last_at_ns, _lock: lock })
+        Ok(Self { conn, path, head: unsigned(head), last_at_ns, durability, _lock: lock })
+    }
+
+    /// The gate that rows pass to be durable; every row so far has passed it.
+    ///
+    /// # Errors
+    /// [`JournalError`] as for any write.
+    pub(crate) fn gate(&self) -> Result<Gate> {
+        self.durability.gate(&self.conn, &self.path, self.head)
     }
 
     /// Caps the file's size, so that tests can fill the disk.

@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     /// By route index: identity of the live link.
     pub(crate) links: Vec<Option<Vec<u8>>>,
     pub(crate) alerts: VecDeque<(u64, Alert)>,
+    /// Alerts that nobody took yet.
+    fresh: usize,
     pub(crate) dropped: u64,
     /// The row whose frames are being queued.
     pub(crate) seq: u64,
@@ -64,6 +66,16 @@ impl Outbox {
         out
     }
 
+    /// The newest row that a waiting frame belongs to.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.queue.back().map(|w| w.seq)
+    }
+
+    pub(crate) fn take_alerts(&mut self) -> Vec<(u64, &'static str, String)> {
+        let from = self.alerts.len().saturating_sub(std::mem::take(&mut self.fresh));
+        self.alerts.iter().skip(from).map(|(seq, a)| (*seq, a.code, a.text.clone())).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -84,5 +96,6 @@ impl Sink for Outbox {
             self.alerts.pop_front();
         }
         self.alerts.push_back((self.seq, alert.clone()));
+        self.fresh = self.fresh.saturating_add(1).min(ALERTS_MAX);
     }
 }

@@ -7,6 +7,7 @@ use crate::outbox::Outbox;
 use crate::segment::Follower;
 use crate::stages::Stages;
 use crate::store::Durability;
+use crate::sync::{Gate, Syncer};
 use fastcore::ENGINE_VERSION;
 use fastcore::action::Discard;
 use fastcore::event::EventKind;
@@ -33,6 +34,7 @@ struct Inner<C> {
 /// The only owner of the live engine.
 pub struct Pipeline<C> {
     inner: Mutex<Inner<C>>,
+    gate: Gate,
     epoch: u64,
 }
 
@@ -56,10 +58,17 @@ impl<C: Core> Pipeline<C> {
         follower.adopt(text)?;
         let epoch = journal.raise_epoch()?;
         let payload = json!({"epoch": epoch, "engine": ENGINE_VERSION, "config": config,
-            "digest": format!("{digest:032x}")});
+            "digest": format!("{digest:032x}"), "durability": durability.as_str()});
         let mut inner = Inner { journal, follower, outbox: Outbox::default(), stages: Stages::default() };
         inner.submit(EventKind::Start, "", payload.to_string().as_bytes(), now_ns, digest)?;
-        Ok(Self { inner: Mutex::new(inner), epoch })
+        let gate = inner.journal.gate()?;
+        Ok(Self { inner: Mutex::new(inner), gate, epoch })
+    }
+
+    /// Syncs in another way; for tests.
+    #[doc(hidden)]
+    pub fn replace_sync(&mut self, sync: Syncer) {
+        self.gate.replace(sync);
     }
 
     /// Raised at each start of the core.
@@ -72,15 +81,33 @@ impl<C: Core> Pipeline<C> {
         self.inner.lock().map_err(|_| JournalError::Internal("a panic left the pipeline half done".into()))
     }
 
-    /// Journals one event, applies it and queues what it asks for. Answers its journal number.
+    /// Journals one event, applies it and queues what it asks for. Answers its journal number once the row is durable.
     ///
     /// # Errors
-    /// [`JournalError`]; then the event is neither journaled nor applied, and may be tried again.
+    /// [`JournalError`]; then the event is neither journaled nor applied, and may be tried again. The exception is a
+    /// failed sync ("power"): the row is in the file, nothing that follows from it leaves, and every later call fails.
     pub fn submit(&self, kind: &str, session: &str, payload: &[u8], now_ns: i64) -> Result<u64> {
         let kind = EventKind::parse(kind).filter(|k| *k != EventKind::Start);
         let kind =
             kind.ok_or_else(|| JournalError::Internal("submit: not an event kind of a shell".into()))?;
-        self.lock()?.event(kind, session, payload, now_ns)
+        let seq = self.event(&mut *self.lock()?, kind, session, payload, now_ns)?;
+        self.gate.wait(seq)?;
+        Ok(seq)
+    }
+
+    /// Writes one event. Its frames leave when it is durable, which [`Pipeline::drain`] sees to: events of the socket
+    /// thread need not wait here, and a burst of them shares one sync.
+    fn event(
+        &self,
+        inner: &mut Inner<C>,
+        kind: EventKind,
+        session: &str,
+        payload: &[u8],
+        now_ns: i64,
+    ) -> Result<u64> {
+        let seq = inner.event(kind, session, payload, now_ns)?;
+        self.gate.wrote(seq);
+        Ok(seq)
     }
 
     /// Takes a frame of a route: HELLO and ROWS become events, heartbeats answer 0.
@@ -98,14 +125,14 @@ impl<C: Core> Pipeline<C> {
                 }
                 let before = inner.outbox.linked(route).map(<[u8]>::to_owned);
                 inner.outbox.link(route, Some(identity.to_owned()));
-                let done = inner.event(EventKind::Link, &name, frame, now_ns);
+                let done = self.event(&mut inner, EventKind::Link, &name, frame, now_ns);
                 if done.is_err() {
                     inner.outbox.link(route, before);
                 }
                 done
             }
             Ok(Frame::Rows(_)) if inner.outbox.linked(route) == Some(identity) => {
-                inner.event(EventKind::Route, &name, frame, now_ns)
+                self.event(&mut inner, EventKind::Route, &name, frame, now_ns)
             }
             Ok(Frame::Rows(_) | Frame::RouteBeat { .. }) if inner.outbox.linked(route) != Some(identity) => {
                 // A route that outlived the core does not know that it must say HELLO: the new epoch tells it.
@@ -118,14 +145,22 @@ impl<C: Core> Pipeline<C> {
         }
     }
 
-    /// Frames that may go now.
+    /// Frames that may go now: those whose rows are durable. With "power" it syncs first when a frame waits for that.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the sync failed: then nothing leaves any more.
+    pub fn drain(&self, max_frames: usize) -> Result<Vec<Addressed>> {
+        let Some(committed) = self.lock()?.outbox.newest() else { return Ok(Vec::new()) };
+        self.gate.wait(committed)?;
+        Ok(self.lock()?.outbox.drain(committed, max_frames))
+    }
+
+    /// Alerts since the last call, for the log: (journal number, code, text). At most as many as are kept.
     ///
     /// # Errors
     /// [`JournalError::Internal`] after a panic.
-    pub fn drain(&self, max_frames: usize) -> Result<Vec<Addressed>> {
-        let mut inner = self.lock()?;
-        let committed = inner.journal.head();
-        Ok(inner.outbox.drain(committed, max_frames))
+    pub fn take_alerts(&self) -> Result<Vec<(u64, &'static str, String)>> {
+        Ok(self.lock()?.outbox.take_alerts())
     }
 
     /// The socket refused a frame: orders in it are told to the engine, other frames are asked for again by time.
@@ -139,7 +174,7 @@ impl<C: Core> Pipeline<C> {
             return Ok(0);
         }
         let name = inner.follower.core.route_name(route).to_owned();
-        inner.event(EventKind::Unsent, &name, frame, now_ns)
+        self.event(&mut inner, EventKind::Unsent, &name, frame, now_ns)
     }
 
     /// A heartbeat for every linked route.
@@ -150,7 +185,8 @@ impl<C: Core> Pipeline<C> {
         let mut inner = self.lock()?;
         // A quiet journal must not keep the audit log waiting. What fails here, the next row carries or reports.
         inner.flush_stages().unwrap_or_default();
-        let frame = link::encode_beat(self.epoch, inner.journal.head());
+        // Only what is durable: a route that remembers more would take a power loss for a lost tail (09.7).
+        let frame = link::encode_beat(self.epoch, self.gate.durable(inner.journal.head())?);
         Ok(inner.outbox.links.iter().flatten().map(|identity| (identity.clone(), frame.clone())).collect())
     }
 
@@ -165,7 +201,7 @@ impl<C: Core> Pipeline<C> {
             return Ok(0);
         }
         let name = inner.follower.core.route_name(route).to_owned();
-        let done = inner.event(EventKind::Link, &name, b"", now_ns)?;
+        let done = self.event(&mut inner, EventKind::Link, &name, b"", now_ns)?;
         inner.outbox.link(route, None);
         Ok(done)
     }
@@ -187,7 +223,7 @@ impl<C: Core> Pipeline<C> {
         if inner.follower.core.next_due_ns().is_none_or(|due| due > now_ns) {
             return Ok(0);
         }
-        inner.event(EventKind::Timer, "", b"", now_ns)
+        self.event(&mut inner, EventKind::Timer, "", b"", now_ns)
     }
 
     /// The MsgSeqNum(34) that a leader session must expect next (09.2).

@@ -3,10 +3,13 @@
 use crate::audit_entry::Collector;
 use crate::core::Core;
 use crate::error::{JournalError, Result};
-use crate::log::{Snapshot, read_head, read_last_start, read_rows, read_snapshot, reader};
-use crate::segment::Follower;
+use crate::log::{JournalRow, Snapshot, read_head, read_last_start, read_rows, read_snapshot, reader};
+use crate::segment::{Follower, durability_of};
 use crate::stages;
+use crate::store::Durability;
+use crate::sync::Gate;
 use fastcore::action::Discard;
+use fastcore::event::EventKind;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +24,8 @@ pub struct Replay<C> {
     path: PathBuf,
     follower: Option<Follower<C>>,
     collector: Collector,
+    /// Syncs what it read, where rows must survive a power loss: what is derived from them must not outlive them.
+    gate: Option<Gate>,
 }
 
 impl<C: Core> Replay<C> {
@@ -38,15 +43,17 @@ impl<C: Core> Replay<C> {
             Some(snapshot) => Some(snapshot),
             None => read_snapshot(&conn, &path, from_seq)?,
         };
+        let mut gate = None;
         let follower = match snapshot {
             None => None,
             Some(snapshot) => {
                 let start = read_last_start(&conn, &path, snapshot.seq)?
                     .ok_or_else(|| JournalError::corrupt(&path, 1, "a journal begins with a START row"))?;
+                gate = gate_of(&path, &start)?;
                 Some(Follower::at(&path, &start, &snapshot)?)
             }
         };
-        let mut replay = Self { conn, path, follower, collector: Collector::default() };
+        let mut replay = Self { conn, path, follower, collector: Collector::default(), gate };
         while replay.position() < from_seq {
             let missing = from_seq.saturating_sub(replay.position());
             let limit = BATCH.min(usize::try_from(missing).unwrap_or(BATCH));
@@ -85,19 +92,26 @@ impl<C: Core> Replay<C> {
             self.collector.stages = stages::between(&self.conn, &self.path, first, last.seq)?;
         }
         for row in &rows {
+            if row.kind == EventKind::Start {
+                self.gate = gate_of(&self.path, row)?;
+            }
             if self.follower.is_none() {
                 self.follower = Some(Follower::begin(&self.path, row)?);
             }
             let Some(follower) = self.follower.as_mut() else { continue };
             if collect {
                 self.collector.row(row);
-                if row.kind == fastcore::event::EventKind::Start {
+                if row.kind == EventKind::Start {
                     self.collector.learn(&crate::segment::start_config(&self.path, row)?);
                 }
                 follower.step(&self.path, row, &mut self.collector)?;
             } else {
                 follower.step(&self.path, row, &mut Discard)?;
             }
+        }
+        if let (Some(gate), Some(last)) = (&self.gate, rows.last()) {
+            gate.wrote(last.seq);
+            gate.wait(last.seq)?;
         }
         Ok(rows.len())
     }
@@ -131,6 +145,20 @@ impl<C: Core> Replay<C> {
     pub fn status(&self) -> String {
         self.follower.as_ref().map_or_else(|| "{}".to_owned(), |f| f.core.status().to_string())
     }
+}
+
+/// The gate of rows behind this START row; none where a commit is enough, or where the log is written back already.
+fn gate_of(path: &Path, start: &JournalRow) -> Result<Option<Gate>> {
+    let power = durability_of(start) == Some(Durability::Power);
+    if power {
+        Gate::over(path).map(Some).or_else(|e| if is_missing(&e) { Ok(None) } else { Err(e) })
+    } else {
+        Ok(None)
+    }
+}
+
+fn is_missing(error: &JournalError) -> bool {
+    matches!(error, JournalError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn unpack(path: &Path, from_seq: u64, bytes: &[u8]) -> Result<Snapshot> {

@@ -2,9 +2,10 @@
 
 use crate::error::{JournalError, Result};
 use crate::store::{Durability, FolderLock, open_writer, resolve, signed, unsigned};
+use crate::sync::Gate;
 use fastcore::link::{Row, decode_row, encode_row};
 use fastcore::route::{RouteGuard, Seen};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -13,6 +14,7 @@ const SCHEMA: &str = "
 CREATE TABLE rows (row_no INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE seen (cl_ord_id TEXT NOT NULL, try_no INTEGER NOT NULL, reason INTEGER NOT NULL, row_no INTEGER NOT NULL,
   PRIMARY KEY (cl_ord_id, try_no)) STRICT, WITHOUT ROWID;
+CREATE TABLE heard (session TEXT PRIMARY KEY, msg_seq_num INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 ";
 /// `reason` of a try that has an OUT row.
@@ -33,6 +35,7 @@ pub struct RouteLog {
     log_id: u64,
     epoch: u64,
     highest_journal_no: u64,
+    durability: Durability,
     _lock: FolderLock,
 }
 
@@ -43,8 +46,8 @@ impl RouteLog {
     /// [`JournalError`]: locked folder, damaged or foreign file, full or read-only disk.
     pub fn open(path: &Path, durability: Durability, now_ns: i64) -> Result<Self> {
         let path = resolve(path, "route.db");
-        let lock = FolderLock::take(&path)?;
-        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, durability)?;
+        let mut lock = FolderLock::take(&path)?;
+        let conn = open_writer(&path, APPLICATION_ID, SCHEMA, &mut lock)?;
         let fresh_id = xxh3_64(format!("{now_ns} {}", std::process::id()).as_bytes()) >> 1;
         let mut log = Self {
             conn,
@@ -56,6 +59,7 @@ impl RouteLog {
             log_id: 0,
             epoch: 0,
             highest_journal_no: 0,
+            durability,
             _lock: lock,
         };
         log.load(signed(fresh_id)?).map_err(|e| JournalError::sqlite(&log.path, "open the route file", e))?;
@@ -83,6 +87,14 @@ impl RouteLog {
         self.next_row = unsigned(last).max(self.acked).saturating_add(1);
         self.last_at_ns = at_ns;
         tx.commit()
+    }
+
+    /// The gate that rows pass to be durable; every row so far has passed it.
+    ///
+    /// # Errors
+    /// [`JournalError`] as for any write.
+    pub(crate) fn gate(&self) -> Result<Gate> {
+        self.durability.gate(&self.conn, &self.path, self.next_row.saturating_sub(1))
     }
 
     /// Tells a guard everything that this file answered for.
@@ -161,6 +173,14 @@ impl RouteLog {
                 tx.prepare_cached(sql)?.execute(params![cl_ord_id, try_no, reason, row_no])?;
             }
             Row::Sync { epoch, .. } => put_meta(tx, "epoch", *epoch)?,
+            Row::In { session, msg_seq_num, .. }
+            | Row::Rejected { session, msg_seq_num, .. }
+            | Row::Gap { session, to: msg_seq_num, .. } => {
+                // The last one, not the highest: numbers begin again when the session is reset.
+                let sql = "INSERT OR REPLACE INTO heard VALUES (?1, ?2)";
+                let number = i64::try_from(*msg_seq_num).unwrap_or(i64::MAX);
+                tx.prepare_cached(sql)?.execute(params![session, number])?;
+            }
             _ => {}
         }
         Ok(())
@@ -218,6 +238,18 @@ impl RouteLog {
         write().map_err(|e| JournalError::sqlite(&self.path, format!("delete rows up to {row_no}"), e))?;
         self.acked = row_no;
         Ok(())
+    }
+
+    /// The MsgSeqNum(34) after the last message of a session that has a row; outlives acknowledged rows.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn expected_seq_num(&self, session: &str) -> Result<Option<u64>> {
+        self.conn
+            .query_row("SELECT msg_seq_num FROM heard WHERE session = ?1", [session], |r| r.get(0))
+            .optional()
+            .map(|last: Option<i64>| last.map(|n| unsigned(n).saturating_add(1)))
+            .map_err(|e| JournalError::sqlite(&self.path, "read the last number of a session", e))
     }
 
     /// Number that the next row gets.

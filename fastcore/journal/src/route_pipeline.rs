@@ -3,9 +3,12 @@
 use crate::error::{JournalError, Result};
 use crate::route_log::RouteLog;
 use crate::store::Durability;
+use crate::sync::{Gate, Syncer};
 use fastcore::link::{self, Frame, Row};
 use fastcore::route::RouteGuard;
+use fastcore::sent::SentLog;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
@@ -27,6 +30,10 @@ struct Inner {
 /// The durable half of a route process.
 pub struct RoutePipeline {
     inner: Mutex<Inner>,
+    gate: Gate,
+    /// By session. A lock of its own, held for nothing else: [`RoutePipeline::sent`] is called inside the FIX
+    /// engine, which holds a lock of its own then.
+    sent: Mutex<BTreeMap<String, SentLog>>,
     route: String,
     identity: Vec<u8>,
 }
@@ -55,15 +62,23 @@ impl RoutePipeline {
             RouteGuard::new(log.incarnation(), log.epoch(), log.highest_journal_no(), sessions, orphan_ns);
         log.teach(&mut guard)?;
         let identity = format!("{route}/{}", log.incarnation()).into_bytes();
+        let gate = log.gate()?;
         let cursor = log.acked();
         let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false });
-        Ok(Self { inner, route: route.to_owned(), identity })
+        let sent = Mutex::new(sessions.iter().map(|s| (s.clone(), SentLog::default())).collect());
+        Ok(Self { inner, gate, sent, route: route.to_owned(), identity })
     }
 
     /// `name/incarnation`: the identity of the route's socket.
     #[must_use]
     pub fn identity(&self) -> &[u8] {
         &self.identity
+    }
+
+    /// Syncs in another way; for tests.
+    #[doc(hidden)]
+    pub fn replace_sync(&mut self, sync: Syncer) {
+        self.gate.replace(sync);
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
@@ -84,6 +99,7 @@ impl RoutePipeline {
     /// [`JournalError`] when the rows could not be written: then nothing may be sent and the process must end, for
     /// the guard has already counted them. Bytes that are no frame are ignored.
     pub fn receive(&self, frame: &[u8], now_ns: i64) -> Result<Vec<ToSend>> {
+        let mut written = None;
         let mut inner = self.lock()?;
         if let Ok(Frame::CoreBeat { epoch, .. }) = link::decode(frame)
             && epoch > inner.guard.epoch()
@@ -94,11 +110,17 @@ impl RoutePipeline {
         if !decided.rows.is_empty() {
             let rows: Vec<Row<'_>> = decided.rows.iter().map(|r| r.as_row()).collect();
             let journal_no = inner.guard.highest_journal_no();
-            inner.log.append(&rows, journal_no, now_ns)?;
+            let last = inner.log.append(&rows, journal_no, now_ns)?;
+            self.gate.wrote(last);
+            written = Some(last);
         }
         if let Some(row_no) = decided.ack {
             inner.log.ack(row_no)?;
             inner.cursor = inner.cursor.max(inner.log.acked());
+        }
+        drop(inner);
+        if let Some(last) = written {
+            self.gate.wait(last)?;
         }
         Ok(decided.sends.into_iter().map(|(session, fix)| (session.to_owned(), fix.to_owned())).collect())
     }
@@ -108,9 +130,59 @@ impl RoutePipeline {
     /// # Errors
     /// [`JournalError`]; then the message is not recorded and may be tried again.
     pub fn record(&self, session: &str, msg_seq_num: u64, raw: &[u8], now_ns: i64) -> Result<u64> {
+        let about = self.rejected_by(session, raw)?;
         let mut inner = self.lock()?;
         inner.guard.heard(session);
-        inner.append(&Row::In { session, msg_seq_num, raw }, now_ns)
+        let row = match &about {
+            Some(cl_ord_id) => Row::Rejected { session, msg_seq_num, cl_ord_id, raw },
+            None => Row::In { session, msg_seq_num, raw },
+        };
+        let written = self.append(&mut inner, &row, now_ns)?;
+        drop(inner);
+        self.durable(written)
+    }
+
+    /// Writes a row; [`RoutePipeline::durable`] waits for it without the lock, so that rows share a sync.
+    fn append(&self, inner: &mut Inner, row: &Row<'_>, now_ns: i64) -> Result<u64> {
+        let journal_no = inner.guard.highest_journal_no();
+        let row_no = inner.log.append(std::slice::from_ref(row), journal_no, now_ns)?;
+        self.gate.wrote(row_no);
+        Ok(row_no)
+    }
+
+    fn durable(&self, row_no: u64) -> Result<u64> {
+        self.gate.wait(row_no)?;
+        Ok(row_no)
+    }
+
+    /// A message of ours on its way to the wire: a reject may name it by its number only (09.10).
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn sent(&self, session: &str, raw: &[u8]) -> Result<()> {
+        if let Some(log) = self.sent_logs()?.get_mut(session) {
+            log.sent(raw);
+        }
+        Ok(())
+    }
+
+    fn rejected_by(&self, session: &str, raw: &[u8]) -> Result<Option<String>> {
+        let mut logs = self.sent_logs()?;
+        Ok(logs.get_mut(session).and_then(|log| log.rejected_by(raw)).map(str::to_owned))
+    }
+
+    fn sent_logs(&self) -> Result<MutexGuard<'_, BTreeMap<String, SentLog>>> {
+        self.sent
+            .lock()
+            .map_err(|_| JournalError::Internal("a panic left the sent messages half done".into()))
+    }
+
+    /// The MsgSeqNum(34) that a session must expect next (09.2): what has no row is asked for again.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn expected_seq_num(&self, session: &str) -> Result<Option<u64>> {
+        self.lock()?.log.expected_seq_num(session)
     }
 
     /// Our own outgoing Reject(3) or BusinessMessageReject(j).
@@ -118,7 +190,8 @@ impl RoutePipeline {
     /// # Errors
     /// As [`RoutePipeline::record`].
     pub fn refused(&self, session: &str, raw: &[u8], now_ns: i64) -> Result<u64> {
-        self.lock()?.append(&Row::Refused { session, raw }, now_ns)
+        let written = self.append(&mut *self.lock()?, &Row::Refused { session, raw }, now_ns)?;
+        self.durable(written)
     }
 
     /// The broker filled a gap over numbers that we asked for.
@@ -126,7 +199,8 @@ impl RoutePipeline {
     /// # Errors
     /// As [`RoutePipeline::record`].
     pub fn gap(&self, session: &str, from: u64, to: u64, now_ns: i64) -> Result<u64> {
-        self.lock()?.append(&Row::Gap { session, from, to }, now_ns)
+        let written = self.append(&mut *self.lock()?, &Row::Gap { session, from, to }, now_ns)?;
+        self.durable(written)
     }
 
     /// A session logged on or off.
@@ -139,25 +213,31 @@ impl RoutePipeline {
             // Off at once, on only when the row is written: an order must never precede its LOGON row.
             inner.guard.session(session, false);
         }
-        let row_no =
-            inner.append(&if up { Row::Logon { session } } else { Row::Logout { session } }, now_ns)?;
+        let row = if up { Row::Logon { session } } else { Row::Logout { session } };
+        let written = self.append(&mut inner, &row, now_ns)?;
         inner.guard.session(session, up);
-        Ok(row_no)
+        drop(inner);
+        self.durable(written)
     }
 
     /// Frames for the core: HELLO when one is due, then rows that this link has not carried yet.
     ///
     /// # Errors
-    /// [`JournalError::Corrupt`] naming a damaged row.
+    /// [`JournalError::Corrupt`] naming a damaged row; a failed sync.
     pub fn pending(&self, max_bytes: usize) -> Result<Vec<Vec<u8>>> {
+        // A row that the core has but a power loss takes from this file would give its number to another one.
+        let last = self.lock()?.log.next_row().saturating_sub(1);
+        self.gate.wait(last)?;
         let mut inner = self.lock()?;
         let mut frames = Vec::new();
         if inner.hello_due {
             frames.push(inner.hello(&self.route)?);
         }
         let mut bytes = 0_usize;
-        while bytes < max_bytes && inner.cursor.saturating_add(1) < inner.log.next_row() {
-            let rows = inner.log.rows(inner.cursor, ROWS_MAX, max_bytes.saturating_sub(bytes))?;
+        while bytes < max_bytes && inner.cursor < last {
+            let waiting = usize::try_from(last.saturating_sub(inner.cursor)).unwrap_or(ROWS_MAX);
+            let limit = ROWS_MAX.min(waiting);
+            let rows = inner.log.rows(inner.cursor, limit, max_bytes.saturating_sub(bytes))?;
             let Some(last) = rows.last().map(|r| r.0) else {
                 let missing = inner.cursor.saturating_add(1);
                 return Err(JournalError::Internal(format!("route file: row {missing} is missing")));
@@ -225,10 +305,5 @@ impl Inner {
         self.cursor = self.log.acked();
         self.hello_due = false;
         Ok(frame)
-    }
-
-    fn append(&mut self, row: &Row<'_>, now_ns: i64) -> Result<u64> {
-        let journal_no = self.guard.highest_journal_no();
-        self.log.append(std::slice::from_ref(row), journal_no, now_ns)
     }
 }

@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::error::{JournalError, Result};
 use crate::log::{JournalRow, Snapshot};
+use crate::store::Durability;
 use fastcore::ENGINE_VERSION;
 use fastcore::action::Sink;
 use fastcore::event::{Event, EventKind};
@@ -29,6 +30,12 @@ pub(crate) fn start_config(path: &Path, row: &JournalRow) -> Result<String> {
     let config =
         value.get("config").ok_or_else(|| JournalError::corrupt(path, row.seq, "START has no config"))?;
     Ok(config.to_string())
+}
+
+/// What the rows behind a START row survive.
+pub(crate) fn durability_of(row: &JournalRow) -> Option<Durability> {
+    let value: Value = serde_json::from_slice(&row.payload).ok()?;
+    Durability::parse(value.get("durability")?.as_str()?).ok()
 }
 
 impl<C: Core> Follower<C> {

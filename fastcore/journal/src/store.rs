@@ -1,8 +1,10 @@
 //! Opening SQLite files the same way everywhere, and the lock of a state folder.
 
 use crate::error::{JournalError, Result};
+use crate::sync::Gate;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 pub enum Durability {
     /// kill -9 (WAL, synchronous=NORMAL).
     Process,
-    /// Power loss (WAL, synchronous=FULL: one fsync per commit).
+    /// Power loss (WAL, synchronous=NORMAL, and our own sync of the log that rows of many threads share).
     Power,
 }
 
@@ -28,11 +30,31 @@ impl Durability {
         }
     }
 
-    const fn synchronous(self) -> &'static str {
+    /// The configuration's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Process => "NORMAL",
-            Self::Power => "FULL",
+            Self::Process => "process",
+            Self::Power => "power",
         }
+    }
+
+    /// The gate that rows of this database pass. Called once the start has written and found everything in order.
+    ///
+    /// # Errors
+    /// [`JournalError`]: the log cannot be opened, written back or synced.
+    pub(crate) fn gate(self, conn: &Connection, database: &Path, last: u64) -> Result<Gate> {
+        if self == Self::Process {
+            return Ok(Gate::open(database));
+        }
+        // What an earlier process wrote may never have reached the disk: its last sync may have failed. A checkpoint
+        // writes it again, from what the system shows us, and syncs it. A busy reader only makes it smaller.
+        conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
+            .map_err(|e| JournalError::sqlite(database, "checkpoint", e))?;
+        let gate = Gate::over(database)?;
+        gate.wrote(last);
+        gate.wait(last)?;
+        Ok(gate)
     }
 }
 
@@ -43,10 +65,16 @@ pub fn resolve(path: &Path, file_name: &str) -> PathBuf {
     if is_file { path.to_owned() } else { path.join(file_name) }
 }
 
+/// Written into the lock file once the database beside it exists. A database that is then empty or gone was there
+/// before: starting anew would forget positions that followers still hold.
+const BORN: &str = "A database was begun beside this file.\n";
+
 /// The exclusive lock of a state folder; given back when dropped, and by the kernel when the process dies.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+    born: bool,
 }
 
 impl FolderLock {
@@ -59,18 +87,66 @@ impl FolderLock {
         let io = |doing| move |source| JournalError::Io { path: folder.to_owned(), doing, source };
         std::fs::create_dir_all(folder).map_err(io("make the state folder"))?;
         let path = folder.join("lock");
-        let lock = OpenOptions::new()
+        let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .open(&path)
             .map_err(io("open the lock file"))?;
         match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(JournalError::Locked(folder.to_owned())),
-            Err(error) => Err(io("lock the state folder")(error.into())),
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::Locked(folder.to_owned())),
+            Err(error) => return Err(io("lock the state folder")(error.into())),
         }
+        let mut text = Vec::new();
+        let mark = (&mut lock).take(BORN.len() as u64);
+        { mark }.read_to_end(&mut text).map_err(io("read the lock file"))?;
+        Ok(Self { file: lock, path, born: text == BORN.as_bytes() })
     }
+
+    /// Remembers that the database exists, for every later start.
+    fn mark_born(&mut self) -> Result<()> {
+        if self.born {
+            return Ok(());
+        }
+        let mut write = || {
+            self.file.seek(SeekFrom::Start(0))?;
+            self.file.write_all(BORN.as_bytes())?;
+            self.file.sync_all()
+        };
+        write().map_err(|source| JournalError::Io {
+            path: self.path.clone(),
+            doing: "write the lock file",
+            source,
+        })?;
+        self.born = true;
+        Ok(())
+    }
+}
+
+/// Refuses a database that lost everything. SQLite itself would delete the write-ahead log beside an empty file, and
+/// with it the last copy of the rows. An empty file without history is a start that was cut short: that one is new.
+fn refuse_emptied(path: &Path, lock: &FolderLock) -> Result<()> {
+    let length = |file: &Path| match std::fs::metadata(file) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(JournalError::Io { path: file.to_owned(), doing: "look at the file", source }),
+    };
+    if length(path)? > 0 {
+        return Ok(());
+    }
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let left = length(Path::new(&wal))?;
+    if left > 0 {
+        let why = format!("the file is empty or missing, beside a write-ahead log of {left} bytes");
+        return Err(JournalError::corrupt(path, 0, why));
+    }
+    if lock.born {
+        return Err(JournalError::corrupt(path, 0, "the file is empty or missing, but it had rows before"));
+    }
+    Ok(())
 }
 
 /// Opens the one writing connection and applies `schema` to a new file.
@@ -81,8 +157,9 @@ pub fn open_writer(
     path: &Path,
     application_id: i32,
     schema: &str,
-    durability: Durability,
+    lock: &mut FolderLock,
 ) -> Result<Connection> {
+    refuse_emptied(path, lock)?;
     let fail = |doing: &'static str| move |e| JournalError::sqlite(path, doing, e);
     let conn = Connection::open(path).map_err(fail("open"))?;
     conn.busy_timeout(Duration::from_millis(200)).map_err(fail("set the busy timeout"))?;
@@ -94,15 +171,17 @@ pub fn open_writer(
     if found != application_id && (found != 0 || tables != 0) {
         return Err(JournalError::corrupt(path, 0, format!("application id {found} is not ours")));
     }
-    let pragmas = format!(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous={}; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000;",
-        durability.synchronous()
-    );
-    conn.execute_batch(&pragmas).map_err(fail("set WAL mode"))?;
+    if tables == 0 && lock.born {
+        return Err(JournalError::corrupt(path, 0, "the file has no tables, but it had rows before"));
+    }
+    let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; \
+        PRAGMA wal_autocheckpoint=4000;";
+    conn.execute_batch(pragmas).map_err(fail("set WAL mode"))?;
     if tables == 0 {
         let batch = format!("BEGIN; PRAGMA application_id={application_id}; {schema} COMMIT;");
         conn.execute_batch(&batch).map_err(fail("make the tables"))?;
     }
+    lock.mark_born()?;
     conn.set_prepared_statement_cache_capacity(32);
     Ok(conn)
 }

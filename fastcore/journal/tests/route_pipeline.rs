@@ -44,6 +44,7 @@ fn words(frames: &[Vec<u8>]) -> Vec<String> {
                 Row::Out { keys, .. } => format!("{} out {}", r.row_no, keys.iter().count()),
                 Row::NotSent { cl_ord_id, .. } => format!("{} not_sent {cl_ord_id}", r.row_no),
                 Row::In { msg_seq_num, .. } => format!("{} in {msg_seq_num}", r.row_no),
+                Row::Rejected { cl_ord_id, .. } => format!("{} rejected {cl_ord_id}", r.row_no),
                 Row::Sync { incarnation, epoch } => format!("{} sync {incarnation} {epoch}", r.row_no),
                 Row::Logon { .. } => format!("{} logon", r.row_no),
                 other => format!("{} {other:?}", r.row_no),
@@ -152,6 +153,54 @@ fn a_report_that_cannot_be_written_is_tried_again() {
     assert!(route.receive(&orders(1, &["A"]), NOW).is_err(), "no OUT row, nothing to send");
     blocker.execute_batch("ROLLBACK").unwrap();
     assert_eq!(route.record("R1", 7, b"x", NOW).unwrap(), 3);
+}
+
+fn fix(text: &str) -> Vec<u8> {
+    format!("8=FIX.4.4|{text}10=000|").replace('|', "\x01").into_bytes()
+}
+
+/// A reject that names our message by its number only comes with the ClOrdID(11) that had it (09.10).
+#[test]
+fn a_reject_by_number_names_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.sent("R1", &fix("35=D|34=7|11=A|")).unwrap();
+    route.sent("R9", &fix("35=D|34=7|11=STRANGER|")).unwrap();
+    route.record("R1", 4, &fix("35=3|34=4|45=7|"), NOW).unwrap();
+    route.record("R1", 5, &fix("35=j|34=5|45=8|"), NOW).unwrap();
+    assert_eq!(words(&route.pending(9_999).unwrap())[2..], ["3 rejected A", "4 in 5"]);
+    drop(route);
+    // The numbers of an earlier process are not known any more: asked about, as any order without a report.
+    let route = open(folder.path()).unwrap();
+    route.record("R1", 6, &fix("35=3|34=6|45=7|"), NOW).unwrap();
+    assert_eq!(words(&route.pending(9_999).unwrap()).last().unwrap(), "5 in 6");
+}
+
+/// What the FIX engine counted but nobody wrote is asked for again: the number follows the rows, not its store.
+#[test]
+fn the_expected_number_follows_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    assert_eq!(route.expected_seq_num("R1").unwrap(), None);
+    route.record("R1", 7, b"8=FIX", NOW).unwrap();
+    route.record("R1", 8, b"8=FIX", NOW).unwrap();
+    route.receive(&link::encode_ack(4), NOW).unwrap();
+    drop(route);
+    let route = open(folder.path()).unwrap();
+    assert_eq!(
+        route.expected_seq_num("R1").unwrap(),
+        Some(9),
+        "acknowledged rows are deleted, the number stays"
+    );
+    route.record("R1", 2, b"8=FIX", NOW).unwrap();
+    assert_eq!(route.expected_seq_num("R1").unwrap(), Some(3), "the session began anew");
+    route.gap("R1", 3, 6, NOW).unwrap();
+    assert_eq!(
+        route.expected_seq_num("R1").unwrap(),
+        Some(7),
+        "what the broker skipped is not asked for again"
+    );
+    assert_eq!(route.expected_seq_num("R2").unwrap(), None);
 }
 
 /// Damage names the row; a second owner and a bad name are told.

@@ -63,6 +63,11 @@ impl Pipeline {
         Ok(frames(py, &out))
     }
 
+    /// Alerts since the last call: (journal number, code, text).
+    fn take_alerts(&self, py: Python<'_>) -> PyResult<Vec<(u64, &'static str, String)>> {
+        py.detach(|| self.inner.take_alerts()).map_err(raise)
+    }
+
     /// The socket refused a frame.
     fn undeliverable(&self, py: Python<'_>, identity: &[u8], frame: &[u8], now_ns: i64) -> PyResult<u64> {
         py.detach(|| self.inner.undeliverable(identity, frame, now_ns)).map_err(raise)

@@ -68,6 +68,16 @@ impl RoutePipeline {
         py.detach(|| self.inner.record(session, msg_seq_num, raw, now_ns)).map_err(raise)
     }
 
+    /// A message of ours on its way to the wire.
+    fn sent(&self, py: Python<'_>, session: &str, raw: &[u8]) -> PyResult<()> {
+        py.detach(|| self.inner.sent(session, raw)).map_err(raise)
+    }
+
+    /// MsgSeqNum(34) that a session must expect next.
+    fn expected_seq_num(&self, py: Python<'_>, session: &str) -> PyResult<Option<u64>> {
+        py.detach(|| self.inner.expected_seq_num(session)).map_err(raise)
+    }
+
     /// Our own outgoing Reject(3) or BusinessMessageReject(j).
     fn refused(&self, py: Python<'_>, session: &str, raw: &[u8], now_ns: i64) -> PyResult<u64> {
         py.detach(|| self.inner.refused(session, raw, now_ns)).map_err(raise)

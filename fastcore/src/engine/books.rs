@@ -27,6 +27,23 @@ impl Engine {
         self.fields = fields;
     }
 
+    /// A reject of the very message that carried this ClOrdID(11): the broker did not take the order (09.10).
+    ///
+    /// Known only while the route that sent it lives. After its restart such a reject comes as any other report, and
+    /// what it does not name itself is asked about.
+    pub(super) fn on_rejected<S: Sink>(&mut self, route: u32, id: &str, raw: &[u8], sink: &mut S) {
+        if self.known(id.as_bytes()).is_none() {
+            return self.on_report(route, raw, sink);
+        }
+        let mut fields = std::mem::take(&mut self.fields);
+        let text = fix::parse(raw, &mut fields).ok().and_then(|m| m.get(58)).unwrap_or(&[]);
+        let text = format!("route {}: {id}: {}", self.route_name(route), String::from_utf8_lossy(text));
+        self.fields = fields;
+        self.alert("order_rejected", text, sink);
+        let ix = Arc::clone(&self.ix);
+        self.message_rejected(&ix, route, id.as_bytes(), true, sink);
+    }
+
     fn broker_message<S: Sink>(&mut self, route: u32, message: &Message<'_>, sink: &mut S) {
         let ix = Arc::clone(&self.ix);
         let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
@@ -284,17 +301,40 @@ impl Engine {
     }
 
     fn business_reject<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, r: &Reject<'_>, sink: &mut S) {
-        let Some(o) = self.known(r.ref_id) else {
+        if self.known(r.ref_id).is_none() {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("business_reject", format!("route {}: {text}", self.route_name(route)), sink);
-        };
+        }
+        if matches!(r.ref_msg_type, b"H" | b"AF") && !self.is_unknown(r.ref_id) {
+            // A venue that refuses the question has not refused the order: it may work on.
+            let text = String::from_utf8_lossy(r.text).into_owned();
+            return self.alert("query_rejected", format!("route {}: {text}", self.route_name(route)), sink);
+        }
+        self.message_rejected(ix, route, r.ref_id, false, sink);
+    }
+
+    fn is_unknown(&self, id: &[u8]) -> bool {
+        let order = self.known(id).and_then(|o| self.st.orders.get(o as usize));
+        order.is_some_and(|x| x.state == State::Unknown)
+    }
+
+    /// `certain`: it was the order's own message that was rejected, not a question about it.
+    fn message_rejected<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        route: u32,
+        id: &[u8],
+        certain: bool,
+        sink: &mut S,
+    ) {
+        let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, sub, lost, reduces) =
-            (order.cl_ord_id[..] == *r.ref_id, order.line, order.sub, order.leaves(), order.reduces);
+            (order.cl_ord_id[..] == *id, order.line, order.sub, order.leaves(), order.reduces);
         if !own {
             return self.cancel_failed(o, sink);
         }
-        if order.state == State::Unknown {
+        if order.state == State::Unknown && !certain {
             return self.absent(route, o, sink);
         }
         if self.set_state(o, Input::Reject, sink) {

@@ -159,6 +159,7 @@ impl Engine {
             }
             Row::NotSent { cl_ord_id, try_no, .. } => self.not_sent(at, cl_ord_id.as_bytes(), *try_no, sink),
             Row::In { raw, .. } => self.on_report(at, raw, sink),
+            Row::Rejected { cl_ord_id, raw, .. } => self.on_rejected(at, cl_ord_id, raw, sink),
             Row::Refused { session, .. } => {
                 self.alert(
                     "we_rejected",

@@ -11,6 +11,7 @@ const SYNC: u8 = 5;
 const LOGON: u8 = 6;
 const LOGOUT: u8 = 7;
 const GAP: u8 = 8;
+const REJECTED: u8 = 9;
 
 /// One row of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,17 @@ pub enum Row<'a> {
         session: &'a str,
         /// MsgSeqNum(34).
         msg_seq_num: u64,
+        /// Bytes as received.
+        raw: &'a [u8],
+    },
+    /// The broker's Reject(35=3) or BusinessMessageReject(35=j) of a message of ours, found by RefSeqNum(45).
+    Rejected {
+        /// FIX session.
+        session: &'a str,
+        /// MsgSeqNum(34) of the reject.
+        msg_seq_num: u64,
+        /// ClOrdID(11) of the message that was rejected.
+        cl_ord_id: &'a str,
         /// Bytes as received.
         raw: &'a [u8],
     },
@@ -243,6 +255,9 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row<'_>, LinkError> {
         OUT => Row::Out { journal_no: r.u64()?, keys: Keys::read(&mut r)? },
         NOT_SENT => Row::NotSent { cl_ord_id: r.name()?, try_no: r.u16()?, reason: r.u8()? },
         IN => Row::In { session: r.name()?, msg_seq_num: r.u64()?, raw: r.long()? },
+        REJECTED => {
+            Row::Rejected { session: r.name()?, msg_seq_num: r.u64()?, cl_ord_id: r.name()?, raw: r.long()? }
+        }
         REFUSED => Row::Refused { session: r.name()?, raw: r.long()? },
         SYNC => Row::Sync { incarnation: r.u64()?, epoch: r.u64()? },
         LOGON => Row::Logon { session: r.name()? },
@@ -283,6 +298,13 @@ pub fn encode_row(row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), LinkError> {
             out.push(IN);
             put_name(out, session.as_bytes())?;
             out.extend_from_slice(&msg_seq_num.to_le_bytes());
+            put_long(out, raw)?;
+        }
+        Row::Rejected { session, msg_seq_num, cl_ord_id, raw } => {
+            out.push(REJECTED);
+            put_name(out, session.as_bytes())?;
+            out.extend_from_slice(&msg_seq_num.to_le_bytes());
+            put_name(out, cl_ord_id.as_bytes())?;
             put_long(out, raw)?;
         }
         Row::Refused { session, raw } => {

@@ -1,0 +1,44 @@
+"""What a person can do about an alert of the core. The core says what happened; the advice is ours."""
+
+from __future__ import annotations
+
+ADVICE = {
+    "account": "Send account values by the venue or by an operator command.",
+    "bad_command": "Correct the command and send it again.",
+    "bad_quote": "Ask the price source; until it sends a good quote, what needs one is refused.",
+    "bad_start": "Run `copygate check` on the configuration; the earlier one stays in force.",
+    "bad_side": "Nothing was copied. Ask the leader's broker which Side(54) it means.",
+    "broker_bust": "Compare the follower's position with its broker.",
+    "bust": "Decide whether the followers follow it; until then nothing is opened on that instrument.",
+    "business_reject": "Read the broker's text. An order without an outcome is asked about.",
+    "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
+    "corporate_action": "Opens of the instrument wait: compare both positions, then release it by name.",
+    "foreign_order": "Somebody else trades this account, or another deployment has the same name.",
+    "gap": "The broker does not send again what we asked for. Orders without an outcome are asked about.",
+    "garbled": "Ask the counterparty what it sent; the bytes are in the journal.",
+    "garbled_rows": "Run the same version of copygate on core and routes.",
+    "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",
+    "leader_drift": "What the leader holds less of was reduced here too; more is not copied. Find out why.",
+    "leader_reject": "The leader's venue does not take one of our requests: check its profile.",
+    "order_rejected": "The broker's FIX engine refuses our dialect: check the route's profile.",
+    "query_rejected": "The venue does not answer status requests: check the route's profile.",
+    "session_reject": "The broker's FIX engine refuses our dialect: check the route's profile.",
+    "trading_halt": "Orders wait or are refused by the venue until trading goes on.",
+    "unexpected_fill": "Compare the follower's position with its broker.",
+    "unknown_account": "Name the account in a leader's section, or ignore it.",
+    "unknown_order": "Ask the broker, and book what it says.",
+    "unknown_route": "Give core and routes the same configuration.",
+    "unknown_session": "Give the session a leader in the configuration.",
+    "unknown_symbol": "Add the symbol to the leader's `symbols` to have it copied.",
+    "unreadable": "Nothing was copied. Ask the counterparty for a correction; the journal has the bytes.",
+    "unwritable": "Add the account and the symbol to the follower's section.",
+    "we_rejected": "A message could not be taken: ask the counterparty to correct it and send it again.",
+}
+"""By code."""
+PLAIN = frozenset({"arm", "bust_resume", "kill", "leader_position"})
+"""Codes that only confirm what somebody did or said."""
+
+
+def advice(code: str) -> str:
+    """What to do; empty where the alert says all."""
+    return ADVICE.get(code, "")

@@ -1,0 +1,29 @@
+"""The plant of the bad-input tests: one deployment for all of them, because a start costs seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.plant import Plant
+
+
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """The deployment, trading."""
+    plant = Plant(tmp_path_factory.mktemp("plant"))
+    try:
+        plant.until(plant.is_ready, "the deployment does not start")
+        yield plant
+    finally:
+        plant.close()
+
+
+@pytest.fixture
+def plant(running: Plant) -> Iterator[Plant]:
+    """The same for one test: it must find it well, and leave it trading."""
+    running.until(running.is_ready, "an earlier test left the deployment down")
+    yield running
+    running.copies_a_round_trip()
+    assert running.gateway.poll() is None
