@@ -3,7 +3,7 @@
 //! SQLite commits with `synchronous=NORMAL`, which writes a row to the log and leaves the sync to us. We sync the log
 //! through a descriptor of our own, outside the pipeline's lock. Who needs a row that is not yet synced becomes the
 //! leader and syncs for everybody whose row is in the file by then; the others wait for it.
-//! `docs/decisions/0004-group-commit.md` says why a checkpoint in between loses nothing.
+//! `docs/decisions/0005-group-commit.md` says why a checkpoint in between loses nothing.
 
 use crate::error::{JournalError, Result};
 use std::fs::File;
