@@ -287,7 +287,7 @@ fn check_framing(raw: &[u8], fields: &[Field]) -> Result<(), Garbled> {
 }
 
 /// The sum of all bytes, modulo 256.
-pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0_u32, |sum, b| sum.wrapping_add(u32::from(*b))) & 255
 }
 

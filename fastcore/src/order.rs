@@ -191,23 +191,41 @@ impl ClOrdId {
     /// Letters and digits of a hash, which every venue accepts; at most [`CL_ORD_ID_MAX`].
     #[must_use]
     pub fn from_hash(hash: u128, len: usize) -> Self {
-        const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let len = len.min(CL_ORD_ID_MAX);
-        let mut id = Self { text: [0; CL_ORD_ID_MAX], len: u8::try_from(len).unwrap_or(0) };
-        // 5 bits each; a u64 holds twelve of them, and is much faster to shift than a u128.
-        let mut halves = [hash & 0xFFF_FFFF_FFFF_FFFF, hash >> 60].into_iter();
-        let (mut bits, mut left) = (0_u64, 0_u8);
-        for place in id.text.iter_mut().take(len) {
-            if left == 0 {
-                bits = halves.next().and_then(|h| u64::try_from(h & 0xFFF_FFFF_FFFF_FFFF).ok()).unwrap_or(0);
-                left = 12;
+        let mut text = [0; CL_ORD_ID_MAX];
+        // Ten bits are two characters; 60 of them at a time, since a u64 shifts much faster than a u128.
+        let mut bits = low_60(hash);
+        for (n, pair) in text.chunks_exact_mut(2).enumerate() {
+            if n == 6 {
+                bits = low_60(hash >> 60);
             }
-            *place = BASE32.get(usize::try_from(bits & 31).unwrap_or(0)).copied().unwrap_or(b'A');
-            bits >>= 5;
-            left = left.saturating_sub(1);
+            let at = usize::try_from(bits & 1_023).unwrap_or(0);
+            pair.copy_from_slice(PAIRS.get(at).unwrap_or(b"AA"));
+            bits >>= 10;
         }
-        id
+        let len = len.min(CL_ORD_ID_MAX);
+        if let Some(unused) = text.get_mut(len..) {
+            unused.fill(0);
+        }
+        Self { text, len: u8::try_from(len).unwrap_or(0) }
     }
+}
+
+fn low_60(hash: u128) -> u64 {
+    u64::try_from(hash & 0xFFF_FFFF_FFFF_FFFF).unwrap_or(0)
+}
+
+/// Every two characters of base32, the low five bits first.
+static PAIRS: [[u8; 2]; 1_024] = pairs();
+
+const fn pairs() -> [[u8; 2]; 1_024] {
+    const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut out = [[0; 2]; 1_024];
+    let mut n = 0;
+    while n < 1_024 {
+        out[n] = [BASE32[n & 31], BASE32[n >> 5]];
+        n = n.wrapping_add(1);
+    }
+    out
 }
 
 impl std::ops::Deref for ClOrdId {

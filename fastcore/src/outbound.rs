@@ -1,7 +1,7 @@
 //! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H).
 
 use crate::decimal::Dec;
-use crate::fix::{self, BadValue, Field, SOH, Writer, checksum};
+use crate::fix::{self, BadValue, Field, SOH, Writer};
 use crate::order::Order;
 use crate::profile::{Profile, TimePrecision};
 
@@ -18,106 +18,122 @@ pub struct Route<'a> {
     pub unit: Dec,
 }
 
-/// One stretch of an order message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
-    /// Text of the template, from and to.
-    Text(u16, u16),
-    /// ClOrdID(11).
-    Id,
-    /// Side(54).
-    Side,
-    /// TransactTime(60), as the event has it.
-    Time,
-    /// OrderQty(38).
-    Qty,
-    /// Price(44).
-    Px,
-}
-
 /// A NewOrderSingle(D) with gaps for what differs from order to order.
+///
+/// Ids, sides and times have fixed lengths, so that all up to OrderQty(38) is one copy with three patches, and its
+/// CheckSum(10) is known but for them.
 #[derive(Clone, Debug)]
 pub struct Template {
-    text: Box<[u8]>,
-    pieces: Box<[Piece]>,
+    /// From BeginString(8) up to the `=` of OrderQty(38), with zeros in the gaps.
+    head: Box<[u8]>,
+    /// Where the body begins, and where ClOrdID(11), Side(54) and TransactTime(60) go.
+    body_at: usize,
+    id_at: usize,
+    side_at: usize,
+    time_at: usize,
+    /// Between quantity and price, or all the rest.
+    middle: Box<[u8]>,
+    /// Behind Price(44), where the order has one.
+    tail: Option<Box<[u8]>>,
+    /// Sum of all fixed bytes.
+    sum: u32,
     unit: Dec,
 }
 
-/// Leaves room for ids and numbers below the 999 bytes that BodyLength(9) has place for.
+/// Leaves room for numbers below the 999 bytes that BodyLength(9) has place for.
 const TEMPLATE_BYTES_MAX: usize = 800;
+/// BodyLength(9) and its separator, in the head.
+const LENGTH_GAP: usize = 3;
 
 impl Template {
-    /// Cut from a whole message; none when the order cannot be written at all.
+    /// Cut from a whole message whose ClOrdID(11) has its final length; none when the order cannot be written at all.
     #[must_use]
     pub fn of(order: &Order, route: &Route<'_>) -> Option<Template> {
         let mut whole = Vec::new();
         new_order(&mut whole, order, route, 0).ok()?;
+        let mut fields: Vec<Field> = Vec::new();
+        let message = fix::parse(&whole, &mut fields).ok()?;
         if whole.len() > TEMPLATE_BYTES_MAX {
             return None;
         }
-        let mut fields: Vec<Field> = Vec::new();
-        let message = fix::parse(&whole, &mut fields).ok()?;
-        let (mut text, mut pieces, mut from) = (Vec::new(), Vec::new(), 0_usize);
-        let at = |n: usize| u16::try_from(n).ok();
+        let mut text = [b"8=", route.profile.begin_string.as_bytes(), b"\x019=\0\0\0\x01"].concat();
+        let body_at = text.len();
+        let (mut id_at, mut side_at, mut time_at, mut qty_at, mut px_at) = (0, 0, 0, 0, None);
         for (tag, value) in message.fields().filter(|(tag, _)| !matches!(tag, 8..=10)) {
             text.extend_from_slice(tag.to_string().as_bytes());
             text.push(b'=');
-            let piece = match tag {
-                11 => Piece::Id,
-                54 => Piece::Side,
-                60 => Piece::Time,
-                38 => Piece::Qty,
-                44 => Piece::Px,
+            let gap = match tag {
+                11 => &mut id_at,
+                54 => &mut side_at,
+                60 => &mut time_at,
+                38 => &mut qty_at,
+                44 => px_at.insert(0),
                 _ => {
                     text.extend_from_slice(value);
                     text.push(SOH);
                     continue;
                 }
             };
-            pieces.extend([Piece::Text(at(from)?, at(text.len())?), piece]);
-            from = text.len();
+            *gap = text.len();
+            if !matches!(tag, 38 | 44) {
+                text.resize(text.len().checked_add(value.len())?, 0);
+            }
             text.push(SOH);
         }
-        pieces.push(Piece::Text(at(from)?, at(text.len())?));
-        let head = [b"8=", route.profile.begin_string.as_bytes(), b"\x019="].concat();
-        let body = text.len();
-        text.extend_from_slice(&head);
-        pieces.insert(0, Piece::Text(at(body)?, at(text.len())?));
-        Some(Template { text: text.into(), pieces: pieces.into(), unit: route.unit })
+        // The head ends at the quantity: its gaps come before, as `new_order` writes them.
+        let head = text.get(..qty_at).filter(|_| id_at.max(side_at).max(time_at) < qty_at)?;
+        let middle = text.get(qty_at..px_at.unwrap_or(text.len()))?;
+        let tail = px_at.and_then(|at| text.get(at..)).map(Box::from);
+        let (head, middle, sum) = (head.into(), middle.into(), checksum_all(&text));
+        Some(Template { head, body_at, id_at, side_at, time_at, middle, tail, sum, unit: route.unit })
     }
 
     /// Writes an order. `time` is TransactTime(60) as text.
     pub fn write(&self, out: &mut Vec<u8>, o: &Order, time: &[u8]) {
         let start = out.len();
-        let mut pieces = self.pieces.iter();
-        let text = |from: u16, to: u16| self.text.get(usize::from(from)..usize::from(to)).unwrap_or(&[]);
-        if let Some(Piece::Text(from, to)) = pieces.next() {
-            out.extend_from_slice(text(*from, *to));
-        }
-        let length_at = out.len();
-        out.extend_from_slice(b"000\x01");
-        let body_at = out.len();
-        for piece in pieces {
-            match *piece {
-                Piece::Text(from, to) => out.extend_from_slice(text(from, to)),
-                Piece::Id => out.extend_from_slice(&o.cl_ord_id),
-                Piece::Side => out.push(if o.buy { b'1' } else { b'2' }),
-                Piece::Time => out.extend_from_slice(time),
-                Piece::Qty => in_units(o.qty, self.unit).write(out),
-                Piece::Px => o.px.unwrap_or_default().write(out),
+        out.extend_from_slice(&self.head);
+        let side = if o.buy { b'1' } else { b'2' };
+        let mut put = |at: usize, bytes: &[u8]| {
+            let at = start.saturating_add(at);
+            if let Some(place) = out.get_mut(at..at.saturating_add(bytes.len())) {
+                place.copy_from_slice(bytes);
             }
+        };
+        put(self.id_at, &o.cl_ord_id);
+        put(self.side_at, &[side]);
+        put(self.time_at, time);
+        let qty_at = out.len();
+        in_units(o.qty, self.unit).write(out);
+        let mut sum = checksum_all(out.get(qty_at..).unwrap_or(&[]));
+        out.extend_from_slice(&self.middle);
+        if let Some(tail) = &self.tail {
+            let px_at = out.len();
+            o.px.unwrap_or_default().write(out);
+            sum = sum.wrapping_add(checksum_all(out.get(px_at..).unwrap_or(&[])));
+            out.extend_from_slice(tail);
         }
-        let digits =
-            |n: usize| [n / 100, n / 10, n].map(|d| b'0'.wrapping_add(u8::try_from(d % 10).unwrap_or(0)));
-        let length = digits(out.len().saturating_sub(body_at));
-        if let Some(place) = out.get_mut(length_at..length_at.saturating_add(3)) {
+        let body = out.len().saturating_sub(start).saturating_sub(self.body_at);
+        let length = three_digits(body);
+        let at = start.saturating_add(self.body_at).saturating_sub(LENGTH_GAP.saturating_add(1));
+        if let Some(place) = out.get_mut(at..at.saturating_add(LENGTH_GAP)) {
             place.copy_from_slice(&length);
         }
-        let sum = digits(usize::try_from(checksum(out.get(start..).unwrap_or(&[]))).unwrap_or(0));
-        out.extend_from_slice(b"10=");
-        out.extend_from_slice(&sum);
-        out.push(SOH);
+        for part in [&o.cl_ord_id[..], &[side], time, &length] {
+            sum = sum.wrapping_add(checksum_all(part));
+        }
+        let [a, b, c] = three_digits(usize::try_from(self.sum.wrapping_add(sum) & 255).unwrap_or(0));
+        out.extend_from_slice(&[b'1', b'0', b'=', a, b, c, SOH]);
     }
+}
+
+/// Sum of bytes, not cut to eight bits: sums of parts add up.
+fn checksum_all(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |sum, b| sum.wrapping_add(u32::from(*b)))
+}
+
+fn three_digits(n: usize) -> [u8; 3] {
+    let digit = |n: usize| b'0'.wrapping_add(u8::try_from(n % 10).unwrap_or(0));
+    [digit(n / 100), digit(n / 10), digit(n)]
 }
 
 fn begin<'a>(out: &'a mut Vec<u8>, p: &Profile, msg_type: &[u8]) -> Result<Writer<'a>, BadValue> {
@@ -222,4 +238,44 @@ pub fn status(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, query_id: &[u8]) -> R
         w.text(790, query_id)?;
     }
     w.finish()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::order::{CL_ORD_ID_MAX, ClOrdId};
+    use proptest::prelude::*;
+
+    fn draft(id: u128, qty: i64, px: Option<Dec>, buy: bool) -> Order {
+        let mut o = Order::new(ClOrdId::from_hash(id, CL_ORD_ID_MAX), 0, 0);
+        (o.qty, o.px, o.buy) = (Dec::from_raw(i128::from(qty) * 10_i128.pow(15)), px, buy);
+        o
+    }
+
+    proptest! {
+        /// An order from a template is, byte for byte, the order that the plain writer makes.
+        #[test]
+        fn a_template_writes_what_the_plain_writer_writes(
+            id in any::<u128>(), qty in 1..i64::MAX, px in prop::option::of(1..i64::MAX), buy in any::<bool>(),
+            account in "[A-Z]{1,30}", at_ns in 0..4_000_000_000_000_000_000_i64, reduces in any::<bool>(),
+            precision in 0..3_usize, unit in prop_oneof![Just(1_i64), Just(100_000)],
+        ) {
+            let mut p = Profile::standard("p", "FIX.4.4");
+            p.handl_inst_21 = buy;
+            p.reduce_only = Some((77, "C".to_owned()));
+            p.extra_fields = vec![(1028, "N".to_owned())];
+            p.time_precision = [TimePrecision::S, TimePrecision::Ms, TimePrecision::Us][precision];
+            let route = Route { profile: &p, account: Some(&account), symbol: "EURUSD", unit: Dec::from_int(unit) };
+            let px = px.map(|px| Dec::from_raw(i128::from(px)));
+            let mut sample = draft(0, 1, px.map(|_| Dec::ONE), true);
+            let mut order = draft(id, qty, px, buy);
+            (sample.reduces, order.reduces) = (reduces, reduces);
+            let (mut plain, mut cut, mut time) = (b"before".to_vec(), b"before".to_vec(), Vec::new());
+            new_order(&mut plain, &order, &route, at_ns).unwrap();
+            write_time(at_ns, &p, &mut time);
+            Template::of(&sample, &route).unwrap().write(&mut cut, &order, &time);
+            prop_assert_eq!(String::from_utf8(cut).unwrap(), String::from_utf8(plain).unwrap());
+        }
+    }
 }

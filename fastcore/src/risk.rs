@@ -38,8 +38,9 @@ pub struct Open {
     pub follower: Bounds,
 }
 
-/// What a check makes of an open: the units it leaves.
-type Check = fn(&Open) -> Result<Dec, (Dec, Refusal)>;
+/// A check's answer: none lets all pass, else the units that it leaves and why.
+type Clip = Option<(Dec, Refusal)>;
+type Check = fn(&Open) -> Clip;
 
 /// The checks, in their documented order; every one sees the whole open, the smallest answer wins.
 pub const CHECKS: &[(Code, Check)] = &[
@@ -54,68 +55,62 @@ pub const CHECKS: &[(Code, Check)] = &[
 pub fn admit(open: &Open, refusals: &mut impl Extend<Refusal>) -> Dec {
     let mut left = open.qty;
     for (_, check) in CHECKS {
-        match check(open) {
-            Ok(units) => left = left.min(units),
-            Err((units, refusal)) => {
-                refusals.extend([refusal]);
-                left = left.min(units);
+        if let Some((units, refusal)) = check(open) {
+            refusals.extend([refusal]);
+            left = left.min(units);
+            if !left.is_positive() {
+                return Dec::ZERO;
             }
-        }
-        if !left.is_positive() {
-            return Dec::ZERO;
         }
     }
     left
 }
 
-fn kill(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    if o.killed { Err((Dec::ZERO, Refusal::bare(Code::Kill))) } else { Ok(o.qty) }
+fn latch(on: bool, code: Code) -> Clip {
+    on.then(|| (Dec::ZERO, Refusal::bare(code)))
 }
 
-fn bust_hold(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    if o.bust_hold { Err((Dec::ZERO, Refusal::bare(Code::BustHold))) } else { Ok(o.qty) }
+fn kill(o: &Open) -> Clip {
+    latch(o.killed, Code::Kill)
 }
 
-fn restricted(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    if o.restricted { Err((Dec::ZERO, Refusal::bare(Code::Restricted))) } else { Ok(o.qty) }
+fn bust_hold(o: &Open) -> Clip {
+    latch(o.bust_hold, Code::BustHold)
 }
 
-fn bounded(
-    code: Code,
-    o: &Open,
-    set: &Bounds,
-    limit: Dec,
-    value: Dec,
-    room: Dec,
-) -> Result<Dec, (Dec, Refusal)> {
-    if o.qty <= room {
-        return Ok(o.qty);
+fn restricted(o: &Open) -> Clip {
+    latch(o.restricted, Code::Restricted)
+}
+
+/// The smaller of two answers: the subscription's and the follower's.
+fn smaller(a: Clip, b: Clip) -> Clip {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+        (a, b) => a.or(b),
     }
+}
+
+fn clip(code: Code, set: &Bounds, limit: Dec, value: Dec, room: Dec) -> Clip {
     let left = if set.on_breach == OnBreach::Refuse { Dec::ZERO } else { room.max(Dec::ZERO) };
-    Err((left, Refusal::over(code, limit, value)))
+    Some((left, Refusal::over(code, limit, value)))
 }
 
-fn smaller(a: Result<Dec, (Dec, Refusal)>, b: Result<Dec, (Dec, Refusal)>) -> Result<Dec, (Dec, Refusal)> {
-    let units = |r: &Result<Dec, (Dec, Refusal)>| r.as_ref().map_or_else(|e| e.0, |u| *u);
-    if units(&b) < units(&a) { b } else { a }
-}
-
-fn max_order_qty(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    let one = |set: &Bounds| match set.max_order_qty {
-        Some(limit) => bounded(Code::MaxOrderQty, o, set, limit, o.qty, limit),
-        None => Ok(o.qty),
+fn max_order_qty(o: &Open) -> Clip {
+    let one = |set: &Bounds| {
+        let limit = set.max_order_qty.filter(|limit| o.qty > *limit)?;
+        clip(Code::MaxOrderQty, set, limit, o.qty, limit)
     };
     smaller(one(&o.sub), one(&o.follower))
 }
 
-fn max_position(o: &Open) -> Result<Dec, (Dec, Refusal)> {
-    let one = |set: &Bounds, entered: Dec| match set.max_position {
-        Some(limit) => {
-            let room = limit.checked_sub(entered).unwrap_or(Dec::ZERO);
-            let value = entered.checked_add(o.qty).unwrap_or(entered);
-            bounded(Code::MaxPosition, o, set, limit, value, room)
+fn max_position(o: &Open) -> Clip {
+    let one = |set: &Bounds, entered: Dec| {
+        let limit = set.max_position?;
+        let room = limit.checked_sub(entered).unwrap_or(Dec::ZERO);
+        if o.qty <= room {
+            return None;
         }
-        None => Ok(o.qty),
+        clip(Code::MaxPosition, set, limit, entered.checked_add(o.qty).unwrap_or(entered), room)
     };
     smaller(one(&o.sub, o.sub_entered), one(&o.follower, o.follower_entered))
 }

@@ -217,10 +217,13 @@ fn bench_replay(rows: u64) {
 
 fn main() {
     let quick = std::env::args().any(|arg| arg == "quick");
-    for followers in [1, 10, 100, 1000] {
+    // A number asks for that many followers alone: for a profiler.
+    let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![1, 10, 100, 1000] } else { asked.clone() };
+    for followers in sizes {
         bench_core(followers, if quick { 4 } else { 400 });
     }
-    if std::env::args().any(|arg| arg == "apply") {
+    if !asked.is_empty() {
         return;
     }
     bench_journal(if quick { 100 } else { 100_000 });

@@ -4,7 +4,7 @@ use super::lines::{DUE_HELD, End};
 use super::{Engine, Index};
 use crate::action::Sink;
 use crate::link::{OrdersWriter, SendKind};
-use crate::order::{Input, State};
+use crate::order::{Input, State, next};
 use crate::outbound;
 use crate::profile::TimePrecision;
 use std::sync::Arc;
@@ -195,7 +195,13 @@ impl Engine {
     }
 
     fn handed_over<S: Sink>(&mut self, route: u32, o: u32, incarnation: u64, sink: &mut S) {
-        self.set_state(o, Input::Dispatch, sink);
+        if S::WANTS_DECISIONS {
+            self.set_state(o, Input::Dispatch, sink);
+        } else if let Some(order) = self.st.orders.get_mut(o as usize) {
+            // The same without an outcome to tell: what works stays what it was.
+            order.state = next(order.state, Input::Dispatch).unwrap_or(order.state);
+            order.since_ns = self.st.at_ns;
+        }
         self.st.orders_sent = self.st.orders_sent.saturating_add(1);
         let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
         let (mut try_no, epoch) = (1, self.st.epoch);

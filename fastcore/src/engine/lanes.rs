@@ -125,7 +125,7 @@ fn lane(
         symbol: ix.follower_symbols.get(s.follower as usize)?.get(&fi).map_or("", String::as_str),
         unit: ix.unit(profile, fi),
     };
-    let limit = c.order_type == OrderType::Limit;
+    let (limit, id_len) = (c.order_type == OrderType::Limit, profile.cl_ord_id.max_len.min(CL_ORD_ID_MAX));
     let inputs = Inputs {
         qty_factor: factors.0,
         leader_contract: leader_instrument.contract_size,
@@ -156,15 +156,21 @@ fn lane(
         restricted: ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi)),
         constant: constant.then(|| rule(&c.sizing, &inputs)),
         group,
-        id_len: profile.cl_ord_id.max_len.min(CL_ORD_ID_MAX),
-        open: template(sub, &route, limit, false),
-        close: template(sub, &route, false, true),
+        id_len,
+        open: template(sub, &route, id_len, limit, false),
+        close: template(sub, &route, id_len, false, true),
     })
 }
 
 /// A template is cut from an order that `outbound` wrote: there is one place that knows what an order looks like.
-fn template(sub: usize, route: &outbound::Route<'_>, limit: bool, reduces: bool) -> Option<Template> {
-    let mut order = Order::new(ClOrdId::from_hash(0, CL_ORD_ID_MAX), u32::try_from(sub).ok()?, 0);
+fn template(
+    sub: usize,
+    route: &outbound::Route<'_>,
+    id_len: usize,
+    limit: bool,
+    reduces: bool,
+) -> Option<Template> {
+    let mut order = Order::new(ClOrdId::from_hash(0, id_len), u32::try_from(sub).ok()?, 0);
     (order.reduces, order.qty) = (reduces, Dec::ONE);
     order.px = limit.then_some(Dec::ONE);
     Template::of(&order, route)
