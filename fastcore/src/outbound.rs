@@ -1,7 +1,7 @@
 //! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H).
 
 use crate::decimal::Dec;
-use crate::fix::{self, BadValue, Field, SOH, Writer};
+use crate::fix::{self, BadValue, Field, SOH, Writer, checksum};
 use crate::order::Order;
 use crate::profile::{Profile, TimePrecision};
 
@@ -20,8 +20,7 @@ pub struct Route<'a> {
 
 /// A NewOrderSingle(D) with gaps for what differs from order to order.
 ///
-/// Ids, sides and times have fixed lengths, so that all up to OrderQty(38) is one copy with three patches, and its
-/// CheckSum(10) is known but for them.
+/// Ids, sides and times have fixed lengths, so that all up to OrderQty(38) is one copy with three patches.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// From BeginString(8) up to the `=` of OrderQty(38), with zeros in the gaps.
@@ -35,8 +34,6 @@ pub struct Template {
     middle: Box<[u8]>,
     /// Behind Price(44), where the order has one.
     tail: Option<Box<[u8]>>,
-    /// Sum of all fixed bytes.
-    sum: u32,
     unit: Dec,
 }
 
@@ -84,8 +81,8 @@ impl Template {
         let head = text.get(..qty_at).filter(|_| id_at.max(side_at).max(time_at) < qty_at)?;
         let middle = text.get(qty_at..px_at.unwrap_or(text.len()))?;
         let tail = px_at.and_then(|at| text.get(at..)).map(Box::from);
-        let (head, middle, sum) = (head.into(), middle.into(), checksum_all(&text));
-        Some(Template { head, body_at, id_at, side_at, time_at, middle, tail, sum, unit: route.unit })
+        let (head, middle) = (head.into(), middle.into());
+        Some(Template { head, body_at, id_at, side_at, time_at, middle, tail, unit: route.unit })
     }
 
     /// Writes an order. `time` is TransactTime(60) as text.
@@ -102,14 +99,10 @@ impl Template {
         put(self.id_at, &o.cl_ord_id);
         put(self.side_at, &[side]);
         put(self.time_at, time);
-        let qty_at = out.len();
         in_units(o.qty, self.unit).write(out);
-        let mut sum = checksum_all(out.get(qty_at..).unwrap_or(&[]));
         out.extend_from_slice(&self.middle);
         if let Some(tail) = &self.tail {
-            let px_at = out.len();
             o.px.unwrap_or_default().write(out);
-            sum = sum.wrapping_add(checksum_all(out.get(px_at..).unwrap_or(&[])));
             out.extend_from_slice(tail);
         }
         let body = out.len().saturating_sub(start).saturating_sub(self.body_at);
@@ -118,17 +111,9 @@ impl Template {
         if let Some(place) = out.get_mut(at..at.saturating_add(LENGTH_GAP)) {
             place.copy_from_slice(&length);
         }
-        for part in [&o.cl_ord_id[..], &[side], time, &length] {
-            sum = sum.wrapping_add(checksum_all(part));
-        }
-        let [a, b, c] = three_digits(usize::try_from(self.sum.wrapping_add(sum) & 255).unwrap_or(0));
+        let [a, b, c] = three_digits(usize::from(checksum(out.get(start..).unwrap_or(&[]))));
         out.extend_from_slice(&[b'1', b'0', b'=', a, b, c, SOH]);
     }
-}
-
-/// Sum of bytes, not cut to eight bits: sums of parts add up.
-fn checksum_all(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |sum, b| sum.wrapping_add(u32::from(*b)))
 }
 
 fn three_digits(n: usize) -> [u8; 3] {

@@ -1,6 +1,5 @@
 //! Containers that grow without a pause: a doubling table or list would stop a leader's fill for milliseconds.
 
-use crate::order::Order;
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeSeq;
@@ -9,7 +8,7 @@ use std::hash::Hash;
 
 /// Tables that a sharded one consists of: one grows at a time, and is a 64th of the whole.
 const SHARDS: usize = 64;
-/// Orders in one chunk.
+/// Things in one chunk.
 const CHUNK: usize = 1_024;
 
 /// A key that says which shard it belongs to, evenly.
@@ -97,11 +96,17 @@ impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned +
     }
 }
 
-/// Orders by number, in chunks: an order never moves.
-#[derive(Clone, Debug, Default)]
-pub struct Orders(Vec<Vec<Order>>);
+/// Things by number, in chunks: nothing moves when it grows.
+#[derive(Clone, Debug)]
+pub struct Chunked<T>(Vec<Vec<T>>);
 
-impl Orders {
+impl<T> Default for Chunked<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Chunked<T> {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -115,66 +120,77 @@ impl Orders {
         self.0.is_empty()
     }
 
-    /// An order.
+    /// One of them.
     #[must_use]
-    pub fn get(&self, at: usize) -> Option<&Order> {
+    pub fn get(&self, at: usize) -> Option<&T> {
         self.0.get(at / CHUNK)?.get(at % CHUNK)
     }
 
-    /// An order, to change.
-    pub fn get_mut(&mut self, at: usize) -> Option<&mut Order> {
+    /// One of them, to change.
+    pub fn get_mut(&mut self, at: usize) -> Option<&mut T> {
         self.0.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
     }
 
     /// Adds one at the end.
-    pub fn push(&mut self, order: Order) {
+    pub fn push(&mut self, one: T) {
         match self.0.last_mut() {
-            Some(last) if last.len() < CHUNK => last.push(order),
+            Some(last) if last.len() < CHUNK => last.push(one),
             _ => {
                 let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(order);
+                chunk.push(one);
                 self.0.push(chunk);
             }
         }
     }
 
+    /// One of them, to change; the list grows until there is one.
+    pub fn get_or_grow(&mut self, at: usize) -> Option<&mut T>
+    where
+        T: Default,
+    {
+        while self.len() <= at {
+            self.push(T::default());
+        }
+        self.get_mut(at)
+    }
+
     /// All of them, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Order> + Clone {
+    pub fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.0.iter().flatten()
     }
 }
 
-impl std::ops::Index<usize> for Orders {
-    type Output = Order;
-    fn index(&self, at: usize) -> &Order {
-        // For tests, where a missing order is a failed test; the engine uses `get`.
-        self.get(at).unwrap_or_else(|| unreachable!("order {at} of {}", self.len()))
+impl<T> std::ops::Index<usize> for Chunked<T> {
+    type Output = T;
+    fn index(&self, at: usize) -> &T {
+        // For tests, where a missing one is a failed test; the engine uses `get`.
+        self.get(at).unwrap_or_else(|| unreachable!("number {at} of {}", self.len()))
     }
 }
 
-impl<'a> IntoIterator for &'a Orders {
-    type Item = &'a Order;
-    type IntoIter = std::iter::Flatten<std::slice::Iter<'a, Vec<Order>>>;
+impl<'a, T> IntoIterator for &'a Chunked<T> {
+    type Item = &'a T;
+    type IntoIter = std::iter::Flatten<std::slice::Iter<'a, Vec<T>>>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter().flatten()
     }
 }
 
-impl Serialize for Orders {
+impl<T: Serialize> Serialize for Chunked<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_seq(Some(self.len()))?;
-        for order in self {
-            out.serialize_element(order)?;
+        for one in self {
+            out.serialize_element(one)?;
         }
         out.end()
     }
 }
 
-impl<'de> Deserialize<'de> for Orders {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Chunked<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut out = Self::default();
-        for order in Vec::<Order>::deserialize(deserializer)? {
-            out.push(order);
+        for one in Vec::<T>::deserialize(deserializer)? {
+            out.push(one);
         }
         Ok(out)
     }
@@ -184,7 +200,7 @@ impl<'de> Deserialize<'de> for Orders {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::order::ClOrdId;
+    use crate::order::{ClOrdId, Order};
 
     /// Entries come back from bytes, and the same content gives the same bytes whatever order it came in.
     #[test]
@@ -208,12 +224,12 @@ mod tests {
     /// Orders keep their numbers over chunk borders and through bytes.
     #[test]
     fn orders_keep_their_numbers() {
-        let mut orders = Orders::default();
+        let mut orders = Chunked::<Order>::default();
         for n in 0..2_500_u32 {
             assert_eq!(orders.len(), n as usize);
             orders.push(Order::new(ClOrdId::from_hash(u128::from(n), 20), n, 0));
         }
-        let back: Orders = postcard::from_bytes(&postcard::to_stdvec(&orders).unwrap()).unwrap();
+        let back: Chunked<Order> = postcard::from_bytes(&postcard::to_stdvec(&orders).unwrap()).unwrap();
         for n in [0, 1_023, 1_024, 2_499] {
             assert_eq!(back.get(n).unwrap(), orders.get(n).unwrap());
             assert_eq!(back.get(n).unwrap().sub as usize, n);

@@ -16,7 +16,7 @@ fn d(t: &str) -> Dec {
 
 fn config(sizing: &str, extra: &str) -> Config {
     let text = format!(
-        r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all"}}],
+        r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all","supports":{{"status_request":true}}}}],
         "instruments":[{{"name":"EURUSD","contract_size":"1","lot_step":"1","min_lot":"1","tick":"0.00001","currency":"USD"}}],
         "leaders":[{{"name":"l","session":"L","profile":"p","symbols":{{"EURUSD":"EURUSD"}},"assume_flat":true}}],
         "routes":[{{"name":"r","session":"R","profile":"p"}}],
@@ -556,6 +556,33 @@ fn a_filled_status_without_the_fills_is_asked_about() {
     let asked = w.broker(&text);
     assert_eq!(asked.iter().map(|s| s.kind).collect::<Vec<_>>(), vec![SendKind::Status]);
     assert_eq!(w.filled(), d("4"));
+}
+
+/// A venue that answers no status request is not asked: the order stays unknown, is shown, and is never sent again.
+#[test]
+fn an_unknown_order_at_a_venue_without_queries_is_shown_not_asked_for() {
+    let mut w = World::new(SAME, "");
+    let mut c = config(SAME, "");
+    c.profiles[0].supports.status_request = false;
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.now = w.engine.next_due_ns().unwrap();
+    assert!(w.apply(EventKind::Timer, "", b"").is_empty());
+    assert!(w.alerts.iter().any(|a| a.code == "unknown_order"));
+    assert!(w.link(8).is_empty());
+}
+
+/// What a follower's broker says beside reports is counted or alerted, as on a leader's session.
+#[test]
+fn nothing_from_a_broker_is_dropped_in_silence() {
+    let mut w = World::new(SAME, "");
+    w.broker("35=f|55=EURUSD|326=2|");
+    assert!(w.alerts.iter().any(|a| a.code == "trading_halt"));
+    w.broker("35=AP|710=1|55=EURUSD|702=1|703=TQ|704=1|705=0|");
+    assert_eq!(w.engine.status().notes.get("position of a follower"), Some(&1));
 }
 
 /// A bust moves P, holds the target and stops opens until the operator resumes.

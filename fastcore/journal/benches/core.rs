@@ -1,6 +1,6 @@
 //! What one leader fill costs: bytes in, frames out. Plain numbers beside a baseline, and the result is checked.
 //!
-//! `cargo bench -p journal --bench core` prints nanoseconds; `-- quick` runs small, so that tests keep it alive.
+//! `cargo bench -p journal --bench core` prints nanoseconds; `-- 100` measures 100 followers alone, for a profiler.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::cast_precision_loss)]
 #![allow(clippy::float_arithmetic)]
 
@@ -76,6 +76,15 @@ fn fill(n: u64) -> Vec<u8> {
     let sum = message.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
     message.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
     message
+}
+
+/// A broker's report that an order of 10,000 EURUSD is filled.
+fn broker_fill(cl_ord_id: &str) -> Vec<u8> {
+    let body = format!(
+        "35=8|34=7|49=B|56=G|52=20231114-22:13:20.100|37=B{cl_ord_id}|11={cl_ord_id}|17=X{cl_ord_id}|150=F|39=2|\
+         55=EURUSD|54=1|38=10000|32=10000|31=1.1|151=0|14=10000|6=1.1|60=20231114-22:13:20.100|"
+    );
+    format!("8=FIX.4.4|9={}|{body}10=000|", body.len()).replace('|', "\x01").into_bytes()
 }
 
 /// An engine whose route is linked, synced and logged on.
@@ -198,37 +207,89 @@ fn bench_power(threads: u64, rows: u64, runs: usize) {
     );
 }
 
-fn bench_replay(rows: u64) {
+/// A journal as trading leaves it: fills, and for each the route's rows: OUT, and every broker's report of the fill.
+/// Answers how many events it holds: a route's rows are journaled in groups, and each of them is one.
+fn trade(pipeline: &Pipeline<Engine>, fills: u64) -> u64 {
+    let identity = b"r1/1";
+    let hello = link::encode_hello("r1", 1, 1, 1, 0, &["R1"]).unwrap();
+    pipeline.receive(identity, &hello, NOW).unwrap();
+    let (mut row_no, mut events) = (0, 2);
+    let mut rows = |list: Vec<Vec<u8>>| {
+        let first = row_no + 1;
+        row_no += list.len() as u64;
+        let numbered =
+            (first..).zip(&list).map(|(no, bytes)| (no, NOW, bytes.as_slice())).collect::<Vec<_>>();
+        link::rows_frame(1, numbered.into_iter()).unwrap()
+    };
+    let encoded = |row: &Row<'_>| {
+        let mut bytes = Vec::new();
+        link::encode_row(row, &mut bytes).unwrap();
+        bytes
+    };
+    let sync =
+        rows(vec![encoded(&Row::Logon { session: "R1" }), encoded(&Row::Sync { incarnation: 1, epoch: 1 })]);
+    pipeline.receive(identity, &sync, NOW).unwrap();
+    for n in 0..fills {
+        pipeline.drain(64).unwrap();
+        pipeline.submit("leader", "LEADER", &fill(n), NOW).unwrap();
+        let frames = pipeline.drain(64).unwrap();
+        let mut list = Vec::new();
+        for (_, frame) in &frames {
+            if let Ok(link::Frame::Orders(orders)) = link::decode(frame) {
+                let mut keys = link::KeysBuf::default();
+                orders.iter().for_each(|o| keys.push(o.cl_ord_id, o.try_no).unwrap());
+                list.push(encoded(&Row::Out { journal_no: orders.journal_no, keys: keys.as_keys() }));
+                for o in orders.iter() {
+                    let raw = broker_fill(o.cl_ord_id);
+                    list.push(encoded(&Row::In { session: "R1", msg_seq_num: n, raw: &raw }));
+                }
+            }
+        }
+        events += 1 + list.len() as u64;
+        pipeline.receive(identity, &rows(list), NOW).unwrap();
+    }
+    events
+}
+
+fn bench_replay(followers: usize, fills: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let text = config(10).to_string();
+    let text = config(followers).to_string();
     let pipeline = Pipeline::<Engine>::open(folder.path(), &text, Durability::Process, NOW).unwrap();
     let from = Instant::now();
-    for n in 0..rows {
-        pipeline.submit("leader", "LEADER", &fill(n), NOW).unwrap();
-    }
-    println!("pipeline submit, 10 followers: {:.0} rows/s", rows as f64 / from.elapsed().as_secs_f64());
+    let events = trade(&pipeline, fills);
+    let per_s = |n: u64, from: Instant| n as f64 / from.elapsed().as_secs_f64();
+    println!("pipeline live, {followers:>2} followers: {:.0} events/s", per_s(events, from));
+    let status: Value = serde_json::from_str(&pipeline.status().unwrap()).unwrap();
+    assert_eq!(status["follower_fills"], json!(fills * followers as u64), "every order is filled");
     drop(pipeline);
     let from = Instant::now();
-    let mut replay = Replay::<Engine>::open(folder.path(), rows + 1, None).unwrap();
-    assert_eq!(replay.position(), rows + 1);
-    assert!(replay.step(9).unwrap().is_empty());
-    println!("replay, 10 followers: {:.0} rows/s", rows as f64 / from.elapsed().as_secs_f64());
+    let replay = Replay::<Engine>::open(folder.path(), 2 * fills + 3, None).unwrap();
+    assert_eq!(replay.position(), 2 * fills + 3);
+    let rows = 2 * fills + 3;
+    println!(
+        "replay, {followers:>2} followers: {:.0} events/s in {rows} rows, {:.0} rows/s",
+        per_s(events, from),
+        per_s(rows, from)
+    );
 }
 
 fn main() {
-    let quick = std::env::args().any(|arg| arg == "quick");
+    // Only `cargo bench` says --bench: `cargo test` runs it small, so that it does not rot.
+    let quick = !std::env::args().any(|arg| arg == "--bench");
     // A number asks for that many followers alone: for a profiler.
     let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let sizes = if asked.is_empty() { vec![1, 10, 100, 1000] } else { asked.clone() };
     for followers in sizes {
-        bench_core(followers, if quick { 4 } else { 400 });
+        // Not more open orders than a busy day has.
+        bench_core(followers, if quick { 4 } else { 400.min(100_000 / followers as u64) });
     }
     if !asked.is_empty() {
-        return;
+        return asked.into_iter().for_each(|followers| bench_replay(followers, 200_000 / followers as u64));
     }
     bench_journal(if quick { 100 } else { 100_000 });
     for threads in [1, 4, 16] {
         bench_power(threads, if quick { 32 } else { 1_600 }, if quick { 1 } else { 5 });
     }
-    bench_replay(if quick { 100 } else { 50_000 });
+    bench_replay(1, if quick { 50 } else { 100_000 });
+    bench_replay(10, if quick { 20 } else { 20_000 });
 }

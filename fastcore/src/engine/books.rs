@@ -57,7 +57,10 @@ impl Engine {
                 self.alert("session_reject", format!("route {}: {text}", self.route_name(route)), sink);
             }
             Ok(Inbound::Account(a)) => self.account_values(&ix, route, &a),
-            Ok(_) => {}
+            Ok(other) => {
+                let name = self.route_name(route).to_owned();
+                self.session_other(&name, &other, sink);
+            }
             Err(e) => {
                 let text = format!("route {}: tag {}: {}", self.route_name(route), e.tag, e.why);
                 self.alert("unreadable", text, sink);
@@ -112,7 +115,8 @@ impl Engine {
         let mut own = r.clone();
         own.order_key = &own_id;
         let mut seen = std::mem::take(&mut self.st.seen);
-        let change = observe(&mut seen, self.counting(o), false, &own, &counting);
+        let counted = self.st.fills.get_or_grow(o as usize);
+        let change = counted.map_or(Change::None, |c| observe(&mut seen, c, false, &own, &counting));
         self.st.seen = seen;
         match change {
             Change::Fill { qty, .. } => self.filled(o, at, qty, sink),
@@ -305,8 +309,10 @@ impl Engine {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("business_reject", format!("route {}: {text}", self.route_name(route)), sink);
         }
-        if matches!(r.ref_msg_type, b"H" | b"AF") && !self.is_unknown(r.ref_id) {
-            // A venue that refuses the question has not refused the order: it may work on.
+        let unsupported = r.reason == b"3";
+        if matches!(r.ref_msg_type, b"H" | b"AF") && (unsupported || !self.is_unknown(r.ref_id)) {
+            // A venue that refuses the question has not refused the order: it may work on. Nor has one that does not
+            // know the question (380 = 3) said that it does not know the order.
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("query_rejected", format!("route {}: {text}", self.route_name(route)), sink);
         }

@@ -19,7 +19,6 @@ use crate::config::{Config, ConfigError};
 use crate::decimal::Dec;
 use crate::event::{Event, EventKind};
 use crate::fix::Field;
-use crate::leader::LeaderOrder;
 use crate::link::SendKind;
 use crate::refusal::Refusal;
 use std::sync::Arc;
@@ -219,10 +218,6 @@ impl Engine {
         let count = self.st.refusals.entry(refusal.code).or_insert(0);
         *count = count.saturating_add(1);
         self.cause.refusals.push(refusal);
-    }
-
-    fn counting(&mut self, order: u32) -> &mut LeaderOrder {
-        self.st.fills.entry(order).or_default()
     }
 }
 

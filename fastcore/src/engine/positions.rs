@@ -27,6 +27,13 @@ impl Engine {
                     self.alert("unknown_account", "position of an account that is no leader".to_owned(), sink)
                 }
             },
+            other => self.session_other(session, other, sink),
+        }
+    }
+
+    /// What means the same on a leader's session and on a follower's.
+    pub(super) fn session_other<S: Sink>(&mut self, session: &str, inbound: &Inbound<'_>, sink: &mut S) {
+        match inbound {
             Inbound::Trading(t) if t.halted == Some(true) => {
                 let (symbol, text) = (String::from_utf8_lossy(t.symbol), String::from_utf8_lossy(t.text));
                 self.alert("trading_halt", format!("{session}: trading of {symbol:?} stopped: {text}"), sink);
@@ -35,6 +42,8 @@ impl Engine {
             Inbound::News { .. } => self.note("news"),
             Inbound::Trading(_) => self.note("trading status"),
             Inbound::CancelReject(_) => self.note("cancel reject on a leader session"),
+            Inbound::Position(_) => self.note("position of a follower"),
+            Inbound::Quote(_) => self.note("quote"),
             _ => {}
         }
     }

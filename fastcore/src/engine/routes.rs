@@ -310,8 +310,17 @@ impl Engine {
 
     /// Out without a report: unknown, and asked about.
     pub(super) fn doubt<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
-        if self.set_state(o, Input::Silence, sink) {
+        if !self.set_state(o, Input::Silence, sink) {
+            return;
+        }
+        if self.answers_status(at) {
             self.query(at, o);
+        } else if let Some(order) = self.st.orders.get(o as usize) {
+            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
+            let text = format!(
+                "{id}: no report in time, and the venue answers no status request: look at its own screen"
+            );
+            self.alert("unknown_order", text, sink);
         }
     }
 
@@ -325,7 +334,17 @@ impl Engine {
         }
     }
 
+    fn answers_status(&self, at: u32) -> bool {
+        let profile =
+            self.ix.route_profiles.get(at as usize).and_then(|p| self.ix.cfg.profiles.get(*p as usize));
+        profile.is_some_and(|p| p.supports.status_request)
+    }
+
+    /// Asks for an order's status (H), where the venue answers that.
     pub(super) fn query(&mut self, at: u32, o: u32) {
+        if !self.answers_status(at) {
+            return;
+        }
         let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.query_retry_ms.saturating_mul(MS));
         if let Some(order) = self.st.orders.get_mut(o as usize) {
             order.query_no = order.query_no.saturating_add(1);

@@ -4,10 +4,11 @@ use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, Subscri
 use crate::decimal::{Dec, Round};
 use crate::leader::{LeaderOrder, Seen};
 use crate::ledger::{Grid, Line};
+use crate::order::Order;
 use crate::profile::{Profile, QuantityUnit};
 use crate::refusal::Code;
 use crate::sizing::Values;
-use crate::stores::{Orders, Sharded};
+use crate::stores::{Chunked, Sharded};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -120,7 +121,7 @@ pub struct State {
     /// Ledger lines by group: those that share a follower and its instrument.
     pub groups: Vec<Vec<u32>>,
     /// Orders of ours, all of them.
-    pub orders: Orders,
+    pub orders: Chunked<Order>,
     /// Hash of a ClOrdID(11), of an order or a cancel, to order.
     pub ids: Sharded<u64, u32>,
     /// Leader executions that made orders, by the hash of their identity.
@@ -129,9 +130,8 @@ pub struct State {
     pub routes: Vec<RouteState>,
     /// Reports of follower brokers that are known.
     pub seen: Seen,
-    /// Counting of follower orders.
-    #[serde(serialize_with = "crate::canonical::map")]
-    pub fills: FxHashMap<u32, LeaderOrder>,
+    /// Counting of follower orders, by order; as many as reports have named.
+    pub fills: Chunked<LeaderOrder>,
     /// By instrument index.
     pub quotes: BTreeMap<u32, Quote>,
     /// Highest MsgSeqNum(34) by leader session.

@@ -153,7 +153,7 @@ impl<'a> Writer<'a> {
             // The buffer was filled with zeros, so shorter lengths are padded with them: FIX allows that.
             place.copy_from_slice(digits.get(digits.len().saturating_sub(LENGTH_DIGITS)..).unwrap_or(b"000"));
         }
-        let sum = checksum(self.out.get(self.start..).unwrap_or(&[]));
+        let sum = u32::from(checksum(self.out.get(self.start..).unwrap_or(&[])));
         self.out.extend_from_slice(b"10=");
         for part in [sum / 100, sum / 10 % 10, sum % 10] {
             self.out.push(b'0'.wrapping_add(u8::try_from(part).unwrap_or(0)));

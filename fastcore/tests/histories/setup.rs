@@ -46,7 +46,7 @@ impl Setup {
             })
             .collect();
         format!(
-            r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all"}}],
+            r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all","supports":{{"status_request":true}}}}],
             "instruments":[{{"name":"X","contract_size":"1","lot_step":"{}","min_lot":"{}","tick":"0.01","currency":"USD"}}],
             "leaders":[{}],"routes":[{{"name":"r","session":"R","profile":"p"}}],
             "followers":[{{"name":"f","route":"r","account":"F","symbols":{{"X":"X"}},"currency":"USD"}}],
