@@ -1,0 +1,189 @@
+//! The engine from FIX bytes to frames and back, with a route that is played by the test.
+#![allow(dead_code)] // each test file uses a part of it
+
+use fastcore::action::{Alert, Sink};
+use fastcore::config::Config;
+use fastcore::decimal::Dec;
+use fastcore::engine::Engine;
+use fastcore::event::{Event, EventKind};
+use fastcore::link::{self, Frame, KeysBuf, Row, RowRef, SendKind};
+
+pub const NOW: i64 = 1_700_000_000_000_000_000;
+
+pub fn d(t: &str) -> Dec {
+    Dec::parse(t.as_bytes()).unwrap()
+}
+
+pub fn config(sizing: &str, extra: &str) -> Config {
+    let text = format!(
+        r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all","supports":{{"status_request":true}}}}],
+        "instruments":[{{"name":"EURUSD","contract_size":"1","lot_step":"1","min_lot":"1","tick":"0.00001","currency":"USD"}}],
+        "leaders":[{{"name":"l","session":"L","profile":"p","symbols":{{"EURUSD":"EURUSD"}},"assume_flat":true}}],
+        "routes":[{{"name":"r","session":"R","profile":"p"}}],
+        "followers":[{{"name":"f","route":"r","account":"F","symbols":{{"EURUSD":"EURUSD"}}}}],
+        "subscriptions":[{{"name":"s","follower":"f","leader":"l","sizing":{sizing},"max_ratio":"100",
+          "symbol_map":{{"EURUSD":{{"instrument":"EURUSD"}}}}{extra}}}]}}"#
+    );
+    Config::from_json(&text).unwrap()
+}
+
+#[derive(Default)]
+pub struct Out {
+    frames: Vec<Vec<u8>>,
+    alerts: Vec<Alert>,
+}
+
+impl Sink for Out {
+    const WANTS_DECISIONS: bool = true;
+    fn frame(&mut self, _route: u32, frame: &[u8]) {
+        self.frames.push(frame.to_vec());
+    }
+    fn alert(&mut self, alert: &Alert) {
+        self.alerts.push(alert.clone());
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    pub id: String,
+    pub try_no: u16,
+    pub kind: SendKind,
+    pub buy: bool,
+    pub qty: String,
+}
+
+pub struct World {
+    pub engine: Engine,
+    pub seq: u64,
+    pub row: u64,
+    pub now: i64,
+    pub exec: u64,
+    pub alerts: Vec<Alert>,
+}
+
+pub fn field(fix: &[u8], tag: &str) -> String {
+    let text = String::from_utf8_lossy(fix).into_owned();
+    let found = text.split('\u{1}').find_map(|f| f.strip_prefix(&format!("{tag}=")).map(str::to_owned));
+    found.unwrap_or_default()
+}
+
+pub fn fix(text: &str) -> Vec<u8> {
+    let body = text.replace('|', "\u{1}");
+    let head = format!("8=FIX.4.4\u{1}9={}\u{1}", body.len());
+    let all = format!("{head}{body}");
+    let sum: u32 = all.bytes().map(u32::from).sum::<u32>() % 256;
+    format!("{all}10={sum:03}\u{1}").into_bytes()
+}
+
+impl World {
+    pub fn new(sizing: &str, extra: &str) -> World {
+        let mut w = World {
+            engine: Engine::new(config(sizing, extra)).unwrap(),
+            seq: 0,
+            row: 0,
+            now: NOW,
+            exec: 0,
+            alerts: vec![],
+        };
+        w.link(7);
+        w
+    }
+
+    pub fn apply(&mut self, kind: EventKind, session: &str, payload: &[u8]) -> Vec<Sent> {
+        self.seq += 1;
+        self.now += 1_000;
+        let mut out = Out::default();
+        self.engine.apply(&Event { seq: self.seq, at_ns: self.now, kind, session, payload }, &mut out);
+        self.alerts.append(&mut out.alerts);
+        let mut sent = Vec::new();
+        for f in &out.frames {
+            if let Ok(Frame::Orders(orders)) = link::decode(f) {
+                sent.extend(orders.iter().map(|o| Sent {
+                    id: o.cl_ord_id.to_owned(),
+                    try_no: o.try_no,
+                    kind: o.kind,
+                    buy: field(o.fix, "54") == "1",
+                    qty: field(o.fix, "38"),
+                }));
+            }
+        }
+        sent
+    }
+
+    pub fn link(&mut self, incarnation: u64) -> Vec<Sent> {
+        let hello = link::encode_hello("r", incarnation, 1, self.row + 1, 0, &["R"]).unwrap();
+        self.apply(EventKind::Link, "r", &hello);
+        self.rows(&[Row::Sync { incarnation, epoch: 0 }])
+    }
+
+    pub fn rows(&mut self, rows: &[Row<'_>]) -> Vec<Sent> {
+        let first = self.row + 1;
+        self.row += rows.len() as u64;
+        let refs: Vec<RowRef<'_>> = rows
+            .iter()
+            .enumerate()
+            .map(|(i, row)| RowRef { row_no: first + i as u64, at_ns: self.now, row: *row })
+            .collect();
+        let frame = link::encode_rows(7, &refs).unwrap();
+        self.apply(EventKind::Route, "r", &frame)
+    }
+
+    pub fn out(&mut self, sent: &Sent) -> Vec<Sent> {
+        let mut keys = KeysBuf::default();
+        keys.push(&sent.id, sent.try_no).unwrap();
+        self.rows(&[Row::Out { journal_no: self.seq, keys: keys.as_keys() }])
+    }
+
+    pub fn broker(&mut self, text: &str) -> Vec<Sent> {
+        let raw = fix(text);
+        self.rows(&[Row::In { session: "R", msg_seq_num: 1, raw: &raw }])
+    }
+
+    pub fn leader(&mut self, order: &str, side: u8, qty: &str, last: &str, cum: &str) -> Vec<Sent> {
+        self.exec += 1;
+        let mut time = Vec::new();
+        fastcore::time::write_utc(self.now, &mut time);
+        let time = String::from_utf8(time).unwrap();
+        let e = self.exec;
+        let raw = fix(&format!(
+            "35=8|34={e}|37={order}|17=E{e}|150=F|39=1|55=EURUSD|54={side}|38={qty}|32={last}|31=1.1|14={cum}|151=0|60={time}|"
+        ));
+        self.apply(EventKind::Leader, "L", &raw)
+    }
+
+    pub fn fill(&mut self, s: &Sent, last: &str, cum: &str) -> Vec<Sent> {
+        self.exec += 1;
+        let (e, side) = (self.exec, if s.buy { 1 } else { 2 });
+        let status = if cum == s.qty { 2 } else { 1 };
+        let id = &s.id;
+        let qty = &s.qty;
+        self.broker(&format!(
+            "35=8|37=B{id}|11={id}|17=X{e}|150=F|39={status}|55=EURUSD|54={side}|38={qty}|32={last}|31=1.1|14={cum}|151=0|"
+        ))
+    }
+
+    /// A reject that the route matched to an order by RefSeqNum(45).
+    pub fn rejected(&mut self, s: &Sent, text: &str) -> Vec<Sent> {
+        let raw = fix(text);
+        self.rows(&[Row::Rejected { session: "R", msg_seq_num: 5, cl_ord_id: &s.id, raw: &raw }])
+    }
+
+    pub fn reject(&mut self, s: &Sent) -> Vec<Sent> {
+        self.exec += 1;
+        let (e, id) = (self.exec, &s.id);
+        self.broker(&format!("35=8|37=NONE|11={id}|17=R{e}|150=8|39=8|55=EURUSD|54=1|38=1|14=0|151=0|"))
+    }
+
+    pub fn filled(&self) -> Dec {
+        self.engine.status().subscriptions.first().map_or(Dec::ZERO, |l| l.filled)
+    }
+}
+
+pub fn one(sent: &[Sent], buy: bool, qty: &str) -> Sent {
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!((sent[0].buy, sent[0].qty.as_str(), sent[0].kind), (buy, qty, SendKind::New));
+    sent[0].clone()
+}
+
+pub const HALF: &str = r#"{"mode":"multiplier","k":"0.5"}"#;
+pub const SAME: &str = r#"{"mode":"multiplier","k":"1"}"#;
