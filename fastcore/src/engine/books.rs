@@ -309,10 +309,10 @@ impl Engine {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("business_reject", format!("route {}: {text}", self.route_name(route)), sink);
         }
-        let unsupported = r.reason == b"3";
-        if matches!(r.ref_msg_type, b"H" | b"AF") && (unsupported || !self.is_unknown(r.ref_id)) {
-            // A venue that refuses the question has not refused the order: it may work on. Nor has one that does not
-            // know the question (380 = 3) said that it does not know the order.
+        // Of a question, only "unknown ID" (380=1) is an answer. Any other reject says that it was not asked: the order
+        // may work on, and sent again it would be held twice.
+        let answers = r.reason == b"1" && self.is_unknown(r.ref_id);
+        if matches!(r.ref_msg_type, b"H" | b"AF") && !answers {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("query_rejected", format!("route {}: {text}", self.route_name(route)), sink);
         }
