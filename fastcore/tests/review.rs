@@ -39,3 +39,20 @@ fn a_refused_question_about_an_unknown_order_proves_nothing() {
     let sent = w.broker(&format!("35=j|45=3|372=H|379={}|380=1|58=unknown id|", open.id));
     assert_eq!((sent[0].kind, sent[0].try_no), (SendKind::New, 2), "380=1 is the answer: not known");
 }
+
+/// The same "unknown order" again is the answer to a new question, not a repeated report.
+#[test]
+fn the_same_unknown_order_reject_counts_again() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    let id = &open.id;
+    let unknown = format!("35=8|37=NONE|11={id}|17=0|150=8|39=8|103=5|55=EURUSD|54=1|38=0|14=0|151=0|");
+    w.now = w.engine.next_due_ns().unwrap();
+    w.apply(EventKind::Timer, "", b"");
+    assert!(w.broker(&unknown).is_empty(), "the broker's gateway may still hold it");
+    w.now = w.engine.next_due_ns().unwrap();
+    w.apply(EventKind::Timer, "", b"");
+    let again = w.broker(&unknown);
+    assert_eq!((again[0].id.as_str(), again[0].try_no), (open.id.as_str(), 2));
+}

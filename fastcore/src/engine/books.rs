@@ -125,7 +125,8 @@ impl Engine {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
                 self.query(route, o);
             }
-            Change::Duplicate if r.kind != Kind::Status => return,
+            // "Unknown order" has no identity of its own: the same bytes answer each question anew.
+            Change::Duplicate if r.kind != Kind::Status && !self.denies(o, r) => return,
             Change::None | Change::Duplicate => {}
         }
         let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
@@ -140,6 +141,12 @@ impl Engine {
             self.remainder(ix, at, sub, reduces, if ours { None } else { Some(lost) });
         }
         self.work_line(ix, at, sink);
+    }
+
+    /// The broker says again that it does not know an order whose outcome we do not know.
+    fn denies(&self, o: u32, r: &Report<'_>) -> bool {
+        let unknown = self.st.orders.get(o as usize).is_some_and(|x| x.state == State::Unknown);
+        unknown && r.kind == Kind::Rejected && r.rej_reason == Some(b"5")
     }
 
     fn filled<S: Sink>(&mut self, o: u32, at: u32, qty: Dec, sink: &mut S) {
