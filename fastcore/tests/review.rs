@@ -56,3 +56,33 @@ fn the_same_unknown_order_reject_counts_again() {
     let again = w.broker(&unknown);
     assert_eq!((again[0].id.as_str(), again[0].try_no), (open.id.as_str(), 2));
 }
+
+/// says "unknown order" of one that it filled. A close sent again on it would be a second close.
+#[test]
+fn an_acknowledged_close_that_the_venue_forgot_is_not_sent_again() {
+    let mut c = config(SAME, "");
+    c.profiles[0].query_covers = fastcore::profile::QueryCovers::Working;
+    c.profiles[0].recovery = fastcore::profile::Recovery::None;
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
+    w.out(&close);
+    let id = close.id.clone();
+    w.broker(&format!("35=8|37=B1|11={id}|17=A1|150=0|39=0|55=EURUSD|54=2|38=10|14=0|151=10|"));
+    w.rows(&[Row::Logout { session: "R" }]);
+    assert_eq!(kinds(&w.rows(&[Row::Logon { session: "R" }])), vec![SendKind::Status]);
+    w.broker(&format!("35=8|37=NONE|11={id}|17=0|150=8|39=8|103=5|55=EURUSD|54=2|38=0|14=0|151=0|"));
+    for _ in 0..20 {
+        w.now = w.engine.next_due_ns().unwrap();
+        let sent = w.apply(EventKind::Timer, "", b"");
+        assert!(sent.iter().all(|s| s.kind == SendKind::Status), "{sent:?}");
+    }
+    assert_eq!(w.engine.status().orders.get("unknown"), Some(&1), "and it is still asked about");
+    w.fill(&close, "10", "10");
+    assert_eq!(w.filled(), d("0"));
+}

@@ -212,6 +212,13 @@ impl Engine {
             Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
                 return self.absent(route, o, sink);
             }
+            // It had the order: "unknown" now is no reject of it, and it may have been filled meanwhile.
+            Kind::Rejected
+                if r.rej_reason == Some(b"5")
+                    && matches!(order.state, State::Acknowledged | State::PartlyFilled) =>
+            {
+                return self.doubt(route, o, sink);
+            }
             Kind::Rejected => Input::Reject,
             Kind::Status => match self.status_input(o, r) {
                 Some(input) => input,

@@ -327,8 +327,9 @@ impl Engine {
     fn ask_all<S: Sink>(&mut self, at: u32, sink: &mut S) {
         for o in self.live_of(at) {
             match self.st.orders.get(o as usize).map(|x| x.state) {
-                Some(State::Out) => self.doubt(at, o, sink),
-                Some(State::Acknowledged | State::PartlyFilled | State::Unknown) => self.query(at, o),
+                // In doubt until it is answered: only then is an unanswered question asked again.
+                Some(State::Out | State::Acknowledged | State::PartlyFilled) => self.doubt(at, o, sink),
+                Some(State::Unknown) => self.query(at, o),
                 _ => {}
             }
         }
