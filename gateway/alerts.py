@@ -22,6 +22,7 @@ ADVICE = {
     "leader_reject": "The leader's venue does not take one of our requests: check its profile.",
     "order_rejected": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "query_rejected": "The venue does not answer status requests: check the route's profile.",
+    "route_log_lost": "Orders on their way are asked about. Find out who removed the route's file.",
     "session_reject": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "trading_halt": "Orders wait or are refused by the venue until trading goes on.",
     "unexpected_fill": "Compare the follower's position with its broker.",

@@ -86,3 +86,18 @@ fn an_acknowledged_close_that_the_venue_forgot_is_not_sent_again() {
     w.fill(&close, "10", "10");
     assert_eq!(w.filled(), d("0"));
 }
+
+/// A route whose file is new cannot know what the old one sent: what was on its way is asked about, never sent again.
+#[test]
+fn a_lost_route_file_does_not_prove_that_an_order_never_left() {
+    let mut w = World::new(SAME, "");
+    let _open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    let hello = link::encode_hello("r", 8, 2, 1, 0, &["R"]).unwrap();
+    w.apply(EventKind::Link, "r", &hello);
+    w.row = 0;
+    let mut sent = w.rows(&[Row::Sync { incarnation: 8, epoch: 0 }]);
+    w.now = w.engine.next_due_ns().unwrap();
+    sent.extend(w.apply(EventKind::Timer, "", b""));
+    assert!(!sent.is_empty() && sent.iter().all(|s| s.kind == SendKind::Status), "{sent:?}");
+    assert!(w.alerts.iter().any(|a| a.code == "route_log_lost"));
+}

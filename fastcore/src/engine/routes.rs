@@ -105,6 +105,9 @@ impl Engine {
             );
             self.alert("journal_tail_lost", text, sink);
         }
+        if self.st.routes.get(at as usize).is_some_and(|r| r.log_id != 0 && r.log_id != hello.log_id) {
+            self.log_lost(at, sink);
+        }
         let session = self.ix.cfg.routes.get(at as usize).map_or("", |r| r.session.as_str()).to_owned();
         let (epoch, kill) = (self.st.epoch, 0);
         if let Some(r) = self.st.routes.get_mut(at as usize) {
@@ -116,6 +119,22 @@ impl Engine {
             r.up = hello.sessions().any(|s| s == session);
             let greet = Greet { epoch, incarnation: hello.incarnation, acked_row: r.last_row, kill };
             self.frames.push((at, link::encode_greet(&greet)));
+        }
+    }
+
+    /// The route begins a new file: OUT rows that we never saw are gone with the old one, so a missing OUT row proves
+    /// nothing. What was on its way is asked about.
+    fn log_lost<S: Sink>(&mut self, at: u32, sink: &mut S) {
+        let text = format!("route {}: its file is new, rows that were not taken are lost", self.route_name(at));
+        self.alert("route_log_lost", text, sink);
+        for o in self.live_of(at) {
+            let state = self.st.orders.get(o as usize).map(|x| x.state);
+            if state == Some(State::Dispatched) {
+                self.set_state(o, Input::OutRow, sink);
+            }
+            if matches!(state, Some(State::Dispatched | State::Out | State::Acknowledged | State::PartlyFilled)) {
+                self.doubt(at, o, sink);
+            }
         }
     }
 
