@@ -14,7 +14,7 @@ ADVICE = {
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
     "corporate_action": "Opens of the instrument wait: compare both positions, then release it by name.",
     "foreign_order": "Somebody else trades this account, or another deployment has the same name.",
-    "gap": "The broker does not send again what we asked for. Orders without an outcome are asked about.",
+    "gap": "The broker passed over messages that never came. Orders without an outcome are asked about.",
     "garbled": "Ask the counterparty what it sent; the bytes are in the journal.",
     "garbled_rows": "Run the same version of copygate on core and routes.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",

@@ -24,7 +24,7 @@ from gateway import control
 from gateway.audit.places import places
 from gateway.config import GatewayConfig, load
 from gateway.config_types import decimal_text, read_decimal
-from gateway.control_view import status_screen
+from gateway.control_view import grouped, status_screen
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError, UsageError
 from gateway.hints import did_you_mean
 
@@ -156,6 +156,8 @@ def bust_resume(
 def show_status(desk: Desk, as_json: bool) -> None:
     """Asks the core and prints its state."""
     answer = desk.ask({"cmd": "status"})
+    if isinstance(own := answer.get("pipeline"), dict):
+        own["alerts"] = grouped(own.get("alerts") or [])
     if as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
         return

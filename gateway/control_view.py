@@ -14,7 +14,7 @@ from gateway.refusal_texts import reason
 LINES_MAX = 40
 """Ledger lines shown; those off target come first, the rest are counted. `--json` has all."""
 ALERTS_MAX = 8
-"""Newest alerts shown."""
+"""Newest alerts shown, equal ones as one."""
 
 
 def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
@@ -99,7 +99,19 @@ def _on_target(line: dict[str, Any]) -> bool:
 def _alerts(alerts: list[dict[str, Any]]) -> list[RenderableType]:
     if not alerts:
         return []
-    table = _table("row", "alert", "text", right=("row",))
+    table = _table("newest row", "alert", "times", "text", right=("newest row", "times"))
     for alert in alerts[-ALERTS_MAX:]:
-        table.add_row(str(alert["journal"]), alert["code"], alert["text"])
+        table.add_row(str(alert["journal"]), alert["code"], str(alert["count"]), alert["text"])
     return [Text(), table]
+
+
+def grouped(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Equal alerts as one, with their `count`, the row of the `first` and of the newest, in `journal`.
+
+    In the order of the newest: what repeats with every trade must not push the rest out of sight.
+    """
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for alert in alerts:
+        known = groups.pop((alert["code"], alert["text"]), {"count": 0, "first": alert["journal"]})
+        groups[alert["code"], alert["text"]] = {**alert, "first": known["first"], "count": known["count"] + 1}
+    return list(groups.values())

@@ -20,7 +20,7 @@ import structlog
 from gateway import clock
 from gateway.errors import ExitCode
 from gateway.failures import operating
-from gateway.fix.gaps import STILL_WAITING, GapWatch
+from gateway.fix.gaps import STILL_WAITING, GapWatch, Heard
 from gateway.fix.settings import SessionSpec
 from gateway.fix.sink import Sink
 from gateway.fix.window import SendWindow
@@ -34,6 +34,8 @@ RETRY_MS = 10
 WATCHDOG_MS = 10_000
 """A row that takes this much longer than a stalling journal may is a callback that hangs."""
 
+PER_MESSAGE = ("Processing QUEUED message", "Resending Message", STILL_WAITING)
+"""Beginnings of QuickFIX's events that come once for every message of a resend."""
 ORDERS = ("D", "F", "G")
 """Messages of ours that a reject may name by their number only."""
 
@@ -55,6 +57,7 @@ class SessionTap(fix.Log):  # type: ignore[misc]
         self._parked: dict[int, str] = {}
         self._newest = ""
         self._gap = GapWatch()
+        self.heard = Heard()
 
     def onIncoming(self, text: str) -> None:
         try:
@@ -95,6 +98,7 @@ class SessionTap(fix.Log):  # type: ignore[misc]
             if len(self._parked) >= PARKED_MAX:
                 del self._parked[next(iter(self._parked))]
             self._parked[int(digits)] = text
+            self.heard.came(msg_type_of(text), int(digits), "\x01141=Y\x01" in text)
 
 
 class TapFactory(fix.LogFactory):  # type: ignore[misc]
@@ -192,7 +196,8 @@ class Application(fix.Application):  # type: ignore[misc]
 
     def note(self, name: str, text: str) -> None:
         """Passes QuickFIX's events to the log stream, and rings its own thread when a doorbell is set."""
-        log.info("fix.event", session=name, text=text.replace("\x01", "|"))
+        say_it = log.debug if text.startswith(PER_MESSAGE) else log.info
+        say_it("fix.event", session=name, text=text.replace("\x01", "|"))
         if name == OWN_LOG and self.doorbell is not None:
             ring, self.doorbell = self.doorbell, None
             ring()
@@ -234,6 +239,7 @@ class Application(fix.Application):  # type: ignore[misc]
     def _expect(self, key: str, session_id: Any) -> None:
         expected = self._sink.expected(self._specs[key].name)
         session = fix.Session.lookupSession(session_id)
+        self.tap(key).heard.starts(session.getExpectedTargetNum())
         if expected is not None and expected < session.getExpectedTargetNum():
             session.setNextTargetMsgSeqNum(expected)
 
@@ -273,7 +279,8 @@ class Application(fix.Application):  # type: ignore[misc]
         raw = self._taps[key].take(seq, message)
         if kind == "4" and message.isSetField(36):
             last = int(message.getField(36)) - 1
-            self._insist(lambda: self._sink.gap(name, seq, last, raw))
+            if self._taps[key].heard.hides_news(seq, last):
+                self._insist(lambda: self._sink.gap(name, seq, last, raw))
 
     def _deliver(self, message: Any, key: str) -> None:
         tap, seq = self._taps[key], int(message.getHeader().getField(34))

@@ -147,6 +147,47 @@ def test_a_restart_asks_again_for_what_was_not_journaled(tmp_path: Path) -> None
     again.stop()
 
 
+def gap_fill(seq: int, to: int) -> bytes:
+    """SequenceReset(4) in answer to our ResendRequest(2)."""
+    return message("4", seq, f"43=Y|122=20260101-00:00:00|123=Y|36={to}|")
+
+
+def test_a_resend_of_heartbeats_only_is_no_gap(tmp_path: Path) -> None:
+    """Every restart asks for what came behind the last report: an alert for each would hide the real one."""
+    gate = Gate(tmp_path, reset="never").start()
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.say(message("8", 2, FILL))
+    for seq in (3, 4, 5):
+        peer.say(message("0", seq))
+    peer.say(message("8", 6, FILL))
+    until(lambda: len(gate.sink.records) == 2, "both reports arrive")
+    gate.stop()
+    again = Gate(tmp_path, RecordingSink(expected=3), port=free_port(), reset="never").start()
+    peer = RawPeer.connect(again.spec.port)
+    peer.log_on(seq=7)
+    assert field(peer.hear_type("2"), 7) == "3"
+    peer.say(gap_fill(3, 6))
+    peer.say(message("8", 6, f"43=Y|122=20260101-00:00:00|{FILL}"))
+    peer.say(gap_fill(7, 8))
+    peer.say(message("8", 8, FILL))
+    until(lambda: len(again.sink.records) == 2, "the resent and the new report arrive")
+    again.stop()
+    assert again.sink.gaps == []
+
+
+def test_a_gap_fill_over_what_we_never_read_is_told(gate: Gate) -> None:
+    """The broker does not resend a report: whoever waits for it must ask."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.say(message("8", 4, FILL))
+    assert field(peer.hear_type("2"), 7) == "2"
+    peer.say(gap_fill(2, 4))
+    peer.say(message("8", 4, f"43=Y|122=20260101-00:00:00|{FILL}"))
+    until(lambda: bool(gate.sink.records), "the report behind the gap arrives")
+    assert gate.sink.gaps == [(2, 3)]
+
+
 def test_a_port_in_use_is_named(tmp_path: Path, gate: Gate) -> None:
     """The operator reads which port, and what to do."""
     other = Gate(tmp_path / "other", port=gate.spec.port, target_comp_id="OTHER")

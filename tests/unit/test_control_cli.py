@@ -150,6 +150,22 @@ def test_bust_resume_names_its_leader(file: Path, core: Core) -> None:
     assert "by maria" in ctl(file, "bust-resume", "alpha", "--who", "maria").output
 
 
+def test_equal_alerts_are_one_line_with_a_count(file: Path, core: Core) -> None:
+    """A leader that trades what is not mapped must not push every other alert out of the list."""
+    core.pipeline.submit("leader", "NOBODY", b"8=FIX.4.4\x01", clock.wall_ns())
+    for _ in range(20):
+        core.pipeline.submit("operator", "", b"{}", clock.wall_ns())
+    said = json.loads(last_line(ctl(file, "status", "--json")))["pipeline"]["alerts"]
+    assert [(alert["code"], alert["count"]) for alert in said] == [
+        ("unknown_session", 1),
+        ("bad_command", 20),
+    ]
+    assert (said[1]["first"], said[1]["journal"]) == (3, 22)
+    shown = ctl(file, "status").output
+    assert shown.count("bad_command") == 1
+    assert "unknown_session" in shown
+
+
 @pytest.mark.parametrize(
     "command", [["status"], ["kill"], ["arm", "--who", "x"], ["account", "f1", "--equity", "1"]]
 )
