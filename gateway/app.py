@@ -26,10 +26,14 @@ STEADY_MS = 30_000
 """A child that ran this long has recovered: its next pause is the first one again."""
 STOP_MS = 4_500
 """Children get this long to stop; then they are killed. The whole stop must take less than 5 s."""
+AUDIT_STOP_MS = 900
+"""The part of it that is the audit's: it stops last, when the journal has its last row."""
 WATCH_MS = 50
 PR_SET_PDEATHSIG = 1
 SUPERVISOR = "COPYGATE_SUPERVISOR"
 """Environment variable with the supervisor's process id; a child that finds another parent ends."""
+AUDIT = "audit"
+"""The child that follows the journal."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 log = structlog.get_logger("run")
@@ -111,7 +115,7 @@ class Child:
 
 def supervise(config: GatewayConfig, config_path: Path, stop: threading.Event) -> int:
     """Keeps all processes of a deployment running until told to stop."""
-    names = ["core", *(f"route:{name}" for name in config.routes), "audit"]
+    names = ["core", *(f"route:{name}" for name in config.routes), AUDIT]
     base = [sys.executable, "-m", "gateway", "run", str(config_path), "--only"]
     children = [Child(name, [*base, name]) for name in names]
     result = int(ExitCode.OK)
@@ -163,17 +167,25 @@ def fate_of(child: Child, code: int) -> Fate:
 
 
 def _stop(children: list[Child]) -> None:
-    running = [child.process for child in children if child.process is not None]
-    for process in running:
-        process.terminate()
-    if not clock.wait_until(lambda: all(p.poll() is not None for p in running), STOP_MS):
-        for child in children:
-            if child.process is not None and child.process.poll() is None:
-                log.error("run.killed", child=child.name)
-                child.process.kill()
-    for process in running:
-        process.wait()
+    """Core and routes first; then the audit, which so reads the journal to its end."""
+    deadline_ms = clock.steady_ms() + STOP_MS
+    _end([child for child in children if child.name != AUDIT], deadline_ms - AUDIT_STOP_MS)
+    _end([child for child in children if child.name == AUDIT], deadline_ms)
     log.info("run.stopped")
+
+
+def _end(children: list[Child], deadline_ms: int) -> None:
+    running = [(child.name, child.process) for child in children if child.process is not None]
+    for _, process in running:
+        process.terminate()
+    clock.wait_until(
+        lambda: all(process.poll() is not None for _, process in running), deadline_ms - clock.steady_ms()
+    )
+    for name, process in running:
+        if process.poll() is None:
+            log.error("run.killed", child=name)
+            process.kill()
+        process.wait()
 
 
 def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Callable[[threading.Event], int]:
@@ -184,7 +196,7 @@ def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Call
         from gateway import core
 
         return lambda stop: core.run(config, stop)
-    if only == "audit":
+    if only == AUDIT:
         from gateway.audit import tail
 
         return lambda _stop: tail.main(config_path)

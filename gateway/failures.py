@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 from typing import NoReturn
 
 import structlog
@@ -32,6 +33,7 @@ _MISMATCH = (
 )
 _FULL = "Make room; nothing is acted on that cannot be written, and the start is tried again."
 _REFUSED = "Stop the other program that holds it, or give this user the right to write there."
+_BUG = "This is a bug: report it with this log."
 _REMEDIES: tuple[tuple[type[FastcoreError], ExitCode, str], ...] = (
     (JournalDamaged, ExitCode.STATE, _DAMAGED),
     (ReplayMismatch, ExitCode.STATE, _MISMATCH),
@@ -52,11 +54,13 @@ def operating(error: BaseException) -> OperatingError:
             return OperatingError(str(error), hint=hint, exit_code=code)
     if isinstance(error, zmq.ZMQError):
         return OperatingError("a socket between processes failed", hint=str(error))
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(error)
     if isinstance(error, OSError):
         return _of_system(error)
     return OperatingError(
         f"the program failed: {error!r}",
-        hint="This is a bug: report it with this log.",
+        hint=_BUG,
         exit_code=ExitCode.INTERNAL,
     )
 
@@ -77,6 +81,19 @@ def say(error: BaseException) -> OperatingError:
     bug = error if problem.exit_code == ExitCode.INTERNAL else None
     log.critical("run.failed", error=problem.text(), exit_code=int(problem.exit_code), exc_info=bug)
     return problem
+
+
+def _of_sqlite(error: sqlite3.Error) -> OperatingError:
+    """By SQLite's own result code. An error without one is a wrong call of ours: a bug."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return OperatingError(f"the program failed: {error!r}", hint=_BUG, exit_code=ExitCode.INTERNAL)
+    primary = code & 0xFF
+    if primary == sqlite3.SQLITE_FULL:
+        return OperatingError(str(error), hint=_FULL, exit_code=ExitCode.RETRY)
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return OperatingError(str(error), hint=_DAMAGED, exit_code=ExitCode.STATE)
+    return OperatingError(str(error), hint=_REFUSED)
 
 
 def _of_system(error: OSError) -> OperatingError:

@@ -4,6 +4,31 @@ use crate::decimal::Dec;
 use crate::refusal::Refusal;
 use serde::Serialize;
 
+/// How a leader's execution moved one target: the numbers that a reader needs to do it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// Leader's position before, signed units.
+    pub position_before: Dec,
+    /// Units of the execution that lowered it, as far as the target followed; a bust waits for the operator.
+    pub reduce: Dec,
+    /// Units of the execution that raised it.
+    pub increase: Dec,
+    /// The part of the increase that was sized; the rest was refused.
+    pub counted: Dec,
+    /// The copy goes the other way.
+    pub reverse: bool,
+    /// Follower units per leader unit from the symbol map; it is part of the ratio.
+    pub qty_factor: Dec,
+    /// Units in one lot at the leader's venue.
+    pub leader_contract: Dec,
+    /// Units in one lot at the follower's venue.
+    pub follower_contract: Dec,
+    /// For amounts: units that the leader's order had been given before, and the leader units the rest is for.
+    pub shared: Option<(Dec, Dec)>,
+    /// Target as the leader moved it, quanta; limits and refusals may have taken some of it back since.
+    pub target_moved: i128,
+}
+
 /// One subscription's answer to one leader execution.
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
@@ -31,6 +56,8 @@ pub struct Decision<'a> {
     pub target_after: i128,
     /// Units in one step of the follower instrument.
     pub step: Dec,
+    /// How the target moved; none where there is no target to move.
+    pub conversion: Option<Conversion>,
     /// Why nothing or less was sent.
     pub refusals: &'a [Refusal],
     /// Orders made: ClOrdID, signed units.

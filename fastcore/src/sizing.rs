@@ -122,14 +122,18 @@ fn by_account(k: Dec, leader: Dec, follower: Dec, x: &Inputs) -> Result<Rule, Re
     Ok(Rule::Rate(mul(ratio, x.qty_factor)?))
 }
 
-/// A leader order's share of an amount: `(A - sized) x min(1, i / (OrderQty - (CumQty - i)))`.
+/// What a leader order had left before this increase: `OrderQty - (CumQty - i)`.
+#[must_use]
+pub fn open_qty(increase: Dec, order_qty: Dec, cum: Dec) -> Option<Dec> {
+    order_qty.checked_sub(cum.checked_sub(increase)?)
+}
+
+/// A leader order's share of an amount: `(A - sized) x min(1, i / open)`, with what the order had left.
 ///
 /// Gives the follower units of this increase. A divisor that is not positive means all of the rest.
 #[must_use]
-pub fn amount_share(amount: Dec, sized: Dec, increase: Dec, order_qty: Dec, cum: Dec) -> Option<Dec> {
+pub fn amount_share(amount: Dec, sized: Dec, increase: Dec, open: Dec) -> Option<Dec> {
     let rest = amount.checked_sub(sized)?;
-    let before = cum.checked_sub(increase)?;
-    let open = order_qty.checked_sub(before)?;
     if !open.is_positive() || increase >= open {
         return Some(rest);
     }
@@ -209,7 +213,8 @@ mod tests {
         let a = d("1");
         let mut sized = Dec::ZERO;
         for (qty, cum, inc) in [("10", "5", "5"), ("100", "50", "45"), ("1000", "1000", "950")] {
-            let s = amount_share(a, sized, d(inc), d(qty), d(cum)).unwrap();
+            let open = open_qty(d(inc), d(qty), d(cum)).unwrap();
+            let s = amount_share(a, sized, d(inc), open).unwrap();
             sized = sized.checked_add(s).unwrap();
         }
         assert_eq!(sized, a);

@@ -109,13 +109,18 @@ def from_replay(journal: int, kind: str, text: str) -> Entry:
 
     Fields that this reader does not know are kept as they are.
     """
+    return build(journal, kind, parsed(journal, text))
+
+
+def parsed(journal: int, text: str) -> dict[str, Any]:
+    """One JSON object without floats."""
     try:
         fields = json.loads(text, parse_float=_no_float, parse_constant=_no_float)
     except json.JSONDecodeError as error:
         raise EntryError(f"journal row {journal}: not JSON at character {error.pos}") from error
     if not isinstance(fields, dict):
         raise EntryError(f"journal row {journal}: an entry is an object, got {type(fields).__name__}")
-    return build(journal, kind, fields)
+    return fields
 
 
 def build(journal: int, kind: str, fields: Mapping[str, Any]) -> Entry:

@@ -18,12 +18,13 @@ from types import TracebackType
 
 from gateway.audit.entry import Entry, EntryError, day_of, genesis, pack, unpack
 from gateway.audit.tables import BUNDLE_ENTRIES, INSERT, SCHEMA, Rows, index_rows
-from gateway.errors import EnvironmentProblem
+from gateway.errors import EnvironmentProblem, ExitCode, OperatingError
+from gateway.failures import operating
 
 COMMIT_ENTRIES = 4 * BUNDLE_ENTRIES
 """Entries the tail tries to put into one commit. One fsync per entry would be 100 times slower."""
 
-AGAIN = "move the file away to derive the log again from the journal"
+AGAIN = "Move the file away: the next start derives the log again from the journal."
 
 
 class StoreError(EnvironmentProblem):
@@ -158,9 +159,8 @@ class Store:
             if width:
                 self._open_bundle = _bundle(path, self.size // BUNDLE_ENTRIES)
                 if len(self._open_bundle) != width:
-                    raise StoreError(
-                        f"{path}: place says {self.size} entries, so the last bundle should have {width}, "
-                        f"not {len(self._open_bundle)}; {AGAIN}"
+                    raise _damaged(
+                        path, f"its place says {self.size} entries, so its last bundle should have {width}"
                     )
             return
 
@@ -186,8 +186,20 @@ def _open_writer(path: Path, before: Path | None, digest: str | None) -> sqlite3
         if before is not None and digest is not None:
             db.execute("INSERT OR REPLACE INTO sealed VALUES(?,?)", (before.name, digest))
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}; the audit folder must be writable and the file whole") from error
+        raise _unreadable(path, error) from error
     return db
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> OperatingError:
+    """As any failure of SQLite, but for a damaged file: here the journal has everything that is in it."""
+    problem = operating(error)
+    if problem.exit_code == ExitCode.STATE:
+        return _damaged(path, str(error))
+    return StoreError(str(error), path=str(path), hint=problem.hint, exit_code=problem.exit_code)
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(why, path=str(path), hint=AGAIN, exit_code=ExitCode.STATE)
 
 
 def _seal(path: Path) -> str:
@@ -213,7 +225,7 @@ def _place(path: Path) -> tuple[int, int, int] | None:
         finally:
             db.close()
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}; {AGAIN}") from error
+        raise _unreadable(path, error) from error
     return None if row is None else (row[0], row[1], row[2])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +17,9 @@ from typing import Protocol
 
 import structlog
 
-from gateway.audit.entry import Entry, EntryError, from_replay
+from gateway.audit.entry import Entry
 from gateway.audit.places import Places, places
+from gateway.audit.rules import Rules
 from gateway.audit.store import COMMIT_ENTRIES, Store, StoreError
 from gateway.errors import ExitCode
 
@@ -47,6 +47,9 @@ class Replay(Protocol):
     @property
     def position(self) -> int: ...
 
+    @property
+    def config(self) -> str: ...
+
     def step(self, max_rows: int) -> Sequence[tuple[int, str, str]]: ...
 
     def head(self) -> int: ...
@@ -62,6 +65,7 @@ class Tail:
         self._replay = replay
         self._store = store
         self._publish = publish
+        self._rules = Rules(replay.config, replay.position)
         self._rows = 8
 
     def pass_once(self) -> int:
@@ -72,7 +76,7 @@ class Tail:
         before = self._replay.position
         found = self._replay.step(self._rows)
         moved = self._replay.position - before
-        entries = [from_replay(*line) for line in found]
+        entries = [self._rules.entry(*line) for line in found]
         fresh = [entry for entry in entries if entry.journal > self._store.journal]
         if moved or fresh:
             self._store.append(fresh, self._replay.position)
@@ -87,8 +91,9 @@ class Tail:
         head = self._replay.head()
         if head < self._store.journal:
             raise StoreError(
-                f"journal ends at row {head} but the log has row {self._store.journal}: journal_tail_lost; "
-                "keep both files and reconcile the followers before trading on"
+                f"journal ends at row {head} but the log has row {self._store.journal}: journal_tail_lost",
+                hint="Keep both files; compare the followers' positions with their brokers before trading.",
+                exit_code=ExitCode.STATE,
             )
         return head
 
@@ -151,18 +156,19 @@ def main(config_path: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     where = places(config_path)
+    from gateway.failures import say
+
     try:
         store = Store(where.audit)
-    except (StoreError, OSError) as error:
-        log.error("audit.no_folder", error=str(error))
-        return ExitCode.ENVIRONMENT
+    except Exception as error:  # noqa: BLE001 (the end of the process: one line says why, and the code what next)
+        return int(say(error).exit_code)
     with store:
         return _run(where, store, stop)
 
 
 def _run(where: Places, store: Store, stop: threading.Event) -> int:
-    from gateway._fastcore import FastcoreError
     from gateway.audit.observers import Publisher
+    from gateway.failures import say
 
     try:
         replay = _open_replay(where, store, stop)
@@ -174,10 +180,10 @@ def _run(where: Places, store: Store, stop: threading.Event) -> int:
             tail.check_head()
             follow(tail, store, stop)
         return ExitCode.OK
-    except (FastcoreError, EntryError) as error:
-        return _failed(store, ExitCode.INTERNAL, error)
-    except (StoreError, OSError, sqlite3.Error) as error:
-        return _failed(store, ExitCode.ENVIRONMENT, error)
+    except Exception as error:  # noqa: BLE001 (as above: what cannot heal must not be tried for ever)
+        problem = say(error)
+        _note_failure(store, problem.text())
+        return int(problem.exit_code)
 
 
 def _nobody(_entry: Entry) -> None:
@@ -209,11 +215,9 @@ def _open_replay(where: Places, store: Store, stop: threading.Event) -> Replay |
     return None
 
 
-def _failed(store: Store, code: int, error: BaseException) -> int:
-    """Logs and leaves the reason in status.json, where `audit stats` shows it."""
-    log.error("audit.failed", row=store.journal, error=str(error))
+def _note_failure(store: Store, why: str) -> None:
+    """Leaves the reason in status.json, where `audit stats` shows it."""
     try:
-        write_status(store.folder, status(store, store.journal, time.time_ns(), "failed", str(error)))
+        write_status(store.folder, status(store, store.journal, time.time_ns(), "failed", why))
     except OSError as second:
         log.error("audit.no_status", error=str(second))
-    return code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,13 @@ from tests.session.harness import until
 def child(program: str) -> app.Child:
     """A child that runs a line of Python."""
     return app.Child("child", [sys.executable, "-c", program])
+
+
+def sqlite_error(code: int) -> sqlite3.Error:
+    """An error as SQLite gives it, with its result code."""
+    error = sqlite3.OperationalError(f"code {code}")
+    error.sqlite_errorcode = code
+    return error
 
 
 def test_an_ended_child_is_started_again_after_a_growing_pause() -> None:
@@ -45,6 +54,27 @@ def test_stopping_ends_willing_and_unwilling_children_within_five_seconds() -> N
     app._stop(children)
     assert clock.steady_ms() - started_ms < 5_000
     assert all(one.process is not None and one.process.returncode is not None for one in children)
+
+
+def test_the_audit_stops_behind_the_others(tmp_path: Path) -> None:
+    """It reads the journal to the end, so whoever writes there must have written."""
+    done, ready = tmp_path / "done", tmp_path / "ready"
+    last_row = f"from pathlib import Path; Path({str(done)!r}).touch()"
+    writer = child(
+        f"import signal, sys, time; signal.signal(15, lambda *_: (time.sleep(0.3), exec({last_row!r}), "
+        f"sys.exit(0))); exec({last_row.replace('done', 'ready')!r}); time.sleep(60)"
+    )
+    writer.name = "core"
+    reader = child(
+        "import signal, sys, time; from pathlib import Path; signal.signal(15, lambda *_: "
+        f"sys.exit(0 if Path({str(done)!r}).exists() else 9)); time.sleep(60)"
+    )
+    reader.name = app.AUDIT
+    for one in (reader, writer):
+        one.start()
+    until(ready.exists, "the writer runs")
+    app._stop([reader, writer])
+    assert [one.process.returncode for one in (writer, reader) if one.process is not None] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +114,10 @@ def test_a_parked_child_stays_down() -> None:
         (ReplayMismatch("j.db: row 3: replay derived digest"), ExitCode.STATE, "version that wrote"),
         (DiskFull("j.db: append row 3"), ExitCode.RETRY, "Make room"),
         (JournalError("j.db: locked"), ExitCode.ENVIRONMENT, "other program"),
+        (sqlite_error(13), ExitCode.RETRY, "Make room"),
+        (sqlite_error(11 | 1 << 8), ExitCode.STATE, "restore a copy"),
+        (sqlite_error(8), ExitCode.ENVIRONMENT, "right to write"),
+        (sqlite3.ProgrammingError("wrong call"), ExitCode.INTERNAL, "bug"),
         (FastcoreError("a panic"), ExitCode.INTERNAL, "bug"),
         (OSError(28, "No space left on device", "/x"), ExitCode.RETRY, "/x: No space left"),
         (PermissionError(13, "Permission denied", "/x"), ExitCode.ENVIRONMENT, "/x: Permission denied"),

@@ -59,6 +59,7 @@ class FakeReplay:
         self.rows = list(rows)
         self.last = head
         self.position = position
+        self.config = ""
 
     def head(self) -> int:
         """The last row."""

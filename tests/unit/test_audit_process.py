@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
-import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import zmq
 
-from gateway.audit.store import read_entries
+from gateway import _fastcore
+from gateway._fastcore import DiskFull, FastcoreError, JournalDamaged, JournalError, ReplayMismatch
+from gateway.audit.store import StoreError, read_entries
 from gateway.audit.tail import main
+from gateway.errors import ExitCode
 from tests.unit.audit_rows import FakeReplay, Row, decision
-
-
-class FastcoreError(Exception):
-    """Stands for the binding's base class."""
-
-
-class JournalError(FastcoreError):
-    """Stands for the binding's error."""
 
 
 class GrowingReplay(FakeReplay):
@@ -44,7 +38,9 @@ class GrowingReplay(FakeReplay):
 
 
 class BrokenReplay(FakeReplay):
-    """A journal that derives other actions than the live run did."""
+    """A journal that fails as the binding does."""
+
+    error: ClassVar[Exception]
 
     @staticmethod
     def open(_path: str, from_seq: int, _state: bytes | None) -> BrokenReplay:
@@ -53,7 +49,7 @@ class BrokenReplay(FakeReplay):
 
     def step(self, max_rows: int) -> list[Row]:
         """Fails as the binding does."""
-        raise FastcoreError("row 7: digest differs")
+        raise self.error
 
 
 @pytest.fixture
@@ -68,9 +64,7 @@ def config(tmp_path: Path) -> Path:
 
 def use(monkeypatch: pytest.MonkeyPatch, replay: type[FakeReplay]) -> None:
     """Puts a fake in the binding's place."""
-    binding = types.ModuleType("gateway._fastcore")
-    vars(binding).update(FastcoreError=FastcoreError, JournalError=JournalError, Replay=replay)
-    monkeypatch.setitem(sys.modules, "gateway._fastcore", binding)
+    monkeypatch.setattr(_fastcore, "Replay", replay)
 
 
 @pytest.fixture(autouse=True)
@@ -109,14 +103,29 @@ def test_observers_get_decisions_and_a_stop_is_clean(config: Path, monkeypatch: 
     assert (said["state"], said["lag_rows"], said["entries"]) == ("stopped", 0, len(log))
 
 
-def test_a_replay_that_differs_stops_with_code_70_and_says_why(
-    config: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ReplayMismatch("row 7: digest differs"), ExitCode.STATE),
+        (JournalDamaged("row 7: torn"), ExitCode.STATE),
+        (DiskFull("row 7: disk is full"), ExitCode.RETRY),
+        (JournalError("row 7: locked"), ExitCode.ENVIRONMENT),
+        (OSError(28, "No space left on device"), ExitCode.RETRY),
+        (StoreError("place", exit_code=ExitCode.STATE), ExitCode.STATE),
+        (FastcoreError("row 7: a panic"), ExitCode.INTERNAL),
+        (ValueError("row 7: nobody foresaw this"), ExitCode.INTERNAL),
+    ],
+)
+def test_a_failure_has_the_code_that_says_whether_a_start_helps(
+    config: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: ExitCode
 ) -> None:
-    """The reason stays in status.json, where `audit stats` shows it."""
+    """4 is not started again, 75 and 3 are. The reason stays in status.json, where `audit stats` shows it."""
     use(monkeypatch, BrokenReplay)
-    assert main(config) == 70
+    monkeypatch.setattr(BrokenReplay, "error", error, raising=False)
+    assert main(config) == code
     said = json.loads((config.parent / "s/audit/status.json").read_text())
-    assert (said["state"], said["detail"]) == ("failed", "row 7: digest differs")
+    assert said["state"] == "failed"
+    assert str(error) in said["detail"] or repr(error) in said["detail"] or "No space" in said["detail"]
 
 
 def test_an_audit_folder_that_cannot_be_made_is_code_3(
@@ -126,4 +135,4 @@ def test_an_audit_folder_that_cannot_be_made_is_code_3(
     use(monkeypatch, GrowingReplay)
     (config.parent / "s/audit").write_text("in the way")
     assert main(config) == 3
-    assert "audit.no_folder" in capsys.readouterr().out
+    assert str(config.parent / "s/audit") in capsys.readouterr().out

@@ -145,7 +145,7 @@ def test_two_writers_of_one_folder_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     """The message says what to do."""
     (tmp_path / "audit-20241004.db").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match=r"audit-20241004\.db.*move the file away"):
+    with pytest.raises(StoreError, match=r"audit-20241004\.db.*Move the file away"):
         Store(tmp_path)
 
 

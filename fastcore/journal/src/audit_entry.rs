@@ -1,7 +1,7 @@
 //! What the engine derived, as canonical JSON: keys sorted, no spaces, decimals and nanoseconds as strings.
 
 use crate::log::{JournalRow, Stage};
-use fastcore::action::{Alert, Decision, Outcome, Sink};
+use fastcore::action::{Alert, Conversion, Decision, Outcome, Sink};
 use fastcore::event::EventKind;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -31,6 +31,16 @@ fn text(bytes: &[u8]) -> String {
 fn times(s: &Stage) -> Value {
     json!({"received_ns": s.received_ns.to_string(), "journaled_ns": s.journaled_ns.to_string(),
         "decided_ns": s.decided_ns.to_string(), "queued_ns": s.queued_ns.to_string()})
+}
+
+/// The numbers that lead from the leader's quantity to the target.
+fn conversion(c: &Conversion) -> Value {
+    let (sized, open) = c.shared.unzip();
+    json!({"position_before": c.position_before.to_string(), "reduce": c.reduce.to_string(),
+        "increase": c.increase.to_string(), "counted": c.counted.to_string(), "reverse": c.reverse,
+        "qty_factor": c.qty_factor.to_string(), "leader_contract": c.leader_contract.to_string(),
+        "follower_contract": c.follower_contract.to_string(), "sized": sized.map(|v| v.to_string()),
+        "order_open": open.map(|v| v.to_string()), "target_moved": c.target_moved.to_string()})
 }
 
 /// The stage that an order reaches with this state.
@@ -139,7 +149,7 @@ impl Sink for Collector {
                 "leader_position": d.leader_position.to_string(), "px": d.px.map(|v| v.to_string()),
                 "ratio": d.ratio.map(|v| v.to_string()), "target_before": d.target_before.to_string(),
                 "target_after": d.target_after.to_string(), "step": d.step.to_string(),
-                "refusals": refusals, "orders": orders, "k": d.k, "n": d.n, "stages": self.times}),
+                "conversion": d.conversion.as_ref().map(conversion), "refusals": refusals, "orders": orders, "k": d.k, "n": d.n, "stages": self.times}),
         );
     }
 

@@ -122,6 +122,12 @@ impl<C: Core> Replay<C> {
         self.follower.as_ref().map_or(0, |f| f.seq)
     }
 
+    /// The configuration in force at [`Replay::position`], as JSON; empty before the first row.
+    #[must_use]
+    pub fn config(&self) -> &str {
+        self.follower.as_ref().map_or("", |f| f.config.as_str())
+    }
+
     /// Last row in the journal.
     ///
     /// # Errors

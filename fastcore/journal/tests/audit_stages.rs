@@ -38,6 +38,7 @@ impl Core for Decider {
             target_before: 0,
             target_after: 1,
             step: Dec::ONE,
+            conversion: None,
             refusals: &[],
             orders: &[],
             k: 1,

@@ -48,6 +48,12 @@ impl Replay {
         self.with(py, |replay| Ok(replay.position()))
     }
 
+    /// The configuration in force at `position`, as JSON text; empty before the first row.
+    #[getter]
+    fn config(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |replay| Ok(replay.config().to_owned()))
+    }
+
     /// Last row in the journal.
     fn head(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |replay| replay.head())

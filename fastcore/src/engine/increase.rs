@@ -3,12 +3,13 @@
 use super::lanes::Lane;
 use super::leaders::Execution;
 use super::{Engine, Index};
+use crate::action::Conversion;
 use crate::config::{SideFilter, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::leader::{Frozen, LeaderOrder};
 use crate::ledger::quanta;
 use crate::refusal::{Code, Refusal};
-use crate::sizing::{Rule, amount_share, rate_size, rule};
+use crate::sizing::{Rule, amount_share, open_qty, rate_size, rule};
 
 const MS: i64 = 1_000_000;
 
@@ -23,6 +24,7 @@ impl Engine {
         cfg: &SubscriptionConfig,
         (at, lane): (u32, &Lane),
         date: u32,
+        told: &mut Conversion,
     ) -> Result<Dec, Refusal> {
         let gate = filters(ix, x, order, sub, cfg).and_then(|()| {
             if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, cfg) }
@@ -44,7 +46,9 @@ impl Engine {
                 let slot = order.rules.get_mut(place).and_then(Option::as_mut).ok_or(overflow)?;
                 let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
                 let qty = order.order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum);
-                let share = amount_share(amount, slot.sized, x.increase, qty, x.cum).ok_or(overflow)?;
+                let open = open_qty(x.increase, qty, x.cum).ok_or(overflow)?;
+                let share = amount_share(amount, slot.sized, x.increase, open).ok_or(overflow)?;
+                told.shared = Some((slot.sized, open));
                 slot.sized = slot.sized.checked_add(share).ok_or(overflow)?;
                 let part = share.mul_div(gate?, x.increase, Round::HalfEven).ok_or(overflow)?;
                 quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
@@ -58,6 +62,7 @@ impl Engine {
         let target =
             ls.line.target.checked_add(signed).filter(|t| t.saturating_abs() < bound).ok_or(overflow)?;
         ls.line.target = target;
+        told.counted = gate.unwrap_or(Dec::ZERO);
         let age = cfg.max_age_ms.saturating_mul(MS);
         let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
         ls.line.open_until_ns = ls.line.open_until_ns.max(until);

@@ -1,7 +1,9 @@
 //! Leader sessions: from a FIX message to changes of targets (design 02, steps 1 and 2).
 
+use super::lanes::Lane;
 use super::{Engine, Index};
-use crate::action::{Decision, Sink};
+use crate::action::{Conversion, Decision, Sink};
+use crate::config::SubscriptionConfig;
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::fix::{self, Message};
@@ -33,7 +35,44 @@ pub(super) struct Execution<'a> {
     pub(super) hold: bool,
 }
 
+/// What became of one target, for the decision.
+pub(super) struct Moved {
+    pub(super) ratio: Option<Dec>,
+    pub(super) before: i128,
+    pub(super) after: i128,
+    pub(super) step: Dec,
+    pub(super) conversion: Option<Conversion>,
+}
+
+impl Moved {
+    /// There is no target to move.
+    const NOTHING: Self = Self { ratio: None, before: 0, after: 0, step: Dec::ONE, conversion: None };
+}
+
 impl<'a> Execution<'a> {
+    /// The numbers of a conversion, before the increase.
+    pub(super) fn conversion(
+        &self,
+        ix: &Index,
+        cfg: &SubscriptionConfig,
+        lane: &Lane,
+        reduce: Dec,
+    ) -> Conversion {
+        let instrument = ix.cfg.instruments.get(self.instrument as usize);
+        Conversion {
+            position_before: self.before,
+            reduce,
+            increase: self.increase,
+            counted: Dec::ZERO,
+            reverse: cfg.reverse,
+            qty_factor: lane.qty_factor,
+            leader_contract: instrument.map_or(Dec::ONE, |i| i.contract_size),
+            follower_contract: lane.contract,
+            shared: None,
+            target_moved: 0,
+        }
+    }
+
     /// A change of position that no report told.
     pub(super) fn of_position(
         leader: u32,
@@ -271,7 +310,7 @@ impl Engine {
             if known.is_none() || after.is_none() {
                 let code = if known.is_none() { Code::LeaderPositionUnknown } else { Code::Overflow };
                 self.refuse(Refusal::bare(code));
-                self.decided(ix, &x, *sub, None, (0, 0), Dec::ONE, (k, n), sink);
+                self.decided(ix, &x, *sub, &Moved::NOTHING, (k, n), sink);
                 continue;
             }
             self.subscription(ix, &x, order, (*sub, place), date, (k, n), sink);
@@ -303,44 +342,45 @@ impl Engine {
             if x.increase.is_positive() {
                 self.refuse(Refusal::bare(Code::Restricted));
             }
-            return self.decided(ix, x, sub, None, (0, 0), Dec::ONE, place, sink);
+            return self.decided(ix, x, sub, &Moved::NOTHING, place, sink);
         };
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
+        let mut reduce = Dec::ZERO;
         ls.leader_px = x.report.last_px.or(ls.leader_px);
         if x.hold {
             ls.line.bust_hold = true;
         }
-        if x.reduce.is_positive() {
-            // A bust leaves the target to the operator, but a flat leader always means a flat follower.
-            if !x.hold || x.reduce >= abs(x.before) {
-                ls.line.target = reduced(ls.line.target, x.before, x.reduce);
-                // News from the leader is tried at once, whatever the broker said to the last close.
-                ls.retry_at_ns = 0;
-            }
+        // A bust leaves the target to the operator, but a flat leader always means a flat follower.
+        if x.reduce.is_positive() && (!x.hold || x.reduce >= abs(x.before)) {
+            ls.line.target = reduced(ls.line.target, x.before, x.reduce);
+            // News from the leader is tried at once, whatever the broker said to the last close.
+            ls.retry_at_ns = 0;
+            reduce = x.reduce;
         }
         let Some(lane) = ix.lane(ls) else { return };
+        let mut told = x.conversion(ix, cfg, lane, reduce);
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
-            match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date) {
+            match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, &mut told) {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
             }
         }
+        let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
+        told.target_moved = target(self);
         self.work_line(ix, at, sink);
-        let after = self.st.lines.get(at as usize).map_or(0, |l| l.line.target);
-        self.decided(ix, x, sub, ratio, (before, after), lane.grid.step, place, sink);
+        let (after, step) = (target(self), lane.grid.step);
+        let moved = Moved { ratio, before, after, step, conversion: Some(told) };
+        self.decided(ix, x, sub, &moved, place, sink);
     }
 
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn decided<S: Sink>(
         &mut self,
         ix: &Index,
         x: &Execution<'_>,
         sub: u32,
-        ratio: Option<Dec>,
-        target: (i128, i128),
-        step: Dec,
+        moved: &Moved,
         place: (u32, u32),
         sink: &mut S,
     ) {
@@ -357,10 +397,11 @@ impl Engine {
             leader_delta: x.delta,
             leader_position: after,
             px: x.report.last_px,
-            ratio,
-            target_before: target.0,
-            target_after: target.1,
-            step,
+            ratio: moved.ratio,
+            target_before: moved.before,
+            target_after: moved.after,
+            step: moved.step,
+            conversion: moved.conversion,
             refusals: &self.cause.refusals,
             orders: &self.cause.orders,
             k: place.0,

@@ -1,8 +1,8 @@
 //! What the leader's broker says that is no execution: positions, trading halts, and everything that is only noted.
 
-use super::leaders::{Execution, leader_of};
+use super::leaders::{Execution, Moved, leader_of};
 use super::{Engine, Index};
-use crate::action::Sink;
+use crate::action::{Conversion, Sink};
 use crate::decimal::Dec;
 use crate::fix::Message;
 use crate::ledger::{abs, reduced};
@@ -131,12 +131,17 @@ impl Engine {
             self.cause.slices = 0;
             let Some(at) = self.line_of(ix, leader, instrument, place) else { continue };
             let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
-            let (fi, before) = (ls.follower_instrument, ls.line.target);
+            let before = ls.line.target;
             ls.line.target = reduced(before, held, reduce);
             let after = ls.line.target;
+            let (lane, cfg) = (ix.lane(ls), ix.cfg.subscriptions.get(*sub as usize));
+            let conversion = lane
+                .zip(cfg)
+                .map(|(lane, cfg)| Conversion { target_moved: after, ..x.conversion(ix, cfg, lane, reduce) });
+            let step = lane.map_or(Dec::ONE, |l| l.grid.step);
             self.work_line(ix, at, sink);
-            let step = ix.grids.get(fi as usize).map_or(Dec::ONE, |g| g.step);
-            self.decided(ix, &x, *sub, None, (before, after), step, (k, n), sink);
+            let moved = Moved { ratio: None, before, after, step, conversion };
+            self.decided(ix, &x, *sub, &moved, (k, n), sink);
         }
     }
 }
