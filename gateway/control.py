@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,18 +91,28 @@ def ask_at(state_dir: Path, command: dict[str, Any]) -> dict[str, Any]:
     Raises `EnvironmentProblem` when no core answers.
     """
     place = socket_of(state_dir)
-    if not place.exists():
+    if not _is_served(place):
         raise EnvironmentProblem("no core runs for this deployment", path=str(place), hint=NO_CORE)
-    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(f"ipc://{place}")
-        socket.send_json({"who": getpass.getuser(), **command})
-        if not socket.poll(ANSWER_MS):
+    with zmq.Context() as context, context.socket(zmq.REQ) as request:
+        request.setsockopt(zmq.LINGER, 0)
+        request.connect(f"ipc://{place}")
+        request.send_json({"who": getpass.getuser(), **command})
+        if not request.poll(ANSWER_MS):
             raise EnvironmentProblem(
                 "the core does not answer", path=str(place), value=f"nothing in {ANSWER_MS} ms", hint=NO_CORE
             )
-        answer = socket.recv_json()
+        answer = request.recv_json()
     return answer if isinstance(answer, dict) else {"answer": answer}
+
+
+def _is_served(place: Path) -> bool:
+    """Whether somebody listens: the file outlives its core, and ZeroMQ would wait for the next one."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(place))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 def status(path: Path, as_json: bool = False) -> int:

@@ -5,8 +5,11 @@ The live screen is laid out for the terminal's size, 80 x 24 and up: nothing scr
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -180,8 +183,16 @@ def closing(result: dict[str, Any], verdict: Verdict, place: str) -> RenderableT
         Panel(compared, title="The brokers' own books against the ledger", padding=(0, 1)),
         Panel(words, style="bold green" if good else "bold red"),
         Text(f"Journal, audit log and configuration: {place}", overflow="fold"),
-        Text(f"Follow the newest fill: copygate audit trace -c {place}/gateway.toml", overflow="fold"),
+        Text(f"Follow the newest fill: {command()} audit trace -c {place}/gateway.toml", overflow="fold"),
     )
+
+
+def command() -> str:
+    """What to type for `copygate`: its path, where it stands in an environment that is not activated."""
+    own = Path(sys.prefix) / "bin" / "copygate"
+    if sys.prefix in (sys.base_prefix, os.environ.get("VIRTUAL_ENV")) or not own.is_file():
+        return "copygate"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def latency_table(result: dict[str, Any]) -> Table:

@@ -123,7 +123,11 @@ def status(store: Store, head: int, now_ns: int, state: str, detail: str = "") -
 def write_status(folder: Path, values: dict[str, str | int]) -> None:
     """Replaces status.json in one step: a reader sees the old or the new one, never half."""
     fresh = folder / "status.json.new"
-    fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    try:
+        fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        # A write that fails names no file.
+        raise OSError(error.errno, error.strerror, str(fresh)) from error
     fresh.replace(folder / "status.json")
 
 

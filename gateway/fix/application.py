@@ -34,7 +34,7 @@ RETRY_MS = 10
 WATCHDOG_MS = 10_000
 """A row that takes this much longer than a stalling journal may is a callback that hangs."""
 
-PER_MESSAGE = ("Processing QUEUED message", "Resending Message", STILL_WAITING)
+PER_MESSAGE = ("MsgSeqNum too high", "Processing QUEUED message", "Resending Message", STILL_WAITING)
 """Beginnings of QuickFIX's events that come once for every message of a resend."""
 ORDERS = ("D", "F", "G")
 """Messages of ours that a reject may name by their number only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from gateway import clock
 from gateway._fastcore import Pipeline
 from gateway.config import load
 from gateway.config_core import core_json
-from gateway.control import ControlSocket
+from gateway.control import ControlSocket, socket_of
 from gateway.control_cli import app
 from tests.unit.config_text import write
 
@@ -175,6 +176,16 @@ def test_without_a_core_every_command_says_so(file: Path, command: list[str]) ->
     assert refused.exit_code == 3
     assert "no core runs" in refused.output
     assert "copygate run" in refused.output
+
+
+def test_a_core_that_is_gone_is_no_core_that_is_slow(file: Path) -> None:
+    """A killed core leaves its socket's file behind: the answer is the same, and at once."""
+    place = socket_of(load(file).state_dir)
+    place.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(place))
+    refused = ctl(file, "status")
+    assert (refused.exit_code, "no core runs" in refused.output) == (3, True)
 
 
 def test_a_gateway_can_be_stopped_while_its_file_is_broken(file: Path, core: Core) -> None:

@@ -96,3 +96,20 @@ def test_every_documented_refusal_code_has_words() -> None:
     text = (DOCS / "reference" / "refusals.md").read_text("utf-8")
     documented = set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))
     assert documented == set(REASONS)
+
+
+def test_the_command_at_the_end_works_as_it_is_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`make demo` activates no environment: then the path is needed, short where we stand beside it."""
+    own = tmp_path / ".venv" / "bin" / "copygate"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path / ".venv"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert demo_view.command() == ".venv/bin/copygate"
+    monkeypatch.chdir(own.parent.parent)
+    assert demo_view.command() == "bin/copygate"
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / ".venv"))
+    assert demo_view.command() == "copygate"
