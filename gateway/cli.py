@@ -18,8 +18,8 @@ app = typer.Typer(
     help="Copy-trading FIX gateway: a leader's fill becomes the followers' orders.",
     epilog=(
         "Begin with: copygate demo. Then: copygate init DIR, copygate check FILE, copygate run FILE. "
-        "Exit codes: 0 done, 1 bad result, 2 usage or configuration, 3 environment, 70 internal, "
-        "128 + n stopped by signal n."
+        "Exit codes: 0 done, 1 bad result, 2 usage or configuration, 3 environment, 4 damaged state, "
+        "70 internal, 75 disk full, 128 + n stopped by signal n."
     ),
     no_args_is_help=True,
     add_completion=False,

@@ -47,6 +47,8 @@ def test_every_exit_code_is_explained() -> None:
     explained = {int(code) for code in re.findall(r"^\| ([0-9]+) \|", page, flags=re.MULTILINE)}
     assert explained == {int(code) for code in ExitCode}
     assert "| 128 + n |" in page
+    said = str(cli.app.info.epilog).partition("Exit codes:")[2]
+    assert {int(code) for code in re.findall(r"(\d+) \w", said.replace("128 + n", ""))} == explained
 
 
 def test_every_command_is_on_the_map() -> None:
