@@ -125,14 +125,18 @@ impl Engine {
     /// The route begins a new file: OUT rows that we never saw are gone with the old one, so a missing OUT row proves
     /// nothing. What was on its way is asked about.
     fn log_lost<S: Sink>(&mut self, at: u32, sink: &mut S) {
-        let text = format!("route {}: its file is new, rows that were not taken are lost", self.route_name(at));
+        let text =
+            format!("route {}: its file is new, rows that were not taken are lost", self.route_name(at));
         self.alert("route_log_lost", text, sink);
         for o in self.live_of(at) {
             let state = self.st.orders.get(o as usize).map(|x| x.state);
             if state == Some(State::Dispatched) {
                 self.set_state(o, Input::OutRow, sink);
             }
-            if matches!(state, Some(State::Dispatched | State::Out | State::Acknowledged | State::PartlyFilled)) {
+            if matches!(
+                state,
+                Some(State::Dispatched | State::Out | State::Acknowledged | State::PartlyFilled)
+            ) {
                 self.doubt(at, o, sink);
             }
         }
