@@ -101,3 +101,16 @@ fn a_lost_route_file_does_not_prove_that_an_order_never_left() {
     assert!(!sent.is_empty() && sent.iter().all(|s| s.kind == SendKind::Status), "{sent:?}");
     assert!(w.alerts.iter().any(|a| a.code == "route_log_lost"));
 }
+
+/// An open that waits for its route does not leave after the kill switch was set.
+#[test]
+fn a_held_open_does_not_leave_after_the_kill() {
+    let mut w = World::new(SAME, "");
+    w.rows(&[Row::Logout { session: "R" }]);
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+    w.apply(EventKind::Operator, "", br#"{"cmd":"kill","who":"ann"}"#);
+    assert!(w.rows(&[Row::Logon { session: "R" }]).is_empty());
+    assert_eq!(w.engine.status().refusals.get("kill"), Some(&1));
+    w.apply(EventKind::Operator, "", br#"{"cmd":"arm","who":"ann"}"#);
+    one(&w.leader("o2", 1, "1", "1", "1"), true, "1");
+}

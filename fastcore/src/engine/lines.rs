@@ -27,6 +27,8 @@ pub(super) enum End {
     Withdrawn,
     /// Too late: the target gives it up.
     Missed,
+    /// It may not leave any more: the target gives it up.
+    Refused(Code),
 }
 
 impl Engine {
@@ -332,11 +334,14 @@ impl Engine {
         if let Some(r) = self.st.routes.get_mut(route as usize) {
             r.held.remove(&o);
         }
-        if end == End::Missed {
-            self.refuse(Refusal::bare(Code::Missed));
-            if !reduces {
-                self.lower(ix, line, leaves);
-            }
+        let code = match end {
+            End::Withdrawn => return,
+            End::Missed => Code::Missed,
+            End::Refused(code) => code,
+        };
+        self.refuse(Refusal::bare(code));
+        if !reduces {
+            self.lower(ix, line, leaves);
         }
     }
 

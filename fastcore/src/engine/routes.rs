@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::link::{self, Frame, Greet, Row, SendKind};
 use crate::order::{ClOrdId, Input, State, next};
 use crate::profile::{QueryCovers, Recovery};
+use crate::refusal::Code;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -319,10 +320,17 @@ impl Engine {
         if order.state != State::Held {
             return;
         }
-        let (deadline, line) = (order.deadline_ns, order.line);
-        if deadline != 0 && deadline <= self.st.at_ns {
+        let (deadline, line, reduces) = (order.deadline_ns, order.line, order.reduces);
+        let held_back = self.st.lines.get(line as usize).is_some_and(|l| l.line.bust_hold);
+        let end = match () {
+            () if deadline != 0 && deadline <= self.st.at_ns => Some(End::Missed),
+            () if self.st.killed && !reduces => Some(End::Refused(Code::Kill)),
+            () if held_back && !reduces => Some(End::Refused(Code::BustHold)),
+            () => None,
+        };
+        if let Some(end) = end {
             let ix = Arc::clone(&self.ix);
-            self.end_unsent(&ix, o, End::Missed, sink);
+            self.end_unsent(&ix, o, end, sink);
             self.work_line(&ix, line, sink);
         } else if self.st.routes.get(at as usize).is_some_and(super::RouteState::ready) {
             self.push(at, o, SendKind::New);
