@@ -114,3 +114,26 @@ fn a_held_open_does_not_leave_after_the_kill() {
     w.apply(EventKind::Operator, "", br#"{"cmd":"arm","who":"ann"}"#);
     one(&w.leader("o2", 1, "1", "1", "1"), true, "1");
 }
+
+/// A cancel whose frame was lost is made again: the order works on, and nothing else would ever end it.
+#[test]
+fn a_lost_cancel_is_made_again() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.broker(&format!("35=8|37=B1|11={}|17=A1|150=0|39=0|55=EURUSD|54=1|38=10|14=0|151=10|", open.id));
+    let first = w.leader("o2", 2, "10", "10", "10");
+    assert_eq!(kinds(&first), vec![SendKind::Cancel]);
+    let mut sent = Vec::new();
+    for _ in 0..6 {
+        let Some(due) = w.engine.next_due_ns() else { break };
+        w.now = due;
+        sent.extend(w.apply(EventKind::Timer, "", b""));
+    }
+    let again: Vec<&Sent> = sent.iter().filter(|s| s.kind == SendKind::Cancel).collect();
+    assert!(!again.is_empty() && again.iter().all(|s| s.id != first[0].id), "{sent:?}");
+    // The answer to the first cancel, late: what we withdrew ourselves is no loss.
+    let (id, by) = (&open.id, &first[0].id);
+    w.broker(&format!("35=8|37=B1|11={by}|41={id}|17=X1|150=4|39=4|55=EURUSD|54=1|38=10|14=0|151=0|"));
+    one(&w.leader("o3", 1, "3", "3", "3"), true, "3");
+}

@@ -104,7 +104,8 @@ impl Engine {
             order.order_id = r.order_id.into();
         }
         let (own_id, at, sub, before) = (order.cl_ord_id, order.line, order.sub, order.leaves());
-        let asked = order.cancel_id.is_some();
+        // An answer to a cancel that we gave up waiting for is still the answer to a cancel of ours.
+        let asked = order.cancel_id.is_some() || (order.cancels > 0 && *r.cl_ord_id != own_id[..]);
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting {
             by_last: profile.fill_qty == FillQty::LastQty,

@@ -14,10 +14,12 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
+const MS: i64 = 1_000_000;
 /// Timer kinds, stored in snapshots.
 pub(super) const DUE_LINE: u8 = 0;
 pub(super) const DUE_HELD: u8 = 1;
 pub(super) const DUE_QUERY: u8 = 2;
+pub(super) const DUE_CANCEL: u8 = 3;
 /// Orders that one event may make on one line; what is left goes out after the next fill.
 const PARTS_MAX: i128 = 100;
 /// Why an order that was not sent ends.
@@ -141,6 +143,8 @@ impl Engine {
         if let Some(ls) = self.st.lines.get_mut(line as usize) {
             ls.line.cancels = ls.line.cancels.saturating_add(1);
         }
+        let patience = ix.cfg.timing.ack_timeout_ms.saturating_mul(MS);
+        self.st.due.insert((now.saturating_add(patience), DUE_CANCEL, o));
         self.push(route, o, SendKind::Cancel);
     }
 

@@ -1,6 +1,6 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
-use super::lines::{DUE_HELD, DUE_LINE, DUE_QUERY, End, add_working};
+use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End, add_working};
 use super::{Engine, Index};
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
@@ -447,6 +447,8 @@ impl Engine {
             match kind {
                 DUE_HELD => self.again(route, id, sink),
                 DUE_QUERY if order.state == State::Unknown => self.query(route, id),
+                // No answer: its frame may be lost (09.10). The timer of an earlier cancel asks too early, no more.
+                DUE_CANCEL => self.cancel_failed(id, sink),
                 _ => {}
             }
         }
