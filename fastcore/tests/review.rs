@@ -137,3 +137,17 @@ fn a_lost_cancel_is_made_again() {
     w.broker(&format!("35=8|37=B1|11={by}|41={id}|17=X1|150=4|39=4|55=EURUSD|54=1|38=10|14=0|151=0|"));
     one(&w.leader("o3", 1, "3", "3", "3"), true, "3");
 }
+
+/// MsgSeqNum(34) that begins again is followed down; a resent message of the present sequence does not lower it.
+#[test]
+fn a_sequence_reset_is_followed() {
+    let mut w = World::new(SAME, "");
+    let report = |n: u32, more: &str| {
+        fix(&format!("35=8|34={n}|{more}37=q{n}|17=Q{n}|150=0|39=0|55=EURUSD|54=1|38=1|14=0|151=1|"))
+    };
+    w.apply(EventKind::Leader, "L", &report(900, ""));
+    w.apply(EventKind::Leader, "L", &report(880, "43=Y|"));
+    assert_eq!(w.engine.last_msg_seq_num("L"), Some(900));
+    w.apply(EventKind::Leader, "L", &report(3, ""));
+    assert_eq!(w.engine.last_msg_seq_num("L"), Some(3));
+}

@@ -134,7 +134,7 @@ pub struct State {
     pub fills: Chunked<LeaderOrder>,
     /// By instrument index.
     pub quotes: BTreeMap<u32, Quote>,
-    /// Highest MsgSeqNum(34) by leader session.
+    /// Highest MsgSeqNum(34) of the present sequence by leader session.
     pub seq_nums: BTreeMap<String, u64>,
     /// Refusals by code.
     pub refusals: BTreeMap<Code, u64>,
