@@ -151,3 +151,14 @@ fn a_sequence_reset_is_followed() {
     w.apply(EventKind::Leader, "L", &report(3, ""));
     assert_eq!(w.engine.last_msg_seq_num("L"), Some(3));
 }
+
+/// A bust of what was never seen stops opens also where nothing was copied yet.
+#[test]
+fn an_unknown_bust_holds_a_line_that_was_never_used() {
+    let mut w = World::new(SAME, "");
+    let bust = "35=8|37=o9|17=H|19=E77|150=H|39=1|55=EURUSD|54=1|38=20|14=0|151=20|60=20231114-22:13:20|";
+    w.apply(EventKind::Leader, "L", &fix(bust));
+    assert!(w.alerts.iter().any(|a| a.code == "bust"));
+    assert!(w.leader("o1", 1, "5", "5", "5").is_empty());
+    assert_eq!(w.engine.status().refusals.get("bust_hold"), Some(&1));
+}

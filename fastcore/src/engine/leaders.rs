@@ -250,8 +250,10 @@ impl Engine {
 
     /// No opens on what copies this instrument until the operator has looked.
     fn hold_opens(&mut self, leader: u32, instrument: u32) {
-        let lines = self.st.leaders.get(leader as usize).and_then(|l| l.lines.get(&instrument));
-        for at in lines.cloned().unwrap_or_default() {
+        let ix = Arc::clone(&self.ix);
+        for place in 0..ix.subs_of.get(leader as usize).map_or(0, Vec::len) {
+            // Also where nothing was copied yet: the line is made to remember it.
+            let Some(at) = self.line_of(&ix, leader, instrument, place) else { continue };
             if let Some(ls) = self.st.lines.get_mut(at as usize) {
                 ls.line.bust_hold = true;
             }
