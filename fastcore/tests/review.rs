@@ -162,3 +162,24 @@ fn an_unknown_bust_holds_a_line_that_was_never_used() {
     assert!(w.leader("o1", 1, "5", "5", "5").is_empty());
     assert_eq!(w.engine.status().refusals.get("bust_hold"), Some(&1));
 }
+
+fn with(change: impl FnOnce(&mut Config)) -> World {
+    let mut c = config(SAME, "");
+    change(&mut c);
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    w
+}
+
+/// A flip's close is not counted against the position that the flip opens.
+#[test]
+fn a_flip_may_open_up_to_the_bound() {
+    let mut w = with(|c| c.subscriptions[0].limits.default.max_position_lots = Some(d("15")));
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let flip: Vec<String> = w.leader("o2", 2, "30", "30", "30").into_iter().map(|s| s.qty).collect();
+    assert_eq!(flip, ["10", "15"]);
+}

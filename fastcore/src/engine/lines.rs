@@ -368,13 +368,14 @@ pub(super) fn add_working(line: &mut Line, buy: bool, closes: bool, qty: Dec) {
     }
 }
 
+/// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
 fn entered(line: &Line, buy: bool) -> Dec {
     let (filled, working) = if buy {
         (line.filled, line.working_buy)
     } else {
         (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
     };
-    working.checked_add(filled.max(Dec::ZERO)).unwrap_or(working)
+    working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
 }
 
 fn whole_steps(qty: Dec, grid: Grid) -> Dec {
