@@ -183,3 +183,16 @@ fn a_flip_may_open_up_to_the_bound() {
     let flip: Vec<String> = w.leader("o2", 2, "30", "30", "30").into_iter().map(|s| s.qty).collect();
     assert_eq!(flip, ["10", "15"]);
 }
+
+/// More parts than one event makes: the rest of an open follows, it is not dropped without a word.
+#[test]
+fn the_rest_of_an_open_in_very_many_parts_follows() {
+    let mut w = with(|c| c.instruments[0].max_lot = Some(d("1")));
+    let first = w.leader("o1", 1, "150", "150", "150");
+    assert_eq!(first.len(), 100);
+    let mut more = 0;
+    for s in &first {
+        more += w.out(s).len() + w.fill(s, "1", "1").len();
+    }
+    assert_eq!(more, 50);
+}

@@ -20,7 +20,7 @@ pub(super) const DUE_LINE: u8 = 0;
 pub(super) const DUE_HELD: u8 = 1;
 pub(super) const DUE_QUERY: u8 = 2;
 pub(super) const DUE_CANCEL: u8 = 3;
-/// Orders that one event may make on one line; what is left goes out after the next fill.
+/// Orders that one event may make on one line; what is left goes out with the next event of the line.
 const PARTS_MAX: i128 = 100;
 /// Why an order that was not sent ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +184,7 @@ impl Engine {
             self.st.due.insert((until, DUE_LINE, at));
             return;
         }
-        let mut sent = Dec::ZERO;
+        let (mut sent, mut later) = (Dec::ZERO, Dec::ZERO);
         if until > now {
             let px = limit_px(ls, lane, buy, cfg);
             let units = match px {
@@ -199,15 +199,22 @@ impl Engine {
             let px = px.unwrap_or(None);
             for qty in Parts::of(units, lane.venue_max, grid) {
                 let draft = Draft { buy, qty, reduces: false, px, deadline_ns: until };
-                if self.make_order(ix, at, lane, &draft, sink) {
+                let made = self.make_order(ix, at, lane, &draft, sink);
+                later = later.checked_sub(qty).unwrap_or(later);
+                if made {
                     sent = sent.checked_add(qty).unwrap_or(sent);
                 }
+            }
+            // More parts than one event makes: the rest goes out with the next event of the line, or is stale by then.
+            later = later.checked_add(units).unwrap_or(Dec::ZERO).max(Dec::ZERO);
+            if later.is_positive() {
+                self.st.due.insert((until, DUE_LINE, at));
             }
         } else if until > 0 {
             let limit = Dec::from_int(cfg.max_age_ms);
             self.refuse(Refusal::over(Code::Stale, limit, limit));
         }
-        let unsent = wanted.checked_sub(sent).unwrap_or(Dec::ZERO);
+        let unsent = wanted.checked_sub(sent).and_then(|u| u.checked_sub(later)).unwrap_or(Dec::ZERO);
         if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
             ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
         }
