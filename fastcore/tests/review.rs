@@ -196,3 +196,55 @@ fn the_rest_of_an_open_in_very_many_parts_follows() {
     }
     assert_eq!(more, 50);
 }
+
+/// A symbol that is added to an early subscription moves no line of another into its group.
+#[test]
+fn groups_keep_their_lines_when_a_symbol_is_added() {
+    let two = |first: &str| {
+        let map = |names: &str| {
+            let one = |n: &str| format!(r#""{n}":{{"instrument":"{n}"}}"#);
+            names.split(',').map(one).collect::<Vec<_>>().join(",")
+        };
+        let mut c = config(SAME, "");
+        let text = |name: &str, follower: &str, names: &str, limit: &str| {
+            format!(
+                r#"{{"name":"{name}","follower":"{follower}","leader":"l","sizing":{SAME},"max_ratio":"9","symbol_map":{{{}}}{limit}}}"#,
+                map(names)
+            )
+        };
+        let mut usd = c.instruments[0].clone();
+        usd.name = "USDJPY".into();
+        c.instruments.push(usd);
+        c.leaders[0].symbols.insert("USDJPY".into(), "USDJPY".into());
+        c.followers[0].symbols.insert("USDJPY".into(), "USDJPY".into());
+        let mut g = c.followers[0].clone();
+        (g.name, g.account) = ("g".into(), Some("G".into()));
+        g.limits.default.max_position_lots = Some(d("10"));
+        c.followers.push(g);
+        c.subscriptions = vec![
+            serde_json::from_str(&text("a", "f", first, "")).unwrap(),
+            serde_json::from_str(&text("b", "g", "USDJPY", "")).unwrap(),
+        ];
+        c
+    };
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(two("EURUSD")).unwrap();
+    w.row = 0;
+    w.link(7);
+    let usdjpy = |w: &mut World, order: &str, qty: &str| {
+        let mut time = Vec::new();
+        fastcore::time::write_utc(w.now, &mut time);
+        let time = String::from_utf8(time).unwrap();
+        let text = format!(
+            "35=8|37={order}|17={order}|150=F|39=2|55=USDJPY|54=1|38={qty}|32={qty}|31=1|14={qty}|151=0|60={time}|"
+        );
+        w.apply(EventKind::Leader, "L", &fix(&text))
+    };
+    let open = one(&usdjpy(&mut w, "o1", "8"), true, "8");
+    w.out(&open);
+    w.fill(&open, "8", "8");
+    let bytes = w.engine.snapshot();
+    w.engine = Engine::restore(two("EURUSD,USDJPY"), &bytes).unwrap();
+    let sent: Vec<String> = usdjpy(&mut w, "o2", "5").into_iter().map(|s| s.qty).collect();
+    assert_eq!(sent, ["5", "2"], "follower g holds 8 of 10");
+}

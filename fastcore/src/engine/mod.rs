@@ -95,8 +95,14 @@ impl Engine {
         grow(&mut self.st.routes, self.ix.cfg.routes.len());
         grow(&mut self.st.groups, self.ix.lanes.groups);
         grow(&mut self.pending, self.ix.cfg.routes.len());
-        for l in &mut self.st.lines {
+        // Groups are numbered by the configuration: a name that is added may move all that follow.
+        self.st.groups.iter_mut().for_each(Vec::clear);
+        for (at, l) in (0_u32..).zip(&mut self.st.lines) {
             l.lane = self.ix.lanes.at.get(&(l.sub, l.instrument)).copied().unwrap_or(u32::MAX);
+            let group = self.ix.lanes.list.get(l.lane as usize).map_or(u32::MAX, |x| x.group);
+            if let Some(lines) = self.st.groups.get_mut(group as usize) {
+                lines.push(at);
+            }
         }
         for (i, (leader, state)) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders).enumerate() {
             if i < known {
