@@ -375,7 +375,7 @@ const fn one() -> Dec {
 }
 
 /// Opens that are left out; closes are never filtered.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filters {
     /// Leader instruments that are copied; none: all that are mapped.

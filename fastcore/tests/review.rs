@@ -245,6 +245,53 @@ fn groups_keep_their_lines_when_a_symbol_is_added() {
     w.fill(&open, "8", "8");
     let bytes = w.engine.snapshot();
     w.engine = Engine::restore(two("EURUSD,USDJPY"), &bytes).unwrap();
-    let sent: Vec<String> = usdjpy(&mut w, "o2", "5").into_iter().map(|s| s.qty).collect();
-    assert_eq!(sent, ["5", "2"], "follower g holds 8 of 10");
+    let mut sent: Vec<String> = usdjpy(&mut w, "o2", "5").into_iter().map(|s| s.qty).collect();
+    sent.sort();
+    assert_eq!(sent, ["2", "5"], "follower g holds 8 of 10, f nothing");
+}
+
+/// What a held position means does not change under it; what only opens depend on does.
+#[test]
+fn a_configuration_that_changes_the_meaning_of_a_position_is_refused() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    let changes: [(&str, fn(&mut Config)); 10] = [
+        ("reverse", |c| c.subscriptions[0].reverse = true),
+        ("symbol map", |c| c.subscriptions[0].symbol_map.clear()),
+        ("symbol map", |c| c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2")),
+        ("sizing mode", |c| c.subscriptions[0].sizing = fastcore::config::Sizing::Fixed { lots: d("1") }),
+        ("filters", |c| c.subscriptions[0].filters.min_order_qty = d("2")),
+        ("lots", |c| c.instruments[0].contract_size = d("10")),
+        ("lots", |c| c.instruments[0].lot_step = d("0.1")),
+        ("account", |c| c.followers[0].account = Some("G".into())),
+        ("account", |c| c.leaders[0].account = Some("G".into())),
+        ("route", |c| c.routes[0].session = "R2".into()),
+    ];
+    for (what, change) in changes {
+        let mut next = config(SAME, "");
+        change(&mut next);
+        let text = w.engine.accepts(&next).unwrap_err().to_string();
+        assert!(text.contains(what), "{what}: {text}");
+    }
+    let mut next = config(r#"{"mode":"multiplier","k":"2"}"#, "");
+    next.followers[0].limits.default.max_position_lots = Some(d("1"));
+    w.engine.accepts(&next).unwrap();
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
+    w.out(&close);
+    w.fill(&close, "10", "10");
+    next.subscriptions[0].reverse = true;
+    w.engine.accepts(&next).unwrap();
+}
+
+/// Who copies whom is a subscription's identity: under another leader it would answer for another's lines.
+#[test]
+fn a_subscription_keeps_its_leader_and_follower() {
+    let w = World::new(SAME, "");
+    let mut next = config(SAME, "");
+    next.leaders.push(fastcore::config::LeaderConfig { name: "m".into(), ..next.leaders[0].clone() });
+    w.engine.accepts(&next).unwrap();
+    next.subscriptions[0].leader = "m".into();
+    assert!(w.engine.accepts(&next).unwrap_err().to_string().contains("leader"));
 }

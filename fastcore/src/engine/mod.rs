@@ -8,6 +8,7 @@ mod leaders;
 mod lines;
 mod operator;
 mod positions;
+mod reload;
 mod routes;
 mod state;
 mod values;
@@ -118,27 +119,6 @@ impl Engine {
         }
     }
 
-    /// Whether a configuration may follow the present one while positions are held.
-    ///
-    /// # Errors
-    /// `ConfigError` naming what was removed or moved: names may only be added at the end.
-    pub fn accepts(&self, next: &Config) -> Result<(), ConfigError> {
-        let now = &self.ix.cfg;
-        extends("leader", now.leaders.iter().map(|x| &x.name), next.leaders.iter().map(|x| &x.name))?;
-        extends("route", now.routes.iter().map(|x| &x.name), next.routes.iter().map(|x| &x.name))?;
-        extends("follower", now.followers.iter().map(|x| &x.name), next.followers.iter().map(|x| &x.name))?;
-        extends(
-            "instrument",
-            now.instruments.iter().map(|x| &x.name),
-            next.instruments.iter().map(|x| &x.name),
-        )?;
-        extends(
-            "subscription",
-            now.subscriptions.iter().map(|x| &x.name),
-            next.subscriptions.iter().map(|x| &x.name),
-        )
-    }
-
     /// Applies one event. Never panics and never fails: bad input becomes alerts and refusals.
     pub fn apply<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
         self.st.seq = ev.seq;
@@ -225,18 +205,4 @@ impl Engine {
         *count = count.saturating_add(1);
         self.cause.refusals.push(refusal);
     }
-}
-
-fn extends<'a>(
-    what: &str,
-    now: impl Iterator<Item = &'a String>,
-    mut next: impl Iterator<Item = &'a String>,
-) -> Result<(), ConfigError> {
-    for name in now {
-        if next.next() != Some(name) {
-            let hint = "add names at the end, or begin a new state_dir once everything is flat";
-            return Err(ConfigError(format!("{what} {name:?} was removed or moved: {hint}")));
-        }
-    }
-    Ok(())
 }

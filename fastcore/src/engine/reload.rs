@@ -1,0 +1,100 @@
+//! Which configuration may follow the present one: what a held position means must not change under it (design 02).
+
+use super::{Engine, Index, LineState};
+use crate::config::{Config, ConfigError};
+
+impl Engine {
+    /// Whether a configuration may follow the present one while positions are held.
+    ///
+    /// # Errors
+    /// `ConfigError` naming what was removed, moved or changed: names may only be added at the end, and what a position
+    /// means changes only while target and position are zero and nothing works.
+    pub fn accepts(&self, next: &Config) -> Result<(), ConfigError> {
+        let now = &self.ix.cfg;
+        extends("leader", now.leaders.iter().map(|x| &x.name), next.leaders.iter().map(|x| &x.name))?;
+        extends("route", now.routes.iter().map(|x| &x.name), next.routes.iter().map(|x| &x.name))?;
+        extends("follower", now.followers.iter().map(|x| &x.name), next.followers.iter().map(|x| &x.name))?;
+        extends(
+            "instrument",
+            now.instruments.iter().map(|x| &x.name),
+            next.instruments.iter().map(|x| &x.name),
+        )?;
+        extends(
+            "subscription",
+            now.subscriptions.iter().map(|x| &x.name),
+            next.subscriptions.iter().map(|x| &x.name),
+        )?;
+        for (a, b) in now.subscriptions.iter().zip(&next.subscriptions) {
+            if a.leader != b.leader || a.follower != b.follower {
+                let hint = "add a subscription under another name";
+                return Err(ConfigError(format!(
+                    "subscription {:?} keeps its leader and its follower: {hint}",
+                    a.name
+                )));
+            }
+        }
+        let next = Index::new(next.clone())?;
+        let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
+        for l in self.st.lines.iter().filter(|l| !idle(l)) {
+            if let Some(what) = changed(&self.ix, &next, l) {
+                let name = now.subscriptions.get(l.sub as usize).map_or("", |s| s.name.as_str());
+                let hint = "change it once everything is flat";
+                return Err(ConfigError(format!("subscription {name:?} holds a position: {what}: {hint}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a line's position depends on and the two configurations say differently.
+fn changed(now: &Index, next: &Index, l: &LineState) -> Option<&'static str> {
+    let (sub, li) = (l.sub as usize, l.instrument);
+    let (a, b) = (now.cfg.subscriptions.get(sub)?, next.cfg.subscriptions.get(sub)?);
+    let (s, t) = (now.subs.get(sub)?, next.subs.get(sub)?);
+    if a.reverse != b.reverse {
+        return Some("reverse changed");
+    }
+    if s.map.get(&li) != t.map.get(&li) {
+        return Some("its symbol map changed");
+    }
+    if std::mem::discriminant(&a.sizing) != std::mem::discriminant(&b.sizing) {
+        return Some("its sizing mode changed");
+    }
+    if a.filters != b.filters {
+        return Some("its filters changed");
+    }
+    let lots = |ix: &Index, i: u32| {
+        let at = i as usize;
+        Some((*ix.grids.get(at)?, ix.cfg.instruments.get(at)?.contract_size))
+    };
+    if [li, l.follower_instrument].into_iter().any(|i| lots(now, i) != lots(next, i)) {
+        return Some("lots of its instrument changed");
+    }
+    let accounts = |ix: &Index| {
+        let leader = ix.cfg.leaders.get(s.leader as usize)?;
+        let follower = ix.cfg.followers.get(s.follower as usize)?;
+        Some((leader.session.clone(), leader.account.clone(), follower.account.clone()))
+    };
+    if accounts(now) != accounts(next) {
+        return Some("an account or leader session changed");
+    }
+    let session = |ix: &Index, route: u32| ix.cfg.routes.get(route as usize).map(|r| r.session.clone());
+    if s.route != t.route || session(now, s.route) != session(next, t.route) {
+        return Some("the follower's route changed");
+    }
+    None
+}
+
+fn extends<'a>(
+    what: &str,
+    now: impl Iterator<Item = &'a String>,
+    mut next: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    for name in now {
+        if next.next() != Some(name) {
+            let hint = "add names at the end, or begin a new state_dir once everything is flat";
+            return Err(ConfigError(format!("{what} {name:?} was removed or moved: {hint}")));
+        }
+    }
+    Ok(())
+}
