@@ -295,3 +295,25 @@ fn a_subscription_keeps_its_leader_and_follower() {
     next.subscriptions[0].leader = "m".into();
     assert!(w.engine.accepts(&next).unwrap_err().to_string().contains("leader"));
 }
+
+/// A route that takes nothing for hours does not use up a close's tries.
+#[test]
+fn a_close_is_tried_with_back_off_and_never_given_up() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let mut close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
+    let (start, mut tries) = (w.now, 0);
+    while w.now < start + 3_600_000_000_000 {
+        let (id, try_no) = (close.id.clone(), close.try_no);
+        w.rows(&[Row::NotSent { cl_ord_id: &id, try_no, reason: 11 }]);
+        w.now = w.engine.next_due_ns().unwrap();
+        close = one(&w.apply(EventKind::Timer, "", b""), false, "10");
+        tries += 1;
+    }
+    assert!(tries < 1_000, "{tries} tries in an hour");
+    w.out(&close);
+    w.fill(&close, "10", "10");
+    assert_eq!(w.filled(), d("0"));
+}

@@ -241,7 +241,9 @@ impl Engine {
         }
         if order.try_no == try_no && order.state == State::Dispatched {
             self.hold(at, o, Input::NotSent, sink);
-            self.st.due.insert((self.st.at_ns.saturating_add(AGAIN_NS), DUE_HELD, o));
+            // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
+            let pause = AGAIN_NS.saturating_mul(1_i64 << try_no.saturating_sub(1).min(5));
+            self.st.due.insert((self.st.at_ns.saturating_add(pause), DUE_HELD, o));
         }
     }
 
