@@ -137,6 +137,10 @@ pub const fn next(state: State, input: Input) -> Option<State> {
         (S::Dispatched | S::Out | S::Unknown | S::Acknowledged, I::Acknowledge) => S::Acknowledged,
         (S::PartlyFilled, I::Acknowledge | I::PartFill) => S::PartlyFilled,
         (S::Dispatched | S::Out | S::Unknown | S::Acknowledged, I::PartFill) => S::PartlyFilled,
+        // Held again after the broker did not know it: it knows it now.
+        (S::Held, I::Acknowledge) => S::Acknowledged,
+        (S::Held, I::Cancel) => S::Canceled,
+        (S::Held, I::Expire) => S::Expired,
         (S::Held, I::PartFill) => S::PartlyFilled,
         (S::Dispatched | S::Out | S::Unknown | S::Acknowledged | S::PartlyFilled | S::Held, I::Fill) => {
             S::Filled

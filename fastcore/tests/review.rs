@@ -317,3 +317,18 @@ fn a_close_is_tried_with_back_off_and_never_given_up() {
     w.fill(&close, "10", "10");
     assert_eq!(w.filled(), d("0"));
 }
+
+/// A broker that acknowledges an order after it said that it does not know it has it: it is not sent again.
+#[test]
+fn an_order_that_is_acknowledged_while_it_waits_is_not_sent_again() {
+    let (mut w, open) = unknown_open();
+    let id = &open.id;
+    let rows = [
+        fix(&format!("35=8|37=NONE|11={id}|17=0|150=8|39=8|103=5|55=EURUSD|54=1|38=0|14=0|151=0|")),
+        fix(&format!("35=8|37=B1|11={id}|17=A1|150=0|39=0|55=EURUSD|54=1|38=10|14=0|151=10|")),
+    ];
+    let sent = w.rows(&rows.each_ref().map(|raw| Row::In { session: "R", msg_seq_num: 1, raw }));
+    assert!(sent.iter().all(|s| s.kind != SendKind::New), "{sent:?}");
+    w.fill(&open, "10", "10");
+    assert_eq!(w.filled(), d("10"));
+}
