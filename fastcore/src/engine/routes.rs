@@ -431,16 +431,20 @@ impl Engine {
         for at in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {
             self.run_queues(at, now, sink);
         }
+        if self.st.due.first().is_none_or(|d| d.0 > now) {
+            return;
+        }
+        // Not the event's own cause, and one numbering for all that is due: the same line may be worked twice, and
+        // what it makes must not look like a duplicate.
+        let seed = format!("{}\u{1}due\u{1}{}", self.ix.cfg.deployment, self.st.seq);
+        (self.cause.id, self.cause.slices) = (xxhash_rust::xxh3::xxh3_128(seed.as_bytes()), 0);
+        self.cause.repeated = false;
         // Bounded: what a timer makes due again lies in the future.
         while let Some(first) = self.st.due.first().copied().filter(|d| d.0 <= now) {
             self.st.due.remove(&first);
             let (_, kind, id) = first;
             let ix = Arc::clone(&self.ix);
             if kind == DUE_LINE {
-                // Not the event's own cause: what that made for the same line must not look like a duplicate.
-                let seed = format!("{}\u{1}due\u{1}{}", self.ix.cfg.deployment, self.st.seq);
-                (self.cause.id, self.cause.slices) = (xxhash_rust::xxh3::xxh3_128(seed.as_bytes()), 0);
-                self.cause.repeated = false;
                 self.work_line(&ix, id, sink);
                 continue;
             }
