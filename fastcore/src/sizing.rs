@@ -7,7 +7,7 @@ use crate::ledger::{Grid, QUANTA};
 use crate::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 
-/// Account values with their as-of time. Missing values are zero and refuse.
+/// Account values, each with its as-of time. Missing values are zero and refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Values {
     /// Equity in the account's currency.
@@ -16,8 +16,12 @@ pub struct Values {
     pub balance: Dec,
     /// Free margin in the account's currency.
     pub free_margin: Dec,
-    /// When the values were true; 0: never given.
-    pub as_of_ns: i64,
+    /// When equity was true; 0: never given.
+    pub equity_ns: i64,
+    /// When balance was true.
+    pub balance_ns: i64,
+    /// When free margin was true.
+    pub free_margin_ns: i64,
 }
 
 /// A sizing rule that is frozen for one leader order.
@@ -68,8 +72,8 @@ fn positive(v: Dec) -> Result<Dec, Refusal> {
     if v.is_positive() { Ok(v) } else { Err(Refusal::over(Code::BadAccount, Dec::ZERO, v)) }
 }
 
-fn fresh(v: &Values, oldest_ns: i64) -> Result<(), Refusal> {
-    if v.as_of_ns >= oldest_ns { Ok(()) } else { Err(Refusal::bare(Code::StaleAccount)) }
+fn fresh(as_of_ns: i64, oldest_ns: i64) -> Result<(), Refusal> {
+    if as_of_ns >= oldest_ns { Ok(()) } else { Err(Refusal::bare(Code::StaleAccount)) }
 }
 
 /// Works out the rule for one leader order.
@@ -89,9 +93,9 @@ pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
             Ok(Rule::Rate(per_unit.ok_or(OVERFLOW)?))
         }
         Sizing::Fixed { lots } => Ok(Rule::Amount(mul(lots, x.follower_contract)?)),
-        Sizing::Equity { k } => by_account(k, x.leader.equity, x.follower.equity, x),
-        Sizing::Balance { k } => by_account(k, x.leader.balance, x.follower.balance, x),
-        Sizing::FreeMargin { k } => by_account(k, x.leader.free_margin, x.follower.free_margin, x),
+        Sizing::Equity { k } => by_account(k, |v| (v.equity, v.equity_ns), x),
+        Sizing::Balance { k } => by_account(k, |v| (v.balance, v.balance_ns), x),
+        Sizing::FreeMargin { k } => by_account(k, |v| (v.free_margin, v.free_margin_ns), x),
         Sizing::Notional { k } => {
             let theirs = x.leader_unit_value.ok_or(Refusal::bare(Code::NoQuote))?;
             let ours = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
@@ -99,7 +103,7 @@ pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
             Ok(Rule::Rate(bounded(rate, x)?))
         }
         Sizing::PercentEquity { percent } => {
-            fresh(&x.follower, x.oldest_ns)?;
+            fresh(x.follower.equity_ns, x.oldest_ns)?;
             let equity = positive(x.follower.equity)?;
             let unit = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
             let money = equity.mul_div(percent, Dec::from_int(100), Round::HalfEven).ok_or(OVERFLOW)?;
@@ -112,9 +116,10 @@ fn bounded(ratio: Dec, x: &Inputs) -> Result<Dec, Refusal> {
     if ratio > x.max_ratio { Err(Refusal::over(Code::MaxRatio, x.max_ratio, ratio)) } else { Ok(ratio) }
 }
 
-fn by_account(k: Dec, leader: Dec, follower: Dec, x: &Inputs) -> Result<Rule, Refusal> {
-    fresh(&x.leader, x.oldest_ns)?;
-    fresh(&x.follower, x.oldest_ns)?;
+fn by_account(k: Dec, value: impl Fn(&Values) -> (Dec, i64), x: &Inputs) -> Result<Rule, Refusal> {
+    let ((leader, leader_ns), (follower, follower_ns)) = (value(&x.leader), value(&x.follower));
+    fresh(leader_ns, x.oldest_ns)?;
+    fresh(follower_ns, x.oldest_ns)?;
     let (leader, follower) = (positive(leader)?, positive(follower)?);
     let fx = x.account_fx.ok_or(Refusal::bare(Code::NoQuote))?;
     let theirs = positive(mul(leader, fx)?)?;
@@ -158,13 +163,20 @@ mod tests {
     }
 
     fn inputs() -> Inputs {
-        let v = Values { equity: d("1000"), balance: d("2000"), free_margin: d("500"), as_of_ns: 10 };
+        let values = |equity: &str, balance: &str, free: &str| Values {
+            equity: d(equity),
+            balance: d(balance),
+            free_margin: d(free),
+            equity_ns: 10,
+            balance_ns: 10,
+            free_margin_ns: 10,
+        };
         Inputs {
             qty_factor: Dec::ONE,
             leader_contract: d("100000"),
             follower_contract: d("1000"),
-            leader: Values { equity: d("4000"), balance: d("4000"), free_margin: d("4000"), as_of_ns: 10 },
-            follower: v,
+            leader: values("4000", "4000", "4000"),
+            follower: values("1000", "2000", "500"),
             account_fx: Some(Dec::ONE),
             leader_unit_value: Some(d("2")),
             follower_unit_value: Some(d("4")),

@@ -332,3 +332,27 @@ fn an_order_that_is_acknowledged_while_it_waits_is_not_sent_again() {
     w.fill(&open, "10", "10");
     assert_eq!(w.filled(), d("10"));
 }
+
+/// Each account value has its own age: a new balance does not make an old equity fresh.
+#[test]
+fn a_new_balance_does_not_make_an_old_equity_fresh() {
+    let mut w = World::new(r#"{"mode":"equity","k":"1"}"#, r#","account_max_age_ms":1000"#);
+    let mut c = config(r#"{"mode":"equity","k":"1"}"#, r#","account_max_age_ms":1000"#);
+    c.leaders[0].currency = Some("USD".into());
+    c.followers[0].currency = Some("USD".into());
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    for account in ["l", "f"] {
+        let text = format!(r#"{{"cmd":"account","account":"{account}","equity":"1000"}}"#);
+        w.apply(EventKind::Operator, "", text.as_bytes());
+    }
+    one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.now += 2_000_000_000;
+    for account in ["l", "f"] {
+        let text = format!(r#"{{"cmd":"account","account":"{account}","balance":"1000"}}"#);
+        w.apply(EventKind::Operator, "", text.as_bytes());
+    }
+    assert!(w.leader("o2", 1, "10", "10", "10").is_empty());
+    assert_eq!(w.engine.status().refusals.get("stale_account"), Some(&1));
+}

@@ -427,8 +427,14 @@ pub(super) fn set_values(
     free_margin: Option<Dec>,
     at_ns: i64,
 ) {
-    v.balance = balance.unwrap_or(v.balance);
-    v.equity = equity.unwrap_or(v.equity);
-    v.free_margin = free_margin.unwrap_or(v.free_margin);
-    v.as_of_ns = at_ns;
+    // A value that did not come keeps its age.
+    if let Some(x) = balance {
+        (v.balance, v.balance_ns) = (x, at_ns);
+    }
+    if let Some(x) = equity {
+        (v.equity, v.equity_ns) = (x, at_ns);
+    }
+    if let Some(x) = free_margin {
+        (v.free_margin, v.free_margin_ns) = (x, at_ns);
+    }
 }
