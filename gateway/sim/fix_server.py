@@ -121,8 +121,9 @@ class FixServer:
         self._kept: list[Any] = []
 
     def start(self) -> None:
-        """Opens the port and starts both threads. Raises EnvironmentProblem when the port is taken."""
+        """Opens the port and starts both threads. Raises EnvironmentProblem when port or session is taken."""
         self._check_port()
+        self._check_sessions()
         settings = fix.SessionSettings(str(self._write_settings()))
         application = _Application(self._inbox)
         store = fix.FileStoreFactory(settings)
@@ -139,6 +140,10 @@ class FixServer:
         self._stopping.set()
         for thread in self._threads:
             thread.join(patience_s)
+        if not any(thread.is_alive() for thread in self._threads):
+            # QuickFIX forgets the sessions with their acceptor.
+            self._acceptor = None
+            self._kept.clear()
 
     def call(self, action: Callable[[], T], patience_s: int = 10) -> T:
         """Runs an action on the model's thread and returns its result: nothing else may touch the broker."""
@@ -234,6 +239,15 @@ class FixServer:
         return fix.SessionID(session.begin_string, session.comp_id, session.peer_comp_id)
 
     # ---- settings -----------------------------------------------------------------------------------
+
+    def _check_sessions(self) -> None:
+        """QuickFIX knows each session once in a process, and drops a second one's logons without a word."""
+        for name, session in self.sessions.items():
+            if fix.Session.lookupSession(self._session_id(session)) is not None:
+                raise EnvironmentProblem(
+                    "a simulator of this process has the session", path="session", value=name,
+                    hint="Stop it first, or give this one another name.",
+                )  # fmt: skip
 
     def _check_port(self) -> None:
         """QuickFIX reports a taken port late and without a name, so it is tried here first."""

@@ -83,7 +83,7 @@ reconnect_s = 1
 """
 FOLLOWER = """
 [routes.r{n}]
-session = "R{n}"
+session = "P{n}"
 public_key_file = "keys/r{n}.public"
 secret_key_file = "keys/r{n}.secret"
 
@@ -99,7 +99,7 @@ sizing = {{ mode = "multiplier", k = 1 }}
 max_age_ms = {age_ms}
 """
 GOOD, REJECTING, SILENT, RAW = 1, 2, 3, 4
-"""Follower n trades at Rn: a broker that fills, one that rejects, one that never logs on, a bare socket."""
+"""Follower n trades at Pn: a broker that fills, one that rejects, one that never logs on, a bare socket."""
 
 
 def fill_at_once(venue: Venue, raw: bytes) -> None:
@@ -125,10 +125,10 @@ class Plant:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.leader = Venue("LEADER")
-        self.raw = Venue("R4", fill_at_once)
+        self.raw = Venue("P4", fill_at_once)
         self.core_port = free_port()
-        self._ports = {"LEADER": self.leader.port, "R1": free_port(), "R2": free_port(), "R3": free_port()}
-        self._ports["R4"] = self.raw.port
+        self._ports = {"LEADER": self.leader.port, "P1": free_port(), "P2": free_port(), "P3": free_port()}
+        self._ports["P4"] = self.raw.port
         self._stack = ExitStack()
         self._serial = 0
         self.log: list[dict[str, Any]] = []
@@ -253,9 +253,10 @@ class Plant:
 
     def _broker(self, n: int, behaviour: Behaviour) -> FixServer:
         model = Broker(n, demo_accounts([f"F{n}"]), behaviour)
-        folder = self.folder / "sim" / f"R{n}"
+        # Not the demo's R1 and R2: QuickFIX knows a session once in a process, and tests share one.
+        folder = self.folder / "sim" / f"P{n}"
         server = FixServer(
-            model, [SimSession(f"R{n}")], self._ports[f"R{n}"], folder, [MarketTicker(Market(n), model)]
+            model, [SimSession(f"P{n}")], self._ports[f"P{n}"], folder, [MarketTicker(Market(n), model)]
         )
         server.start()
         self._stack.callback(server.stop)

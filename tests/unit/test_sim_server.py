@@ -124,3 +124,17 @@ def test_the_leader_on_his_server_trades_and_ends_flat(tmp_path: Path) -> None:
     assert not any(server.call(lambda: dict(model.book.accounts["LEADER"].positions)).values())
     server.stop()
     assert server.failure == ""
+
+
+def test_two_servers_of_one_session_are_refused_by_name(tmp_path: Path) -> None:
+    """QuickFIX would drop the second one's logons without a word; behind a stop the name is free again."""
+    first = FixServer(Broker(1, []), [SimSession("TWICE")], free_port(), tmp_path / "1")
+    first.start()
+    try:
+        with pytest.raises(EnvironmentProblem, match="TWICE"):
+            FixServer(Broker(1, []), [SimSession("TWICE")], free_port(), tmp_path / "2").start()
+    finally:
+        first.stop()
+    again = FixServer(Broker(1, []), [SimSession("TWICE")], free_port(), tmp_path / "3")
+    again.start()
+    again.stop()

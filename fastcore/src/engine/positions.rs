@@ -27,6 +27,13 @@ impl Engine {
                     self.alert("unknown_account", "position of an account that is no leader".to_owned(), sink)
                 }
             },
+            // The shell hands on a GapFill only where it passes over what never came: a fill may be among it.
+            Inbound::Ignored { .. } if message.get(35) == Some(b"4") => {
+                let number = |tag| String::from_utf8_lossy(message.get(tag).unwrap_or(b"?")).into_owned();
+                let text =
+                    format!("{session}: not resent, from number {} to before {}", number(34), number(36));
+                self.alert("leader_gap", text, sink);
+            }
             other => self.session_other(session, other, sink),
         }
     }
