@@ -178,5 +178,5 @@ CME = Case(
     "cme-gap", "cme-gap-and-resend-2021", "cme", (500_000,) * 5, (500_000,) * 2,
     symbols={"6ZCN1": "RAND"}, account="EPAM", alerts={"leader_gap": 1},
 )  # fmt: skip
-"""Five orders of one contract, some three times, some only in the second resend. Half of 5 contracts is 2. Its
-first message passes over numbers that never came."""
+"""Five orders of one contract, some three times, some only in the second resend. Half of 5 contracts is 2.
+The first message passes over numbers that never came."""
