@@ -30,6 +30,8 @@ AUDIT_STOP_MS = 900
 """The part of it that is the audit's: it stops last, when the journal has its last row."""
 WATCH_MS = 50
 PR_SET_PDEATHSIG = 1
+BACKGROUND_NICE = 10
+"""Added to the audit process's nice value: it gets a tenth of a busy processor, so its lag stays bounded."""
 SUPERVISOR = "COPYGATE_SUPERVISOR"
 """Environment variable with the supervisor's process id; a child that finds another parent ends."""
 AUDIT = "audit"
@@ -199,6 +201,7 @@ def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Call
     if only == AUDIT:
         from gateway.audit import tail
 
+        _step_back()
         return lambda _stop: tail.main(config_path)
     kind, _, name = only.partition(":")
     if kind != "route" or name not in config.routes:
@@ -206,6 +209,13 @@ def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Call
     from gateway import route
 
     return lambda stop: route.run(config, name, stop)
+
+
+def _step_back() -> None:
+    """Takes the processor only as others leave it: the audit log may lag, an order may not wait for it."""
+    os.nice(BACKGROUND_NICE)
+    if sys.platform.startswith("linux"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _die_with_supervisor() -> None:

@@ -20,7 +20,7 @@ from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
 from gateway.keys import read_key
-from gateway.wire import CoreSocket, Curve, Wakeup
+from gateway.wire import CoreSocket, Curve, Waiter, Wakeup
 
 SWITCH_INTERVAL_S = 0.0002
 """A FIX callback waits at most this long for the GIL; Python's own 5 ms would be the largest delay of all."""
@@ -67,9 +67,9 @@ class SocketLoop:
 
     def __init__(self, config: GatewayConfig, pipeline: Pipeline, wakeup: Wakeup, socket: CoreSocket) -> None:
         self._pipeline = pipeline
-        self._wakeup = wakeup
         self._socket = socket
         self._control = ControlSocket(config, pipeline)
+        self._waiter = Waiter([socket.socket, self._control.socket], wakeup)
         self._beat_ms = config.core.beat_ms
         self._silent_ms = config.core.orphan_ms
         self._snapshot_rows = config.core.snapshot_rows
@@ -86,8 +86,10 @@ class SocketLoop:
         self._control.close()
 
     def turn(self) -> None:
-        """One round: wait, take in, tick, send."""
-        wire.poll([self._socket.socket, self._control.socket], self._wakeup, self._wait_ms())
+        """One round: wait, send, take in, tick, send."""
+        self._waiter.wait(self._wait_ms())
+        # First what a leader's fill asked for, which rang: no other duty may stand in its way.
+        self._drain()
         newest = self._control.answer()
         for identity, frame in self._socket.receive():
             self._heard_ms[identity] = clock.steady_ms()

@@ -7,7 +7,7 @@ import threading
 
 import structlog
 
-from gateway import clock, wire
+from gateway import clock
 from gateway._fastcore import FastcoreError, RoutePipeline
 from gateway.config import GatewayConfig
 from gateway.core import POLL_MS_MAX, SWITCH_INTERVAL_S
@@ -17,7 +17,7 @@ from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
 from gateway.keys import read_key
-from gateway.wire import Curve, RouteSocket, Wakeup
+from gateway.wire import Curve, RouteSocket, Waiter, Wakeup
 
 log = structlog.get_logger("route")
 
@@ -57,11 +57,18 @@ class Link:
     """Owns the DEALER: says HELLO on each connection, sends rows, takes orders, keeps the beat."""
 
     def __init__(
-        self, config: GatewayConfig, pipeline: RoutePipeline, socket: RouteSocket, engine: FixEngine
+        self,
+        config: GatewayConfig,
+        pipeline: RoutePipeline,
+        socket: RouteSocket,
+        engine: FixEngine,
+        wakeup: Wakeup,
     ) -> None:
         self._pipeline = pipeline
         self._socket = socket
         self._engine = engine
+        self._all = Waiter([socket.monitor, socket.socket], wakeup)
+        self._all_but_orders = Waiter([socket.monitor], wakeup)
         self._beat_ms = config.core.beat_ms
         self._next_beat_ms = 0
         self._linked = False
@@ -71,19 +78,18 @@ class Link:
         """The sessions whose windows hold orders back."""
         self._sessions = sessions
 
-    def turn(self, wakeup: Wakeup) -> None:
+    def turn(self) -> None:
         """One round: wait, greet, take in, send rows, beat."""
         open_window = all(self._engine.writable(name) for name in self._sessions)
         # Behind a full window orders wait in the socket; opens then miss their deadline instead of leaving
         # late.
-        sockets = [self._socket.monitor, *([self._socket.socket] if open_window else [])]
-        wait_ms = min(POLL_MS_MAX, self._next_beat_ms - clock.steady_ms())
-        wire.poll(sockets, wakeup, wait_ms)
-        if self._socket.reconnected():
+        waiter = self._all if open_window else self._all_but_orders
+        ready = waiter.wait(min(POLL_MS_MAX, self._next_beat_ms - clock.steady_ms()))
+        if self._socket.monitor in ready and self._socket.reconnected():
             self._linked = False
         if not self._linked:
             self._greet()
-        if open_window:
+        if self._socket.socket in ready:
             self._take()
         self._send_rows()
         self._beat()
@@ -136,24 +142,24 @@ def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
     socket = RouteSocket(
         config.core_connect(), pipeline.identity, config.core.queue_frames_max, curve_of(config, name)
     )
-    link = Link(config, pipeline, socket, engine)
+    link = Link(config, pipeline, socket, engine, wakeup)
     link.watch([session_name])
     log.info("route.started", route=name, identity=pipeline.identity.decode())
     try:
-        _serve(link, engine, wakeup, stop)
+        _serve(link, engine, stop)
         # The last reports and the LOGOUT row: the core hears of them now, not at the next start.
-        link.turn(wakeup)
+        link.turn()
     finally:
         socket.close()
         pipeline.close()
     return int(ExitCode.OK)
 
 
-def _serve(link: Link, engine: FixEngine, wakeup: Wakeup, stop: threading.Event) -> None:
+def _serve(link: Link, engine: FixEngine, stop: threading.Event) -> None:
     try:
         engine.start()
         while not stop.is_set():
-            link.turn(wakeup)
+            link.turn()
             engine.check()
     except FastcoreError as error:
         end_now(error)

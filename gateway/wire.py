@@ -71,6 +71,23 @@ class Wakeup:
         os.close(self.fd)
 
 
+class Waiter:
+    """Waits for the same sockets again and again. Made once, for each turn of a loop waits on a hot path."""
+
+    def __init__(self, sockets: list[Any], wakeup: Wakeup) -> None:
+        self._wakeup = wakeup
+        self._poller = zmq.Poller()
+        for socket in [*sockets, wakeup.fd]:
+            self._poller.register(socket, zmq.POLLIN)
+
+    def wait(self, timeout_ms: int) -> set[Any]:
+        """Waits for any of the sockets, a wake-up or the timeout; gives the sockets that have something."""
+        ready = {socket for socket, _ in self._poller.poll(max(0, timeout_ms))}
+        if self._wakeup.fd in ready:
+            self._wakeup.clear()
+        return ready
+
+
 class CoreSocket:
     """The core's ROUTER: mandatory, bounded, never waiting."""
 
@@ -244,17 +261,6 @@ class _AllowList:
             return True
         log.error("wire.key_refused", key=key.decode("ascii", "replace"))
         return False
-
-
-def poll(sockets: list[Any], wakeup: Wakeup, timeout_ms: int) -> set[Any]:
-    """Waits for any of the sockets, a wake-up or the timeout; gives the sockets that have something."""
-    poller = zmq.Poller()
-    for socket in [*sockets, wakeup.fd]:
-        poller.register(socket, zmq.POLLIN)
-    ready = {socket for socket, _ in poller.poll(max(0, timeout_ms))}
-    if wakeup.fd in ready:
-        wakeup.clear()
-    return ready
 
 
 def forward(

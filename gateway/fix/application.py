@@ -134,6 +134,7 @@ class Application(fix.Application):  # type: ignore[misc]
         super().__init__()
         self._specs = {spec.key: spec for spec in specs}
         self._by_name = {spec.name: spec for spec in specs}
+        self._with_sub_ids = any(spec.sender_sub_id or spec.target_sub_id for spec in specs)
         self._sink = sink
         self._journal_stall_ms = journal_stall_ms
         self._die = die
@@ -177,7 +178,7 @@ class Application(fix.Application):  # type: ignore[misc]
 
     def toApp(self, message: Any, session_id: Any) -> None:
         try:
-            replayed = self._is_replayed(message, session_id.toString())
+            replayed = self._is_replayed(message, session_id)
         except BaseException as error:
             self.stop_now("toApp", error)
         if replayed:
@@ -260,12 +261,13 @@ class Application(fix.Application):  # type: ignore[misc]
                 if value is not None:
                     message.setField(tag, value)
 
-    def _is_replayed(self, message: Any, key: str) -> bool:
+    def _is_replayed(self, message: Any, session_id: Any) -> bool:
         """An order that QuickFIX wants to send again after a resend request would trade at a stale price."""
         header = message.getHeader()
         if header.isSetField(43) and header.getField(43) == "Y":
             return True
-        self._address(message, key)
+        if self._with_sub_ids:
+            self._address(message, session_id.toString())
         return False
 
     def _hear(self, message: Any, key: str) -> None:

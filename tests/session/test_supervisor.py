@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -129,3 +131,16 @@ def test_each_failure_has_its_code_and_says_what_to_do(error: Exception, code: E
     problem = operating(error)
     assert problem.exit_code == code
     assert says in problem.text()
+
+
+def test_the_audit_process_stands_back_for_the_others() -> None:
+    """It works ten times as long on an event as the core; on two processors, orders would wait for it."""
+    program = (
+        "import os, pathlib; from gateway import app; app._work_of(None, pathlib.Path('x'), 'audit'); "
+        "print(os.nice(0), os.sched_getscheduler(0))"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    nice, policy = map(int, out.split())
+    assert nice == min(19, os.nice(0) + app.BACKGROUND_NICE)
+    if sys.platform.startswith("linux"):
+        assert policy == os.SCHED_BATCH

@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from gateway.errors import EnvironmentProblem
-from gateway.wire import CoreSocket, Curve, RouteSocket, Wakeup, poll
+from gateway.wire import CoreSocket, Curve, RouteSocket, Waiter, Wakeup
 from tests.session.harness import until
 
 T = TypeVar("T")
@@ -94,6 +94,7 @@ def test_a_wake_up_ends_a_poll_and_is_forgotten() -> None:
     wakeup = Wakeup()
     wakeup.ring()
     wakeup.ring()
-    assert poll([], wakeup, 1_000) == {wakeup.fd}
-    assert poll([], wakeup, 0) == set()
+    waiter = Waiter([], wakeup)
+    assert waiter.wait(1_000) == {wakeup.fd}
+    assert waiter.wait(0) == set()
     wakeup.close()
