@@ -16,9 +16,10 @@ from pathlib import Path
 import structlog
 
 from gateway import clock
-from gateway.config import GatewayConfig, load
+from gateway.config import GatewayConfig, load, without_followers
 from gateway.errors import ExitCode, UsageError
 from gateway.failures import say
+from gateway.resources import give_back_memory
 
 BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
 """Pauses before a child is started again. The last one repeats."""
@@ -46,11 +47,13 @@ def run(config_path: Path, only: str | None = None) -> int:
 
     `only` is `core`, `route:NAME` or `audit`. SIGTERM and SIGINT stop cleanly, with code 0.
     """
-    config = load(config_path)
+    config = load(config_path) if only == "core" else without_followers(load(config_path))
+    give_back_memory()
     start_log(config, only or "run")
     stop = threading.Event()
     # After the import of QuickFIX, which resets SIGINT.
     work = _work_of(config, config_path, only)
+    del config
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     _die_with_supervisor()
@@ -197,7 +200,9 @@ def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Call
     if only == "core":
         from gateway import core
 
-        return lambda stop: core.run(config, stop)
+        # Handed over, not shared: the core lets go of the followers.
+        handed = [config]
+        return lambda stop: core.run(handed.pop(), stop)
     if only == AUDIT:
         from gateway.audit import tail
 

@@ -12,7 +12,7 @@ import structlog
 from gateway import clock, wire
 from gateway._fastcore import FastcoreError, Pipeline
 from gateway.alerts import advice
-from gateway.config import GatewayConfig, core_json
+from gateway.config import GatewayConfig, core_json, without_followers
 from gateway.control import ControlSocket
 from gateway.errors import ExitCode
 from gateway.failures import end_now
@@ -20,6 +20,7 @@ from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
 from gateway.keys import read_key
+from gateway.resources import give_back_memory
 from gateway.wire import CoreSocket, Curve, Waiter, Wakeup
 
 SWITCH_INTERVAL_S = 0.0002
@@ -142,7 +143,10 @@ class SocketLoop:
 
 
 def run(config: GatewayConfig, stop: threading.Event) -> int:
-    """Runs the core process until `stop` is set. Start order: replay, START, routes, then leader logon."""
+    """Runs the core process until `stop` is set. Start order: replay, START, routes, then leader logon.
+
+    Drops the followers once the engine has them: a caller that keeps none of it either saves their memory.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = config.state_dir / "core"
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +154,8 @@ def run(config: GatewayConfig, stop: threading.Event) -> int:
     pipeline = Pipeline.open(
         str(folder / "journal.db"), core_json(config), config.gateway.durability, clock.wall_ns()
     )
+    config = without_followers(config)
+    give_back_memory()
     specs = [
         spec_of(name, session, config.profile_of(name), config.folder)
         for name, session in config.leader_sessions().items()

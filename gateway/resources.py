@@ -1,4 +1,4 @@
-"""Finds the files that ship with the program: dictionaries, profiles and deployments.
+"""What a process has: the files that ship with the program (dictionaries, profiles, deployments), and memory.
 
 A checkout and an installed wheel keep the same layout: `fix_specs/` and `sessions/` stand beside the
 `gateway` package. Only this module knows it.
@@ -6,6 +6,8 @@ A checkout and an installed wheel keep the same layout: `fix_specs/` and `sessio
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from pathlib import Path
 
 import gateway
@@ -30,6 +32,15 @@ def profiles() -> Path:
 def sessions() -> Path:
     """The folder of deployments: `demo/` and `examples/`."""
     return _folder("sessions")
+
+
+def give_back_memory() -> None:
+    """Returns freed memory to the system: reading a large file takes a multiple of what is kept."""
+    gc.collect()
+    # glibc's own; other C libraries give memory back by themselves or not at all.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _folder(name: str) -> Path:

@@ -31,6 +31,12 @@ BLOCK = {
 }
 """`block` without its Python wrapper, whose frame a leaked traceback (see `_block`) would keep alive."""
 
+PLAIN_TAGS = frozenset(
+    ["", *map(str, (1, 8, 9, 10, 11, 21, 34, 35, 37, 38, 40, 41, 44, 49, 52, 54, 55, 56, 59, 60, 77, 790))]
+)
+"""Fields that are in no repeating group and hold no raw data: a message of these only is read without a
+dictionary, which takes 12 MB. Empty is what follows the last SOH."""
+
 log = structlog.get_logger("fix")
 
 
@@ -57,7 +63,7 @@ class FixEngine:
             spec.name: fix.SessionID(spec.begin_string, spec.sender_comp_id, spec.target_comp_id)
             for spec in specs
         }
-        self._readers = {spec.name: self._reader(spec) for spec in specs}
+        self._readers = {spec.name: self._reader(spec) for spec in specs if spec.sends_groups}
 
     def start(self) -> None:
         """Opens ports and begins to connect.
@@ -182,8 +188,12 @@ class FixEngine:
         return own, fix.DataDictionary(str(dictionary.application(self._dictionaries)))
 
     def _read(self, session: str, raw: bytes) -> Any:
-        own, application = self._readers[session]
         text = raw.decode("utf-8", "surrogateescape")
+        if PLAIN_TAGS.issuperset([entry.partition("=")[0] for entry in text.split("\x01")]):
+            return fix.Message(text, False)
+        if session not in self._readers:
+            self._readers[session] = self._reader(self._specs[session])
+        own, application = self._readers[session]
         if "\x0110=" not in text[-10:]:
             # QuickFIX drops the last entry of a group that nothing follows.
             text += "10=000\x01"

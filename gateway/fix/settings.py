@@ -39,6 +39,8 @@ class SessionSpec:
     start_time: str | None = None
     end_time: str | None = None
     max_unacked: int = 1_000
+    sends_groups: bool = True
+    """Whether our messages may hold repeating groups: the dictionary that reads them is ready at start."""
 
     @property
     def key(self) -> str:
@@ -68,6 +70,8 @@ def spec_of(name: str, session: SessionConfig, profile: dict[str, Any], folder: 
         start_time=session.start_time,
         end_time=session.end_time,
         max_unacked=session.max_unacked,
+        # The core itself writes plain fields; all else comes from the profile.
+        sends_groups=bool(profile.get("extra_fields")) or isinstance(profile.get("account_field"), dict),
     )
 
 

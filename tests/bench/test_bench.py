@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway import clock
+from gateway._fastcore import Pipeline
+from gateway.config import core_json, load
 from tests.bench.__main__ import main
 from tests.bench.deployment import Shape, write_config
 from tests.bench.rawfix import Framer, Session, broker_fill, encode, fields, leader_fill
@@ -66,11 +69,16 @@ def test_a_broker_fill_answers_its_order_in_full() -> None:
     assert fields(leader_fill(7, b"LEAD", b"EURUSD", 1000, UTC))[17] == b"LE7"
 
 
-def test_the_baseline_run_sees_every_order_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """A small run of all three shapes through the relay, real sockets and a real process."""
-    assert main(["--relay-only", "--small", "--json"]) == 0
+def test_a_small_run_sees_every_order_once_through_relay_and_gateway(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All three shapes, real sockets and real processes; no figure is judged, for the machine is shared."""
+    assert main(["--small", "--no-memory", "--json", "--repeat", "1"]) == 0
     rows = json.loads(capsys.readouterr().out)["wire_to_wire"]
-    assert [row["shape"] for row in rows] == ["1 follower", "10 sessions", "10 x 100 accounts"]
+    shapes = ["1 follower", "10 sessions", "10 x 100 accounts"]
+    assert [row["shape"] for row in rows] == [shape for shape in shapes for _ in range(2)]
+    assert [row["through"] for row in rows] == ["relay", "gateway"] * 3
+    assert all(row["ratio_p50"] > 0 for row in rows[1::2])
     assert all(0 < row["first_us"]["p50"] <= row["last_us"]["p50"] <= row["last_us"]["max"] for row in rows)
 
 
@@ -82,3 +90,14 @@ def test_the_measured_deployment_is_a_valid_configuration(tmp_path: Path) -> Non
     assert [problem.text() for problem in problems] == []
     assert config is not None
     assert len(config.followers) == 6
+
+
+def test_a_core_starts_with_ten_thousand_followers(tmp_path: Path) -> None:
+    """START carries the whole configuration, 8 MB here: more than any frame of a route may have."""
+    text = core_json(load(write_config(tmp_path, Shape("x", 10, 1000, 1, 1), 4001, list(range(4002, 4012)))))
+    assert len(text) > 4 * 1024 * 1024
+    now_ns = clock.wall_ns()
+    first = Pipeline.open(str(tmp_path / "journal.db"), text, "process", now_ns)
+    assert first.epoch == 1
+    del first
+    assert Pipeline.open(str(tmp_path / "journal.db"), text, "process", now_ns).epoch == 2

@@ -20,6 +20,8 @@ use std::sync::{Mutex, MutexGuard};
 const REPLAY_ROWS: usize = 1024;
 /// Bytes of one event; a frame of route rows is the largest.
 const PAYLOAD_BYTES_MAX: usize = link::FRAME_BYTES_MAX;
+/// Bytes of START, which carries the whole configuration: 10,000 followers with their subscriptions make 8 MB.
+const START_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// (identity of the route's socket, frame).
 pub type Addressed = (Vec<u8>, Vec<u8>);
@@ -295,7 +297,8 @@ impl<C: Core> Inner<C> {
         now_ns: i64,
         prev_digest: u128,
     ) -> Result<u64> {
-        if payload.len() > PAYLOAD_BYTES_MAX {
+        let bytes_max = if kind == EventKind::Start { START_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
+        if payload.len() > bytes_max {
             return Err(JournalError::Internal(format!("event of {} bytes is too long", payload.len())));
         }
         let clock = self.stages.begin(now_ns);
