@@ -18,6 +18,13 @@ pub trait Core: Sized + Send {
     /// # Errors
     /// [`JournalError::Config`] when the state cannot be carried over.
     fn restored(config_json: &str, state: &[u8]) -> Result<Self>;
+    /// Whether a configuration may follow the present one.
+    ///
+    /// # Errors
+    /// [`JournalError::Config`] when it would change what the state means.
+    fn accepts(&self, _config_json: &str) -> Result<()> {
+        Ok(())
+    }
     /// Applies one event.
     fn apply<S: Sink>(&mut self, event: &Event<'_>, sink: &mut S);
     /// When the next timer is due.
@@ -46,6 +53,9 @@ impl Core for Engine {
     }
     fn restored(config_json: &str, state: &[u8]) -> Result<Self> {
         Self::restore(config(config_json)?, state).map_err(|e| JournalError::Config(e.to_string()))
+    }
+    fn accepts(&self, config_json: &str) -> Result<()> {
+        Self::accepts(self, &config(config_json)?).map_err(|e| JournalError::Config(e.to_string()))
     }
     fn apply<S: Sink>(&mut self, event: &Event<'_>, sink: &mut S) {
         Self::apply(self, event, sink);

@@ -83,6 +83,8 @@ impl<C: Core> Follower<C> {
     /// Changes the configuration: only ever at a START row, live and in replay alike.
     pub(crate) fn adopt(&mut self, config: String) -> Result<()> {
         if config != self.config {
+            // Asked before the state is carried over: afterwards the core compares the new one with itself.
+            self.core.accepts(&config)?;
             self.core = C::restored(&config, &self.core.snapshot())?;
             self.config = config;
         }

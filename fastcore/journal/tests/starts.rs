@@ -95,3 +95,27 @@ fn each_failure_names_its_remedy() {
     let path = folder.path().to_owned();
     assert_eq!(JournalError::Io { path, doing: "x", source: full }.remedy(), Remedy::Room);
 }
+
+const TWO: &str = r#"{"deployment":"t","profiles":[{"name":"p","begin_string":"FIX.4.4"}],
+    "instruments":[{"name":"X","contract_size":"1","lot_step":"1","min_lot":"1","tick":"1","currency":"USD"}],
+    "leaders":[{"name":"l","session":"L","profile":"p","symbols":{"X":"X"},"assume_flat":true}],
+    "routes":[{"name":"r","session":"R","profile":"p"}],
+    "followers":[{"name":"FIRST","route":"r","account":"F","symbols":{"X":"X"}},
+                 {"name":"SECOND","route":"r","account":"G","symbols":{"X":"X"}}],"subscriptions":[]}"#;
+
+/// Positions are kept by place: a configuration whose names moved would hand them to another account. Refused before a
+/// row is written; the earlier one starts again.
+#[test]
+fn a_configuration_whose_names_moved_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |text: &str| {
+        journal::Pipeline::<fastcore::engine::Engine>::open(folder.path(), text, Durability::Process, 1_000)
+    };
+    drop(start(TWO).unwrap());
+    let moved = TWO.replace("FIRST", "THIRD").replace("SECOND", "FIRST").replace("THIRD", "SECOND");
+    match start(&moved).map(|_| ()) {
+        Err(JournalError::Config(text)) => assert!(text.contains("\"FIRST\" was removed or moved"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(start(TWO).unwrap().epoch(), 2, "the refused start left no row");
+}
