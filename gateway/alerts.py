@@ -11,6 +11,7 @@ ADVICE = {
     "broker_bust": "Compare the follower's position with its broker.",
     "bust": "Decide whether the followers follow it; until then nothing is opened on that instrument.",
     "business_reject": "Read the broker's text. An order without an outcome is asked about.",
+    "close_rejected": "It is tried again until it is done. If the broker goes on refusing, close by hand.",
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
     "corporate_action": "Opens of the instrument wait: compare both positions, then release it by name.",
     "foreign_order": "Somebody else trades this account, or another deployment has the same name.",

@@ -356,3 +356,20 @@ fn a_new_balance_does_not_make_an_old_equity_fresh() {
     assert!(w.leader("o2", 1, "10", "10", "10").is_empty());
     assert_eq!(w.engine.status().refusals.get("stale_account"), Some(&1));
 }
+
+/// A close that the broker rejects is alerted; a rejected open is a refusal and no alarm.
+#[test]
+fn a_rejected_close_is_an_alert() {
+    let mut w = World::new(SAME, "");
+    let dropped = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&dropped);
+    w.reject(&dropped);
+    assert!(w.alerts.is_empty(), "{:?}", w.alerts);
+    let open = one(&w.leader("o2", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o3", 2, "20", "20", "20"), false, "10");
+    w.out(&close);
+    w.reject(&close);
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("close_rejected"));
+}

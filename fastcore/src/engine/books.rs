@@ -230,6 +230,16 @@ impl Engine {
         self.set_state(o, input, sink);
         if input == Input::Reject {
             self.refuse(Refusal::bare(Code::BrokerReject));
+            self.close_rejected(o, r.text, sink);
+        }
+    }
+
+    /// A person should see a close that the broker does not take (02): it is tried again until it is done.
+    fn close_rejected<S: Sink>(&mut self, o: u32, text: &[u8], sink: &mut S) {
+        if let Some(order) = self.st.orders.get(o as usize).filter(|x| x.reduces) {
+            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.alert("close_rejected", format!("{id}: the broker rejected a close: {text}"), sink);
         }
     }
 
@@ -360,6 +370,7 @@ impl Engine {
         }
         if self.set_state(o, Input::Reject, sink) {
             self.refuse(Refusal::bare(Code::BrokerReject));
+            self.close_rejected(o, b"", sink);
             self.remainder(ix, at, sub, reduces, Some(lost));
             self.work_line(ix, at, sink);
         }
