@@ -373,3 +373,17 @@ fn a_rejected_close_is_an_alert() {
     w.reject(&close);
     assert_eq!(w.alerts.last().map(|a| a.code), Some("close_rejected"));
 }
+
+/// A broker that corrects a fill upwards takes nothing away: what is still to be opened stays wanted.
+#[test]
+fn a_fill_corrected_upwards_lowers_no_target() {
+    let mut w = with(|c| c.instruments[0].max_lot = Some(d("1")));
+    let first = w.leader("o1", 1, "150", "150", "150");
+    let target = |w: &World| w.engine.status().subscriptions[0].target;
+    let id = &first[0].id;
+    w.broker(&format!("35=8|37=B1|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=1|32=0.4|31=1|14=0.4|151=0.6|"));
+    assert_eq!(target(&w), d("150"));
+    let fix = "17=C1|19=X1|150=G|39=1|55=EURUSD|54=1|38=1|32=0.5|31=1|14=0.5|151=0.5|";
+    w.broker(&format!("35=8|37=B1|11={id}|{fix}"));
+    assert_eq!((w.filled(), target(&w)), (d("0.5"), d("150")));
+}

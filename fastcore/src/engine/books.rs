@@ -186,7 +186,9 @@ impl Engine {
             ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
         }
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
-        self.lower(ix, at, abs(delta));
+        if delta.is_negative() {
+            self.lower(ix, at, abs(delta));
+        }
     }
 
     fn transition<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
