@@ -284,6 +284,8 @@ pub struct Order {
     pub cancel_after_ns: i64,
     /// Status queries made so far; an answer to another is ignored.
     pub query_no: u16,
+    /// When the newest status query was made; 0: never.
+    pub asked_ns: i64,
     /// Incarnation of the route that it was handed to.
     pub incarnation: u64,
     /// Core epoch that handed it over.
@@ -313,6 +315,7 @@ impl Order {
             cancels: 0,
             cancel_after_ns: 0,
             query_no: 0,
+            asked_ns: 0,
             incarnation: 0,
             epoch: 0,
         }

@@ -387,3 +387,21 @@ fn a_fill_corrected_upwards_lowers_no_target() {
     w.broker(&format!("35=8|37=B1|11={id}|{fix}"));
     assert_eq!((w.filled(), target(&w)), (d("0.5"), d("150")));
 }
+
+/// What the broker answered before the order could have settled proves nothing, however late the answer comes.
+#[test]
+fn a_slow_answer_to_an_early_question_proves_nothing() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.now = w.engine.next_due_ns().unwrap();
+    assert_eq!(kinds(&w.apply(EventKind::Timer, "", b"")), vec![SendKind::Status]);
+    w.now += 4_000_000_000;
+    let id = &open.id;
+    let unknown = "37=NONE|17=0|150=I|39=8|103=5|55=EURUSD|54=1|38=0|14=0|151=0";
+    assert!(w.broker(&format!("35=8|11={id}|{unknown}|790=1|")).is_empty());
+    w.now = w.engine.next_due_ns().unwrap();
+    assert_eq!(kinds(&w.apply(EventKind::Timer, "", b"")), vec![SendKind::Status]);
+    let again = w.broker(&format!("35=8|11={id}|{unknown}|790=2|"));
+    assert_eq!((again[0].kind, again[0].try_no), (SendKind::New, 2));
+}

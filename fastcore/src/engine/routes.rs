@@ -379,9 +379,11 @@ impl Engine {
         if !self.answers_status(at) {
             return;
         }
-        let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.query_retry_ms.saturating_mul(MS));
+        let now = self.st.at_ns;
+        let due = now.saturating_add(self.ix.cfg.timing.query_retry_ms.saturating_mul(MS));
         if let Some(order) = self.st.orders.get_mut(o as usize) {
             order.query_no = order.query_no.saturating_add(1);
+            order.asked_ns = now;
         }
         self.st.due.insert((due, DUE_QUERY, o));
         self.push(at, o, SendKind::Status);
@@ -391,8 +393,9 @@ impl Engine {
     pub(super) fn absent<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
         let ix = Arc::clone(&self.ix);
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let settled =
-            order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS)) <= self.st.at_ns;
+        // Counted to the question, not to the answer: a slow line may carry an old answer for longer than it settles.
+        let settles = order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS));
+        let settled = settles <= order.asked_ns;
         let profile = ix.route_profiles.get(at as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
         if order.state != State::Unknown || !settled {
             return; // asked again when the query is due
