@@ -374,18 +374,38 @@ fn a_rejected_close_is_an_alert() {
     assert_eq!(w.alerts.last().map(|a| a.code), Some("close_rejected"));
 }
 
-/// A broker that corrects a fill upwards takes nothing away: what is still to be opened stays wanted.
+/// A broker that corrects a fill upwards takes nothing away: an increase that waits stays wanted.
 #[test]
 fn a_fill_corrected_upwards_lowers_no_target() {
-    let mut w = with(|c| c.instruments[0].max_lot = Some(d("1")));
-    let first = w.leader("o1", 1, "150", "150", "150");
-    let target = |w: &World| w.engine.status().subscriptions[0].target;
-    let id = &first[0].id;
-    w.broker(&format!("35=8|37=B1|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=1|32=0.4|31=1|14=0.4|151=0.6|"));
-    assert_eq!(target(&w), d("150"));
-    let fix = "17=C1|19=X1|150=G|39=1|55=EURUSD|54=1|38=1|32=0.5|31=1|14=0.5|151=0.5|";
-    w.broker(&format!("35=8|37=B1|11={id}|{fix}"));
-    assert_eq!((w.filled(), target(&w)), (d("0.5"), d("150")));
+    let mut w = World::new(SAME, "");
+    let first = one(&w.leader("o1", 1, "2", "2", "2"), true, "2");
+    w.out(&first);
+    let id = &first.id;
+    w.broker(&format!("35=8|37=B1|11={id}|17=X9|150=F|39=1|55=EURUSD|54=1|38=2|32=1|31=1|14=1|151=1|"));
+    let second = one(&w.leader("o2", 1, "10", "10", "10"), true, "10");
+    w.out(&second);
+    w.now = w.engine.next_due_ns().unwrap();
+    assert_eq!(kinds(&w.apply(EventKind::Timer, "", b"")), vec![SendKind::Status]);
+    assert!(w.leader("o3", 1, "5", "5", "5").is_empty(), "waits until the second is known");
+    let more = "17=C1|19=X9|150=G|39=1|55=EURUSD|54=1|38=2|32=2|31=1|14=2|151=0|";
+    w.broker(&format!("35=8|37=B1|11={id}|{more}"));
+    assert_eq!((w.filled(), w.engine.status().subscriptions[0].target), (d("2"), d("17")));
+}
+
+/// A close that its broker corrects upwards took more than the leader's reduce: it is not opened again.
+#[test]
+fn a_close_corrected_upwards_is_not_opened_again() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "5", "5", "5"), false, "5");
+    w.out(&close);
+    let id = &close.id;
+    w.broker(&format!("35=8|37=B1|11={id}|17=X9|150=F|39=2|55=EURUSD|54=2|38=5|32=5|31=1|14=5|151=0|"));
+    let more = "17=C1|19=X9|150=G|39=2|55=EURUSD|54=2|38=5|32=6|31=1|14=6|151=0|";
+    assert!(w.broker(&format!("35=8|37=B1|11={id}|{more}")).is_empty());
+    assert_eq!((w.filled(), w.engine.status().subscriptions[0].target), (d("4"), d("4")));
 }
 
 /// What the broker answered before the order could have settled proves nothing, however late the answer comes.

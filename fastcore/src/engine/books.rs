@@ -182,11 +182,14 @@ impl Engine {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         let signed = if order.buy { delta.raw() } else { delta.raw().saturating_neg() };
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
+        let mut taken = false;
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
+            taken = signed.signum().saturating_mul(ls.line.target.signum()) < 0;
         }
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
-        if delta.is_negative() {
+        // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
+        if taken {
             self.lower(ix, at, abs(delta));
         }
     }
