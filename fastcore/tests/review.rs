@@ -250,12 +250,14 @@ fn groups_keep_their_lines_when_a_symbol_is_added() {
     assert_eq!(sent, ["2", "5"], "follower g holds 8 of 10, f nothing");
 }
 
+type Edit = fn(&mut Config);
+
 /// What a held position means does not change under it; what only opens depend on does.
 #[test]
 fn a_configuration_that_changes_the_meaning_of_a_position_is_refused() {
     let mut w = World::new(SAME, "");
     let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
-    let changes: [(&str, fn(&mut Config)); 10] = [
+    let changes: [(&str, Edit); 10] = [
         ("reverse", |c| c.subscriptions[0].reverse = true),
         ("symbol map", |c| c.subscriptions[0].symbol_map.clear()),
         ("symbol map", |c| c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2")),
