@@ -17,6 +17,8 @@ pub struct LeaderOrder {
     pub order_qty: Option<Dec>,
     /// TransactTime(60) of the newest report.
     pub last_ns: i64,
+    /// Bought (true) or sold, as the last report with a Side(54) said: a status may leave it out.
+    pub bought: Option<bool>,
     /// A bust was seen: reports count by LastQty.
     pub busted: bool,
     /// Busts seen so far: part of an order's cause.

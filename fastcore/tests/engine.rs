@@ -408,6 +408,19 @@ fn nothing_from_a_broker_is_dropped_in_silence() {
     assert_eq!(w.engine.status().notes.get("position of a follower"), Some(&1));
 }
 
+/// A status that leaves out the side is of the order's own: what it says was filled is a close that must not be lost.
+#[test]
+fn a_status_without_a_side_still_closes() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let new = "35=8|37=o2|17=N1|150=0|39=0|55=EURUSD|54=2|38=10|14=0|151=10|60=20231114-22:13:20|";
+    assert!(w.apply(EventKind::Leader, "L", &fix(new)).is_empty());
+    let status = "35=8|37=o2|17=0|150=I|39=2|55=EURUSD|38=10|14=10|151=0|60=20231114-22:13:21|";
+    one(&w.apply(EventKind::Leader, "L", &fix(status)), false, "10");
+}
+
 /// A bust moves P, holds the target and stops opens until the operator resumes.
 #[test]
 fn a_bust_waits_for_the_operator() {

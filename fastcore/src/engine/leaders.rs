@@ -185,6 +185,11 @@ impl Engine {
         let known = state.orders.remove(&key);
         let first = known.is_none() && !matches!(report.kind, Kind::New | Kind::PendingNew);
         let mut order = known.unwrap_or_default();
+        order.bought = match report.side {
+            Side::Buy => Some(true),
+            Side::Sell => Some(false),
+            Side::Other(_) | Side::Missing => order.bought,
+        };
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
         let mut x = Execution {
@@ -268,10 +273,11 @@ impl Engine {
         units: Dec,
         sink: &mut S,
     ) {
-        x.delta = match x.report.side {
-            Side::Buy => units,
-            Side::Sell => Dec::from_raw(units.raw().saturating_neg()),
-            Side::Other(_) | Side::Missing => {
+        let bought = if matches!(x.report.side, Side::Other(_)) { None } else { order.bought };
+        x.delta = match bought {
+            Some(true) => units,
+            Some(false) => Dec::from_raw(units.raw().saturating_neg()),
+            None => {
                 self.refuse(Refusal::bare(Code::BadSide));
                 return self.alert(
                     "bad_side",
