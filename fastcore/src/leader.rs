@@ -1,9 +1,11 @@
 //! What the leader did: from reports in any order to exact changes of position (design 02, step 1). Pure.
 
-use crate::decimal::Dec;
-use crate::report::{Kind, Report};
+use crate::decimal::{Dec, Round};
+use crate::profile::{BustCum, FillKey, FillQty, OrderKey, Profile};
+use crate::report::{Kind, Report, Side};
 use crate::sizing::Rule;
 use crate::stores::Sharded;
+use crate::time::trade_date;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -11,6 +13,10 @@ use xxhash_rust::xxh3::xxh3_128;
 /// What is remembered of one leader order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LeaderOrder {
+    /// What its reports and executions are remembered by; see [`identify`].
+    pub id: u128,
+    /// Filled, canceled, rejected or expired, as far as reports say.
+    pub ended: bool,
     /// CumQty(14) that is counted.
     pub known: Dec,
     /// Latest OrderQty(38).
@@ -111,6 +117,8 @@ pub enum Change {
     UnknownBust,
     /// A corporate action (378 = 0): CumQty was set to the new scale.
     Rescaled,
+    /// A quantity that does not fit in units: nothing was counted or remembered.
+    Overflow,
 }
 
 fn hash_parts(parts: &[&[u8]]) -> u128 {
@@ -131,15 +139,94 @@ fn dec_bytes(d: Option<Dec>) -> [u8; 17] {
     out
 }
 
-/// Key of an order within its account.
+/// Key of the name that a report gives its order, within the account.
 #[must_use]
 pub fn order_key(report: &Report<'_>) -> u128 {
     hash_parts(&[report.order_key])
 }
 
-fn report_key(report: &Report<'_>, kind: u8) -> u128 {
+/// Which order a report is about, decided once for each name that is not the order's own (decision 0010).
+///
+/// A venue that names orders by ClOrdID(11) gives a replaced order a new name: 41 leads to the order itself. FIX lets
+/// a venue use an OrderID(37) again on a later trade date: such an order is another one.
+pub fn identify(
+    names: &mut FxHashMap<u128, u128>,
+    orders: &FxHashMap<u128, LeaderOrder>,
+    seen: &Seen,
+    report: &Report<'_>,
+    c: &Counting,
+) -> u128 {
+    let key = order_key(report);
+    let of = |key: u128| names.get(&key).copied().unwrap_or(key);
+    let id = of(key);
+    match orders.get(&id) {
+        Some(order) if begins_anew(seen, order, report, c) => {
+            let date = trade_date(report.transact_ns.unwrap_or(0)).to_le_bytes();
+            let next = hash_parts(&[&key.to_le_bytes(), &date]);
+            names.insert(key, next);
+            next
+        }
+        Some(_) => id,
+        None if c.by_client && !report.orig_cl_ord_id.is_empty() => {
+            let replaced = of(hash_parts(&[report.orig_cl_ord_id]));
+            if orders.contains_key(&replaced) {
+                names.insert(key, replaced);
+                return replaced;
+            }
+            id
+        }
+        None => id,
+    }
+}
+
+/// Its trade date is later than that of every report of the order that had this name.
+fn on_a_later_day(order: &LeaderOrder, report: &Report<'_>) -> bool {
+    order.last_ns > 0 && report.transact_ns.is_some_and(|t| trade_date(t) > trade_date(order.last_ns))
+}
+
+/// The report cannot belong to the order of this name: a New after its end, or a first fill (CumQty = LastQty) after
+/// others, on a later trade date. Word for word the same execution is taken for a repetition.
+fn begins_anew(seen: &Seen, order: &LeaderOrder, report: &Report<'_>, c: &Counting) -> bool {
+    if !on_a_later_day(order, report) {
+        return false;
+    }
+    match report.kind {
+        Kind::New | Kind::PendingNew => order.ended,
+        Kind::Trade => {
+            let first_fill =
+                report.last_qty.is_some_and(Dec::is_positive) && report.cum_qty == report.last_qty;
+            let counts = first_fill && order.known.is_positive() && !order.busted && !c.by_last;
+            counts && !repeats(seen, order, report, c)
+        }
+        _ => false,
+    }
+}
+
+fn repeats(seen: &Seen, order: &LeaderOrder, report: &Report<'_>, c: &Counting) -> bool {
+    let side = match report.side {
+        Side::Buy => order.bought != Some(false),
+        Side::Sell => order.bought != Some(true),
+        Side::Other(_) | Side::Missing => true,
+    };
+    side && seen.reports.get(&report_key(order.id, report, c)).is_some()
+}
+
+/// An execution that is known, reported with a later trade date: taken for a repetition, and worth a look.
+#[must_use]
+pub fn repeated_later(order: &LeaderOrder, report: &Report<'_>) -> bool {
+    report.kind == Kind::Trade && on_a_later_day(order, report)
+}
+
+fn report_key(id: u128, report: &Report<'_>, c: &Counting) -> u128 {
     let (last, cum) = (dec_bytes(report.last_qty), dec_bytes(report.cum_qty));
-    hash_parts(&[report.order_key, report.exec_id, report.exec_ref_id, &[kind], &last, &cum])
+    // Where there is no ExecID(17), the time tells two fills of one size apart.
+    let time = if c.by_time { report.transact_ns.unwrap_or(0).to_le_bytes() } else { [0; 8] };
+    let kind = [kind_byte(report.kind)];
+    hash_parts(&[&id.to_le_bytes(), report.exec_id, report.exec_ref_id, &kind, &last, &cum, &time])
+}
+
+fn execution_key(id: u128, exec_id: &[u8]) -> u128 {
+    hash_parts(&[&id.to_le_bytes(), exec_id])
 }
 
 fn kind_byte(kind: Kind) -> u8 {
@@ -169,12 +256,42 @@ pub struct Counting {
     pub by_last: bool,
     /// A bust lowers CumQty(14).
     pub bust_reduces_cum: bool,
+    /// Two fills are told apart by TransactTime(60): there is no ExecID(17).
+    pub by_time: bool,
+    /// Orders are named by ClOrdID(11), which changes with every replace.
+    pub by_client: bool,
     /// Quantity of one unit in the report: contract size where the venue counts lots.
     pub factor: Dec,
 }
 
-fn scaled(q: Option<Dec>, c: &Counting) -> Option<Dec> {
-    if c.factor == Dec::ONE { q } else { q?.mul(c.factor, crate::decimal::Round::HalfEven) }
+impl Counting {
+    /// As the profile says; `factor` as [`crate::engine::Index::unit`] gives it.
+    #[must_use]
+    pub fn of(p: &Profile, factor: Dec) -> Self {
+        Counting {
+            by_last: p.fill_qty == FillQty::LastQty,
+            bust_reduces_cum: p.bust_cum == BustCum::Reduced,
+            by_time: p.fill_key == FillKey::OrderCumTime,
+            by_client: p.order_key == OrderKey::ClOrdId,
+            factor,
+        }
+    }
+
+    /// Units of a reported quantity; none where there is none, or it does not fit.
+    #[must_use]
+    pub fn in_units(&self, q: Option<Dec>) -> Option<Dec> {
+        self.units(q).unwrap_or(None)
+    }
+
+    /// Units of a reported quantity; an error where they do not fit.
+    fn units(&self, q: Option<Dec>) -> Result<Option<Dec>, Change> {
+        match q {
+            Some(q) if self.factor != Dec::ONE => {
+                q.mul(self.factor, Round::HalfEven).map(Some).ok_or(Change::Overflow)
+            }
+            q => Ok(q),
+        }
+    }
 }
 
 /// Reads what a report changes, and remembers it.
@@ -185,12 +302,17 @@ pub fn observe(
     report: &Report<'_>,
     c: &Counting,
 ) -> Change {
-    if seen.reports.insert_new(report_key(report, kind_byte(report.kind)), ()).is_err() {
+    let (last, cum) = match (c.units(report.last_qty), c.units(report.cum_qty)) {
+        (Ok(last), Ok(cum)) => (last.filter(|q| q.is_positive()), cum),
+        (Err(overflow), _) | (_, Err(overflow)) => {
+            order.frozen = true;
+            return overflow;
+        }
+    };
+    if seen.reports.insert_new(report_key(order.id, report, c), ()).is_err() {
         return Change::Duplicate;
     }
-    let last = scaled(report.last_qty, c).filter(|q| q.is_positive());
-    let cum = scaled(report.cum_qty, c);
-    if let Some(q) = scaled(report.order_qty, c).filter(|q| q.is_positive()) {
+    if let Some(q) = c.in_units(report.order_qty).filter(|q| q.is_positive()) {
         if matches!(report.kind, Kind::Bust | Kind::Correct) || order.busted {
             // Some venues print the trade's quantity there: the order's own is kept.
             order.order_qty = order.order_qty.or(Some(q));
@@ -213,6 +335,10 @@ pub fn observe(
     if let Some(t) = report.transact_ns {
         order.last_ns = order.last_ns.max(t);
     }
+    let terminal = matches!(report.ord_status, b'2' | b'4' | b'8' | b'C')
+        || matches!(report.kind, Kind::Canceled | Kind::Expired | Kind::Rejected);
+    // A filled order lives on when a replace raises its quantity.
+    order.ended = terminal || (order.ended && report.kind != Kind::Replaced);
     change
 }
 
@@ -241,7 +367,7 @@ fn trade(
     let last_qty = last.unwrap_or(Dec::ZERO);
     let named = last_qty.is_positive() && !report.exec_id.is_empty();
     if named {
-        let key = hash_parts(&[report.order_key, report.exec_id]);
+        let key = execution_key(order.id, report.exec_id);
         match seen.executions.get_mut(&key) {
             Some(e) if e.trade != Trade::Counted => return overtaken(order, e, last_qty),
             // Venues that repeat an ExecID on real fills: the sum can be busted.
@@ -342,10 +468,10 @@ fn amend(
 ) -> Change {
     order.busted = true;
     order.busts = order.busts.saturating_add(1);
-    let named = hash_parts(&[report.order_key, report.exec_ref_id]);
+    let named = execution_key(order.id, report.exec_ref_id);
     let key = seen.corrections.get(&named).copied().unwrap_or(named);
     if report.kind == Kind::Correct && !report.exec_id.is_empty() {
-        seen.corrections.insert(hash_parts(&[report.order_key, report.exec_id]), key);
+        seen.corrections.insert(execution_key(order.id, report.exec_id), key);
     }
     let new = if report.kind == Kind::Bust { Some(Dec::ZERO) } else { last };
     let Some(new) = new else { return Change::UnknownBust };

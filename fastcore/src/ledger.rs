@@ -62,6 +62,8 @@ pub struct Plan {
     pub increase: Dec,
     /// The increase has to wait for a cancel, an unknown order or an order the other way.
     pub blocked: bool,
+    /// A close waits for an order whose outcome is not known.
+    pub close_waits: bool,
 }
 
 /// Leader position and change, split at zero: a flip is a reduce to zero, then an increase.
@@ -219,6 +221,7 @@ impl Line {
         let reduce = towards_zero.raw().saturating_sub(closing.raw()).clamp(0, room);
         let increase = room.saturating_sub(reduce);
         // An order whose outcome is unknown may already have closed: a close is sized on what is known to be filled.
+        let close_waits = self.unknown > 0 && reduce > 0;
         let reduce = if self.unknown > 0 { 0 } else { reduce };
         Plan {
             need,
@@ -227,6 +230,7 @@ impl Line {
             reduce: neg_if(selling, Dec::from_raw(reduce)),
             increase: neg_if(selling, Dec::from_raw(increase)),
             blocked: !other.is_zero() || self.cancels > 0 || self.unknown > 0,
+            close_waits,
         }
     }
 

@@ -283,7 +283,7 @@ pub struct Order {
     /// No further cancel before this, after a cancel reject.
     pub cancel_after_ns: i64,
     /// Status queries made so far; an answer to another is ignored.
-    pub query_no: u16,
+    pub query_no: u32,
     /// When the newest status query was made; 0: never.
     pub asked_ns: i64,
     /// Incarnation of the route that it was handed to.

@@ -85,7 +85,13 @@ impl Template {
         Some(Template { head, body_at, id_at, side_at, time_at, middle, tail, unit: route.unit })
     }
 
-    /// Writes an order. `time` is TransactTime(60) as text.
+    /// Whether the order's quantity can be said in the venue's unit.
+    #[must_use]
+    pub fn fits(&self, o: &Order) -> bool {
+        self.unit == Dec::ONE || in_units(o.qty, self.unit).is_some()
+    }
+
+    /// Writes an order that [`Self::fits`]. `time` is TransactTime(60) as text.
     pub fn write(&self, out: &mut Vec<u8>, o: &Order, time: &[u8]) {
         let start = out.len();
         out.extend_from_slice(&self.head);
@@ -99,7 +105,7 @@ impl Template {
         put(self.id_at, &o.cl_ord_id);
         put(self.side_at, &[side]);
         put(self.time_at, time);
-        in_units(o.qty, self.unit).write(out);
+        in_units(o.qty, self.unit).unwrap_or_default().write(out);
         out.extend_from_slice(&self.middle);
         if let Some(tail) = &self.tail {
             o.px.unwrap_or_default().write(out);
@@ -125,12 +131,13 @@ fn begin<'a>(out: &'a mut Vec<u8>, p: &Profile, msg_type: &[u8]) -> Result<Write
     Writer::begin(out, p.begin_string.as_bytes(), msg_type)
 }
 
-fn in_units(units: Dec, unit: Dec) -> Dec {
-    if unit == Dec::ONE { units } else { units.div(unit, crate::decimal::Round::HalfEven).unwrap_or(units) }
+/// A quantity in the venue's own unit; none where it does not fit: another unit's number would be another quantity.
+fn in_units(units: Dec, unit: Dec) -> Option<Dec> {
+    if unit == Dec::ONE { Some(units) } else { units.div(unit, crate::decimal::Round::HalfEven) }
 }
 
-fn qty(units: Dec, r: &Route<'_>) -> Dec {
-    in_units(units, r.unit)
+fn qty(units: Dec, r: &Route<'_>) -> Result<Dec, BadValue> {
+    in_units(units, r.unit).ok_or(BadValue::Overflow)
 }
 
 /// TransactTime(60) in the profile's precision.
@@ -165,7 +172,7 @@ pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Res
         w.char(21, b'1')?;
     }
     common(&mut w, o, r, at_ns)?;
-    w.dec(38, qty(o.qty, r))?;
+    w.dec(38, qty(o.qty, r)?)?;
     match o.px {
         Some(px) => {
             w.char(40, b'2')?;
@@ -200,7 +207,7 @@ pub fn cancel(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result
         w.text(1, a.as_bytes())?;
     }
     common(&mut w, o, r, at_ns)?;
-    w.dec(38, qty(o.qty, r))?;
+    w.dec(38, qty(o.qty, r)?)?;
     w.finish()
 }
 

@@ -1,14 +1,16 @@
 //! What follower brokers report: fills move the books, everything else moves the order (design 04).
 
 use super::leaders::set_values;
-use super::{Engine, Index};
+use super::lines::{add_working, signed};
+use super::{Engine, Index, LineState};
 use crate::action::Sink;
+use crate::config::OnReject;
 use crate::decimal::Dec;
 use crate::fix::{self, Message};
 use crate::leader::{Change, Counting, observe};
 use crate::ledger::abs;
 use crate::order::{Input, State};
-use crate::profile::{BustCum, FillQty, Profile};
+use crate::profile::{FillQty, Profile};
 use crate::refusal::{Code, Refusal};
 use crate::report::{CancelReject, Inbound, Kind, Reject, Report, read};
 use std::sync::Arc;
@@ -103,26 +105,21 @@ impl Engine {
         if !r.order_id.is_empty() && order.order_id.is_empty() {
             order.order_id = r.order_id.into();
         }
-        let (own_id, at, sub, before) = (order.cl_ord_id, order.line, order.sub, order.leaves());
+        let (own_id, at, before) = (order.cl_ord_id, order.line, order.leaves());
         // An answer to a cancel that we gave up waiting for is still the answer to a cancel of ours.
         let asked = order.cancel_id.is_some() || (order.cancels > 0 && *r.cl_ord_id != own_id[..]);
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
-        let counting = Counting {
-            by_last: profile.fill_qty == FillQty::LastQty,
-            bust_reduces_cum: profile.bust_cum == BustCum::Reduced,
-            factor: ix.unit(profile, instrument),
-        };
-        // Two brokers may use the same OrderID: executions are kept under our own ClOrdID.
-        let mut own = r.clone();
-        own.order_key = &own_id;
-        let mut seen = std::mem::take(&mut self.st.seen);
-        let counted = self.st.fills.get_or_grow(o as usize);
-        let change = counted.map_or(Change::None, |c| observe(&mut seen, c, false, &own, &counting));
-        self.st.seen = seen;
+        let counting = Counting::of(profile, ix.unit(profile, instrument));
+        let mut change = Change::None;
+        if let Some(counted) = self.st.fills.get_or_grow(o as usize) {
+            // Two brokers may use the same OrderID: executions are kept under our own order's number.
+            counted.id = u128::from(o);
+            change = observe(&mut self.st.seen, counted, false, r, &counting);
+        }
         match change {
             Change::Fill { qty, .. } => self.filled(o, at, qty, sink),
             Change::Bust { delta } => self.busted(ix, o, at, delta, sink),
-            Change::Contradiction | Change::UnknownBust | Change::Rescaled => {
+            Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
                 self.query(route, o);
             }
@@ -130,18 +127,41 @@ impl Engine {
             Change::Duplicate if r.kind != Kind::Status && !self.denies(o, r) => return,
             Change::None | Change::Duplicate => {}
         }
+        if r.kind == (Kind::Restated { reason: Some(5) }) {
+            self.declined(ix, o, r, &counting);
+        }
         let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
         self.transition(ix, route, o, r, sink);
         let after = self.st.orders.get(o as usize);
-        let (ended, reduces) = after.map_or((false, false), |x| (x.state.is_done(), x.reduces));
+        let ended = after.is_some_and(|x| x.state.is_done());
         if matches!(change, Change::Fill { .. }) && S::WANTS_DECISIONS {
             self.outcome(o, r.last_px, sink);
         }
         if ended && before.is_positive() && lost.is_positive() {
             let ours = asked && matches!(r.kind, Kind::Canceled | Kind::Status);
-            self.remainder(ix, at, sub, reduces, if ours { None } else { Some(lost) });
+            self.remainder(ix, o, lost, ours);
         }
         self.work_line(ix, at, sink);
+    }
+
+    /// Partial decline (378=5): the broker takes less of the order than was asked for.
+    fn declined(&mut self, ix: &Index, o: u32, r: &Report<'_>, c: &Counting) {
+        let Some(order) = self.st.orders.get_mut(o as usize).filter(|x| !x.state.is_done()) else { return };
+        let open = c.in_units(r.leaves_qty).and_then(|left| order.cum.checked_add(left));
+        let Some(taken) = [c.in_units(r.order_qty), open].into_iter().flatten().min() else { return };
+        let taken = taken.max(order.cum);
+        let lost = order.qty.checked_sub(taken).unwrap_or(Dec::ZERO);
+        if !lost.is_positive() {
+            return;
+        }
+        let before = order.leaves();
+        order.qty = taken;
+        let less = Dec::from_raw(order.leaves().raw().saturating_sub(before.raw()));
+        let (at, buy, closes) = (order.line, order.buy, order.reduces);
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            add_working(&mut ls.line, buy, closes, less);
+        }
+        self.remainder(ix, o, lost, false);
     }
 
     /// The broker says again that it does not know an order whose outcome we do not know.
@@ -160,12 +180,8 @@ impl Engine {
             let signed = if buy { qty.raw() } else { qty.raw().saturating_neg() };
             ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
             ls.backoff_ms = 0;
-            super::lines::add_working(
-                &mut ls.line,
-                buy,
-                closes,
-                Dec::from_raw(left.raw().saturating_sub(leaves.raw())),
-            );
+            ls.stuck_residue = false;
+            add_working(&mut ls.line, buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
         }
         self.st.follower_fills = self.st.follower_fills.saturating_add(1);
         if over || late {
@@ -208,6 +224,7 @@ impl Engine {
             }
             Kind::Trade => Input::PartFill,
             Kind::Bust | Kind::Correct if ended => Input::Cancel,
+            Kind::Restated { .. } if whole => Input::Fill,
             Kind::New | Kind::PendingNew | Kind::Restated { .. } | Kind::DoneForDay | Kind::Replaced => {
                 Input::Acknowledge
             }
@@ -226,31 +243,45 @@ impl Engine {
                 return self.doubt(route, o, sink);
             }
             Kind::Rejected => Input::Reject,
-            Kind::Status => match self.status_input(o, r) {
+            Kind::Status => match self.status_input(ix, route, o, r) {
                 Some(input) => input,
-                None => return self.status_unknown(ix, route, o, r, sink),
+                None => return self.status_unknown(route, o, r, sink),
             },
             Kind::Bust | Kind::Correct | Kind::PendingCancel | Kind::PendingReplace | Kind::Note(_) => return,
         };
         self.set_state(o, input, sink);
         if input == Input::Reject {
             self.refuse(Refusal::bare(Code::BrokerReject));
-            self.close_rejected(o, r.text, sink);
+            self.close_rejected(o, r.text, r.rej_reason, sink);
         }
     }
 
-    /// A person should see a close that the broker does not take (02): it is tried again until it is done.
-    fn close_rejected<S: Sink>(&mut self, o: u32, text: &[u8], sink: &mut S) {
-        if let Some(order) = self.st.orders.get(o as usize).filter(|x| x.reduces) {
-            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
-            let text = String::from_utf8_lossy(text).into_owned();
-            self.alert("close_rejected", format!("{id}: the broker rejected a close: {text}"), sink);
+    /// A person should see a close that the broker does not take (02): it is tried again until it is done, unless it is
+    /// less than the minimum lot: then asking for ever would only hide it. A closed market (103=2) opens again.
+    fn close_rejected<S: Sink>(&mut self, o: u32, text: &[u8], reason: Option<&[u8]>, sink: &mut S) {
+        let Some(order) = self.st.orders.get(o as usize).filter(|x| x.reduces) else { return };
+        let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
+        let left = order.qty.checked_sub(order.cum).unwrap_or(Dec::ZERO);
+        let text = String::from_utf8_lossy(text).into_owned();
+        let line = self.st.lines.get_mut(order.line as usize);
+        let min = |ls: &LineState| self.ix.grids.get(ls.follower_instrument as usize).map(|g| g.min);
+        let small = line.filter(|ls| min(ls).is_some_and(|m| left < m) && reason != Some(b"2"));
+        if let Some(ls) = small {
+            ls.stuck_residue = true;
+            let text = format!(
+                "{id}: the broker does not close {left} units, less than the minimum lot: {text}: not tried again \
+                 until the position changes or the core starts anew"
+            );
+            return self.alert("stuck_residue", text, sink);
         }
+        self.alert("close_rejected", format!("{id}: the broker rejected a close: {text}"), sink);
     }
 
     /// The state that a status answer proves; none when it proves nothing or absence.
-    fn status_input(&self, o: u32, r: &Report<'_>) -> Option<Input> {
+    fn status_input(&self, ix: &Index, route: u32, o: u32, r: &Report<'_>) -> Option<Input> {
         let order = self.st.orders.get(o as usize)?;
+        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        let by_last = profile.is_some_and(|p| p.fill_qty == FillQty::LastQty);
         let asked = order.query_no.to_string();
         if !r.status_req_id.is_empty() && r.status_req_id != asked.as_bytes() {
             return None; // the answer to an older question
@@ -259,6 +290,8 @@ impl Engine {
             b'0' | b'A' | b'1' | b'6' | b'E' | b'5' if order.cum.is_zero() => Some(Input::Acknowledge),
             b'0' | b'A' | b'1' | b'6' | b'E' | b'5' => Some(Input::PartFill),
             b'2' if order.cum >= order.qty => Some(Input::Fill),
+            // Only its trade reports say how much: taken for canceled, what it filled would be nobody's.
+            b'2' if by_last => None,
             // Done at the broker; what we count less was taken back, or a report of it is still to come.
             b'2' | b'4' => Some(Input::Cancel),
             b'C' => Some(Input::Expire),
@@ -267,43 +300,49 @@ impl Engine {
         }
     }
 
-    fn status_unknown<S: Sink>(
-        &mut self,
-        _ix: &Arc<Index>,
-        route: u32,
-        o: u32,
-        r: &Report<'_>,
-        sink: &mut S,
-    ) {
+    fn status_unknown<S: Sink>(&mut self, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
         let asked = self.st.orders.get(o as usize).map_or(0, |x| x.query_no).to_string();
         let newest = r.status_req_id.is_empty() || r.status_req_id == asked.as_bytes();
         if newest && r.ord_status == b'8' {
             self.absent(route, o, sink);
         }
+        if newest && r.ord_status == b'2' {
+            let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
+            let text =
+                format!("{id}: filled at the broker, and its trade reports are missing: see its own screen");
+            self.alert("unknown_order", text, sink);
+        }
     }
 
     /// What an ended order leaves: an open lowers the target or is tried again, a close is tried again after a pause.
-    /// None is lost when we cancelled it ourselves: the plan asked for another quantity and sends what is still wanted.
-    fn remainder(&mut self, ix: &Index, at: u32, sub: u32, reduces: bool, lost: Option<Dec>) {
+    /// What we cancelled ourselves is still wanted as far as the plan says, within the order's own window.
+    fn remainder(&mut self, ix: &Index, o: u32, lost: Dec, ours: bool) {
         let now = self.st.at_ns;
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        let (at, reduces, until) = (order.line, order.reduces, order.deadline_ns);
+        let units = signed(lost, order.buy);
+        let Some(cfg) = ix.cfg.subscriptions.get(order.sub as usize) else { return };
+        if ours && reduces {
+            return;
+        }
+        if ours {
+            return self.wait_again(at, until, units);
+        }
+        let window = cfg.retry_window_ms.saturating_sub(cfg.max_age_ms).saturating_mul(MS);
+        let retry = cfg.on_reject == OnReject::Retry && now < until.min(until.saturating_add(window));
+        if !reduces && !retry {
+            return self.lower(ix, at, lost);
+        }
         let timing = ix.cfg.timing;
-        let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        let retry = cfg.on_reject == crate::config::OnReject::Retry
-            && ls.line.open_until_ns > now
-            && now
-                < ls.line
-                    .open_until_ns
-                    .saturating_sub(cfg.max_age_ms.saturating_mul(MS))
-                    .saturating_add(cfg.retry_window_ms.saturating_mul(MS));
-        let Some(lost) = lost else { return };
-        if reduces || retry {
-            ls.backoff_ms =
-                ls.backoff_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
-            let again_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
-            *(if reduces { &mut ls.retry_at_ns } else { &mut ls.open_retry_at_ns }) = again_ns;
+        ls.backoff_ms =
+            ls.backoff_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
+        let again_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
+        if reduces {
+            ls.retry_at_ns = again_ns;
         } else {
-            self.lower(ix, at, lost);
+            ls.open_retry_at_ns = again_ns;
+            self.wait_again(at, until, units);
         }
     }
 
@@ -365,8 +404,7 @@ impl Engine {
     ) {
         let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let (own, at, sub, lost, reduces) =
-            (order.cl_ord_id[..] == *id, order.line, order.sub, order.leaves(), order.reduces);
+        let (own, at, lost) = (order.cl_ord_id[..] == *id, order.line, order.leaves());
         if !own {
             return self.cancel_failed(o, sink);
         }
@@ -375,8 +413,8 @@ impl Engine {
         }
         if self.set_state(o, Input::Reject, sink) {
             self.refuse(Refusal::bare(Code::BrokerReject));
-            self.close_rejected(o, b"", sink);
-            self.remainder(ix, at, sub, reduces, Some(lost));
+            self.close_rejected(o, b"", None, sink);
+            self.remainder(ix, o, lost, false);
             self.work_line(ix, at, sink);
         }
     }

@@ -7,6 +7,7 @@ use crate::link::{OrdersWriter, SendKind};
 use crate::order::{Input, State, next};
 use crate::outbound;
 use crate::profile::TimePrecision;
+use crate::refusal::Code;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -74,8 +75,14 @@ impl Engine {
     fn send<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, list: &[(u32, SendKind)], sink: &mut S) {
         let Some(state) = self.st.routes.get(route as usize) else { return };
         if !state.ready() {
+            let mut closes = 0_u32;
             for (o, _) in list.iter().filter(|(_, kind)| *kind == SendKind::New) {
                 self.wait(route, *o);
+                closes = closes.saturating_add(u32::from(self.closes(*o)));
+            }
+            if closes > 0 {
+                let text = format!("route {} is not up: {closes} closes wait for it", self.route_name(route));
+                self.alert("close_waits", text, sink);
             }
             return;
         }
@@ -102,6 +109,10 @@ impl Engine {
             left = left.get(taken..).unwrap_or(&[]);
         }
         self.buffer = bytes;
+    }
+
+    fn closes(&self, o: u32) -> bool {
+        self.st.orders.get(o as usize).is_some_and(|x| x.reduces)
     }
 
     fn wait(&mut self, route: u32, o: u32) {
@@ -134,6 +145,11 @@ impl Engine {
             self.alert("unwritable", "an order cannot be written: account or symbol".to_owned(), sink);
             return true;
         };
+        if !template.fits(order) {
+            self.end_unsent(ix, o, End::Refused(Code::Overflow), sink);
+            self.alert("unwritable", "an order's quantity does not fit the venue's unit".to_owned(), sink);
+            return true;
+        }
         if S::WANTS_FRAMES {
             let profile =
                 ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));

@@ -7,9 +7,8 @@ use crate::config::SubscriptionConfig;
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::fix::{self, Message};
-use crate::leader::{Change, Counting, LeaderOrder, observe, order_key};
+use crate::leader::{Change, Counting, LeaderOrder, identify, observe, repeated_later};
 use crate::ledger::{abs, reduced, split};
-use crate::profile::{BustCum, FillQty};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
 use crate::time::trade_date;
@@ -46,7 +45,8 @@ pub(super) struct Moved {
 
 impl Moved {
     /// There is no target to move.
-    const NOTHING: Self = Self { ratio: None, before: 0, after: 0, step: Dec::ONE, conversion: None };
+    pub(super) const NOTHING: Self =
+        Self { ratio: None, before: 0, after: 0, step: Dec::ONE, conversion: None };
 }
 
 impl<'a> Execution<'a> {
@@ -175,22 +175,20 @@ impl Engine {
         };
         let profile = ix.leader_profiles.get(l).and_then(|p| ix.cfg.profiles.get(*p as usize));
         let Some(profile) = profile else { return };
-        let counting = Counting {
-            by_last: profile.fill_qty == FillQty::LastQty,
-            bust_reduces_cum: profile.bust_cum == BustCum::Reduced,
-            factor: ix.unit(profile, instrument),
-        };
-        let key = order_key(report);
+        let counting = Counting::of(profile, ix.unit(profile, instrument));
         let Some(state) = self.st.leaders.get_mut(l) else { return };
+        let key = identify(&mut state.names, &state.orders, &state.seen, report, &counting);
         let known = state.orders.remove(&key);
         let first = known.is_none() && !matches!(report.kind, Kind::New | Kind::PendingNew);
         let mut order = known.unwrap_or_default();
+        order.id = key;
         order.bought = match report.side {
             Side::Buy => Some(true),
             Side::Sell => Some(false),
             Side::Other(_) | Side::Missing => order.bought,
         };
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
+        let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
         let mut x = Execution {
             leader,
@@ -239,6 +237,15 @@ impl Engine {
                 }
                 None
             }
+            Change::Duplicate if repeats_later => {
+                let what = "an execution that is known came again with a later trade date: not copied again";
+                self.alert("repeated_execution", what.to_owned(), sink);
+                None
+            }
+            Change::Overflow => {
+                self.lose_position(leader, instrument, sink);
+                None
+            }
             Change::Contradiction | Change::Duplicate => None,
         };
         if order.frozen && !was_frozen {
@@ -251,6 +258,17 @@ impl Engine {
         if let Some(state) = self.st.leaders.get_mut(l) {
             state.orders.insert(key, order);
         }
+    }
+
+    /// The leader's position does not fit in a number any more: none is better than a wrong one.
+    fn lose_position<S: Sink>(&mut self, leader: u32, instrument: u32, sink: &mut S) {
+        if let Some(state) = self.st.leaders.get_mut(leader as usize) {
+            state.positions.remove(&instrument);
+            state.lost.insert(instrument);
+        }
+        let what =
+            "a quantity beyond 10^20 units: the leader's position is not known any more and not copied";
+        self.alert("leader_position_lost", what.to_owned(), sink);
     }
 
     /// No opens on what copies this instrument until the operator has looked.
@@ -290,10 +308,14 @@ impl Engine {
         state.executions = state.executions.saturating_add(1);
         let known = state.positions.get(&x.instrument).copied();
         let after = known.and_then(|p| p.checked_add(x.delta));
-        if let (Some(before), Some(after)) = (known, after) {
-            x.before = before;
-            (x.reduce, x.increase) = split(before, x.delta);
-            state.positions.insert(x.instrument, after);
+        match (known, after) {
+            (Some(before), Some(after)) => {
+                x.before = before;
+                (x.reduce, x.increase) = split(before, x.delta);
+                state.positions.insert(x.instrument, after);
+            }
+            (Some(_), None) => self.lose_position(x.leader, x.instrument, sink),
+            (None, _) => {}
         }
         let r = x.report;
         let date = trade_date(r.transact_ns.unwrap_or(self.st.at_ns));

@@ -1,7 +1,7 @@
 //! Ledger lines: from a target to orders (design 02, steps 3 and 4). Every order of ours is made here.
 
 use super::lanes::Lane;
-use super::{Engine, Index, LineState};
+use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::{OrderType, SubscriptionConfig};
 use crate::decimal::{Dec, Round, div_rem, mul_div};
@@ -59,6 +59,9 @@ impl Engine {
                 retry_at_ns: 0,
                 open_retry_at_ns: 0,
                 backoff_ms: 0,
+                waiting: Vec::new(),
+                stuck_residue: false,
+                close_waits: false,
             });
         }
         Some(*slot)
@@ -81,6 +84,10 @@ impl Engine {
             plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
         }
         let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
+        if plan.close_waits != ls.close_waits {
+            ls.close_waits = plan.close_waits;
+            self.tell_close_waits(cfg, plan.close_waits, sink);
+        }
         if !plan.reduce.is_zero() && close_at > now {
             self.st.due.insert((close_at, DUE_LINE, at));
         } else if !plan.reduce.is_zero() {
@@ -91,6 +98,17 @@ impl Engine {
                 self.st.due.insert((open_at, DUE_LINE, at));
             }
             self.open(ix, at, &plan, lane, cfg, open_at > now, sink);
+        } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            ls.waiting.clear();
+        }
+    }
+
+    /// A close must not wait in silence: how long it takes is up to whoever knows what became of the order.
+    fn tell_close_waits<S: Sink>(&mut self, cfg: &SubscriptionConfig, waits: bool, sink: &mut S) {
+        if waits {
+            let text =
+                format!("{}: a close waits until it is known what became of an earlier order", cfg.name);
+            self.alert("close_waits", text, sink);
         }
     }
 
@@ -151,8 +169,8 @@ impl Engine {
     fn close<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, reduce: Dec, lane: &Lane, sink: &mut S) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
         let qty = abs(reduce);
-        // Less than the minimum lot goes out only when it is all that is left.
-        if qty < lane.grid.min && qty < abs(ls.line.filled) {
+        // Less than the minimum lot goes out only when it is all that is left, and until the broker refuses it.
+        if qty < lane.grid.min && (ls.stuck_residue || qty < abs(ls.line.filled)) {
             return;
         }
         for part in Parts::of(qty, lane.close_max, lane.grid) {
@@ -174,49 +192,85 @@ impl Engine {
         sink: &mut S,
     ) {
         let (now, grid) = (self.st.at_ns, lane.grid);
-        let Some(ls) = self.st.lines.get(at as usize) else { return };
-        let until = ls.line.open_until_ns;
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (wanted, buy) = (whole_steps(abs(plan.increase), grid), plan.increase.is_positive());
         if wanted < grid.min {
+            ls.waiting.clear();
             return; // waits for the next increase; not a refusal
         }
-        if until > now && (plan.blocked || waits) {
-            self.st.due.insert((until, DUE_LINE, at));
-            return;
-        }
-        let (mut sent, mut later) = (Dec::ZERO, Dec::ZERO);
-        if until > now {
-            let px = limit_px(ls, lane, buy, cfg);
-            let units = match px {
-                Ok(_) => self.admitted(at, lane, wanted, buy),
-                Err(refusal) => {
-                    self.refuse(refusal);
-                    Dec::ZERO
-                }
-            };
-            let units = if units == wanted { units } else { whole_steps(units, grid) };
-            let units = if units < grid.min { Dec::ZERO } else { units };
-            let px = px.unwrap_or(None);
-            for qty in Parts::of(units, lane.venue_max, grid) {
-                let draft = Draft { buy, qty, reduces: false, px, deadline_ns: until };
-                let made = self.make_order(ix, at, lane, &draft, sink);
-                later = later.checked_sub(qty).unwrap_or(later);
-                if made {
-                    sent = sent.checked_add(qty).unwrap_or(sent);
-                }
-            }
-            // More parts than one event makes: the rest goes out with the next event of the line, or is stale by then.
-            later = later.checked_add(units).unwrap_or(Dec::ZERO).max(Dec::ZERO);
-            if later.is_positive() {
-                self.st.due.insert((until, DUE_LINE, at));
-            }
-        } else if until > 0 {
+        let newest = ls.line.open_until_ns;
+        let blocked = plan.blocked || waits;
+        let (late, until) = if blocked || !ls.waiting.is_empty() {
+            windows::trim(&mut ls.waiting, signed(wanted, buy), newest);
+            windows::take_late(&mut ls.waiting, now)
+        } else {
+            (if newest > now { Dec::ZERO } else { wanted }, newest)
+        };
+        if late.is_positive() && newest > 0 {
             let limit = Dec::from_int(cfg.max_age_ms);
             self.refuse(Refusal::over(Code::Stale, limit, limit));
         }
-        let unsent = wanted.checked_sub(sent).and_then(|u| u.checked_sub(later)).unwrap_or(Dec::ZERO);
+        let young = wanted.checked_sub(late).unwrap_or(Dec::ZERO);
+        let mut unsent = late;
+        if young >= grid.min && blocked {
+            self.st.due.insert((until, DUE_LINE, at));
+        } else if young >= grid.min {
+            let left = self.open_now(ix, at, (young, buy), lane, cfg, until, sink);
+            unsent = unsent.checked_add(left).unwrap_or(unsent);
+        }
         if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
             ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
+        }
+    }
+
+    /// Sends an increase as far as the limits allow; what they refuse is returned.
+    #[allow(clippy::too_many_arguments)]
+    fn open_now<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        (wanted, buy): (Dec, bool),
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        until: i64,
+        sink: &mut S,
+    ) -> Dec {
+        let grid = lane.grid;
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Dec::ZERO };
+        ls.waiting.clear();
+        let px = limit_px(ls, lane, buy, cfg);
+        let units = match px {
+            Ok(_) => self.admitted(at, lane, wanted, buy),
+            Err(refusal) => {
+                self.refuse(refusal);
+                Dec::ZERO
+            }
+        };
+        let units = if units == wanted { units } else { whole_steps(units, grid) };
+        let units = if units < grid.min { Dec::ZERO } else { units };
+        let px = px.unwrap_or(None);
+        let (mut sent, mut later) = (Dec::ZERO, units);
+        for qty in Parts::of(units, lane.venue_max, grid) {
+            let draft = Draft { buy, qty, reduces: false, px, deadline_ns: until };
+            let made = self.make_order(ix, at, lane, &draft, sink);
+            later = later.checked_sub(qty).unwrap_or(later);
+            if made {
+                sent = sent.checked_add(qty).unwrap_or(sent);
+            }
+        }
+        // More parts than one event makes, or less than a part may be: it goes out with the next event of the line that
+        // can take it, within the same window.
+        if later.is_positive() {
+            self.wait_again(at, until, signed(later, buy));
+            self.st.due.insert((until, DUE_LINE, at));
+        }
+        wanted.checked_sub(sent).and_then(|u| u.checked_sub(later)).unwrap_or(Dec::ZERO)
+    }
+
+    /// What an order was to open and did not is still wanted within the order's own window.
+    pub(super) fn wait_again(&mut self, at: u32, until: i64, units: Dec) {
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            windows::insert(&mut ls.waiting, until, units);
         }
     }
 
@@ -267,9 +321,7 @@ impl Engine {
         };
         self.add_to_digest(&id, draft);
         if S::WANTS_DECISIONS {
-            let raw = draft.qty.raw();
-            let signed = Dec::from_raw(if draft.buy { raw } else { raw.saturating_neg() });
-            self.cause.orders.push((id.to_vec(), signed));
+            self.cause.orders.push((id.to_vec(), signed(draft.qty, draft.buy)));
         }
         let mut order = Order::new(id, sub, at);
         (order.buy, order.reduces, order.qty) = (draft.buy, draft.reduces, draft.qty);
@@ -337,6 +389,7 @@ impl Engine {
     pub(super) fn end_unsent<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, end: End, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (line, leaves, reduces, sub) = (order.line, order.leaves(), order.reduces, order.sub);
+        let (buy, until) = (order.buy, order.deadline_ns);
         let route = ix.subs.get(sub as usize).map_or(0, |s| s.route);
         if next(order.state, Input::Withdraw).is_none() {
             return;
@@ -346,7 +399,8 @@ impl Engine {
             r.held.remove(&o);
         }
         let code = match end {
-            End::Withdrawn => return,
+            End::Withdrawn if reduces => return,
+            End::Withdrawn => return self.wait_again(line, until, signed(leaves, buy)),
             End::Missed => Code::Missed,
             End::Refused(code) => code,
         };
@@ -383,6 +437,11 @@ fn entered(line: &Line, buy: bool) -> Dec {
         (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
     };
     working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
+}
+
+/// A quantity to buy is positive, one to sell negative.
+pub(super) fn signed(qty: Dec, buy: bool) -> Dec {
+    if buy { qty } else { Dec::from_raw(qty.raw().saturating_neg()) }
 }
 
 fn whole_steps(qty: Dec, grid: Grid) -> Dec {
@@ -424,7 +483,8 @@ struct Draft {
     deadline_ns: i64,
 }
 
-/// Splits a quantity into parts of at most `chunk`, equal within one step; nothing for nothing.
+/// Splits a quantity into parts of at most `chunk`, equal within one step; nothing for nothing. Where equal parts would
+/// be below the minimum lot, full ones: what is left over is for later.
 struct Parts {
     left: i128,
     each: i128,
@@ -449,6 +509,10 @@ impl Parts {
         let max = max.max(1);
         let n = steps.saturating_add(max).saturating_sub(1).checked_div(max).unwrap_or(1).max(1);
         let (each, more) = (steps.checked_div(n).unwrap_or(0), steps.checked_rem(n).unwrap_or(0));
+        if n > 1 && each.saturating_mul(step) < grid.min.raw() {
+            let full = n.saturating_sub(1).min(PARTS_MAX);
+            return Parts { left: full, each: max, more: 0, step: grid.step, rest: Dec::ZERO, whole: None };
+        }
         Parts { left: n.min(PARTS_MAX), each, more, step: grid.step, rest: Dec::from_raw(rest), whole: None }
     }
 }

@@ -12,6 +12,7 @@ mod reload;
 mod routes;
 mod state;
 mod values;
+mod windows;
 
 pub use state::{Index, LeaderState, LineState, RouteState, State};
 
@@ -88,9 +89,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Room for every name of the configuration; starting positions of leaders that are new.
+    /// Room for every name of the configuration; starting positions of what is new to a leader.
     fn fit(&mut self) {
-        let known = self.st.leaders.len();
         grow(&mut self.st.leaders, self.ix.cfg.leaders.len());
         grow(&mut self.st.followers, self.ix.cfg.followers.len());
         grow(&mut self.st.routes, self.ix.cfg.routes.len());
@@ -105,12 +105,12 @@ impl Engine {
                 lines.push(at);
             }
         }
-        for (i, (leader, state)) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders).enumerate() {
-            if i < known {
-                continue;
-            }
-            for (n, instrument) in self.ix.cfg.instruments.iter().enumerate() {
-                let at = u32::try_from(n).unwrap_or(u32::MAX);
+        for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
+            for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
+                // What was counted, or was lost to counting, no configuration sets again.
+                if state.positions.contains_key(&at) || state.lost.contains(&at) {
+                    continue;
+                }
                 let given = leader.initial_positions.get(&instrument.name).copied();
                 if let Some(p) = given.or(leader.assume_flat.then_some(Dec::ZERO)) {
                     state.positions.insert(at, p);

@@ -95,7 +95,12 @@ impl Engine {
             // Before any execution nothing can be in flight that we would count twice.
             None if confirmed || seen == 0 => {
                 state.positions.insert(instrument, reported);
+                state.lost.remove(&instrument);
                 self.alert("leader_position", format!("the leader holds {reported} to begin with"), sink);
+                if reported.is_zero() {
+                    // Whatever was copied before its position was lost: a flat leader has flat followers.
+                    self.reduce_all(ix, leader, instrument, message, (Dec::ONE, Dec::ZERO), sink);
+                }
             }
             Some(held) if confirmed && held != reported => {
                 self.leader_differs(ix, leader, instrument, message, held, reported, sink);
@@ -124,10 +129,23 @@ impl Engine {
         if abs(to) >= abs(held) {
             return;
         }
-        let reduce = abs(held).checked_sub(abs(to)).unwrap_or(Dec::ZERO);
         if let Some(state) = self.st.leaders.get_mut(leader as usize) {
             state.positions.insert(instrument, to);
         }
+        self.reduce_all(ix, leader, instrument, message, (held, to), sink);
+    }
+
+    /// The leader's position came nearer to zero without an execution: every target follows.
+    fn reduce_all<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        leader: u32,
+        instrument: u32,
+        message: &Message<'_>,
+        (held, to): (Dec, Dec),
+        sink: &mut S,
+    ) {
+        let reduce = abs(held).checked_sub(abs(to)).unwrap_or(Dec::ZERO);
         let report = Report::none();
         let x = Execution::of_position(leader, instrument, &report, message, held, to, reduce);
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
@@ -136,10 +154,15 @@ impl Engine {
             self.cause.refusals.clear();
             self.cause.orders.clear();
             self.cause.slices = 0;
-            let Some(at) = self.line_of(ix, leader, instrument, place) else { continue };
-            let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
+            let line = self.line_of(ix, leader, instrument, place);
+            let Some((at, ls)) = line.and_then(|at| Some((at, self.st.lines.get_mut(at as usize)?))) else {
+                self.decided(ix, &x, *sub, &Moved::NOTHING, (k, n), sink);
+                continue;
+            };
             let before = ls.line.target;
             ls.line.target = reduced(before, held, reduce);
+            // News from the leader is tried at once, whatever the broker said to the last close.
+            ls.retry_at_ns = 0;
             let after = ls.line.target;
             let (lane, cfg) = (ix.lane(ls), ix.cfg.subscriptions.get(*sub as usize));
             let conversion = lane

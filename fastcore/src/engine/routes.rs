@@ -75,6 +75,8 @@ impl Engine {
         for r in &mut self.st.routes {
             (r.incarnation, r.synced, r.up) = (0, false, false);
         }
+        // A person has been here: what the broker refused once is asked for once more.
+        self.st.lines.iter_mut().for_each(|l| l.stuck_residue = false);
         let made = self.accepts(&start.config).and_then(|()| Index::new(start.config));
         match made {
             Ok(ix) => {

@@ -21,6 +21,11 @@ pub struct LeaderState {
     /// Orders by key.
     #[serde(serialize_with = "crate::canonical::map")]
     pub orders: FxHashMap<u128, LeaderOrder>,
+    /// Names of orders that are not their own: a replace's ClOrdID(11), an OrderID(37) used again.
+    #[serde(serialize_with = "crate::canonical::map")]
+    pub names: FxHashMap<u128, u128>,
+    /// Instruments whose position was known and is not any more.
+    pub lost: BTreeSet<u32>,
     /// Reports and executions.
     pub seen: Seen,
     /// Account values.
@@ -57,6 +62,12 @@ pub struct LineState {
     pub open_retry_at_ns: i64,
     /// Next pause after a reject, milliseconds.
     pub backoff_ms: i64,
+    /// Opens that wait, signed units by the end of their window, the oldest first.
+    pub waiting: Vec<(i64, Dec)>,
+    /// The broker refused to close what is below the minimum lot: not tried again until the position changes.
+    pub stuck_residue: bool,
+    /// It was told that a close waits for an order whose outcome is not known.
+    pub close_waits: bool,
 }
 
 /// One route.

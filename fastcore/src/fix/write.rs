@@ -20,6 +20,8 @@ pub enum BadValue {
     },
     /// The message would be longer than `MESSAGE_MAX_BYTES`.
     TooLong,
+    /// A quantity that has no number in the venue's unit.
+    Overflow,
 }
 
 impl fmt::Display for BadValue {
@@ -27,6 +29,7 @@ impl fmt::Display for BadValue {
         match self {
             Self::Empty { tag } => write!(f, "tag {tag}: the value is empty"),
             Self::Separator { tag } => write!(f, "tag {tag}: the value holds a separator"),
+            Self::Overflow => write!(f, "the quantity does not fit the venue's unit"),
             Self::TooLong => write!(f, "the message is longer than {MESSAGE_MAX_BYTES} bytes"),
         }
     }

@@ -1,0 +1,279 @@
+//! Corners of one ledger line: windows of opens, residues, parts, declined orders, and closes that wait.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use fastcore::config::{Config, OnReject};
+use fastcore::decimal::Dec;
+use fastcore::engine::Engine;
+use fastcore::event::EventKind;
+use fastcore::link::{Row, SendKind};
+use support::{SAME, Sent, World, config, d, one};
+
+const S: i64 = 1_000_000_000;
+
+fn with(change: impl FnOnce(&mut Config)) -> World {
+    let mut c = config(SAME, "");
+    change(&mut c);
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    w
+}
+
+fn target(w: &World) -> Dec {
+    w.engine.status().subscriptions[0].target
+}
+
+fn codes(w: &World) -> Vec<&'static str> {
+    w.alerts.iter().map(|a| a.code).collect()
+}
+
+/// Runs all timers up to a time; what was sent.
+fn run_to(w: &mut World, end: i64) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    while let Some(due) = w.engine.next_due_ns().filter(|due| *due < end) {
+        w.now = w.now.max(due);
+        sent.extend(w.apply(EventKind::Timer, "", b""));
+    }
+    w.now = end;
+    sent
+}
+
+/// An acknowledged order, its broker's word for it, and what it is then asked to do.
+fn acknowledge(w: &mut World, s: &Sent) -> Vec<Sent> {
+    let (id, qty, side) = (&s.id, &s.qty, if s.buy { 1 } else { 2 });
+    w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=A{id}|150=0|39=0|55=EURUSD|54={side}|38={qty}|14=0|151={qty}|"
+    ))
+}
+
+/// An open that waits is too late at the end of its own window, whatever the leader opens after it.
+#[test]
+fn a_waiting_open_does_not_ride_on_a_newer_one() {
+    let mut w = with(|_| {});
+    let first = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&first);
+    let start = w.now;
+    run_to(&mut w, start + 10 * S); // no report in time: unknown, what comes after it waits
+    assert!(w.leader("o2", 1, "5", "5", "5").iter().all(|s| s.kind == SendKind::Status));
+    run_to(&mut w, start + 60 * S);
+    assert!(w.leader("o3", 1, "3", "3", "3").iter().all(|s| s.kind == SendKind::Status));
+    run_to(&mut w, start + 75 * S);
+    assert_eq!(w.engine.status().refusals.get("stale"), Some(&1), "the 5, asked for 65 seconds ago");
+    one(&w.fill(&first, "10", "10"), true, "3");
+    assert_eq!(target(&w), d("13"));
+}
+
+/// What a leader takes back of two waiting opens is taken from the newer: the older gains no time.
+#[test]
+fn what_is_no_longer_wanted_goes_from_the_newest_window() {
+    let mut w = with(|_| {});
+    let first = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&first);
+    let start = w.now;
+    run_to(&mut w, start + 10 * S);
+    w.leader("o2", 1, "10", "10", "10");
+    run_to(&mut w, start + 60 * S);
+    w.leader("o3", 1, "10", "10", "10");
+    w.leader("o4", 2, "15", "15", "15"); // 30 x (1 - 15/30) = 15: 5 wanted beyond the first
+    run_to(&mut w, start + 75 * S);
+    assert!(w.fill(&first, "10", "10").is_empty(), "the window of the 5 that are left is over");
+    assert_eq!((w.filled(), target(&w)), (d("10"), d("10")));
+}
+
+/// A rejected open is tried again within its own window, not within that of a newer open.
+#[test]
+fn a_retry_does_not_ride_on_a_newer_open() {
+    let mut w = with(|c| {
+        c.subscriptions[0].on_reject = OnReject::Retry;
+        c.subscriptions[0].retry_window_ms = 60_000;
+    });
+    let start = w.now;
+    let first = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&first);
+    acknowledge(&mut w, &first);
+    run_to(&mut w, start + 58 * S);
+    let second = one(&w.leader("o2", 1, "5", "5", "5"), true, "5");
+    w.out(&second);
+    acknowledge(&mut w, &second);
+    w.reject(&first);
+    let sent = run_to(&mut w, start + 100 * S);
+    let opened: Vec<&str> = sent.iter().filter(|s| s.kind == SendKind::New).map(|s| s.qty.as_str()).collect();
+    assert!(opened.iter().all(|q| *q == "10") && opened.len() <= 1, "{opened:?}");
+    w.fill(&second, "5", "5");
+    if opened.is_empty() {
+        assert_eq!(target(&w), d("5"), "10 were given up when their window ended");
+    }
+}
+
+/// Less than the minimum lot that the broker refuses to close is latched and shown, and closes once it can.
+#[test]
+fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {
+    let mut w = with(|c| c.instruments[0].min_lot = d("5"));
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "3", "3");
+    w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=10|14=3|151=0|", open.id));
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "3");
+    w.out(&close);
+    assert!(w.reject(&close).is_empty());
+    assert_eq!(codes(&w), ["stuck_residue"]);
+    let hour = w.now + 3_600 * S;
+    assert!(run_to(&mut w, hour).is_empty(), "not tried again");
+    let again = one(&w.leader("o3", 1, "10", "10", "10"), true, "7");
+    w.out(&again);
+    w.fill(&again, "7", "7");
+    one(&w.leader("o4", 2, "10", "10", "10"), false, "10");
+}
+
+/// A market that is closed refuses every close: that is no residue.
+#[test]
+fn a_closed_market_latches_no_residue() {
+    let mut w = with(|c| c.instruments[0].min_lot = d("5"));
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "3", "3");
+    w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=10|14=3|151=0|", open.id));
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "3");
+    w.out(&close);
+    let id = &close.id;
+    w.broker(&format!("35=8|37=NONE|11={id}|17=R1|150=8|39=8|103=2|55=EURUSD|54=2|38=3|14=0|151=0|"));
+    assert_eq!(codes(&w), ["close_rejected"]);
+    let later = w.now + 60 * S;
+    one(&run_to(&mut w, later)[..1], false, "3");
+}
+
+/// Parts that cannot all reach the minimum lot: full parts first, what is left waits or goes when it is all that is left.
+#[test]
+fn no_part_is_below_the_minimum_lot() {
+    let mut w = with(|c| {
+        c.instruments[0].min_lot = d("6");
+        c.instruments[0].max_lot = Some(d("10"));
+    });
+    let open = one(&w.leader("o1", 1, "11", "11", "11"), true, "10");
+    w.out(&open);
+    assert!(w.fill(&open, "10", "10").is_empty(), "1 is below the minimum lot and waits");
+    assert_eq!(target(&w), d("11"), "nothing was refused: it counts later");
+    let more = one(&w.leader("o2", 1, "5", "5", "5"), true, "6");
+    w.out(&more);
+    w.fill(&more, "6", "6");
+    let parts: Vec<String> = w.leader("o3", 2, "16", "16", "16").into_iter().map(|s| s.qty).collect();
+    assert_eq!(parts, ["8", "8"], "equal within one step where all can reach it");
+}
+
+/// A close whose last part would be below the minimum lot: full parts first, the rest when it is all that is left.
+#[test]
+fn a_close_in_parts_leaves_nothing() {
+    let mut w = with(|c| {
+        c.instruments[0].min_lot = d("6");
+        c.instruments[0].max_lot = Some(d("10"));
+    });
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let part = one(&w.leader("o2", 1, "6", "6", "6"), true, "6");
+    w.out(&part);
+    w.fill(&part, "1", "1");
+    w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=6|14=1|151=0|", part.id));
+    let close = one(&w.leader("o3", 2, "16", "16", "16"), false, "10");
+    w.out(&close);
+    let rest = one(&w.fill(&close, "10", "10"), false, "1");
+    w.out(&rest);
+    w.fill(&rest, "1", "1");
+    assert_eq!(w.filled(), d("0"));
+}
+
+/// A broker that takes less of an open than was asked for (378=5): the rest is given up, as if it were canceled.
+#[test]
+fn a_partly_declined_open_gives_up_the_rest() {
+    for leaves in ["38=10|14=0|151=4", "38=4|14=0|151=4"] {
+        let mut w = with(|_| {});
+        let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+        w.out(&open);
+        acknowledge(&mut w, &open);
+        let id = open.id.clone();
+        w.broker(&format!("35=8|37=B|11={id}|17=D1|150=D|378=5|39=0|55=EURUSD|54=1|{leaves}|"));
+        assert_eq!(target(&w), d("4"), "{leaves}");
+        w.broker(&format!("35=8|37=B|11={id}|17=F1|150=F|39=2|55=EURUSD|54=1|38=4|32=4|31=1|14=4|151=0|"));
+        assert_eq!(w.filled(), d("4"));
+        assert_eq!(w.engine.status().orders.get("filled"), Some(&1), "{leaves}");
+        one(&w.leader("o2", 2, "10", "10", "10"), false, "4");
+    }
+}
+
+/// What a broker declines of a close is closed by another order.
+#[test]
+fn a_partly_declined_close_is_closed_by_another_order() {
+    let mut w = with(|_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
+    w.out(&close);
+    acknowledge(&mut w, &close);
+    let id = close.id.clone();
+    w.broker(&format!("35=8|37=B|11={id}|17=D1|150=D|378=5|39=0|55=EURUSD|54=2|38=6|14=0|151=6|"));
+    let later = w.now + 40 * S;
+    let rest: Vec<Sent> = run_to(&mut w, later).into_iter().filter(|s| s.kind == SendKind::New).collect();
+    one(&rest, false, "4");
+}
+
+/// "Filled", where only trade reports count and none came, is not "canceled": the order stays unknown and is shown.
+#[test]
+fn a_filled_status_without_its_trades_leaves_the_order_unknown() {
+    let mut w = with(|c| c.profiles[0].fill_qty = fastcore::profile::FillQty::LastQty);
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.now = w.engine.next_due_ns().unwrap();
+    w.apply(EventKind::Timer, "", b"");
+    let id = open.id.clone();
+    w.broker(&format!("35=8|37=B|11={id}|17=S|150=I|39=2|55=EURUSD|54=1|38=10|14=10|151=0|790=1|"));
+    assert_eq!(w.engine.status().orders.get("unknown"), Some(&1));
+    assert_eq!(codes(&w), ["unknown_order"]);
+    w.fill(&open, "10", "10");
+    assert_eq!((w.filled(), target(&w)), (d("10"), d("10")));
+}
+
+/// A close that cannot go out yet is shown: behind a route that is down, or an order whose outcome is not known.
+#[test]
+fn a_close_that_waits_is_shown() {
+    let mut w = with(|_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let more = one(&w.leader("o2", 1, "5", "5", "5"), true, "5");
+    w.out(&more);
+    let end = w.now + 10 * S;
+    run_to(&mut w, end); // unknown now
+    w.leader("o3", 2, "15", "15", "15");
+    w.leader("o4", 1, "1", "1", "1");
+    assert_eq!(codes(&w), ["close_waits"], "once");
+    one(&w.fill(&more, "5", "5"), false, "14");
+    w.alerts.clear();
+    let mut w = with(|_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    w.rows(&[Row::Logout { session: "R" }]);
+    assert!(w.leader("o2", 2, "10", "10", "10").is_empty());
+    assert_eq!(codes(&w), ["close_waits"]);
+    one(&w.rows(&[Row::Logon { session: "R" }]), false, "10");
+}
+
+/// A position read anew from the broker is worked at once, also while a rejected close is paused.
+#[test]
+fn a_smaller_leader_position_is_tried_at_once() {
+    let mut w = with(|_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let close = one(&w.leader("o2", 2, "5", "5", "5"), false, "5");
+    w.out(&close);
+    w.reject(&close);
+    let flat = support::fix("35=AP|721=1|55=EURUSD|702=1|703=TQ|704=0|705=0|");
+    let mut sent = w.apply(EventKind::Leader, "L", &flat);
+    sent.extend(w.apply(EventKind::Leader, "L", &flat));
+    one(&sent, false, "10");
+}
