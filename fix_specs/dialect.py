@@ -37,7 +37,7 @@ MESSAGES = {
     "F OrderCancelRequest": f"OrigClOrdID! OrderID {ORDER}",
     "H OrderStatusRequest": "ClOrdID! OrderID OrdStatusReqID! Account! Symbol! Side!",
     "AF OrderMassStatusRequest": "MassStatusReqID! MassStatusReqType! Account",
-    "AN RequestForPositions": "PosReqID! PosReqType! Account! ClearingBusinessDate! TransactTime!",
+    "AN RequestForPositions": "PosReqID! PosReqType! Account ClearingBusinessDate! TransactTime!",
     "BB CollateralInquiry": "CollInquiryID! Account",
     "8 ExecutionReport": "OrderID! ExecID! ExecType! OrdStatus! ClOrdID OrigClOrdID Account! Symbol! Side! "
     "OrderQty! OrdType TimeInForce Price LastQty LastPx CumQty! LeavesQty! AvgPx! TransactTime! ExecRefID "

@@ -213,7 +213,7 @@ class SubscriptionConfig(Model):
     max_age_ms: int = Field(default=60_000, ge=1, le=86_400_000)
     """Oldest leader trade that is opened, milliseconds. Closes are never too old."""
     account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)
-    """Oldest account value that sizes an open, milliseconds."""
+    """Oldest account value or quote that sizes an open, milliseconds."""
     on_bust: Literal["alert"] = "alert"
     """A bust or correction of a leader's trade: `alert` holds the target until an operator decides."""
     on_reject: Literal["drop", "retry"] = "drop"

@@ -106,9 +106,17 @@ def _fixed_lots(draft: Draft, number: int, subscription: SubscriptionConfig, rul
 
 
 def order_types(draft: Draft) -> None:
-    """The venue must take the type of order that a subscription asks for."""
+    """The venue must take the type of order that a subscription asks for. Our limit orders are IOC."""
     for number, subscription in draft.subscriptions.items():
-        accepted = _follower_profile(draft, subscription.follower).get("order_types")
+        profile = _follower_profile(draft, subscription.follower)
+        accepted, tifs = profile.get("order_types"), profile.get("tifs")
+        if subscription.order_type == "limit" and isinstance(tifs, list) and "ioc" not in tifs:
+            path = ("subscriptions", number, "order_type")
+            text = (
+                "limit orders are immediate or cancel (IOC), which the follower's venue is not known to take"
+            )
+            hint = "Use market, or name ioc in tifs of a profile of your own."
+            draft.report(path, text, value="limit", bound=" or ".join(map(str, tifs)), hint=hint)
         if isinstance(accepted, list) and subscription.order_type not in accepted:
             bound = " or ".join(str(name) for name in accepted)
             path = ("subscriptions", number, "order_type")

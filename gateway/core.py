@@ -82,6 +82,10 @@ class SocketLoop:
         """Names of the routes that are there."""
         return {identity.split(b"/")[0].decode("utf-8", "replace") for identity in list(self._heard_ms)}
 
+    def questions(self) -> list[tuple[str, bytes]]:
+        """What leaders' brokers are to be asked: session, FIX message."""
+        return self._pipeline.take_questions()
+
     def close(self) -> None:
         """Frees the control socket; the ROUTER belongs to who made it."""
         self._control.close()
@@ -209,4 +213,13 @@ def _serve(config: GatewayConfig, loop: SocketLoop, engine: FixEngine, stop: thr
     engine.start()
     while not stop.is_set():
         loop.turn()
+        _ask(loop, engine)
         engine.check()
+
+
+def _ask(loop: SocketLoop, engine: FixEngine) -> None:
+    """Sends what the engine wants to know from leaders' brokers. What cannot be sent is asked at the next
+    logon: the answer to an old question is worth nothing."""
+    for session, message in loop.questions():
+        asked = engine.send(session, message)
+        log.info("core.question", session=session, asked=asked, text=message.decode().replace("\x01", "|"))

@@ -104,6 +104,8 @@ pub trait Sink {
     const WANTS_FRAMES: bool = true;
     /// An encoded frame for a route, in the order of decision.
     fn frame(&mut self, route: u32, frame: &[u8]);
+    /// A question to a leader's broker: a whole FIX message but for its sequence number and comp ids.
+    fn question(&mut self, _session: &str, _message: &[u8]) {}
     /// A decision on a leader execution.
     fn decision(&mut self, _decision: &Decision<'_>) {}
     /// A change of an order of ours.

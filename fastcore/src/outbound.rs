@@ -1,9 +1,10 @@
-//! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H).
+//! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H); to leaders' brokers H, AF, AN.
 
 use crate::decimal::Dec;
 use crate::fix::{self, BadValue, Field, SOH, Writer, checksum};
 use crate::order::Order;
 use crate::profile::{Profile, TimePrecision};
+use crate::report::{Report, Side};
 
 /// What an order message needs beside the order.
 #[derive(Clone, Copy, Debug)]
@@ -229,6 +230,76 @@ pub fn status(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, query_id: &[u8]) -> R
     if !r.profile.begin_string.ends_with("4.2") {
         w.text(790, query_id)?;
     }
+    w.finish()
+}
+
+/// What a question to a leader's broker needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Venue profile.
+    pub profile: &'a Profile,
+    /// Account(1) of the leader, where the profile puts it on our messages.
+    pub account: Option<&'a str>,
+    /// Identity of the question.
+    pub id: &'a [u8],
+    /// Now.
+    pub at_ns: i64,
+}
+
+impl Asked<'_> {
+    fn account(&self, w: &mut Writer<'_>) -> Result<(), BadValue> {
+        self.account.map_or(Ok(()), |a| w.text(1, a.as_bytes()))
+    }
+}
+
+/// OrderStatusRequest(H) for a leader's order, named as its report names it.
+///
+/// # Errors
+/// As [`new_order`].
+pub fn status_of_leader(out: &mut Vec<u8>, q: &Asked<'_>, r: &Report<'_>) -> Result<(), BadValue> {
+    let mut w = begin(out, q.profile, b"H")?;
+    for (tag, value) in [(37, r.order_id), (11, r.cl_ord_id), (55, r.symbol)] {
+        if !value.is_empty() {
+            w.text(tag, value)?;
+        }
+    }
+    match r.side {
+        Side::Buy => w.char(54, b'1')?,
+        Side::Sell => w.char(54, b'2')?,
+        Side::Other(_) | Side::Missing => {}
+    }
+    q.account(&mut w)?;
+    if !q.profile.begin_string.ends_with("4.2") {
+        w.text(790, q.id)?;
+    }
+    w.finish()
+}
+
+/// OrderMassStatusRequest(AF) for all orders of the account.
+///
+/// # Errors
+/// As [`new_order`].
+pub fn mass_status(out: &mut Vec<u8>, q: &Asked<'_>) -> Result<(), BadValue> {
+    let mut w = begin(out, q.profile, b"AF")?;
+    w.text(584, q.id)?;
+    w.char(585, b'7')?;
+    q.account(&mut w)?;
+    w.finish()
+}
+
+/// RequestForPositions(AN).
+///
+/// # Errors
+/// As [`new_order`].
+pub fn positions(out: &mut Vec<u8>, q: &Asked<'_>) -> Result<(), BadValue> {
+    let mut w = begin(out, q.profile, b"AN")?;
+    w.text(710, q.id)?;
+    w.char(724, b'0')?;
+    q.account(&mut w)?;
+    w.text(715, crate::time::trade_date(q.at_ns).to_string().as_bytes())?;
+    let mut time = Vec::with_capacity(32);
+    write_time(q.at_ns, q.profile, &mut time);
+    w.text(60, &time)?;
     w.finish()
 }
 

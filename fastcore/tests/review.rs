@@ -359,6 +359,23 @@ fn a_new_balance_does_not_make_an_old_equity_fresh() {
     assert_eq!(w.engine.status().refusals.get("stale_account"), Some(&1));
 }
 
+/// A price that is older than account values may be sizes nothing: it may be last week's.
+#[test]
+fn an_old_quote_sizes_nothing() {
+    let sizing = r#"{"mode":"notional","k":"1"}"#;
+    let mut c = config(sizing, r#","account_max_age_ms":1000"#);
+    (c.leaders[0].currency, c.followers[0].currency) = (Some("USD".into()), Some("USD".into()));
+    let mut w = World::new(sizing, "");
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    w.apply(EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1.1","ask":"1.2"}"#);
+    one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.now += 2_000_000_000;
+    assert!(w.leader("o2", 1, "10", "10", "10").is_empty());
+    assert_eq!(w.engine.status().refusals.get("no_quote"), Some(&1));
+}
+
 /// A close that the broker rejects is alerted; a rejected open is a refusal and no alarm.
 #[test]
 fn a_rejected_close_is_an_alert() {

@@ -109,3 +109,19 @@ def test_text_that_is_not_utf8_copies_and_is_audited(plant: Plant) -> None:
     plant.until(lambda: plant.position(plant.good) == before, "the close is copied")
     assert not [row for row in plant.said("run.ended") if row.get("child") == "audit"]
     assert plant.held(GOOD) == plant.held(RAW)
+
+
+def test_a_close_that_never_comes_is_found_by_the_leaders_position(plant: Plant) -> None:
+    """The broker passes over the number of a fill: it is asked for positions, and what is gone is closed."""
+    asked = len(plant.leader.heard_of("AN"))
+    before = plant.position(plant.good)
+    plant.fill(1)
+    plant.until(lambda: plant.position(plant.good) == before + LOT, "the open is copied")
+    plant.leader.answer = lambda venue, raw: venue.hold_nothing("LEADER", raw)
+    plant.leader.lose()
+    plant.leader.say("0", "")
+    plant.until(lambda: plant.position(plant.good) == 0, "the close that was lost is made")
+    plant.leader.answer = None
+    assert len(plant.leader.heard_of("AN")) - asked == 2, "asked again until it is said twice"
+    assert plant.alerts("leader_gap")
+    assert plant.alerts("leader_drift")

@@ -56,6 +56,16 @@ class Venue:
             self._put(raw[:-4] + (b"000" if raw[-4:-1] != b"000" else b"001") + b"\x01")
             return seq
 
+    def lose(self) -> None:
+        """Uses up a number for a message that is never sent, and passed over when it is asked for."""
+        with self._lock:
+            self._take("0", "")
+
+    def hold_nothing(self, account: str, request: bytes) -> None:
+        """Answers a RequestForPositions(AN): none."""
+        if field(request, 35) == "AN":
+            self.say("AP", f"710={field(request, 710)}|1={account}|721=P{self._seq}|727=0|728=2|581=1|")
+
     def say_as(self, sender: str, kind: str, rest: str) -> None:
         """A message under the next number with another SenderCompID(49); the number is used up."""
         with self._lock:

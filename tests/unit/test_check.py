@@ -300,6 +300,21 @@ def test_a_venue_that_is_not_known_to_take_market_orders_is_a_warning(tmp_path: 
     assert find(examine(file)[1], "followers.f1", "closes are market orders").severity == "warning"
 
 
+def test_limit_orders_at_a_venue_without_ioc_are_refused(tmp_path: Path) -> None:
+    """Every open would come back; market orders are no matter of time in force."""
+    limit = changed('k = "0.5" }', 'k = "0.5" }\norder_type = "limit"')
+    assert (
+        "IOC"
+        in find(
+            problems_with(tmp_path, 'tifs = ["day", "fok"]\n', limit), "subscriptions[0].order_type"
+        ).message
+    )
+    file = write(tmp_path, GOOD)
+    profile = tmp_path / "profiles" / "plain.toml"
+    profile.write_text(profile.read_text(encoding="utf-8") + 'tifs = ["day"]\n', encoding="utf-8")
+    assert not [problem for problem in examine(file)[1] if "IOC" in problem.message]
+
+
 def test_a_hedging_leader_is_told_that_no_position_report_will_help(tmp_path: Path) -> None:
     """Its reports are one for each position, so waiting for one would be waiting for ever."""
     text = changed("assume_flat = true\n", "")

@@ -98,10 +98,10 @@ def needed(msg_type: str, old: bool) -> set[int]:
 
 def test_the_page_has_a_table_for_each_message() -> None:
     """What is sent by either side and used by the other."""
-    assert set(tables()) == {"D", "F", "H", "8", "9", "j", "BA", "W", "AP"}
+    assert set(tables()) == {"D", "F", "H", "AF", "AN", "8", "9", "j", "BA", "W", "AP"}
 
 
-@pytest.mark.parametrize("msg_type", ["D", "F", "H", "8", "9", "j", "BA", "W", "AP"])
+@pytest.mark.parametrize("msg_type", ["D", "F", "H", "AF", "AN", "8", "9", "j", "BA", "W", "AP"])
 def test_the_dictionary_says_what_the_page_says(msg_type: str) -> None:
     """The same tags, required in both or in neither; what is for FIX 4.2 alone is not in it."""
     page = {tag: need for tag, need in tables()[msg_type].items() if need != "FIX 4.2"}
@@ -218,6 +218,29 @@ def test_queries_and_cancels_carry_what_the_page_says(tmp_path: Path, version: s
         for fields in made.sent:
             check(fields, version)
         assert (first(made.sent[1], 37), first(made.sent[2], 37)) == ("", "B1")
+
+
+def test_questions_to_a_leader_carry_what_the_page_says(tmp_path: Path) -> None:
+    """AF and AN after a gap that is not filled, H for an order whose CumQty falls; 4.2 knows neither AF nor
+    AN."""
+    with wire(tmp_path, "4.4") as made:
+        made.leader(1, "1")
+        passed_over: Fields = [(35, "4"), (34, "2"), (43, "Y"), (123, "Y"), (36, "5")]
+        fallen: Fields = [(35, "8"), (34, "5"), (37, "o1"), (11, "c1"), (17, "e5"), (150, "F"), (39, "1"),
+                          (55, "EURUSD"), (54, "1"), (38, "1000"), (32, "1"), (14, "7")]  # fmt: skip
+        for body in (passed_over, fallen):
+            made.core.submit("leader", "LEADER", encode(made.begin, body), made.now)
+        asked = [(session, decode(raw)) for session, raw in made.core.take_questions()]
+        assert [(session, first(fields, 35)) for session, fields in asked] == [
+            ("LEADER", "AF"),
+            ("LEADER", "AN"),
+            ("LEADER", "H"),
+        ]
+        for _, fields in asked[:2]:
+            check(fields, "4.4")
+        # A leader's order is named as its report names it; this one has no account.
+        assert {tag for tag, _ in asked[2][1]} - FRAME == {37, 11, 55, 54, 790}
+        assert made.core.take_questions() == []
 
 
 def order(cl_ord_id: str, **changes: str) -> Fields:

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 /// Frames waiting at most; beyond, the newest is dropped and its orders are found by the dispatch timeout (06).
 pub const OUTBOX_MAX: usize = 65_536;
+/// Questions to leaders' brokers waiting at most: one that is not asked now is asked at the next logon.
+const QUESTIONS_MAX: usize = 1_024;
 /// Alerts kept for the status page.
 pub const ALERTS_MAX: usize = 256;
 
@@ -25,6 +27,8 @@ pub(crate) struct Outbox {
     /// Alerts that nobody took yet.
     fresh: usize,
     pub(crate) dropped: u64,
+    /// Questions to leaders' brokers: session, message.
+    questions: Vec<(String, Vec<u8>)>,
     /// The row whose frames are being queued.
     pub(crate) seq: u64,
 }
@@ -76,6 +80,11 @@ impl Outbox {
         self.alerts.iter().skip(from).map(|(seq, a)| (*seq, a.code, a.text.clone())).collect()
     }
 
+    /// They may leave before their row is durable: whatever is answered is a report of its own.
+    pub(crate) fn take_questions(&mut self) -> Vec<(String, Vec<u8>)> {
+        std::mem::take(&mut self.questions)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -88,6 +97,12 @@ impl Sink for Outbox {
         match self.linked(route).map(<[u8]>::to_owned) {
             Some(identity) => self.queue(&identity, frame),
             None => self.dropped = self.dropped.saturating_add(1),
+        }
+    }
+
+    fn question(&mut self, session: &str, message: &[u8]) {
+        if self.questions.len() < QUESTIONS_MAX {
+            self.questions.push((session.to_owned(), message.to_owned()));
         }
     }
 

@@ -165,6 +165,14 @@ impl<C: Core> Pipeline<C> {
         Ok(self.lock()?.outbox.take_alerts())
     }
 
+    /// Questions to leaders' brokers since the last call: session, message.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn take_questions(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        Ok(self.lock()?.outbox.take_questions())
+    }
+
     /// The socket refused a frame: orders in it are told to the engine, other frames are asked for again by time.
     ///
     /// # Errors

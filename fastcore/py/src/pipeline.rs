@@ -68,6 +68,12 @@ impl Pipeline {
         py.detach(|| self.inner.take_alerts()).map_err(raise)
     }
 
+    /// Questions to leaders' brokers since the last call: (session, FIX message).
+    fn take_questions<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
+        let taken = py.detach(|| self.inner.take_questions()).map_err(raise)?;
+        Ok(taken.into_iter().map(|(session, raw)| (session, PyBytes::new(py, &raw))).collect())
+    }
+
     /// The socket refused a frame.
     fn undeliverable(&self, py: Python<'_>, identity: &[u8], frame: &[u8], now_ns: i64) -> PyResult<u64> {
         py.detach(|| self.inner.undeliverable(identity, frame, now_ns)).map_err(raise)

@@ -243,7 +243,7 @@ impl Engine {
                 None
             }
             Change::Overflow => {
-                self.lose_position(leader, instrument, sink);
+                self.lose_position(ix, leader, instrument, sink);
                 None
             }
             Change::Contradiction | Change::Duplicate => None,
@@ -251,6 +251,7 @@ impl Engine {
         if order.frozen && !was_frozen {
             let what = "CumQty contradicts what is known: increases of this order are refused".to_owned();
             self.alert("contradiction", what, sink);
+            self.ask_status(ix, leader, report, sink);
         }
         if let Some(units) = units {
             self.moved(ix, x, &mut order, units, sink);
@@ -261,7 +262,7 @@ impl Engine {
     }
 
     /// The leader's position does not fit in a number any more: none is better than a wrong one.
-    fn lose_position<S: Sink>(&mut self, leader: u32, instrument: u32, sink: &mut S) {
+    fn lose_position<S: Sink>(&mut self, ix: &Index, leader: u32, instrument: u32, sink: &mut S) {
         if let Some(state) = self.st.leaders.get_mut(leader as usize) {
             state.positions.remove(&instrument);
             state.lost.insert(instrument);
@@ -269,6 +270,7 @@ impl Engine {
         let what =
             "a quantity beyond 10^20 units: the leader's position is not known any more and not copied";
         self.alert("leader_position_lost", what.to_owned(), sink);
+        self.ask_positions(ix, leader, sink);
     }
 
     /// No opens on what copies this instrument until the operator has looked.
@@ -314,7 +316,7 @@ impl Engine {
                 (x.reduce, x.increase) = split(before, x.delta);
                 state.positions.insert(x.instrument, after);
             }
-            (Some(_), None) => self.lose_position(x.leader, x.instrument, sink),
+            (Some(_), None) => self.lose_position(ix, x.leader, x.instrument, sink),
             (None, _) => {}
         }
         let r = x.report;

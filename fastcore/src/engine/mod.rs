@@ -8,6 +8,7 @@ mod leaders;
 mod lines;
 mod operator;
 mod positions;
+mod questions;
 mod reload;
 mod routes;
 mod state;
@@ -130,7 +131,7 @@ impl Engine {
         match ev.kind {
             EventKind::Start => self.on_start(ev, sink),
             EventKind::Leader => self.on_leader(ev, sink),
-            EventKind::Session => {}
+            EventKind::Session => self.leader_session(ev.session, ev.payload, sink),
             EventKind::Link => self.on_link(ev, sink),
             EventKind::Route => self.on_route(ev, sink),
             EventKind::Unsent => self.on_unsent(ev, sink),

@@ -33,6 +33,7 @@ impl Engine {
                 let text =
                     format!("{session}: not resent, from number {} to before {}", number(34), number(36));
                 self.alert("leader_gap", text, sink);
+                self.ask_all_of(ix, session, true, sink);
             }
             other => self.session_other(session, other, sink),
         }
@@ -75,18 +76,37 @@ impl Engine {
         sink: &mut S,
     ) {
         let l = leader as usize;
-        let Some(instrument) = ix.leader_symbols.get(l).and_then(|m| m.get(p.symbol)).copied() else {
-            return self.note("position of a symbol that is not mapped");
-        };
         let profile = ix.leader_profiles.get(l).and_then(|i| ix.cfg.profiles.get(*i as usize));
         if profile.is_some_and(|p| p.position_model == PositionModel::Hedging) {
             // Each report is one of several positions: two equal ones are not one that is said twice.
             return self.note("position of a hedging account");
         }
-        let unit = profile.map_or(Dec::ONE, |p| ix.unit(p, instrument));
+        let instrument = ix.leader_symbols.get(l).and_then(|m| m.get(p.symbol)).copied();
+        let unit = instrument.zip(profile).map_or(Dec::ONE, |(i, p)| ix.unit(p, i));
         let (long, short) = (p.long.unwrap_or(Dec::ZERO), p.short.unwrap_or(Dec::ZERO));
         let signed = long.checked_sub(short).and_then(|q| q.mul(unit, crate::decimal::Round::HalfEven));
-        let (Some(reported), Some(state)) = (signed, self.st.leaders.get_mut(l)) else { return };
+        match (instrument, signed) {
+            (Some(instrument), Some(held)) => {
+                self.position_said(ix, leader, instrument, message, held, sink);
+            }
+            (Some(_), None) => self.note("position that does not fit in units"),
+            (None, _) => self.note("position of a symbol that is not mapped"),
+        }
+        for flat in self.listed(ix, leader, p, instrument) {
+            self.position_said(ix, leader, flat, message, Dec::ZERO, sink);
+        }
+    }
+
+    fn position_said<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        leader: u32,
+        instrument: u32,
+        message: &Message<'_>,
+        reported: Dec,
+        sink: &mut S,
+    ) {
+        let Some(state) = self.st.leaders.get_mut(leader as usize) else { return };
         let seen = state.executions;
         let before = state.reported.insert(instrument, (reported, seen));
         let known = state.positions.get(&instrument).copied();
@@ -105,7 +125,10 @@ impl Engine {
             Some(held) if confirmed && held != reported => {
                 self.leader_differs(ix, leader, instrument, message, held, reported, sink);
             }
-            _ => {}
+            // Said once: nobody may say it again unless he is asked.
+            Some(held) if held != reported => self.ask_positions_soon(leader),
+            None => self.ask_positions_soon(leader),
+            Some(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End, add_working};
+use super::questions::DUE_ASK;
 use super::{Engine, Index};
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
@@ -451,6 +452,10 @@ impl Engine {
             let ix = Arc::clone(&self.ix);
             if kind == DUE_LINE {
                 self.work_line(&ix, id, sink);
+                continue;
+            }
+            if kind == DUE_ASK {
+                self.ask_positions(&ix, id, sink);
                 continue;
             }
             let Some(order) = self.st.orders.get(id as usize) else { continue };

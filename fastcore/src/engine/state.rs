@@ -36,6 +36,8 @@ pub struct LeaderState {
     pub executions: u64,
     /// Last reported position by instrument, and how many executions were counted then.
     pub reported: BTreeMap<u32, (Dec, u64)>,
+    /// The answer to a request for positions that is coming in.
+    pub listing: super::questions::Listing,
 }
 
 /// One ledger line with its orders.

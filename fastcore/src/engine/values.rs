@@ -36,13 +36,14 @@ impl Engine {
         }
     }
 
-    fn mid(&self, instrument: u32) -> Option<Dec> {
-        let q = self.st.quotes.get(&instrument)?;
+    /// Between bid and ask, where the quote is not older than that: a price of last week sizes nothing.
+    fn mid(&self, instrument: u32, oldest_ns: i64) -> Option<Dec> {
+        let q = self.st.quotes.get(&instrument).filter(|q| q.at_ns >= oldest_ns)?;
         q.bid.checked_add(q.ask)?.div(Dec::from_int(2), Round::HalfEven)
     }
 
     /// Units of `to` for one unit of `from`, by one quoted pair.
-    pub(super) fn fx(&self, from: &str, to: &str) -> Option<Dec> {
+    pub(super) fn fx(&self, from: &str, to: &str, oldest_ns: i64) -> Option<Dec> {
         if from == to {
             return Some(Dec::ONE);
         }
@@ -50,18 +51,18 @@ impl Engine {
             let at = u32::try_from(n).ok()?;
             let base = i.base.as_deref();
             if base == Some(from) && i.currency == to {
-                return self.mid(at);
+                return self.mid(at, oldest_ns);
             }
             if base == Some(to) && i.currency == from {
-                return Dec::ONE.div(self.mid(at)?, Round::HalfEven);
+                return Dec::ONE.div(self.mid(at, oldest_ns)?, Round::HalfEven);
             }
         }
         None
     }
 
-    fn unit_value(&self, instrument: u32, currency: &str) -> Option<Dec> {
+    fn unit_value(&self, instrument: u32, currency: &str, oldest_ns: i64) -> Option<Dec> {
         let i: &InstrumentConfig = self.ix.cfg.instruments.get(instrument as usize)?;
-        self.mid(instrument)?.mul(self.fx(&i.currency, currency)?, Round::HalfEven)
+        self.mid(instrument, oldest_ns)?.mul(self.fx(&i.currency, currency, oldest_ns)?, Round::HalfEven)
     }
 
     pub(super) fn inputs(
@@ -78,17 +79,19 @@ impl Engine {
         let theirs = currency(self.ix.cfg.leaders.get(leader).map(|l| &l.currency));
         let ours = currency(self.ix.cfg.followers.get(follower).map(|f| &f.currency));
         let contract = |i: u32| self.ix.cfg.instruments.get(i as usize).map_or(Dec::ONE, |x| x.contract_size);
+        let max_age_ns = cfg.account_max_age_ms.saturating_mul(1_000_000);
+        let oldest_ns = self.st.at_ns.saturating_sub(max_age_ns).max(1);
         Inputs {
             qty_factor,
             leader_contract: contract(li),
             follower_contract: contract(fi),
             leader: self.st.leaders.get(leader).map_or_else(Values::default, |l| l.values),
             follower: self.st.followers.get(follower).copied().unwrap_or_default(),
-            account_fx: self.fx(&theirs, &ours),
-            leader_unit_value: self.unit_value(li, &ours),
-            follower_unit_value: self.unit_value(fi, &ours),
+            account_fx: self.fx(&theirs, &ours, oldest_ns),
+            leader_unit_value: self.unit_value(li, &ours, oldest_ns),
+            follower_unit_value: self.unit_value(fi, &ours, oldest_ns),
             max_ratio: cfg.max_ratio,
-            oldest_ns: self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(1_000_000)).max(1),
+            oldest_ns,
         }
     }
 }

@@ -31,12 +31,17 @@ pub fn config(sizing: &str, extra: &str) -> Config {
 pub struct Out {
     frames: Vec<Vec<u8>>,
     alerts: Vec<Alert>,
+    questions: Vec<String>,
 }
 
 impl Sink for Out {
     const WANTS_DECISIONS: bool = true;
     fn frame(&mut self, _route: u32, frame: &[u8]) {
         self.frames.push(frame.to_vec());
+    }
+    fn question(&mut self, session: &str, message: &[u8]) {
+        let text = String::from_utf8_lossy(message).replace('\u{1}', "|");
+        self.questions.push(format!("{session}: {text}"));
     }
     fn alert(&mut self, alert: &Alert) {
         self.alerts.push(alert.clone());
@@ -59,6 +64,8 @@ pub struct World {
     pub now: i64,
     pub exec: u64,
     pub alerts: Vec<Alert>,
+    /// What leaders' brokers were asked: session and message.
+    pub questions: Vec<String>,
 }
 
 pub fn field(fix: &[u8], tag: &str) -> String {
@@ -84,6 +91,7 @@ impl World {
             now: NOW,
             exec: 0,
             alerts: vec![],
+            questions: vec![],
         };
         w.link(7);
         w
@@ -95,6 +103,7 @@ impl World {
         let mut out = Out::default();
         self.engine.apply(&Event { seq: self.seq, at_ns: self.now, kind, session, payload }, &mut out);
         self.alerts.append(&mut out.alerts);
+        self.questions.append(&mut out.questions);
         let mut sent = Vec::new();
         for f in &out.frames {
             if let Ok(Frame::Orders(orders)) = link::decode(f) {
