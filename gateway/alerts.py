@@ -21,7 +21,7 @@ ADVICE = {
     "garbled_rows": "Run the same version of copygate on core and routes.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",
     "leader_drift": "What the leader holds less of was reduced here too; more is not copied. Find out why.",
-    "leader_gap": "A fill may be lost. Positions are asked for where the venue answers that; else compare them.",
+    "leader_gap": "A fill may be lost. Where the venue answers, positions are asked for; else compare.",
     "leader_position_lost": "Nothing is copied. Compare with the leader's broker; its PositionReport helps.",
     "leader_reject": "The leader's venue does not take one of our requests: check its profile.",
     "order_rejected": "The broker's FIX engine refuses our dialect: check the route's profile.",
