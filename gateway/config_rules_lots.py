@@ -112,9 +112,7 @@ def order_types(draft: Draft) -> None:
         accepted, tifs = profile.get("order_types"), profile.get("tifs")
         if subscription.order_type == "limit" and isinstance(tifs, list) and "ioc" not in tifs:
             path = ("subscriptions", number, "order_type")
-            text = (
-                "limit orders are immediate or cancel (IOC), which the follower's venue is not known to take"
-            )
+            text = "limit orders are IOC, which the follower's venue is not known to take"
             hint = "Use market, or name ioc in tifs of a profile of your own."
             draft.report(path, text, value="limit", bound=" or ".join(map(str, tifs)), hint=hint)
         if isinstance(accepted, list) and subscription.order_type not in accepted:
