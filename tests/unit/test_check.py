@@ -303,12 +303,8 @@ def test_a_venue_that_is_not_known_to_take_market_orders_is_a_warning(tmp_path: 
 def test_limit_orders_at_a_venue_without_ioc_are_refused(tmp_path: Path) -> None:
     """Every open would come back; market orders are no matter of time in force."""
     limit = changed('k = "0.5" }', 'k = "0.5" }\norder_type = "limit"')
-    assert (
-        "IOC"
-        in find(
-            problems_with(tmp_path, 'tifs = ["day", "fok"]\n', limit), "subscriptions[0].order_type"
-        ).message
-    )
+    problems = problems_with(tmp_path, 'tifs = ["day", "fok"]\n', limit)
+    assert find(problems, "subscriptions[0].order_type", "IOC").severity == "error"
     file = write(tmp_path, GOOD)
     profile = tmp_path / "profiles" / "plain.toml"
     profile.write_text(profile.read_text(encoding="utf-8") + 'tifs = ["day"]\n', encoding="utf-8")
