@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
+import gc
+import importlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from gateway import clock
-from gateway.config import GatewayConfig, load, without_followers
+from gateway.audit.places import Places
+from gateway.config import GatewayConfig
+from gateway.deployment import Deployment, read_apart
 from gateway.errors import ExitCode, UsageError
 from gateway.failures import say
+from gateway.fork import STOP_SIGNALS, Process, die_with, fork
 from gateway.resources import give_back_memory
 
 BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -30,13 +34,14 @@ STOP_MS = 4_500
 AUDIT_STOP_MS = 900
 """The part of it that is the audit's: it stops last, when the journal has its last row."""
 WATCH_MS = 50
-PR_SET_PDEATHSIG = 1
 BACKGROUND_NICE = 10
 """Added to the audit process's nice value: it gets a tenth of a busy processor, so its lag stays bounded."""
 SUPERVISOR = "COPYGATE_SUPERVISOR"
-"""Environment variable with the supervisor's process id; a child that finds another parent ends."""
+"""Environment variable with the process id of who started us; a run that finds another parent ends."""
 AUDIT = "audit"
 """The child that follows the journal."""
+SHARED = ("gateway.core", "gateway.route", "gateway.audit.tail", "gateway.audit.observers")
+"""What children run. The supervisor imports it before it forks, so that its pages are there once."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 log = structlog.get_logger("run")
@@ -47,16 +52,19 @@ def run(config_path: Path, only: str | None = None) -> int:
 
     `only` is `core`, `route:NAME` or `audit`. SIGTERM and SIGINT stop cleanly, with code 0.
     """
-    config = load(config_path) if only == "core" else without_followers(load(config_path))
-    give_back_memory()
-    start_log(config, only or "run")
+    if (parent := os.environ.get(SUPERVISOR)) is not None:
+        die_with(int(parent))
+    return _be(read_apart(config_path, with_core=only in (None, "core")), only)
+
+
+def _be(deployment: Deployment, only: str | None) -> int:
+    """The life of one process; None is the supervisor."""
+    start_log(deployment.config, only or "run")
     stop = threading.Event()
     # After the import of QuickFIX, which resets SIGINT.
-    work = _work_of(config, config_path, only)
-    del config
-    for number in (signal.SIGTERM, signal.SIGINT):
+    work = _work_of(deployment, only)
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
-    _die_with_supervisor()
     try:
         return work(stop)
     except Exception as error:  # noqa: BLE001 (the end of the process: one line says why, and the code what next)
@@ -85,8 +93,8 @@ class Child:
     """One supervised process."""
 
     name: str
-    command: list[str]
-    process: subprocess.Popen[bytes] | None = None
+    work: Callable[[], int]
+    process: Process | None = None
     started_ms: int = 0
     start_at_ms: int = 0
     failures: int = field(default=0)
@@ -95,8 +103,7 @@ class Child:
 
     def start(self) -> None:
         """Starts the process in our own log stream."""
-        environment = {**os.environ, SUPERVISOR: str(os.getpid())}
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, env=environment)
+        self.process = fork(self.name, self.work)
         self.started_ms = clock.steady_ms()
         log.info("run.started", child=self.name, pid=self.process.pid)
 
@@ -118,11 +125,13 @@ class Child:
         self.start_at_ms = now_ms + BACK_OFF_MS[min(self.failures, len(BACK_OFF_MS)) - 1]
 
 
-def supervise(config: GatewayConfig, config_path: Path, stop: threading.Event) -> int:
-    """Keeps all processes of a deployment running until told to stop."""
-    names = ["core", *(f"route:{name}" for name in config.routes), AUDIT]
-    base = [sys.executable, "-m", "gateway", "run", str(config_path), "--only"]
-    children = [Child(name, [*base, name]) for name in names]
+def supervise(deployment: Deployment, stop: threading.Event) -> int:
+    """Keeps all processes of a deployment running until told to stop.
+
+    One thread, and nothing open: each child, also one after a month, is forked from a clean state.
+    """
+    names = ["core", *(f"route:{name}" for name in deployment.config.routes), AUDIT]
+    children = [Child(name, partial(_be, deployment, name)) for name in names]
     result = int(ExitCode.OK)
     try:
         while not stop.wait(WATCH_MS / 1000):
@@ -193,21 +202,21 @@ def _end(children: list[Child], deadline_ms: int) -> None:
         process.wait()
 
 
-def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Callable[[threading.Event], int]:
+def _work_of(deployment: Deployment, only: str | None) -> Callable[[threading.Event], int]:
     """What this process does. Imports what it needs only: core and route do no other Python work."""
+    config = deployment.config
     if only is None:
-        return lambda stop: supervise(config, config_path, stop)
+        share()
+        return lambda stop: supervise(deployment, stop)
     if only == "core":
         from gateway import core
 
-        # Handed over, not shared: the core lets go of the followers.
-        handed = [config]
-        return lambda stop: core.run(handed.pop(), stop)
+        return lambda stop: core.run(config, deployment.core_text, stop)
     if only == AUDIT:
         from gateway.audit import tail
 
         _step_back()
-        return lambda _stop: tail.main(config_path)
+        return lambda _stop: tail.main(Places(config.state_dir, config.observers_bind()))
     kind, _, name = only.partition(":")
     if kind != "route" or name not in config.routes:
         raise UsageError("no such process", path="--only", value=only, bound="core, route:NAME or audit")
@@ -216,22 +225,19 @@ def _work_of(config: GatewayConfig, config_path: Path, only: str | None) -> Call
     return lambda stop: route.run(config, name, stop)
 
 
+def share() -> None:
+    """Loads what children run, and keeps the garbage collector away from it: it would write to the pages."""
+    for module in SHARED:
+        importlib.import_module(module)
+    give_back_memory()
+    gc.freeze()
+
+
 def _step_back() -> None:
     """Takes the processor only as others leave it: the audit log may lag, an order may not wait for it."""
     os.nice(BACKGROUND_NICE)
     if sys.platform.startswith("linux"):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def _die_with_supervisor() -> None:
-    """A supervised process ends when its supervisor does, however that one ended."""
-    supervisor = os.environ.get(SUPERVISOR)
-    if supervisor is None or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(supervisor):
-        # It ended before the call above.
-        raise SystemExit(int(ExitCode.OK))
 
 
 def _named(process: str) -> Callable[..., structlog.typing.EventDict]:

@@ -12,8 +12,9 @@ import structlog
 from gateway import clock, wire
 from gateway._fastcore import FastcoreError, Pipeline
 from gateway.alerts import advice
-from gateway.config import GatewayConfig, core_json, without_followers
+from gateway.config import GatewayConfig
 from gateway.control import ControlSocket
+from gateway.deployment import unpacked
 from gateway.errors import ExitCode
 from gateway.failures import end_now
 from gateway.fix.application import Application
@@ -146,20 +147,15 @@ class SocketLoop:
             self._last_snapshot = newest
 
 
-def run(config: GatewayConfig, stop: threading.Event) -> int:
-    """Runs the core process until `stop` is set. Start order: replay, START, routes, then leader logon.
-
-    Drops the followers once the engine has them: a caller that keeps none of it either saves their memory.
-    """
+def run(config: GatewayConfig, core_text: bytes, stop: threading.Event) -> int:
+    """Runs the core process until `stop` is set. Start order: replay, START, routes, then leader logon."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = config.state_dir / "core"
     folder.mkdir(parents=True, exist_ok=True)
     # First: it takes the folder's lock. A second core must not touch the sockets of the one that runs.
     pipeline = Pipeline.open(
-        str(folder / "journal.db"), core_json(config), config.gateway.durability, clock.wall_ns()
+        str(folder / "journal.db"), unpacked(core_text), config.gateway.durability, clock.wall_ns()
     )
-    config = without_followers(config)
-    give_back_memory()
     specs = [
         spec_of(name, session, config.profile_of(name), config.folder)
         for name, session in config.leader_sessions().items()
@@ -211,6 +207,7 @@ def _serve(config: GatewayConfig, loop: SocketLoop, engine: FixEngine, stop: thr
     if missing:
         log.error("core.routes_missing", routes=sorted(missing), action="leaders log on without them")
     engine.start()
+    give_back_memory()
     while not stop.is_set():
         loop.turn()
         _ask(loop, engine)

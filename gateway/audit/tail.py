@@ -18,7 +18,7 @@ from typing import Protocol
 import structlog
 
 from gateway.audit.entry import Entry
-from gateway.audit.places import Places, places
+from gateway.audit.places import Places
 from gateway.audit.rules import Rules
 from gateway.audit.store import COMMIT_ENTRIES, Store, StoreError
 from gateway.errors import ExitCode
@@ -154,12 +154,11 @@ def follow(tail: Tail, store: Store, stop: threading.Event, now_ns: Callable[[],
     write_status(store.folder, status(store, tail.check_head(), now_ns(), "stopped"))
 
 
-def main(config_path: Path) -> int:
+def main(where: Places) -> int:
     """Runs the audit process until SIGTERM. Returns the exit code; not 0 asks for a start with back-off."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    where = places(config_path)
     from gateway.failures import say
 
     try:

@@ -20,7 +20,11 @@ from tests.session.harness import until
 
 def child(program: str) -> app.Child:
     """A child that runs a line of Python."""
-    return app.Child("child", [sys.executable, "-c", program])
+
+    def work() -> int:
+        os.execv(sys.executable, [sys.executable, "-c", program])
+
+    return app.Child("child", work)
 
 
 def sqlite_error(code: int) -> sqlite3.Error:
@@ -97,7 +101,7 @@ def test_the_audit_stops_behind_the_others(tmp_path: Path) -> None:
 )
 def test_what_cannot_heal_is_not_started_again(name: str, code: int, failures: int, fate: Fate) -> None:
     """Damage is final; a full disk and a kill are not; one route's damage leaves the others alone."""
-    ended = app.Child(name, [], failures=failures)
+    ended = app.Child(name, lambda: 0, failures=failures)
     assert app.fate_of(ended, code) is fate
 
 
@@ -136,7 +140,7 @@ def test_each_failure_has_its_code_and_says_what_to_do(error: Exception, code: E
 def test_the_audit_process_stands_back_for_the_others() -> None:
     """It works ten times as long on an event as the core; on two processors, orders would wait for it."""
     program = (
-        "import os, pathlib; from gateway import app; app._work_of(None, pathlib.Path('x'), 'audit'); "
+        "import os; from unittest.mock import Mock; from gateway import app; app._work_of(Mock(), 'audit'); "
         "print(os.nice(0), os.sched_getscheduler(0))"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -15,6 +15,7 @@ import zmq
 
 from gateway import _fastcore
 from gateway._fastcore import DiskFull, FastcoreError, JournalDamaged, JournalError, ReplayMismatch
+from gateway.audit.places import places
 from gateway.audit.store import StoreError, read_entries
 from gateway.audit.tail import main
 from gateway.errors import ExitCode
@@ -92,7 +93,7 @@ def test_observers_get_decisions_and_a_stop_is_clean(config: Path, monkeypatch: 
 
     observer = threading.Thread(target=observe)
     observer.start()
-    code = main(config)
+    code = main(places(config))
     observer.join()
     assert code == 0
     log = [data for _, data in read_entries(state / "audit")]
@@ -122,7 +123,7 @@ def test_a_failure_has_the_code_that_says_whether_a_start_helps(
     """4 is not started again, 75 and 3 are. The reason stays in status.json, where `audit stats` shows it."""
     use(monkeypatch, BrokenReplay)
     monkeypatch.setattr(BrokenReplay, "error", error, raising=False)
-    assert main(config) == code
+    assert main(places(config)) == code
     said = json.loads((config.parent / "s/audit/status.json").read_text())
     assert said["state"] == "failed"
     assert str(error) in said["detail"] or repr(error) in said["detail"] or "No space" in said["detail"]
@@ -134,5 +135,5 @@ def test_an_audit_folder_that_cannot_be_made_is_code_3(
     """A file stands in its place; the log names it."""
     use(monkeypatch, GrowingReplay)
     (config.parent / "s/audit").write_text("in the way")
-    assert main(config) == 3
+    assert main(places(config)) == 3
     assert str(config.parent / "s/audit") in capsys.readouterr().out
