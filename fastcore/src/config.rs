@@ -2,8 +2,8 @@
 
 use crate::decimal::Dec;
 use crate::profile::Profile;
+use crate::table::Table;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// Why a core configuration cannot be used. The gateway's `check` finds these earlier and better.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,13 +136,13 @@ pub struct LeaderConfig {
     #[serde(default)]
     pub currency: Option<String>,
     /// Symbol text of the venue → instrument.
-    pub symbols: BTreeMap<String, String>,
+    pub symbols: Table<String, String>,
     /// The account holds nothing when copying starts.
     #[serde(default)]
     pub assume_flat: bool,
     /// Signed units held when copying starts, by instrument.
     #[serde(default)]
-    pub initial_positions: BTreeMap<String, Dec>,
+    pub initial_positions: Table<String, Dec>,
 }
 
 /// A way to a follower's broker.
@@ -172,7 +172,7 @@ pub struct FollowerConfig {
     #[serde(default)]
     pub currency: Option<String>,
     /// Symbol text of the venue → instrument.
-    pub symbols: BTreeMap<String, String>,
+    pub symbols: Table<String, String>,
     /// Instruments that it may not open.
     #[serde(default)]
     pub restricted: Vec<String>,
@@ -188,7 +188,7 @@ pub struct Limits {
     /// For every instrument without an entry of its own.
     pub default: LimitSet,
     /// By follower instrument.
-    pub instruments: BTreeMap<String, LimitSet>,
+    pub instruments: Table<String, LimitSet>,
 }
 
 impl Limits {
@@ -246,7 +246,7 @@ pub struct SubscriptionConfig {
     #[serde(default)]
     pub reverse: bool,
     /// Leader instrument → follower instrument; absent means not copied.
-    pub symbol_map: BTreeMap<String, SymbolMap>,
+    pub symbol_map: Table<String, SymbolMap>,
     /// Opens that are left out.
     #[serde(default)]
     pub filters: Filters,

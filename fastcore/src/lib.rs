@@ -26,6 +26,7 @@ pub mod sizing;
 pub mod snapshot;
 pub mod status;
 pub mod stores;
+pub mod table;
 pub mod time;
 
 /// Version of the decisions: a journal segment is replayed only by the version that wrote it.

@@ -3,33 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gateway.audit.entry import Entry, build, canonical, parsed
+
+Hashes = dict[str, str]
+"""Subscription → hash of its rule."""
+Read = Callable[[], tuple[Entry | None, Hashes]]
+
+
+def _here(read: Read, _chars: int) -> tuple[Entry | None, Hashes]:
+    return read()
 
 
 class Rules:
     """Makes the entries of a replay; knows the rules of the START row in force."""
 
-    def __init__(self, config_json: str = "", position: int = 0) -> None:
-        """`config_json` is in force at row `position`, where a replay goes on; empty before the first."""
-        self._hashes: dict[str, str] = {}
+    def __init__(
+        self,
+        config_json: str = "",
+        position: int = 0,
+        reader: Callable[[Read, int], tuple[Entry | None, Hashes]] = _here,
+    ) -> None:
+        """`config_json` is in force at row `position`, where a replay goes on; empty before the first.
+
+        `reader` runs what reads a configuration, told how many characters it has.
+        """
+        self._reader = reader
+        self._hashes: Hashes = {}
         if config_json:
-            self._learn(parsed(position, config_json))
+            _, self._hashes = reader(partial(_in_force, position, config_json), len(config_json))
 
     def entry(self, journal: int, kind: str, text: str) -> Entry:
         """The entry for the next line of the replay; a decision has the hash of its rule."""
-        fields = parsed(journal, text)
         if kind == "start":
-            self._learn(fields.get("config"))
-        elif kind == "decision":
+            found, self._hashes = self._reader(partial(_started, journal, text), len(text))
+            assert found is not None
+            return found
+        fields = parsed(journal, text)
+        if kind == "decision":
             fields["rule_hash"] = self._hashes.get(str(fields.get("subscription")))
         return build(journal, kind, fields)
 
-    def _learn(self, config: Any) -> None:
-        found = config.get("subscriptions") if isinstance(config, dict) else None
-        rules = [rule for rule in found or [] if isinstance(rule, dict)]
-        self._hashes = {str(rule.get("name")): rule_hash(rule) for rule in rules}
+
+def _in_force(position: int, config_json: str) -> tuple[None, Hashes]:
+    return None, _hashes_of(parsed(position, config_json))
+
+
+def _started(journal: int, text: str) -> tuple[Entry, Hashes]:
+    fields = parsed(journal, text)
+    return build(journal, "start", fields), _hashes_of(fields.get("config"))
+
+
+def _hashes_of(config: Any) -> Hashes:
+    found = config.get("subscriptions") if isinstance(config, dict) else None
+    rules = [rule for rule in found or [] if isinstance(rule, dict)]
+    return {str(rule.get("name")): rule_hash(rule) for rule in rules}
 
 
 def rule_hash(rule: dict[str, Any]) -> str:

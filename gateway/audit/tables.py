@@ -109,15 +109,17 @@ def index_rows(number: int, entry: Entry, rows: Rows) -> None:
     if entry.kind == "decision":
         _decision(number, entry, rows)
     elif entry.kind == "outcome":
-        get = entry.fields.get
+        fields = entry.fields
+        get = fields.get
         names = ("subscription", "cl_ord_id", "state", "qty", "cum_qty", "px")
-        texts, times = (_text(get(name)) for name in names), stage_times(entry.fields, ORDER_STAGES)
+        texts, times = (_text(get(name)) for name in names), stage_times(fields, ORDER_STAGES)
         rows["outcome"].append((number, entry.journal, entry.at_ns, *texts, *times))
 
 
 def _decision(number: int, entry: Entry, rows: Rows) -> None:
-    get = with_derived(entry.fields).get
-    times = stage_times(entry.fields, STAGES)
+    fields = entry.fields
+    get = with_derived(fields).get
+    times = stage_times(fields, STAGES)
     rows["decision"].append(
         (
             *(number, entry.journal, entry.at_ns),

@@ -10,13 +10,14 @@ import signal
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
 from tests.bench.deployment import Shape, write_config
-from tests.bench.measured import memory_kib, started
+from tests.bench.measured import audit_is_idle, memory_kib, started
 from tests.bench.plant import BenchError, Plant, Result
 
 SHAPES = (
@@ -27,7 +28,10 @@ SHAPES = (
 """Intervals leave time to answer every order: what is measured is latency, not a queue."""
 MEMORY = Shape("10,000 followers", 10, 1000, 1, 1000)
 TARGET_RATIO = {"1 follower": 4.0, "10 x 100 accounts": 12.0}
-MEMORY_MIB_MAX = 300
+MEMORY_MIB_MAX = 286
+"""300 MB."""
+Memory = list[tuple[str, int, int]]
+"""(name of the process, Pss, Rss), KiB."""
 WARM_UP = 20
 READY_S = 120.0
 """Until all sessions are up: every process reads and checks 10,000 followers first, some seconds each."""
@@ -37,8 +41,11 @@ ORDERS_S = 60.0
 PERCENTILES = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99_9", 99.9))
 
 
-def measure(shape: Shape, folder: Path, gateway: bool) -> tuple[Result, tuple[int, int]]:
-    """One run: gateway or relay between the same counterparties. Also (Pss, Rss) in KiB at its end."""
+def measure(shape: Shape, folder: Path, gateway: bool, settled: bool = False) -> tuple[Result, Memory]:
+    """One run: gateway or relay between the same counterparties. Also the memory at its end.
+
+    `settled` waits for the audit log first, which stands back while orders leave.
+    """
     plant = Plant(shape)
     ports = [broker.port for broker in plant.brokers]
     try:
@@ -52,6 +59,9 @@ def measure(shape: Shape, folder: Path, gateway: bool) -> tuple[Result, tuple[in
                 plant.wait_ready(READY_S, lambda: process.poll() is None)
                 warm_up = min(WARM_UP, shape.events)
                 result = plant.run(warm_up, ORDERS_S, lambda: process.poll() is None)
+                if settled:
+                    idle = partial(audit_is_idle, folder)
+                    plant.wait(idle, READY_S, "end of the audit log", lambda: process.poll() is None)
                 return result, memory_kib(process.pid)
             except BenchError as error:
                 tail = log.read_text(errors="replace")[-2000:]
@@ -91,10 +101,13 @@ def wire_to_wire(shape: Shape, relay_only: bool, repeats: int) -> list[dict[str,
 
 
 def memory(shape: Shape) -> dict[str, Any]:
-    """Memory of all processes after one fill to every follower."""
+    """Memory of all processes after one fill to every follower, with the audit log written."""
     with tempfile.TemporaryDirectory(prefix="copygate-bench-") as folder:
-        _, (pss, rss) = measure(shape, Path(folder), True)
-    return {"shape": shape.name, "pss_mib": pss // 1024, "rss_mib": rss // 1024, "target_mib": MEMORY_MIB_MAX}
+        _, found = measure(shape, Path(folder), True, settled=True)
+    pss, rss = sum(part for _, part, _ in found), sum(part for _, _, part in found)
+    processes = {name: round(part / 1024, 1) for name, part, _ in found}
+    return {"shape": shape.name, "pss_mib": pss // 1024, "rss_mib": rss // 1024,
+            "target_mib": MEMORY_MIB_MAX, "processes_mib": processes}  # fmt: skip
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -141,6 +154,7 @@ def main(words: list[str]) -> int:
     if used is not None:
         mib = f"{used['pss_mib']} MiB Pss, {used['rss_mib']} MiB Rss, target {MEMORY_MIB_MAX} MiB"
         print(f"\nMemory, {used['shape']}: {mib}")
+        print(", ".join(f"{name} {part}" for name, part in used["processes_mib"].items()))
     return 0
 
 

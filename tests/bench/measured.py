@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -41,14 +42,24 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def memory_kib(pid: int) -> tuple[int, int]:
-    """(Pss, Rss) of the family, KiB. Pss counts shared pages once."""
-    pss = rss = 0
+def memory_kib(pid: int) -> list[tuple[str, int, int]]:
+    """(name, Pss, Rss in KiB) of each process of the family. Pss counts shared pages once."""
+    found = []
     for member in family(pid):
+        values = {"Pss": 0, "Rss": 0}
         for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
             name, _, value = line.partition(":")
-            if name == "Pss":
-                pss += int(value.split()[0])
-            elif name == "Rss":
-                rss += int(value.split()[0])
-    return pss, rss
+            if name in values:
+                values[name] += int(value.split()[0])
+        name = "supervisor" if member == pid else Path(f"/proc/{member}/comm").read_text().strip()
+        found.append((name, values["Pss"], values["Rss"]))
+    return found
+
+
+def audit_is_idle(folder: Path) -> bool:
+    """Whether the audit process has followed the journal to its end."""
+    try:
+        status = json.loads((folder / "state" / "audit" / "status.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(status["journal"] > 0 and status["lag_rows"] == 0)

@@ -93,6 +93,10 @@ class Plant:
         peers = (self.leader, *self.brokers)
         self._until(lambda: all(peer.session.logged_on for peer in peers), deadline_s, "logon", alive)
 
+    def wait(self, done: Callable[[], bool], deadline_s: float, what: str, alive: Callable[[], bool]) -> None:
+        """Keeps the sessions up until it is done. BenchError when that is not in time."""
+        self._until(done, deadline_s, what, alive)
+
     def run(self, warm_up: int, deadline_s: float, alive: Callable[[], bool]) -> Result:
         """Warms up, then sends the shape's fills at their intended times and waits for every order."""
         for _ in range(warm_up):

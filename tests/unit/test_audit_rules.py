@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from gateway.audit.entry import ENTRY_BYTES_MAX, EntryError
 from gateway.audit.rules import Rules, rule_hash
+from gateway.audit.tail import read_aside
 from tests.unit.audit_rows import decision
 
 RULE = {"name": "f1<alpha", "sizing": {"mode": "multiplier", "k": "0.5"}}
@@ -41,3 +45,23 @@ def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
     one = rule_hash({"name": "a", "sizing": {"mode": "x", "k": "1"}})
     other = rule_hash({"sizing": {"k": "1", "mode": "x"}, "name": "a"})
     assert one == other == "75571296c06896a78c1299d2d4a2948f570124d5769cea09097e7b4ca6411685"
+
+
+def test_a_large_configuration_is_read_aside_and_gives_the_same_entry() -> None:
+    """What it takes while it is read goes with the process that reads it; the bytes do not depend on that."""
+    many = [{**RULE, "name": f"f{n}<alpha"} for n in range(1_000)]
+    here, aside = Rules(), Rules("", 0, read_aside)
+    text = start(*many)
+    assert len(text) > ENTRY_BYTES_MAX
+    assert aside.entry(1, "start", text) == here.entry(1, "start", text)
+    line = decision(2, subscription="f999<alpha")
+    assert aside.entry(*line) == here.entry(*line)
+    assert aside.entry(*line).fields["rule_hash"] == rule_hash(many[999])
+    going_on = Rules(json.dumps({"subscriptions": many}), 1, read_aside)
+    assert going_on.entry(*line) == here.entry(*line)
+
+
+def test_a_configuration_that_cannot_be_read_aside_is_the_error_of_this_process() -> None:
+    """The child's own words are lost with it; the error is met again where it is handled."""
+    with pytest.raises(EntryError, match="not JSON"):
+        Rules("", 0, read_aside).entry(1, "start", "x" * (ENTRY_BYTES_MAX + 1))

@@ -4,11 +4,10 @@ use crate::core::Core;
 use crate::error::{JournalError, Result};
 use crate::log::{Journal, JournalRow, Snapshot, Stage};
 use crate::outbox::Outbox;
-use crate::segment::Follower;
+use crate::segment::{ConfigSum, Follower, canonical, start_payload};
 use crate::stages::Stages;
 use crate::store::Durability;
 use crate::sync::{Gate, Syncer};
-use fastcore::ENGINE_VERSION;
 use fastcore::action::Discard;
 use fastcore::event::EventKind;
 use fastcore::link::{self, Frame};
@@ -46,23 +45,24 @@ impl<C: Core> Pipeline<C> {
     /// # Errors
     /// [`JournalError`]: locked folder, damaged file, a replay that decides otherwise, a refused configuration.
     pub fn open(path: &Path, config_json: &str, durability: Durability, now_ns: i64) -> Result<Self> {
-        let config: Value = serde_json::from_str(config_json)
-            .map_err(|e| JournalError::Config(format!("core config: {e}")))?;
-        let text = config.to_string();
+        let text = canonical(config_json)?;
         // A configuration that the engine refuses must not leave a START row behind.
-        C::fresh(&text)?;
+        let fresh = C::fresh(&text)?;
         let mut journal = Journal::open(path, durability)?;
         let mut follower = match recover(&journal)? {
-            Some(follower) => follower,
-            None => Follower { core: C::fresh(&text)?, config: text.clone(), seq: 0 },
+            Some(follower) => {
+                drop(fresh);
+                follower
+            }
+            None => Follower { core: fresh, config: ConfigSum::of(&text), seq: 0 },
         };
         let digest = follower.core.digest();
-        follower.adopt(text)?;
+        follower.adopt(&text)?;
         let epoch = journal.raise_epoch()?;
-        let payload = json!({"epoch": epoch, "engine": ENGINE_VERSION, "config": config,
-            "digest": format!("{digest:032x}"), "durability": durability.as_str()});
+        let payload = start_payload(text, digest, durability, epoch);
         let mut inner = Inner { journal, follower, outbox: Outbox::default(), stages: Stages::default() };
-        inner.submit(EventKind::Start, "", payload.to_string().as_bytes(), now_ns, digest)?;
+        inner.submit(EventKind::Start, "", payload.as_bytes(), now_ns, digest)?;
+        drop(payload);
         let gate = inner.journal.gate()?;
         Ok(Self { inner: Mutex::new(inner), gate, epoch })
     }

@@ -4,7 +4,7 @@ use crate::audit_entry::Collector;
 use crate::core::Core;
 use crate::error::{JournalError, Result};
 use crate::log::{JournalRow, Snapshot, read_head, read_last_start, read_rows, read_snapshot, reader};
-use crate::segment::{Follower, durability_of};
+use crate::segment::{Follower, durability_of, start_config};
 use crate::stages;
 use crate::store::Durability;
 use crate::sync::Gate;
@@ -62,8 +62,9 @@ impl<C: Core> Replay<C> {
                 return Err(JournalError::corrupt(&replay.path, from_seq, why));
             }
         }
-        if let Some(follower) = &replay.follower {
-            replay.collector.learn(&follower.config);
+        let config = replay.config()?;
+        if !config.is_empty() {
+            replay.collector.learn(&config);
         }
         Ok(replay)
     }
@@ -102,7 +103,7 @@ impl<C: Core> Replay<C> {
             if collect {
                 self.collector.row(row);
                 if row.kind == EventKind::Start {
-                    self.collector.learn(&crate::segment::start_config(&self.path, row)?);
+                    self.collector.learn(&start_config(&self.path, row)?);
                 }
                 follower.step(&self.path, row, &mut self.collector)?;
             } else {
@@ -123,9 +124,12 @@ impl<C: Core> Replay<C> {
     }
 
     /// The configuration in force at [`Replay::position`], as JSON; empty before the first row.
-    #[must_use]
-    pub fn config(&self) -> &str {
-        self.follower.as_ref().map_or("", |f| f.config.as_str())
+    ///
+    /// # Errors
+    /// [`JournalError`]: the journal's START row cannot be read.
+    pub fn config(&self) -> Result<String> {
+        let start = read_last_start(&self.conn, &self.path, self.position())?;
+        start.map_or_else(|| Ok(String::new()), |row| start_config(&self.path, &row))
     }
 
     /// Last row in the journal.

@@ -51,7 +51,7 @@ impl Replay {
     /// The configuration in force at `position`, as JSON text; empty before the first row.
     #[getter]
     fn config(&self, py: Python<'_>) -> PyResult<String> {
-        self.with(py, |replay| Ok(replay.config().to_owned()))
+        self.with(py, |replay| replay.config())
     }
 
     /// Last row in the journal.

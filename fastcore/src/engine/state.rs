@@ -9,6 +9,7 @@ use crate::profile::{Profile, QuantityUnit};
 use crate::refusal::Code;
 use crate::sizing::Values;
 use crate::stores::{Chunked, Sharded};
+use crate::table::Table;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -177,7 +178,7 @@ pub struct SubIndex {
     /// Name's hash, part of every ClOrdID.
     pub hash: u64,
     /// Leader instrument → follower instrument, quantity factor, price factor.
-    pub map: BTreeMap<u32, (u32, Dec, Dec)>,
+    pub map: Table<u32, (u32, Dec, Dec)>,
     /// Leader instruments that pass the filter; none: all.
     pub instruments: Option<BTreeSet<u32>>,
 }
@@ -196,7 +197,7 @@ pub struct Index {
     /// Symbol text → instrument by leader.
     pub leader_symbols: Vec<BTreeMap<Vec<u8>, u32>>,
     /// Instrument → symbol text by follower.
-    pub follower_symbols: Vec<BTreeMap<u32, String>>,
+    pub follower_symbols: Vec<Table<u32, String>>,
     /// Instruments that a follower may not open.
     pub restricted: Vec<BTreeSet<u32>>,
     /// By subscription and leader instrument, worked out.
@@ -240,7 +241,7 @@ impl Index {
         }
         let (mut follower_symbols, mut restricted) = (Vec::new(), Vec::new());
         for f in &cfg.followers {
-            let mut out = BTreeMap::new();
+            let mut out = Table::default();
             for (text, name) in &f.symbols {
                 out.insert(instrument(name)?, text.clone());
             }
@@ -308,7 +309,7 @@ fn resolve(
     let leader = find(cfg.leaders.iter().map(|l| l.name.as_str()), &s.leader, "leader")?;
     let route_name = cfg.followers.get(follower as usize).map_or("", |f| f.route.as_str());
     let route = find(cfg.routes.iter().map(|r| r.name.as_str()), route_name, "route")?;
-    let mut map = BTreeMap::new();
+    let mut map = Table::default();
     for (name, m) in &s.symbol_map {
         map.insert(instrument(name)?, (instrument(&m.instrument)?, m.qty_factor, m.price_factor));
     }
