@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 from pathlib import Path
 
 VERSIONS = ("FIX42", "FIX43", "FIX44", "FIX50", "FIX50SP1", "FIX50SP2")
@@ -27,11 +28,17 @@ CLASSIC = ("FIX42", "FIX43", "FIX44")
 NEWER = ("8", "AP", "W")
 """Messages whose groups are taken from 5.0 and later too; the newer groups of all others would cost 200 MB a
 process."""
-FULL = ("8", "9", "j", "AP", "BA", "W")
-"""Messages we act on: they may carry the groups of any of `SOURCES`, since brokers move groups about."""
+FULL = ("8", "AP")
+"""Fills and positions: they may carry the groups of any of `SOURCES`, since brokers move groups about."""
+COMMON = ("9", "j", "BA", "W")
+"""The other messages we act on: they may carry those groups as FIX 4.2 to 4.4 have them, and their own.
+Those of 5.0 and later, ten times as many, would cost each process 1 MB."""
 SOURCES = ("8", "9", "j", "AP", "W", "D")
 CUSTOM = (*("U" + c for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "BA")
 """Message types that venues invent. An unknown type would be rejected before we see it."""
+
+NAME_CHARS_MAX = 15
+"""A longer name takes memory of its own, twice, for each field in each process. Nothing shows the names."""
 
 Groups = dict[str, dict[str, list[str]]]
 
@@ -43,6 +50,8 @@ class Merged:
         self.fields: dict[str, tuple[int, str]] = {}
         self.messages: dict[str, tuple[str, str]] = {}
         self.groups: Groups = {}
+        self.classic: Groups = {}
+        """The same of FIX 4.2 to 4.4 alone."""
         self.components: dict[str, ET.Element] = {}
 
     def add(self, root: ET.Element, version: str) -> None:
@@ -64,6 +73,8 @@ class Merged:
             groups = self.groups.setdefault(kind, {})
             if version in CLASSIC or kind in NEWER:
                 self._walk(message, groups, [])
+            if version in CLASSIC:
+                self._walk(message, self.classic.setdefault(kind, {}), [])
 
     def _walk(self, node: ET.Element, groups: dict[str, list[str]], open_groups: list[str]) -> None:
         for child in node:
@@ -79,14 +90,24 @@ class Merged:
                     groups.setdefault(name, [])
                 self._walk(child, groups, open_groups or [name])
 
-    def everywhere(self) -> dict[str, list[str]]:
-        """Every counter of the messages in `SOURCES` with the union of its members."""
-        union: dict[str, list[str]] = {}
-        for source in SOURCES:
-            for counter, members in self.groups[source].items():
-                seen = union.setdefault(counter, [])
-                seen.extend(m for m in members if m not in seen)
-        return union
+    def of(self, msgtype: str) -> dict[str, list[str]]:
+        """The groups that a message of this type may carry."""
+        own = self.groups.get(msgtype, {})
+        if msgtype in FULL:
+            return union(self.groups[source] for source in SOURCES)
+        if msgtype in COMMON:
+            return union([own, *(self.classic[source] for source in SOURCES)])
+        return own
+
+
+def union(sources: Iterable[dict[str, list[str]]]) -> dict[str, list[str]]:
+    """Every counter with the union of its members."""
+    found: dict[str, list[str]] = {}
+    for groups in sources:
+        for counter, members in groups.items():
+            seen = found.setdefault(counter, [])
+            seen.extend(m for m in members if m not in seen)
+    return found
 
 
 def _frame(root: ET.Element, source: ET.Element, part: str) -> None:
@@ -115,23 +136,30 @@ def build(merged: Merged, target: str, installed: Path) -> ET.Element:
     _frame(root, frame, "header")
     _frame(root, frame, "trailer")
     messages = ET.SubElement(root, "messages")
-    everywhere = merged.everywhere()
     for msgtype, (name, category) in sorted(merged.messages.items()):
         if (target == "FIXT11" and category != "admin") or (target == "FIX50SP2" and category == "admin"):
             continue
         message = ET.SubElement(messages, "message", name=name, msgtype=msgtype, msgcat=category)
         ET.SubElement(message, "field", name="Text", required="N")
-        _groups(message, everywhere if msgtype in FULL else merged.groups[msgtype])
+        _groups(message, merged.of(msgtype))
     for msgtype in CUSTOM if target != "FIXT11" else ():
         if msgtype not in merged.messages:
             message = ET.SubElement(
                 messages, "message", name=f"Custom{msgtype}", msgtype=msgtype, msgcat="app"
             )
             ET.SubElement(message, "field", name="Text", required="N")
-            _groups(message, everywhere if msgtype in FULL else {})
+            _groups(message, merged.of(msgtype))
+    used = {node.attrib["name"] for node in root.iter() if node.tag in ("field", "group")}
     fields = ET.SubElement(root, "fields")
     for name, (number, field_type) in sorted(merged.fields.items(), key=lambda item: item[1]):
+        # A field that is in no group says nothing: unknown ones are allowed. Of data fields the type counts.
+        if name not in used and field_type != "DATA":
+            continue
         ET.SubElement(fields, "field", number=str(number), name=name, type=field_type)
+    for node in root.iter():
+        if node.tag in ("field", "group"):
+            name = node.attrib["name"]
+            node.attrib["name"] = name if len(name) <= NAME_CHARS_MAX else f"F{merged.fields[name][0]}"
     return root
 
 

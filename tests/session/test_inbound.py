@@ -52,6 +52,18 @@ def test_groups_of_other_versions_are_not_refused(tmp_path: Path, begin_string: 
     assert gate.sink.records[0][2] == report
 
 
+@pytest.mark.parametrize("kind", ["9", "j", "BA", "W", "AP", "8"])
+def test_usual_groups_are_not_refused_in_any_message_we_act_on(gate: Gate, kind: str) -> None:
+    """Brokers move groups about: parties on a cancel reject are no reason to refuse it."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    groups = "453=2|448=A|447=D|452=1|802=1|523=S|803=2|448=B|447=D|452=3|555=2|600=L1|600=L2|"
+    prices = "268=2|269=0|270=1.1|269=1|270=1.2|" if kind == "W" else ""
+    peer.say(message(kind, 2, f"1=F1|{prices}{groups}"))
+    until(lambda: bool(gate.sink.records or gate.sink.refusals), "it arrives")
+    assert gate.sink.refusals == []
+
+
 def test_account_values_and_venue_types_are_not_refused(gate: Gate) -> None:
     """An unknown MsgType would be rejected before we see it."""
     peer = RawPeer.connect(gate.spec.port)
