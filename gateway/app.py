@@ -23,7 +23,7 @@ from gateway.deployment import Deployment, read_apart
 from gateway.errors import ExitCode, UsageError
 from gateway.failures import say
 from gateway.fork import STOP_SIGNALS, Process, die_with, fork
-from gateway.resources import give_back_memory
+from gateway.resources import give_back_memory, share_one_heap
 
 BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
 """Pauses before a child is started again. The last one repeats."""
@@ -60,6 +60,7 @@ def run(config_path: Path, only: str | None = None) -> int:
 def _be(deployment: Deployment, only: str | None) -> int:
     """The life of one process; None is the supervisor."""
     start_log(deployment.config, only or "run")
+    share_one_heap()
     stop = threading.Event()
     # After the import of QuickFIX, which resets SIGINT.
     work = _work_of(deployment, only)

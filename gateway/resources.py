@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 from pathlib import Path
 
 import gateway
 from gateway.errors import EnvironmentProblem
+
+
+M_ARENA_MAX = -8
+"""glibc's number for mallopt(3)."""
 
 
 def root() -> Path:
@@ -32,6 +37,16 @@ def profiles() -> Path:
 def sessions() -> Path:
     """The folder of deployments: `demo/` and `examples/`."""
     return _folder("sessions")
+
+
+def share_one_heap() -> None:
+    """All threads of this process take memory from one place. Each thread's own would keep what it took once.
+
+    Ours are few, and mostly hold Python's lock while they work.
+    """
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None and sys.platform.startswith("linux"):
+        option(M_ARENA_MAX, 1)
 
 
 def give_back_memory() -> None:
