@@ -1,6 +1,7 @@
 //! What one leader fill costs: bytes in, frames out. Plain numbers beside a baseline, and the result is checked.
 //!
-//! `cargo bench -p journal --bench core` prints nanoseconds; `-- 100` measures 100 followers alone, for a profiler.
+//! `cargo bench -p journal --bench core` prints nanoseconds. For a profiler, `-- 100` measures 100 followers alone, and
+//! `-- 100 core` no replay.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::cast_precision_loss)]
 #![allow(clippy::float_arithmetic)]
 
@@ -284,6 +285,9 @@ fn main() {
         bench_core(followers, if quick { 4 } else { 400.min(100_000 / followers as u64) });
     }
     if !asked.is_empty() {
+        if std::env::args().any(|arg| arg == "core") {
+            return;
+        }
         return asked.into_iter().for_each(|followers| bench_replay(followers, 200_000 / followers as u64));
     }
     bench_journal(if quick { 100 } else { 100_000 });
