@@ -232,15 +232,11 @@ impl Dec {
             out.push(b'-');
         }
         let magnitude = self.0.unsigned_abs();
-        let (whole, part) = match u64::try_from(magnitude >> 18) {
-            // 10¹⁸ is 2¹⁸ x 5¹⁸: below 4.8 million one division of words does.
-            Ok(small) => {
-                let whole = u128::from(small / FIVE_TO_18);
-                (whole, magnitude.wrapping_sub(whole.wrapping_mul(SCALE_ABS)))
-            }
-            Err(_) => (magnitude / SCALE_ABS, magnitude % SCALE_ABS),
-        };
-        write_digits(whole, 1, out);
+        let (whole, part) = by_scale(magnitude);
+        match u64::try_from(whole) {
+            Ok(small) => write_word(small, out),
+            Err(_) => write_digits(whole, 1, out),
+        }
         if part != 0 {
             out.push(b'.');
             let start = out.len();
@@ -258,6 +254,29 @@ impl Dec {
         self.write(&mut out);
         String::from_utf8(out).unwrap_or_default()
     }
+}
+
+/// Appends `value` in decimal, two digits at a time.
+fn write_word(mut value: u64, out: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut start = digits.len();
+    for pair in digits.rchunks_exact_mut(2) {
+        pair.copy_from_slice(&two_digits(value % 100));
+        start = start.saturating_sub(2);
+        value /= 100;
+        if value == 0 {
+            break;
+        }
+    }
+    start = start.saturating_add(usize::from(digits.get(start) == Some(&b'0')));
+    // Of zero, the zero itself is left.
+    out.extend_from_slice(digits.get(start.min(digits.len().saturating_sub(1))..).unwrap_or(&[]));
+}
+
+/// The two digits of a number below 100.
+fn two_digits(n: u64) -> [u8; 2] {
+    let digit = |n: u64| b'0'.wrapping_add(u8::try_from(n % 10).unwrap_or(0));
+    [digit(n / 10), digit(n)]
 }
 
 /// Appends `value` in decimal, padded with zeros on the left to `width_min`.
@@ -320,8 +339,6 @@ fn digits_u128(digits: &[u8]) -> u128 {
 }
 
 /// Quotient and rest of a division, both toward zero; `None` when dividing by zero.
-///
-/// Counts of 10⁻¹⁸ end in many binary zeros. Without them most fit a machine word, whose division is much cheaper.
 #[must_use]
 pub fn div_rem(a: i128, b: i128) -> Option<(i128, i128)> {
     let (quotient, rest) = div_rem_abs(a.unsigned_abs(), b.unsigned_abs())?;
@@ -332,12 +349,28 @@ pub fn div_rem(a: i128, b: i128) -> Option<(i128, i128)> {
     Some((signed(quotient, (a < 0) ^ (b < 0))?, signed(rest, a < 0)?))
 }
 
+/// Divisors of 10⁻¹⁸ end in many binary zeros: ⌊a ÷ (odd·2ᶻ)⌋ is ⌊⌊a ÷ 2ᶻ⌋ ÷ odd⌋, and most of these fit a machine
+/// word, whose division is much cheaper.
 fn div_rem_abs(a: u128, b: u128) -> Option<(u128, u128)> {
-    let zeros = (a | b).trailing_zeros().min(127);
-    if let (Ok(a), Ok(b)) = (u64::try_from(a >> zeros), u64::try_from(b >> zeros)) {
-        return Some((u128::from(a.checked_div(b)?), u128::from(a.checked_rem(b)?) << zeros));
+    let zeros = b.trailing_zeros().min(127);
+    if let (Ok(small), Ok(odd)) = (u64::try_from(a >> zeros), u64::try_from(b >> zeros)) {
+        let quotient = u128::from(small.checked_div(odd)?);
+        // quotient x b <= a: neither step can wrap.
+        return Some((quotient, a.wrapping_sub(quotient.wrapping_mul(b))));
     }
-    Some((a.checked_div(b)?, a.checked_rem(b)?))
+    let quotient = a.checked_div(b)?;
+    Some((quotient, a.wrapping_sub(quotient.wrapping_mul(b))))
+}
+
+/// Whole tens to the 18th in a magnitude, and the rest: a divisor that is known is a multiplication.
+#[must_use]
+pub fn by_scale(a: u128) -> (u128, u128) {
+    // 10¹⁸ is 2¹⁸ x 5¹⁸: below 4.8 million one division of words does.
+    let whole = match u64::try_from(a >> 18) {
+        Ok(small) => u128::from(small / FIVE_TO_18),
+        Err(_) => a / SCALE_ABS,
+    };
+    (whole, a.wrapping_sub(whole.wrapping_mul(SCALE_ABS)))
 }
 
 /// `a × b ÷ c` with one rounding; the product is held in 256 bits.

@@ -3,7 +3,7 @@
 //! Targets are counted in quanta of 10⁻¹⁸ step, so that thirds of a fill add up again; quantities are exact units.
 
 use crate::config::Rounding;
-use crate::decimal::{Dec, Round, div_rem, mul_div};
+use crate::decimal::{Dec, Round, by_scale, div_rem, mul_div};
 use serde::{Deserialize, Serialize};
 
 /// Quanta in one lot step.
@@ -108,7 +108,15 @@ pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {
 
 /// Whole steps toward zero and what is left of one, in quanta. Within 10⁻⁶ of a whole number, it is that number.
 fn snapped(target: i128) -> (i128, i128) {
-    let (whole, rest) = div_rem(target, QUANTA).unwrap_or((0, 0));
+    // Quanta are counted by the same 10¹⁸ as decimals.
+    const { assert!(QUANTA == Dec::ONE.raw()) };
+    let (whole, over) = by_scale(target.unsigned_abs());
+    let signed = |magnitude: u128| {
+        // Below |target|: it has room for both signs.
+        let magnitude = i128::try_from(magnitude).unwrap_or(0);
+        if target < 0 { magnitude.wrapping_neg() } else { magnitude }
+    };
+    let (whole, rest) = (signed(whole), signed(over));
     let over = rest.saturating_abs();
     if over <= SNAP {
         (whole, 0)

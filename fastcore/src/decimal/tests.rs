@@ -134,6 +134,7 @@ fn number() -> impl Strategy<Value = i128> {
         any::<i64>().prop_map(i128::from),
         (-20_i128..20),
         (any::<i128>(), 0_u32..127).prop_map(|(v, s)| v >> s),
+        (any::<i32>(), 15_u32..25).prop_map(|(v, s)| i128::from(v) * 10_i128.pow(s)),
         Just(i128::MIN),
         Just(i128::MAX),
         (0_u32..127, -2_i128..3).prop_map(|(s, d)| (1_i128 << s).wrapping_add(d)),
@@ -169,6 +170,15 @@ proptest! {
         let digits = n.to_u64_digits();
         let at = |i: usize| u128::from(digits.get(i).copied().unwrap_or(0));
         prop_assert_eq!(wide_div((at(3) << 64) | at(2), (at(1) << 64) | at(0), d), Some((q, r)));
+    }
+
+    /// The short ways of dividing give what the plain one does. (The smallest i128 has no magnitude of its kind.)
+    #[test]
+    fn quotients_and_rests_are_those_of_the_plain_division(a in number(), b in number()) {
+        let want = a.checked_div(b).zip(a.checked_rem(b)).filter(|(whole, _)| *whole != i128::MIN);
+        prop_assert_eq!(div_rem(a, b), want);
+        let magnitude = a.unsigned_abs();
+        prop_assert_eq!(by_scale(magnitude), (magnitude / SCALE_ABS, magnitude % SCALE_ABS));
     }
 
     /// What is written is read back unchanged.
