@@ -11,6 +11,10 @@ import quickfix as fix
 from gateway.config_sections import SessionConfig
 from gateway.fix import dictionary
 
+PERSIST_MESSAGES = "N"
+"""Nothing that was sent is ever sent again, so QuickFIX keeps none of it and answers each resend request with a
+GapFill: an order that was handed to a session that is down has nothing to come back from, and a send costs one
+file less. `toApp` refuses repeats all the same."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -82,9 +86,7 @@ def settings_of(spec: SessionSpec, store_dir: Path, dictionaries: Path | None = 
         **_hours(spec),
         **_connection(spec),
         **_validation(spec, dictionaries),
-        # What was sent is kept: a resend is answered with the session messages' gap fill, orders by toApp's
-        # refusal.
-        "PersistMessages": "Y",
+        "PersistMessages": PERSIST_MESSAGES,
         "FileStorePath": str(store_dir),
     }
 

@@ -137,8 +137,14 @@ def test_fact_3_without_the_guard_a_kept_message_is_garbage(tmp_path: Path) -> N
         assert len(right) < len(texts)
 
 
-def test_fact_6_an_order_for_a_line_that_is_down_never_leaves(gate: Gate) -> None:
-    """Refused while logged off, and never replayed: a resend request gets a GapFill."""
+@pytest.mark.parametrize("kept", ["N", "Y"])
+def test_fact_6_an_order_for_a_line_that_is_down_never_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """Refused while logged off, and never replayed: a resend request gets a GapFill, even if QuickFIX kept
+    it."""
+    monkeypatch.setattr("gateway.fix.settings.PERSIST_MESSAGES", kept)
+    gate = Gate(tmp_path).start()
     assert not gate.engine.send("LEADER", order(1))
     peer = RawPeer.connect(gate.spec.port)
     peer.log_on()
@@ -149,12 +155,15 @@ def test_fact_6_an_order_for_a_line_that_is_down_never_leaves(gate: Gate) -> Non
     answer = peer.hear()
     assert answer is not None
     assert (field(answer, 35), field(answer, 123)) == ("4", "Y")
+    gate.stop()
 
 
 def test_fact_6_without_the_guards_an_old_order_trades_at_the_next_logon(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The danger: QuickFIX says yes while logged off, and sends the order with 43=Y when the line is back."""
+    monkeypatch.setattr("gateway.fix.settings.PERSIST_MESSAGES", "Y")
+    gate = Gate(tmp_path).start()
     monkeypatch.setattr(Application, "_is_replayed", lambda *_: False)
     stale = gate.engine._read("LEADER", order(1))
     assert fix.Session.sendToTarget(stale, gate.engine._ids["LEADER"])
@@ -163,6 +172,7 @@ def test_fact_6_without_the_guards_an_old_order_trades_at_the_next_logon(
     peer.say(message("2", 2, "7=1|16=0|"))
     heard = peer.hear_type("D")
     assert (field(heard, 11), field(heard, 43)) == ("C1", "Y")
+    gate.stop()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +311,7 @@ def test_facts_11_and_17_every_setting_that_can_surprise_is_set(tmp_path: Path) 
     settings = settings_of(Gate(tmp_path).spec, tmp_path)
     assert settings.items() >= {
         "ResetOnLogon": "N", "ResetOnLogout": "N", "ResetOnDisconnect": "N", "RefreshOnLogon": "N",
-        "SendRedundantResendRequests": "N", "PersistMessages": "Y", "CheckLatency": "N", "MaxLatency": "120",
+        "SendRedundantResendRequests": "N", "PersistMessages": "N", "CheckLatency": "N", "MaxLatency": "120",
         "CheckCompID": "Y", "AllowedRemoteAddresses": "127.0.0.1", "ValidateFieldsOutOfOrder": "N",
         "ValidateFieldsHaveValues": "N", "ValidateUserDefinedFields": "N", "AllowUnknownMsgFields": "Y",
     }.items()  # fmt: skip
