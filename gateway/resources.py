@@ -14,7 +14,6 @@ from pathlib import Path
 import gateway
 from gateway.errors import EnvironmentProblem
 
-
 M_ARENA_MAX = -8
 """glibc's number for mallopt(3)."""
 

@@ -12,9 +12,9 @@ from gateway.config_sections import SessionConfig
 from gateway.fix import dictionary
 
 PERSIST_MESSAGES = "N"
-"""Nothing that was sent is ever sent again, so QuickFIX keeps none of it and answers each resend request with a
-GapFill: an order that was handed to a session that is down has nothing to come back from, and a send costs one
-file less. `toApp` refuses repeats all the same."""
+"""Nothing that was sent is ever sent again, so QuickFIX keeps none of it and answers each resend request
+with a GapFill: an order that was handed to a session that is down has nothing to come back from, and a send
+costs one file less. `toApp` refuses repeats all the same."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
