@@ -1,5 +1,6 @@
 //! The journal file: numbered rows, each with its checksum and the digest of everything decided before it.
 
+use crate::checkpoint::Checkpointer;
 use crate::error::{JournalError, Result};
 use crate::store::{Durability, FolderLock, open_reader, open_writer, resolve, signed, unsigned};
 use crate::sync::Gate;
@@ -68,6 +69,8 @@ pub struct Snapshot {
 /// The writing side. One per file: the folder is locked while it lives.
 #[derive(Debug)]
 pub struct Journal {
+    /// First: it ends before the connection that closes the file.
+    _checkpointer: Checkpointer,
     conn: Connection,
     path: PathBuf,
     head: u64,
@@ -92,7 +95,8 @@ impl Journal {
             .optional()
             .map_err(|e| JournalError::sqlite(&path, "read the last row", e))?;
         let (head, last_at_ns) = last.unwrap_or((0, 0));
-        Ok(Self { conn, path, head: unsigned(head), last_at_ns, durability, _lock: lock })
+        let _checkpointer = Checkpointer::start(&path)?;
+        Ok(Self { _checkpointer, conn, path, head: unsigned(head), last_at_ns, durability, _lock: lock })
     }
 
     /// The gate that rows pass to be durable; every row so far has passed it.

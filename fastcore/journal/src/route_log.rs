@@ -1,5 +1,6 @@
 //! The one durable file of a route: rows until the core has them, and every (ClOrdID, try) it ever answered for.
 
+use crate::checkpoint::Checkpointer;
 use crate::error::{JournalError, Result};
 use crate::store::{Durability, FolderLock, open_writer, resolve, signed, unsigned};
 use crate::sync::Gate;
@@ -26,6 +27,8 @@ pub type StoredRow = (u64, i64, Vec<u8>);
 /// The file, locked by this process.
 #[derive(Debug)]
 pub struct RouteLog {
+    /// First: it ends before the connection that closes the file.
+    _checkpointer: Checkpointer,
     conn: Connection,
     path: PathBuf,
     next_row: u64,
@@ -50,6 +53,7 @@ impl RouteLog {
         let conn = open_writer(&path, APPLICATION_ID, SCHEMA, &mut lock)?;
         let fresh_id = xxh3_64(format!("{now_ns} {}", std::process::id()).as_bytes()) >> 1;
         let mut log = Self {
+            _checkpointer: Checkpointer::start(&path)?,
             conn,
             path,
             next_row: 1,

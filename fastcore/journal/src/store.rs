@@ -1,5 +1,6 @@
 //! Opening SQLite files the same way everywhere, and the lock of a state folder.
 
+use crate::checkpoint::WRITERS_OWN_PAGES;
 use crate::error::{JournalError, Result};
 use crate::sync::Gate;
 use rusqlite::{Connection, OpenFlags};
@@ -174,9 +175,11 @@ pub fn open_writer(
     if tables == 0 && lock.born {
         return Err(JournalError::corrupt(path, 0, "the file has no tables, but it had rows before"));
     }
-    let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; \
-        PRAGMA wal_autocheckpoint=4000;";
-    conn.execute_batch(pragmas).map_err(fail("set WAL mode"))?;
+    let pragmas = format!(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; \
+         PRAGMA wal_autocheckpoint={WRITERS_OWN_PAGES};"
+    );
+    conn.execute_batch(&pragmas).map_err(fail("set WAL mode"))?;
     if tables == 0 {
         let batch = format!("BEGIN; PRAGMA application_id={application_id}; {schema} COMMIT;");
         conn.execute_batch(&batch).map_err(fail("make the tables"))?;
