@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import quickfix as fix
 import structlog
 
 from gateway import clock
@@ -23,6 +22,7 @@ from gateway.failures import operating
 from gateway.fix.gaps import STILL_WAITING, GapWatch, Heard
 from gateway.fix.settings import SessionSpec
 from gateway.fix.sink import Sink
+from gateway.fix.swig import fix
 from gateway.fix.window import SendWindow
 
 PARKED_MAX = 8_192

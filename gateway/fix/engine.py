@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import quickfix as fix
 import structlog
 
 from gateway import clock
@@ -17,6 +16,7 @@ from gateway.errors import EnvironmentProblem
 from gateway.fix import dictionary
 from gateway.fix.application import Application, TapFactory
 from gateway.fix.settings import SessionSpec, session_settings
+from gateway.fix.swig import fix
 
 LOGOUT_MS = 3_000
 """How long counterparties get to answer our Logout(5). A clean stop of a process must take less than 5 s."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import quickfix as fix
-
 from gateway.config_sections import SessionConfig
 from gateway.fix import dictionary
+from gateway.fix.swig import fix
 
 PERSIST_MESSAGES = "N"
 """Nothing that was sent is ever sent again, so QuickFIX keeps none of it and answers each resend request

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import quickfix as fix
-
 from gateway.errors import EnvironmentProblem
+from gateway.fix.swig import fix
 from gateway.sim.broker import Broker
 from gateway.sim.reports import Outgoing
 from gateway.sim.text import decode, encode
