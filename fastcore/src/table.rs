@@ -60,9 +60,9 @@ impl<K: Ord, V> Table<K, V> {
         }
     }
 
-    /// Takes everything out.
+    /// Takes everything out, and gives its room back.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.0 = Vec::new();
     }
 
     /// All entries, by rising key.

@@ -12,7 +12,11 @@ pub type Entry = (u64, String, String);
 /// Collects entries of the rows that are applied.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
-    pub(crate) entries: Vec<Entry>,
+    /// Number, kind and the end in `text` of each entry.
+    lines: Vec<(u64, &'static str, usize)>,
+    /// The entries' JSON, one behind the other: strings of their own would lie between the small things that the
+    /// engine keeps, and hold 12 MB of pages for a fill to 10,000 followers.
+    text: String,
     pub(crate) subscriptions: Vec<[String; 5]>,
     /// Stage times of the rows to come, in order; a row that lost its times has none.
     pub(crate) stages: VecDeque<Stage>,
@@ -98,7 +102,7 @@ impl Collector {
     /// Whether the newest entry is this outcome, of the same row, but for its price.
     fn said_without_price(&self, body: &Value) -> bool {
         let Some((seq, last)) = &self.last_outcome else { return false };
-        let newest = self.entries.last().is_some_and(|e| e.0 == *seq && e.1 == "outcome");
+        let newest = self.lines.last().is_some_and(|e| e.0 == *seq && e.1 == "outcome");
         let same = |key| last.get(key) == body.get(key);
         newest
             && *seq == self.seq
@@ -106,13 +110,31 @@ impl Collector {
             && ["cl_ord_id", "state", "cum_qty"].into_iter().all(same)
     }
 
-    fn push(&mut self, kind: &str, mut body: Value) {
+    fn push(&mut self, kind: &'static str, mut body: Value) {
         if let Some(object) = body.as_object_mut() {
             object.insert("journal".into(), json!(self.seq));
             object.entry("at_ns").or_insert_with(|| json!(self.at_ns.to_string()));
             object.insert("kind".into(), json!(kind));
         }
-        self.entries.push((self.seq, kind.to_owned(), body.to_string()));
+        self.text.push_str(&body.to_string());
+        self.lines.push((self.seq, kind, self.text.len()));
+    }
+
+    fn pop(&mut self) {
+        self.lines.pop();
+        self.text.truncate(self.lines.last().map_or(0, |line| line.2));
+    }
+
+    /// What was collected; nothing is left.
+    pub(crate) fn take(&mut self) -> Vec<Entry> {
+        let (lines, text) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.text));
+        let mut from = 0;
+        let cut = |(seq, kind, to): (u64, &str, usize)| {
+            let body = text.get(from..to).unwrap_or_default().to_owned();
+            from = to;
+            (seq, kind.to_owned(), body)
+        };
+        lines.into_iter().map(cut).collect()
     }
 
     fn sub(&self, index: u32) -> [String; 5] {
@@ -161,7 +183,7 @@ impl Sink for Collector {
             "cum_qty": o.cum_qty.to_string(), "px": o.px.map(|v| v.to_string()), "stages": stages});
         if o.px.is_some() && self.said_without_price(&body) {
             // The order's new state and the fill that caused it are one outcome.
-            self.entries.pop();
+            self.pop();
         }
         self.last_outcome = Some((self.seq, body.clone()));
         self.push("outcome", body);

@@ -77,7 +77,7 @@ impl<C: Core> Replay<C> {
     /// [`JournalError::Mismatch`] when the live run decided otherwise; [`JournalError::Corrupt`].
     pub fn step(&mut self, max_rows: usize) -> Result<Vec<Entry>> {
         self.advance(max_rows, true)?;
-        Ok(std::mem::take(&mut self.collector.entries))
+        Ok(self.collector.take())
     }
 
     fn advance(&mut self, max_rows: usize, collect: bool) -> Result<usize> {

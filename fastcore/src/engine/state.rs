@@ -186,7 +186,7 @@ pub struct SubIndex {
 /// The configuration with its names resolved.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// As given.
+    /// As given, without the symbols of followers and subscriptions, which are resolved below.
     pub cfg: Config,
     /// Lot grid by instrument.
     pub grids: Vec<Grid>,
@@ -228,7 +228,7 @@ impl Index {
     ///
     /// # Errors
     /// `ConfigError` for the first name that is not defined or number that cannot be used.
-    pub fn new(cfg: Config) -> Result<Index, ConfigError> {
+    pub fn new(mut cfg: Config) -> Result<Index, ConfigError> {
         let grids = cfg.instruments.iter().map(grid).collect::<Result<Vec<_>, _>>()?;
         let instrument = |n: &str| find(cfg.instruments.iter().map(|i| i.name.as_str()), n, "instrument");
         let profile = |n: &str| find(cfg.profiles.iter().map(|p| p.name.as_str()), n, "profile");
@@ -239,7 +239,9 @@ impl Index {
         for l in &cfg.leaders {
             leader_symbols.push(symbols_in(l, &instrument)?);
         }
-        let (mut follower_symbols, mut restricted) = (Vec::new(), Vec::new());
+        let followers = cfg.followers.len();
+        let (mut follower_symbols, mut restricted) =
+            (Vec::with_capacity(followers), Vec::with_capacity(followers));
         for f in &cfg.followers {
             let mut out = Table::default();
             for (text, name) in &f.symbols {
@@ -248,7 +250,7 @@ impl Index {
             follower_symbols.push(out);
             restricted.push(f.restricted.iter().map(|n| instrument(n)).collect::<Result<BTreeSet<_>, _>>()?);
         }
-        let mut subs = Vec::new();
+        let mut subs = Vec::with_capacity(cfg.subscriptions.len());
         let mut subs_of = vec![Vec::new(); cfg.leaders.len()];
         for (i, s) in cfg.subscriptions.iter().enumerate() {
             let sub = resolve(s, &cfg, &instrument)?;
@@ -271,6 +273,13 @@ impl Index {
         };
         ix.cfg.instruments.clone_from(&cfg.instruments);
         ix.lanes = super::lanes::lanes(&ix, &cfg)?;
+        // What stays has its own size: lists that grew hold up to twice of what is in them.
+        cfg.followers.shrink_to_fit();
+        cfg.subscriptions.shrink_to_fit();
+        ix.lanes.list.shrink_to_fit();
+        // Resolved by now: nobody looks for these names again.
+        cfg.followers.iter_mut().for_each(|f| f.symbols.clear());
+        cfg.subscriptions.iter_mut().for_each(|s| s.symbol_map.clear());
         ix.cfg = cfg;
         Ok(ix)
     }
