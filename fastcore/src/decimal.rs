@@ -257,7 +257,7 @@ impl Dec {
 }
 
 /// Appends `value` in decimal, two digits at a time.
-fn write_word(mut value: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_word(mut value: u64, out: &mut Vec<u8>) {
     let mut digits = [0_u8; 20];
     let mut start = digits.len();
     for pair in digits.rchunks_exact_mut(2) {
@@ -341,6 +341,11 @@ fn digits_u128(digits: &[u8]) -> u128 {
 /// Quotient and rest of a division, both toward zero; `None` when dividing by zero.
 #[must_use]
 pub fn div_rem(a: i128, b: i128) -> Option<(i128, i128)> {
+    if a >= 0 && b > 0 {
+        // The case of every quantity: signs are not asked for again. Both results are at most `a`.
+        let (quotient, rest) = div_rem_abs(a.unsigned_abs(), b.unsigned_abs())?;
+        return Some((quotient.cast_signed(), rest.cast_signed()));
+    }
     let (quotient, rest) = div_rem_abs(a.unsigned_abs(), b.unsigned_abs())?;
     let signed = |magnitude: u128, negative: bool| {
         let value = i128::try_from(magnitude).ok()?;

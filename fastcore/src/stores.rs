@@ -150,13 +150,12 @@ impl<T> Chunked<T> {
 
     /// Adds one at the end.
     pub fn push(&mut self, one: T) {
-        match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK => last.push(one),
-            _ => {
-                let mut chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
-                chunk.push(one);
-                self.chunks.push(chunk);
-            }
+        if self.chunks.last().is_none_or(|last| last.len() >= CHUNK) {
+            let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+            self.chunks.push(chunk);
+        }
+        if let Some(last) = self.chunks.last_mut() {
+            last.push(one);
         }
     }
 

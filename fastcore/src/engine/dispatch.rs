@@ -213,15 +213,16 @@ impl Engine {
     fn handed_over<S: Sink>(&mut self, route: u32, o: u32, incarnation: u64, sink: &mut S) {
         if S::WANTS_DECISIONS {
             self.set_state(o, Input::Dispatch, sink);
-        } else if let Some(order) = self.st.orders.get_mut(o as usize) {
-            // The same without an outcome to tell: what works stays what it was.
-            order.state = next(order.state, Input::Dispatch).unwrap_or(order.state);
-            order.since_ns = self.st.at_ns;
         }
         self.st.orders_sent = self.st.orders_sent.saturating_add(1);
         let due = self.st.at_ns.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
         let (mut try_no, epoch) = (1, self.st.epoch);
         if let Some(order) = self.st.orders.get_mut(o as usize) {
+            if !S::WANTS_DECISIONS {
+                // The same without an outcome to tell: what works stays what it was.
+                order.state = next(order.state, Input::Dispatch).unwrap_or(order.state);
+                order.since_ns = self.st.at_ns;
+            }
             order.incarnation = incarnation;
             order.epoch = epoch;
             try_no = order.try_no;

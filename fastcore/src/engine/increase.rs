@@ -83,13 +83,15 @@ impl Engine {
         if unknown_age {
             fresh = fresh.checked_add(rest).unwrap_or(fresh);
         }
-        let age_ms = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
-        let stale = Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), Dec::from_int(age_ms));
+        let stale = || {
+            let age_ms = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
+            Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), Dec::from_int(age_ms))
+        };
         if fresh.is_zero() {
-            return Err(stale);
+            return Err(stale());
         }
         if fresh < x.increase {
-            self.refuse(stale);
+            self.refuse(stale());
         }
         Ok(fresh)
     }

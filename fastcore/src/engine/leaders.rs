@@ -392,7 +392,10 @@ impl Engine {
             reduce = x.reduce;
         }
         let Some(lane) = ix.lane(ls) else { return };
-        let mut told = x.conversion(ix, cfg, lane, reduce);
+        let mut told = Conversion::NOTHING;
+        if S::WANTS_DECISIONS {
+            told = x.conversion(ix, cfg, lane, reduce);
+        }
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
             match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, &mut told) {

@@ -129,7 +129,7 @@ impl Engine {
     pub fn apply<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
         self.st.seq = ev.seq;
         self.st.at_ns = ev.at_ns.max(self.st.at_ns);
-        self.cause.id = xxh3_128(format!("{}\u{1}row\u{1}{}", self.ix.cfg.deployment, ev.seq).as_bytes());
+        self.cause.id = self.seed("row", ev.seq);
         self.cause.slices = 0;
         self.cause.repeated = false;
         self.route_ns = 0;
@@ -151,6 +151,17 @@ impl Engine {
             let ahead = self.ix.lanes.list.len().saturating_mul(2).clamp(ORDERS_AHEAD_MIN, ORDERS_AHEAD_MAX);
             self.st.orders.prepare(ahead, || Order::new(ClOrdId::from_hash(0, 0), 0, 0));
         }
+    }
+
+    /// Hash of a cause that has no identity of its own: the deployment, what it is, and its number, as text.
+    fn seed(&mut self, what: &str, number: u64) -> u128 {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(self.ix.cfg.deployment.as_bytes());
+        self.buffer.push(1);
+        self.buffer.extend_from_slice(what.as_bytes());
+        self.buffer.push(1);
+        crate::decimal::write_word(number, &mut self.buffer);
+        xxh3_128(&self.buffer)
     }
 
     /// When the next timer row is needed.

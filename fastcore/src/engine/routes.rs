@@ -160,6 +160,7 @@ impl Engine {
                 );
             }
         };
+        let event = ev.seq.to_string();
         for row in rows.iter() {
             let Some(r) = self.st.routes.get_mut(at as usize) else { return };
             if row.row_no <= r.last_row {
@@ -168,8 +169,7 @@ impl Engine {
             r.last_row = row.row_no;
             self.route_ns = row.at_ns;
             (self.cause.slices, self.cause.repeated) = (0, false);
-            let seed = format!("{}\u{1}{}\u{1}{}", self.ix.cfg.deployment, ev.seq, row.row_no);
-            self.cause.id = xxhash_rust::xxh3::xxh3_128(seed.as_bytes());
+            self.cause.id = self.seed(&event, row.row_no);
             self.row(at, &row.row, sink);
         }
         self.route_ns = 0;
@@ -442,8 +442,7 @@ impl Engine {
         }
         // Not the event's own cause, and one numbering for all that is due: the same line may be worked twice, and
         // what it makes must not look like a duplicate.
-        let seed = format!("{}\u{1}due\u{1}{}", self.ix.cfg.deployment, self.st.seq);
-        (self.cause.id, self.cause.slices) = (xxhash_rust::xxh3::xxh3_128(seed.as_bytes()), 0);
+        (self.cause.id, self.cause.slices) = (self.seed("due", self.st.seq), 0);
         self.cause.repeated = false;
         // Bounded: what a timer makes due again lies in the future.
         while let Some(first) = self.st.due.first().copied().filter(|d| d.0 <= now) {
