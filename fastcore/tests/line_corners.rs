@@ -49,6 +49,21 @@ fn acknowledge(w: &mut World, s: &Sent) -> Vec<Sent> {
     ))
 }
 
+/// A trade that is heard after a younger one opens within its own window, not within the younger one's.
+#[test]
+fn an_older_trade_that_is_heard_late_keeps_its_own_window() {
+    let mut w = with(|_| {});
+    w.apply(EventKind::Link, "r", b""); // opens wait for the route
+    w.now += 30 * S;
+    w.leader("o1", 1, "1", "1", "1");
+    w.now -= 30 * S; // TransactTime(60) of what happened before, heard now
+    w.leader("o2", 1, "6", "6", "6");
+    w.now += 61 * S;
+    let sent = w.link(7);
+    assert_eq!(one(&sent, true, "1").qty, "1", "six are 61 s old, one is 31 s old");
+    assert_eq!(target(&w), d("1"));
+}
+
 /// An open that waits is too late at the end of its own window, whatever the leader opens after it.
 #[test]
 fn a_waiting_open_does_not_ride_on_a_newer_one() {

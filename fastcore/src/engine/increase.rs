@@ -66,6 +66,7 @@ impl Engine {
         let age = cfg.max_age_ms.saturating_mul(MS);
         let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
         ls.line.open_until_ns = ls.line.open_until_ns.max(until);
+        self.cause.until_ns = until;
         Ok(match frozen {
             Rule::Rate(v) | Rule::Amount(v) => v,
         })

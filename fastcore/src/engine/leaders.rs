@@ -406,6 +406,7 @@ impl Engine {
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
         told.target_moved = target(self);
         self.work_line(ix, at, sink);
+        self.cause.until_ns = 0;
         let (after, step) = (target(self), lane.grid.step);
         let moved = Moved { ratio, before, after, step, conversion: Some(told) };
         self.decided(ix, x, sub, &moved, place, sink);

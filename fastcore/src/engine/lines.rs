@@ -198,7 +198,8 @@ impl Engine {
             ls.waiting.clear();
             return; // waits for the next increase; not a refusal
         }
-        let newest = ls.line.open_until_ns;
+        // What is asked for now has the window of the trade that asks, which may be older than one heard before it.
+        let newest = if self.cause.until_ns > 0 { self.cause.until_ns } else { ls.line.open_until_ns };
         let blocked = plan.blocked || waits;
         let (late, until) = if blocked || !ls.waiting.is_empty() {
             windows::trim(&mut ls.waiting, signed(wanted, buy), newest);

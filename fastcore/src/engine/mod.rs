@@ -44,6 +44,8 @@ struct Cause {
     slices: u32,
     /// The same cause came before: its orders may have been made.
     repeated: bool,
+    /// End of the window of the leader's increase that is being worked; 0: none is.
+    until_ns: i64,
 }
 
 /// The deciding core.
