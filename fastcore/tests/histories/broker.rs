@@ -1,121 +1,17 @@
-//! The counterparties of a history: leaders whose trades are the truth, and a broker with its own books.
-//!
-//! Both speak FIX text; the broker decides nothing by itself, so that a history says everything that happens.
+//! A follower's broker: its own books, told in FIX text. It decides nothing by itself but what its rules say, so that a
+//! history says everything that happens.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// One report of a leader order, and whether it was delivered.
-pub struct Told {
-    pub text: String,
-    pub heard: bool,
-}
-
-/// One leader order with everything that its broker says about it.
-pub struct LeaderOrder {
-    pub leader: usize,
-    pub id: String,
-    pub buy: bool,
-    pub qty: i64,
-    pub cum: i64,
-    pub done: bool,
-    pub told: Vec<Told>,
-}
-
-/// One leader execution.
-pub struct Execution {
-    pub order: usize,
-    pub id: String,
-    pub qty: i64,
-}
-
-/// All leaders: their orders and true positions.
-#[derive(Default)]
-pub struct Leaders {
-    pub orders: Vec<LeaderOrder>,
-    pub executions: Vec<Execution>,
-    pub ids: u64,
-}
-
-impl Leaders {
-    /// The true position of one leader, units.
-    pub fn position(&self, leader: usize) -> i64 {
-        let signed = |e: &Execution| {
-            let o = &self.orders[e.order];
-            if o.leader != leader {
-                0
-            } else if o.buy {
-                e.qty
-            } else {
-                -e.qty
-            }
-        };
-        self.executions.iter().map(signed).sum()
-    }
-
-    fn next_id(&mut self) -> u64 {
-        self.ids += 1;
-        self.ids
-    }
-
-    pub fn order(&mut self, leader: usize, buy: bool, qty: i64, at: &str) -> usize {
-        let id = format!("o{}", self.next_id());
-        self.orders.push(LeaderOrder { leader, id, buy, qty, cum: 0, done: false, told: vec![] });
-        let o = self.orders.len() - 1;
-        self.tell(o, '0', '0', "", at);
-        o
-    }
-
-    fn tell(&mut self, o: usize, exec_type: char, status: char, more: &str, at: &str) {
-        let exec = self.next_id();
-        let x = &mut self.orders[o];
-        let side = if x.buy { 1 } else { 2 };
-        let text = format!(
-            "35=8|34={exec}|37={}|11=c{}|17=E{exec}|150={exec_type}|39={status}|55=X|54={side}|38={}|14={}|\
-             151=0|60={at}|{more}",
-            x.id, x.id, x.qty, x.cum
-        );
-        x.told.push(Told { text, heard: false });
-    }
-
-    pub fn fill(&mut self, o: usize, qty: i64, at: &str) {
-        let qty = qty.min(self.orders[o].qty - self.orders[o].cum);
-        if self.orders[o].done || qty <= 0 {
-            return;
-        }
-        self.orders[o].cum += qty;
-        let whole = self.orders[o].cum == self.orders[o].qty;
-        self.orders[o].done = whole;
-        let id = format!("E{}", self.ids + 1);
-        self.executions.push(Execution { order: o, id, qty });
-        self.tell(o, 'F', if whole { '2' } else { '1' }, &format!("32={qty}|31=1.1|"), at);
-    }
-
-    pub fn cancel(&mut self, o: usize, at: &str) {
-        if !self.orders[o].done {
-            self.orders[o].done = true;
-            self.tell(o, '4', '4', "", at);
-        }
-    }
-
-    /// Takes an execution back (new quantity 0) or corrects it.
-    pub fn amend(&mut self, e: usize, qty: i64, at: &str) {
-        let (o, old, id) = (self.executions[e].order, self.executions[e].qty, self.executions[e].id.clone());
-        if old == qty || old == 0 {
-            return;
-        }
-        self.executions[e].qty = qty;
-        self.orders[o].cum += qty - old;
-        let (kind, last) = if qty == 0 { ('H', old) } else { ('G', qty) };
-        self.tell(o, kind, '1', &format!("19={id}|32={last}|31=1.1|"), at);
-    }
-}
-
 /// One order at the follower's broker.
 pub struct BrokerOrder {
+    pub symbol: String,
     pub buy: bool,
     pub qty: i64,
     pub cum: i64,
     pub live: bool,
+    /// What is not filled at once expires.
+    pub ioc: bool,
     /// A cancel that is not answered.
     pub cancel: Option<String>,
     pub executions: Vec<(String, i64)>,
@@ -126,11 +22,13 @@ pub struct BrokerOrder {
 pub struct Broker {
     /// By ClOrdID(11).
     pub orders: BTreeMap<String, BrokerOrder>,
-    /// ClOrdIDs as they came.
-    pub arrived: Vec<String>,
     /// Reports on their way, oldest first.
     pub says: VecDeque<(String, String)>,
-    ids: u64,
+    /// Reports on their way have overtaken each other.
+    pub swapped: bool,
+    /// Less than this is rejected.
+    pub min: i64,
+    pub ids: u64,
 }
 
 pub fn field<'a>(text: &'a str, tag: &str) -> &'a str {
@@ -146,10 +44,14 @@ impl Broker {
             "D" => {
                 assert!(!self.orders.contains_key(&id), "ClOrdID {id} reached the broker twice");
                 let qty = field(&text, "38").parse().unwrap();
-                let buy = field(&text, "54") == "1";
-                let order = BrokerOrder { buy, qty, cum: 0, live: true, cancel: None, executions: vec![] };
+                let (buy, ioc) = (field(&text, "54") == "1", field(&text, "59") == "3");
+                let (symbol, live) = (field(&text, "55").to_owned(), true);
+                let order =
+                    BrokerOrder { symbol, buy, qty, cum: 0, live, ioc, cancel: None, executions: vec![] };
                 self.orders.insert(id.clone(), order);
-                self.arrived.push(id);
+                if qty < self.min {
+                    self.end(&id, '8');
+                }
             }
             "F" => {
                 let orig = field(&text, "41").to_owned();
@@ -194,8 +96,8 @@ impl Broker {
         let o = &self.orders[id];
         let side = if o.buy { 1 } else { 2 };
         let text = format!(
-            "35=8|37=B{id}|11={cl}|17=X{}|150={kind}|39={status}|55=X|54={side}|38={}|14={}|151=0|{more}",
-            self.ids, o.qty, o.cum
+            "35=8|37=B{id}|11={cl}|17=X{}|150={kind}|39={status}|55={}|54={side}|38={}|14={}|151=0|{more}",
+            self.ids, o.symbol, o.qty, o.cum
         );
         self.say(id, text);
     }
@@ -213,10 +115,14 @@ impl Broker {
         o.cum += qty;
         o.live = o.cum < o.qty;
         o.executions.push((format!("X{}", self.ids + 1), qty));
+        let rest_expires = o.live && o.ioc;
         let (status, late) = (if o.live { '1' } else { '2' }, o.cancel.take_if(|_| !o.live));
         self.report(id, id, 'F', status, &format!("32={qty}|31=1.2|"));
         if let Some(cancel) = late {
             self.say(id, format!("35=9|11={cancel}|41={id}|37=B{id}|39=2|434=1|102=0|"));
+        }
+        if rest_expires {
+            self.end(id, 'C');
         }
     }
 
@@ -232,6 +138,20 @@ impl Broker {
         if let Some(cancel) = cancel {
             self.say(id, format!("35=9|11={cancel}|41={id}|37=B{id}|39={how}|434=1|102=0|"));
         }
+    }
+
+    /// Takes only a part of a live order (378=5): at least what is filled, and something.
+    pub fn decline(&mut self, id: &str, keep: i64) {
+        let Some(o) = self.orders.get_mut(id) else { return };
+        let kept = o.cum + keep.min(o.qty - o.cum);
+        if !o.live || kept == o.qty {
+            return;
+        }
+        o.qty = kept;
+        let status = if o.cum > 0 { '1' } else { '0' };
+        self.report(id, id, 'D', status, "378=5|");
+        let told = self.says.back_mut().unwrap();
+        told.1 = told.1.replace("|151=0|", &format!("|151={}|", keep));
     }
 
     pub fn answer_cancel(&mut self, id: &str, accept: bool) {
@@ -255,7 +175,8 @@ impl Broker {
     }
 
     /// Signed units that the account holds.
-    pub fn position(&self) -> i64 {
-        self.orders.values().map(|o| if o.buy { o.cum } else { -o.cum }).sum()
+    pub fn position(&self, symbol: &str) -> i64 {
+        let of = self.orders.values().filter(|o| o.symbol == symbol);
+        of.map(|o| if o.buy { o.cum } else { -o.cum }).sum()
     }
 }

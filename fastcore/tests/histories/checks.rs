@@ -1,0 +1,269 @@
+//! What must hold after every event, for every message that leaves, and at rest (design 02, "Properties").
+
+use crate::broker::field;
+use crate::leaders::Leaders;
+use crate::setup::{Rule, SYMBOLS, Setup, Version};
+use crate::way::Way;
+use crate::world::MS;
+use fastcore::decimal::Dec;
+use fastcore::engine::{Engine, State};
+use fastcore::order::Order;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest time that an open may take, from the leader's trade to our route.
+const MAX_AGE_NS: i64 = 60_000 * MS;
+/// Fixed-point rounding that an amount's parts may add up to, raw.
+const DUST: i128 = 1_000;
+
+/// What a ledger line was, to compare with after an event; units as raw decimals.
+#[derive(Clone, Copy, Default)]
+struct Was {
+    target: i128,
+    lo: i128,
+    hi: i128,
+}
+
+/// What the world notes beside the engine.
+#[derive(Default)]
+pub struct Books {
+    /// The leader order that is being told about; its leader and symbol, where a trade is taken back or corrected.
+    pub told: Option<(usize, Option<(usize, usize)>)>,
+    /// Several rows are applied one after another: what was true for an order may not be after the last of them.
+    pub several: bool,
+    /// No opens until somebody arms it.
+    pub killed: bool,
+    /// Lines whose leader took a trade back, until somebody has looked.
+    pub held: BTreeSet<usize>,
+    lines: Vec<Was>,
+    /// What each leader order added to each line's target.
+    opened: BTreeMap<(usize, usize), i128>,
+}
+
+/// The engine before an event.
+pub struct Before {
+    /// By leader, by symbol.
+    positions: Vec<Vec<i128>>,
+    filled: Vec<i128>,
+    orders: usize,
+}
+
+fn raw(units: i64) -> i128 {
+    i128::from(units) * Dec::ONE.raw()
+}
+
+/// Leader positions as the engine knows them.
+fn positions(st: &State) -> Vec<Vec<i128>> {
+    let of = |l: &fastcore::engine::LeaderState| {
+        (0..SYMBOLS.len()).map(|s| l.positions.get(&(s as u32)).map_or(0, |p| p.raw())).collect()
+    };
+    st.leaders.iter().map(of).collect()
+}
+
+/// What a line can come to hold on one side.
+fn entered(line: &fastcore::ledger::Line, buy: bool) -> i128 {
+    let (working, held) =
+        if buy { (line.working_buy, line.filled.raw()) } else { (line.working_sell, -line.filled.raw()) };
+    (working.raw() + held).max(0)
+}
+
+impl Books {
+    pub fn before(&self, engine: &Engine) -> Before {
+        let st = engine.state();
+        let filled = st.lines.iter().map(|l| l.line.filled.raw()).collect();
+        Before { positions: positions(st), filled, orders: st.orders.len() }
+    }
+
+    pub fn check(&mut self, engine: &Engine, setup: &Setup, v: Version, by_leader: bool, before: Before) {
+        let st = engine.state();
+        let after = positions(st);
+        self.lines.resize(st.lines.len(), Was::default());
+        for (at, l) in st.lines.iter().enumerate() {
+            let rule = &setup.rules[l.sub as usize];
+            let of = |p: &[Vec<i128>]| p[rule.leader][l.instrument as usize];
+            let (p, was) = (of(&after), of(&before.positions));
+            assert!(p != 0 || l.line.target == 0, "P = 0 but T = {}", l.line.target);
+            let leader_grew = by_leader && (p.abs() > was.abs() || p.signum() * was.signum() < 0);
+            self.target(at, l, setup, rule, leader_grew);
+            works(st, l);
+            self.hull(at, l, st, setup, rule);
+        }
+        if let Some((_, Some((leader, symbol)))) = self.told
+            && after[leader][symbol] != before.positions[leader][symbol]
+        {
+            self.hold(st, setup, leader, symbol);
+        }
+        for n in before.orders..st.orders.len() {
+            self.made(st, &st.orders[n], setup, v, &before);
+        }
+    }
+
+    /// Only a leader increase enlarges the target; one order of an amount never by more than that amount.
+    fn target(
+        &mut self,
+        at: usize,
+        l: &fastcore::engine::LineState,
+        setup: &Setup,
+        rule: &Rule,
+        leader_grew: bool,
+    ) {
+        let (was, now) = (self.lines[at].target, l.line.target);
+        let flips = now.signum() * was.signum() < 0;
+        let grew = if flips { now.abs() } else { (now.abs() - was.abs()).max(0) };
+        assert!(grew == 0 || leader_grew, "T grew from {was} to {now} without a leader increase");
+        self.lines[at].target = now;
+        if let (true, Some((order, _)), Some(amount)) = (grew > 0, self.told, rule.amount()) {
+            let sum = self.opened.entry((at, order)).or_default();
+            *sum += grew * i128::from(setup.step);
+            assert!(
+                *sum <= raw(amount) + DUST,
+                "a leader order opened {}, not {amount}",
+                Dec::from_raw(*sum)
+            );
+        }
+    }
+
+    /// `filled` stays among the targets since the line was flat.
+    fn hull(&mut self, at: usize, l: &fastcore::engine::LineState, st: &State, setup: &Setup, rule: &Rule) {
+        let (line, b) = (&l.line, &mut self.lines[at]);
+        if line.filled.is_zero() && line.target == 0 && l.live.is_empty() {
+            (b.lo, b.hi) = (0, 0);
+        }
+        let slack = match rule.rounding {
+            "nearest" => raw(setup.step) / 2,
+            "min_lot_if_nonzero" => raw(setup.min),
+            _ => raw(setup.step) / 1_000_000,
+        };
+        // A broker's bust moves what is held without us; what is told out of order after it, counts late.
+        let busted = st.orders.iter().filter(|o| o.line as usize == at && !o.busted.is_zero());
+        let slack = slack + busted.map(|o| o.qty.raw() + o.busted.raw()).sum::<i128>();
+        let (target, filled) = (line.target * i128::from(setup.step), line.filled.raw());
+        (b.lo, b.hi) = (b.lo.min(target), b.hi.max(target));
+        let (lo, hi) = (Dec::from_raw(b.lo), Dec::from_raw(b.hi));
+        let inside = filled >= b.lo - slack && filled <= b.hi + slack;
+        assert!(inside, "filled {} is outside of its targets {lo}..{hi}", line.filled);
+    }
+
+    /// An order as it is made: a close never asks for more than is held; an open keeps to the grid and every limit.
+    fn made(&mut self, st: &State, o: &Order, setup: &Setup, v: Version, before: &Before) {
+        let at = o.line as usize;
+        let (l, qty) = (&st.lines[at], o.qty.raw());
+        let rule = &setup.rules[l.sub as usize];
+        if o.reduces {
+            let held = [l.line.filled.raw(), before.filled.get(at).copied().unwrap_or(0)];
+            let most = held.into_iter().map(|h| if o.buy { -h } else { h }).max().unwrap_or(0);
+            assert!(self.several || qty <= most, "a close of {} of {}", o.qty, Dec::from_raw(most));
+            return;
+        }
+        assert!(!self.killed, "an open while the kill switch is on");
+        assert!(!self.held.contains(&at), "an open after a bust that nobody has looked at");
+        assert!(qty >= raw(setup.min) && qty % raw(setup.step) == 0, "an open of {}", o.qty);
+        assert!(setup.max.is_none_or(|m| qty <= raw(m)), "an open of {} beyond max_lot", o.qty);
+        let bound = |b: Option<i64>| b.filter(|_| !v.unbound).map(raw);
+        assert!(bound(rule.max_order).is_none_or(|m| qty <= m), "an open of {} beyond max_order_qty", o.qty);
+        if !self.several {
+            let mine = entered(&l.line, o.buy);
+            assert!(bound(rule.max_position).is_none_or(|m| mine <= m), "beyond max_position: {mine}");
+            let same = |x: &&fastcore::engine::LineState| {
+                setup.rules[x.sub as usize].follower == rule.follower
+                    && x.follower_instrument == l.follower_instrument
+            };
+            let all: i128 = st.lines.iter().filter(same).map(|x| entered(&x.line, o.buy)).sum();
+            assert!(setup.follower_max.is_none_or(|m| all <= raw(m)), "beyond the follower's: {all}");
+        }
+    }
+
+    /// A leader's trade was taken back or corrected: nothing that copies it may open.
+    fn hold(&mut self, st: &State, setup: &Setup, leader: usize, symbol: usize) {
+        for (at, l) in st.lines.iter().enumerate() {
+            if setup.rules[l.sub as usize].leader == leader && l.instrument as usize == symbol {
+                self.held.insert(at);
+            }
+        }
+    }
+
+    /// A message as it leaves. An open is never older than the leader's trades that ask for it, and never more than
+    /// those are worth; a limit is where the allowed slippage is.
+    pub fn sent(&self, fix: &[u8], engine: &Engine, setup: &Setup, leaders: &Leaders, now: i64) {
+        let text = String::from_utf8_lossy(fix);
+        if field(&text, "35") != "D" {
+            return;
+        }
+        let st = engine.state();
+        let order = st.orders.iter().find(|o| o.cl_ord_id[..] == *field(&text, "11").as_bytes());
+        let order = order.expect("an order of ours");
+        let (l, qty) = (&st.lines[order.line as usize], field(&text, "38"));
+        let rule = &setup.rules[l.sub as usize];
+        assert_eq!(SYMBOLS[l.instrument as usize], field(&text, "55"));
+        let px = match (rule.limit && !order.reduces, order.buy) {
+            (false, _) => "",
+            (true, true) => "1.1055",
+            (true, false) => "1.0945",
+        };
+        assert_eq!(field(&text, "44"), px, "price");
+        if order.reduces {
+            return;
+        }
+        let wanted = order.buy != rule.reverse;
+        let young = leaders.executions.iter().filter(|e| {
+            let o = &leaders.orders[e.order];
+            let same = o.leader == rule.leader && o.symbol == l.instrument as usize && o.buy == wanted;
+            same && e.at_ns + MAX_AGE_NS > now
+        });
+        let units: i64 = young.clone().map(|e| e.most).sum();
+        assert!(units > 0, "an open leaves, and every trade that asks for it is too old");
+        let orders: BTreeSet<usize> = young.map(|e| e.order).collect();
+        // What was too little for an order stays in the target, and counts with the next increase.
+        let worth = rule.worth(units, orders.len() as i64) + 2 * setup.min + setup.step;
+        // A close that filled although a trade had made it needless: the trade asks for it again, as late as that was.
+        let closed = st.orders.iter().filter(|o| o.line == order.line && o.reduces && o.buy != order.buy);
+        let again = closed.filter(|o| o.since_ns + MAX_AGE_NS > now).map(|o| o.cum.raw()).sum::<i128>();
+        let worth = worth + (again / Dec::ONE.raw()) as i64;
+        let qty: i64 = qty.parse().expect("whole units");
+        assert!(qty <= worth, "an open of {qty}, and the trades that are not too old are worth {worth}");
+    }
+
+    pub fn at_rest(&self, engine: &Engine, setup: &Setup, ways: &[Way]) {
+        let st = engine.state();
+        let after = positions(st);
+        let mut held = BTreeMap::new();
+        for l in &st.lines {
+            let (line, rule) = (&l.line, &setup.rules[l.sub as usize]);
+            let p = after[rule.leader][l.instrument as usize];
+            assert!(line.quiet() && l.live.is_empty(), "orders are left: {line:?}");
+            let bound = raw(setup.min);
+            // Shown to a person, and only less than a minimum lot.
+            let told = st.alerts.contains_key("stuck_residue");
+            let stuck = l.stuck_residue && told && line.filled.raw().abs() < bound;
+            assert!(p != 0 || stuck || line.filled.is_zero(), "leader flat, follower holds {}", line.filled);
+            let target = line.target * i128::from(setup.step);
+            let off = (line.filled.raw() - target).abs();
+            let within = off < if stuck { 2 * bound } else { bound };
+            assert!(within, "filled {} is off its target {}", line.filled, Dec::from_raw(target));
+            *held.entry((rule.follower, l.follower_instrument as usize)).or_insert(0) += line.filled.raw();
+        }
+        for (f, way) in ways.iter().enumerate() {
+            for (s, symbol) in SYMBOLS.iter().enumerate() {
+                let ours = held.get(&(f, s)).copied().unwrap_or(0);
+                assert_eq!(
+                    ours,
+                    raw(way.broker.position(symbol)),
+                    "the books of broker {f} in {symbol} differ"
+                );
+            }
+        }
+    }
+}
+
+/// What works is what the live orders leave.
+fn works(st: &State, l: &fastcore::engine::LineState) {
+    let live = l.live.iter().map(|o| &st.orders[*o as usize]);
+    let sum = |buy: bool, closes: bool| {
+        let mine = live.clone().filter(|o| o.buy == buy && (!closes || o.reduces));
+        mine.map(|o| o.leaves().raw()).sum::<i128>()
+    };
+    let line = &l.line;
+    assert_eq!(line.working_buy.raw(), sum(true, false), "working buys");
+    assert_eq!(line.working_sell.raw(), sum(false, false), "working sells");
+    assert_eq!(line.closing_buy.raw(), sum(true, true), "closing buys");
+    assert_eq!(line.closing_sell.raw(), sum(false, true), "closing sells");
+}
