@@ -10,6 +10,11 @@ impl Engine {
     /// `ConfigError` naming what was removed, moved or changed: names may only be added at the end, and what a position
     /// means changes only while target and position are zero and nothing works.
     pub fn accepts(&self, next: &Config) -> Result<(), ConfigError> {
+        self.accepted(next.clone()).map(|_| ())
+    }
+
+    /// The same, with its names resolved.
+    pub(super) fn accepted(&self, next: Config) -> Result<Index, ConfigError> {
         let now = &self.ix.cfg;
         extends("leader", now.leaders.iter().map(|x| &x.name), next.leaders.iter().map(|x| &x.name))?;
         extends("route", now.routes.iter().map(|x| &x.name), next.routes.iter().map(|x| &x.name))?;
@@ -33,7 +38,7 @@ impl Engine {
                 )));
             }
         }
-        let next = Index::new(next.clone())?;
+        let next = Index::new(next)?;
         let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
         for l in self.st.lines.iter().filter(|l| !idle(l)) {
             if let Some(what) = changed(&self.ix, &next, l) {
@@ -42,7 +47,7 @@ impl Engine {
                 return Err(ConfigError(format!("subscription {name:?} holds a position: {what}: {hint}")));
             }
         }
-        Ok(())
+        Ok(next)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End, add_working};
 use super::questions::DUE_ASK;
-use super::{Engine, Index};
+use super::Engine;
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
@@ -78,7 +78,7 @@ impl Engine {
         }
         // A person has been here: what the broker refused once is asked for once more.
         self.st.lines.iter_mut().for_each(|l| l.stuck_residue = false);
-        let made = self.accepts(&start.config).and_then(|()| Index::new(start.config));
+        let made = self.accepted(start.config);
         match made {
             Ok(ix) => {
                 self.ix = Arc::new(ix);

@@ -208,10 +208,44 @@ pub struct Index {
     pub subs_of: Vec<Vec<u32>>,
 }
 
-fn find<'a>(mut names: impl Iterator<Item = &'a str>, name: &str, what: &str) -> Result<u32, ConfigError> {
-    let at = names.position(|n| n == name);
-    at.and_then(|i| u32::try_from(i).ok())
-        .ok_or_else(|| ConfigError(format!("{what} {name:?} is not defined")))
+/// Names of one kind and their numbers; of two that are the same, the first.
+struct Names<'a> {
+    what: &'static str,
+    numbers: FxHashMap<&'a str, u32>,
+}
+
+impl<'a> Names<'a> {
+    fn of(what: &'static str, names: impl Iterator<Item = &'a String>) -> Self {
+        let mut numbers = FxHashMap::default();
+        for (number, name) in (0_u32..).zip(names) {
+            numbers.entry(name.as_str()).or_insert(number);
+        }
+        Names { what, numbers }
+    }
+
+    fn find(&self, name: &str) -> Result<u32, ConfigError> {
+        let found = self.numbers.get(name).copied();
+        found.ok_or_else(|| ConfigError(format!("{} {name:?} is not defined", self.what)))
+    }
+}
+
+/// Everything that a subscription may name.
+struct Known<'a> {
+    instruments: Names<'a>,
+    leaders: Names<'a>,
+    followers: Names<'a>,
+    routes: Names<'a>,
+}
+
+impl<'a> Known<'a> {
+    fn of(cfg: &'a Config) -> Self {
+        Known {
+            instruments: Names::of("instrument", cfg.instruments.iter().map(|x| &x.name)),
+            leaders: Names::of("leader", cfg.leaders.iter().map(|x| &x.name)),
+            followers: Names::of("follower", cfg.followers.iter().map(|x| &x.name)),
+            routes: Names::of("route", cfg.routes.iter().map(|x| &x.name)),
+        }
+    }
 }
 
 fn grid(i: &InstrumentConfig) -> Result<Grid, ConfigError> {
@@ -230,8 +264,10 @@ impl Index {
     /// `ConfigError` for the first name that is not defined or number that cannot be used.
     pub fn new(mut cfg: Config) -> Result<Index, ConfigError> {
         let grids = cfg.instruments.iter().map(grid).collect::<Result<Vec<_>, _>>()?;
-        let instrument = |n: &str| find(cfg.instruments.iter().map(|i| i.name.as_str()), n, "instrument");
-        let profile = |n: &str| find(cfg.profiles.iter().map(|p| p.name.as_str()), n, "profile");
+        let known = Known::of(&cfg);
+        let instrument = |n: &str| known.instruments.find(n);
+        let profiles = Names::of("profile", cfg.profiles.iter().map(|p| &p.name));
+        let profile = |n: &str| profiles.find(n);
         let leader_profiles =
             cfg.leaders.iter().map(|l| profile(&l.profile)).collect::<Result<Vec<_>, _>>()?;
         let route_profiles = cfg.routes.iter().map(|r| profile(&r.profile)).collect::<Result<Vec<_>, _>>()?;
@@ -253,7 +289,7 @@ impl Index {
         let mut subs = Vec::with_capacity(cfg.subscriptions.len());
         let mut subs_of = vec![Vec::new(); cfg.leaders.len()];
         for (i, s) in cfg.subscriptions.iter().enumerate() {
-            let sub = resolve(s, &cfg, &instrument)?;
+            let sub = resolve(s, &cfg, &known)?;
             if let Some(list) = subs_of.get_mut(sub.leader as usize) {
                 list.push(u32::try_from(i).unwrap_or(u32::MAX));
             }
@@ -309,15 +345,11 @@ fn symbols_in(
     l.symbols.iter().map(|(text, name)| Ok((text.clone().into_bytes(), instrument(name)?))).collect()
 }
 
-fn resolve(
-    s: &SubscriptionConfig,
-    cfg: &Config,
-    instrument: &impl Fn(&str) -> Result<u32, ConfigError>,
-) -> Result<SubIndex, ConfigError> {
-    let follower = find(cfg.followers.iter().map(|f| f.name.as_str()), &s.follower, "follower")?;
-    let leader = find(cfg.leaders.iter().map(|l| l.name.as_str()), &s.leader, "leader")?;
+fn resolve(s: &SubscriptionConfig, cfg: &Config, known: &Known<'_>) -> Result<SubIndex, ConfigError> {
+    let instrument = |n: &str| known.instruments.find(n);
+    let (follower, leader) = (known.followers.find(&s.follower)?, known.leaders.find(&s.leader)?);
     let route_name = cfg.followers.get(follower as usize).map_or("", |f| f.route.as_str());
-    let route = find(cfg.routes.iter().map(|r| r.name.as_str()), route_name, "route")?;
+    let route = known.routes.find(route_name)?;
     let mut map = Table::default();
     for (name, m) in &s.symbol_map {
         map.insert(instrument(name)?, (instrument(&m.instrument)?, m.qty_factor, m.price_factor));
