@@ -3,7 +3,7 @@
 
 mod support;
 
-use fastcore::config::{Config, OnReject};
+use fastcore::config::{Config, OnReject, Rounding};
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
@@ -62,6 +62,20 @@ fn an_older_trade_that_is_heard_late_keeps_its_own_window() {
     let sent = w.link(7);
     assert_eq!(one(&sent, true, "1").qty, "1", "six are 61 s old, one is 31 s old");
     assert_eq!(target(&w), d("1"));
+}
+
+/// A minimum lot is opened within the window of what the leader did on its side, not of a younger trade on the other.
+#[test]
+fn a_minimum_lot_does_not_ride_on_a_trade_of_the_other_side() {
+    let mut w = with(|c| c.subscriptions[0].rounding = Rounding::MinLotIfNonzero);
+    w.apply(EventKind::Link, "r", b""); // opens wait for the route
+    w.now += 30 * S;
+    w.leader("o1", 2, "1", "1", "1");
+    w.now -= 30 * S; // TransactTime(60) of what happened before, heard now
+    w.leader("o2", 1, "9.5", "9.5", "9.5");
+    w.now += 61 * S;
+    assert!(w.link(7).is_empty(), "eight are too late, and half a lot is no younger");
+    assert_eq!(target(&w), d("0.5"));
 }
 
 /// An open that waits is too late at the end of its own window, whatever the leader opens after it.

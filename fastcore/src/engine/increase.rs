@@ -61,11 +61,13 @@ impl Engine {
         let bound = i128::MAX.checked_div(4).unwrap_or(i128::MAX);
         let target =
             ls.line.target.checked_add(signed).filter(|t| t.saturating_abs() < bound).ok_or(overflow)?;
+        // What was asked for on the other side lets nothing out on this one.
+        let same_side = ls.line.target.signum() == target.signum();
         ls.line.target = target;
         told.counted = gate.unwrap_or(Dec::ZERO);
         let age = cfg.max_age_ms.saturating_mul(MS);
         let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
-        ls.line.open_until_ns = ls.line.open_until_ns.max(until);
+        ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
         self.cause.until_ns = until;
         Ok(match frozen {
             Rule::Rate(v) | Rule::Amount(v) => v,
