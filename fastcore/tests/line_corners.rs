@@ -137,6 +137,20 @@ fn a_retry_does_not_ride_on_a_newer_open() {
     }
 }
 
+/// What is less than a minimum lot stays in the target, however long, and counts with the next increase.
+#[test]
+fn what_is_too_little_for_an_order_counts_with_the_next_increase() {
+    let mut w = with(|c| c.instruments[0].min_lot = d("3"));
+    let open = one(&w.leader("o1", 1, "3", "3", "3"), true, "3");
+    w.out(&open);
+    w.fill(&open, "3", "3");
+    assert!(w.leader("o2", 1, "2", "2", "2").is_empty());
+    w.now += 61 * S;
+    acknowledge(&mut w, &open);
+    assert_eq!(target(&w), d("5"));
+    one(&w.leader("o3", 1, "1", "1", "1"), true, "3");
+}
+
 /// Less than the minimum lot that the broker refuses to close is latched and shown, and closes once it can.
 #[test]
 fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {

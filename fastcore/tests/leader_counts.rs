@@ -1,0 +1,69 @@
+//! How much a leader did, where reports contradict each other or are taken back (design 02, step 1).
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use fastcore::decimal::Dec;
+use fastcore::event::EventKind;
+use support::{SAME, Sent, World, d, fix, one};
+
+fn tell(w: &mut World, text: &str) -> Vec<Sent> {
+    w.now += 1_000_000;
+    let mut time = Vec::new();
+    fastcore::time::write_utc(w.now, &mut time);
+    let time = String::from_utf8(time).unwrap();
+    w.apply(EventKind::Leader, "L", &fix(&format!("35=8|37=1|{text}|55=EURUSD|54=1|60={time}|")))
+}
+
+fn position(w: &World) -> Dec {
+    *w.engine.state().leaders[0].positions.values().next().unwrap()
+}
+
+fn target(w: &World) -> Dec {
+    w.engine.status().subscriptions[0].target
+}
+
+/// A CumQty(14) that falls without a bust contradicts what is known: the order opens no more, and it is shown.
+#[test]
+fn a_lower_cum_qty_without_a_bust_opens_no_more() {
+    let mut w = World::new(SAME, "");
+    tell(&mut w, "17=0|150=0|39=0|38=20|14=0");
+    one(&tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10"), true, "10");
+    tell(&mut w, "17=2|150=5|39=1|38=20|14=5");
+    assert_eq!(w.alerts.iter().map(|a| a.code).collect::<Vec<_>>(), ["contradiction"]);
+    tell(&mut w, "17=3|150=F|39=2|38=20|32=10|31=1|14=20");
+    assert_eq!((position(&w), target(&w)), (d("20"), d("10")));
+}
+
+/// A bust may name the correction of an execution instead of the execution itself.
+#[test]
+fn a_correction_can_be_busted_by_its_own_name() {
+    let mut w = World::new(SAME, "");
+    tell(&mut w, "17=1|150=F|39=2|38=10|32=10|31=1|14=10");
+    tell(&mut w, "17=2|19=1|150=G|39=1|38=10|32=6|31=1|14=6");
+    assert_eq!(position(&w), d("6"));
+    tell(&mut w, "17=3|19=2|150=H|39=1|38=10|32=6|31=1|14=0");
+    assert_eq!((position(&w), target(&w)), (d("0"), d("0")));
+}
+
+/// Some venues keep CumQty(14) after a bust: from then on an order's trades count by LastQty(32).
+#[test]
+fn after_a_bust_trades_count_by_their_own_quantity() {
+    let mut w = World::new(SAME, "");
+    tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10");
+    tell(&mut w, "17=2|19=1|150=H|39=1|38=20|32=10|31=1|14=10");
+    tell(&mut w, "17=3|150=F|39=1|38=20|32=5|31=1|14=15");
+    assert_eq!(position(&w), d("5"));
+}
+
+/// Some venues print the trade's quantity as OrderQty(38) of a bust: an amount is shared by the order's own.
+#[test]
+fn the_order_qty_of_a_bust_is_not_the_orders() {
+    let mut w = World::new(r#"{"mode":"fixed","lots":"10"}"#, "");
+    one(&tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10"), true, "5");
+    tell(&mut w, "17=2|19=1|150=H|39=1|38=10|32=10|31=1|14=0");
+    w.apply(EventKind::Operator, "", br#"{"cmd":"bust_resume","who":"ann","leader":"l"}"#);
+    assert_eq!(target(&w), d("0"), "flat is flat");
+    tell(&mut w, "17=3|150=F|39=1|38=10|32=10|31=1|14=10");
+    assert_eq!(target(&w), d("2.5"), "half of the 5 that are left, for half of the 20");
+}

@@ -1,0 +1,140 @@
+//! What a broker's and a route's answers prove about an order of ours, and what they do not.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use fastcore::config::{Config, OnReject};
+use fastcore::decimal::Dec;
+use fastcore::engine::Engine;
+use fastcore::event::EventKind;
+use fastcore::link::{self, Row, SendKind};
+use fastcore::order::State;
+use fastcore::profile::QueryCovers;
+use support::{SAME, Sent, World, config, d, one};
+
+const S: i64 = 1_000_000_000;
+
+fn with(change: impl FnOnce(&mut Config)) -> World {
+    let mut c = config(SAME, "");
+    change(&mut c);
+    let mut w = World::new(SAME, "");
+    w.engine = Engine::new(c).unwrap();
+    w.row = 0;
+    w.link(7);
+    w
+}
+
+fn target(w: &World) -> Dec {
+    w.engine.status().subscriptions[0].target
+}
+
+fn state(w: &World) -> State {
+    w.engine.state().orders[0].state
+}
+
+fn asks(sent: &[Sent]) -> bool {
+    sent.len() == 1 && sent[0].kind == SendKind::Status
+}
+
+/// An open of 10 that left.
+fn open(w: &mut World) -> Sent {
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    open
+}
+
+fn reject(w: &mut World, s: &Sent, reason: u8) -> Vec<Sent> {
+    let id = &s.id;
+    w.broker(&format!("35=8|37=NONE|11={id}|17=R{reason}|150=8|39=8|103={reason}|55=EURUSD|54=1|38=10|14=0|"))
+}
+
+/// "Duplicate" (103=6) says that the broker has such an order: it is asked about, and stays what it is.
+#[test]
+fn a_duplicate_is_asked_about_and_not_rejected() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    assert!(asks(&reject(&mut w, &open, 6)));
+    assert_eq!((state(&w), target(&w)), (State::Out, d("10")));
+}
+
+/// "Unknown" (103=5) about an order that the broker had is no reject: it may have been filled meanwhile.
+#[test]
+fn an_order_that_the_broker_had_is_not_rejected_as_unknown() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    let id = &open.id;
+    w.broker(&format!("35=8|37=B|11={id}|17=A|150=0|39=0|55=EURUSD|54=1|38=10|14=0|151=10|"));
+    assert!(asks(&reject(&mut w, &open, 5)));
+    assert_eq!((state(&w), target(&w)), (State::Unknown, d("10")));
+}
+
+/// A cancel that is refused says that the order fills or is gone: it is asked which.
+#[test]
+fn a_refused_cancel_is_followed_by_a_question() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    let cancel = w.leader("o2", 2, "10", "10", "10");
+    assert_eq!(cancel.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
+    let (id, of) = (&cancel[0].id, &open.id);
+    assert!(asks(&w.broker(&format!("35=9|37=B|11={id}|41={of}|39=0|434=1|102=3|"))));
+}
+
+/// Rows about an earlier try say nothing about this one.
+#[test]
+fn an_out_row_of_an_earlier_try_is_ignored() {
+    let mut w = with(|_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.rows(&[Row::NotSent { cl_ord_id: &open.id, try_no: 1, reason: 1 }]);
+    w.now = w.engine.next_due_ns().unwrap();
+    let again = one(&w.apply(EventKind::Timer, "", b""), true, "10");
+    assert_eq!(again.try_no, 2);
+    w.out(&open);
+    assert_eq!(state(&w), State::Dispatched);
+    w.out(&again);
+    assert_eq!(state(&w), State::Out);
+}
+
+/// The greeting of a process that is gone opens no route.
+#[test]
+fn the_sync_of_another_incarnation_opens_no_route() {
+    let mut w = with(|_| {});
+    let hello = link::encode_hello("r", 8, 1, w.row + 1, 0, &["R"]).unwrap();
+    w.apply(EventKind::Link, "r", &hello);
+    w.rows(&[Row::Sync { incarnation: 7, epoch: 0 }]);
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+    one(&w.rows(&[Row::Sync { incarnation: 8, epoch: 0 }]), true, "10");
+}
+
+/// Where queries cover working orders only, "unknown" may mean filled: nothing is sent again.
+#[test]
+fn absence_is_no_proof_where_queries_cover_working_orders() {
+    let mut w = with(|c| c.profiles[0].query_covers = QueryCovers::Working);
+    let open = open(&mut w);
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        w.now = w.engine.next_due_ns().unwrap();
+        asked.extend(w.apply(EventKind::Timer, "", b""));
+    }
+    assert!(asked.iter().all(|s| s.kind == SendKind::Status) && asked.len() > 1, "{asked:?}");
+    assert!(reject(&mut w, &open, 5).is_empty());
+    assert_eq!(state(&w), State::Unknown);
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("unknown_order"));
+}
+
+/// `drop` gives a rejected open up at once; `retry` tries it again, but not beyond its window.
+#[test]
+fn a_rejected_open_is_dropped_or_tried_again_within_its_window() {
+    for (on_reject, after_s, left) in
+        [(OnReject::Drop, 1, "0"), (OnReject::Retry, 1, "10"), (OnReject::Retry, 31, "0")]
+    {
+        let mut w = with(|c| {
+            c.subscriptions[0].on_reject = on_reject;
+            c.subscriptions[0].retry_window_ms = 30_000;
+            c.timing.ack_timeout_ms = 100_000;
+        });
+        let open = open(&mut w);
+        w.now += after_s * S;
+        reject(&mut w, &open, 99);
+        assert_eq!(target(&w), d(left), "{on_reject:?} after {after_s} s");
+    }
+}
