@@ -15,6 +15,10 @@ pub struct BrokerOrder {
     /// A cancel that is not answered.
     pub cancel: Option<String>,
     pub executions: Vec<(String, i64)>,
+    /// A fill was taken back: what follows counts by LastQty(32) alone, and a lost report is nowhere else.
+    pub busted: bool,
+    /// A report is lost: it is known by CumQty(14) alone, which counts no more after a bust.
+    lost: bool,
 }
 
 /// The follower's broker.
@@ -46,8 +50,10 @@ impl Broker {
                 let qty = field(&text, "38").parse().unwrap();
                 let (buy, ioc) = (field(&text, "54") == "1", field(&text, "59") == "3");
                 let (symbol, live) = (field(&text, "55").to_owned(), true);
+                let (busted, lost, executions) = (false, false, vec![]);
+                let cancel = None;
                 let order =
-                    BrokerOrder { symbol, buy, qty, cum: 0, live, ioc, cancel: None, executions: vec![] };
+                    BrokerOrder { symbol, buy, qty, cum: 0, live, ioc, cancel, executions, busted, lost };
                 self.orders.insert(id.clone(), order);
                 if qty < self.min {
                     self.end(&id, '8');
@@ -168,10 +174,25 @@ impl Broker {
     /// Takes the last fill of an order back.
     pub fn bust(&mut self, id: &str) {
         let Some(o) = self.orders.get_mut(id) else { return };
-        let Some((exec, qty)) = o.executions.pop() else { return };
+        let Some((exec, qty)) = o.executions.pop().filter(|_| !o.lost) else { return };
         o.cum -= qty;
+        o.busted = true;
         let status = if o.live { '1' } else { '4' };
         self.report(id, id, 'H', status, &format!("19={exec}|32={qty}|"));
+    }
+
+    /// Loses all reports on their way. False: there is none, or one that no status tells again.
+    pub fn gap(&mut self) -> bool {
+        let told_once = |id: &String| self.orders.get(id).is_some_and(|o| o.busted);
+        if self.swapped || self.says.is_empty() || self.says.iter().any(|(id, _)| told_once(id)) {
+            return false;
+        }
+        for (id, _) in std::mem::take(&mut self.says) {
+            if let Some(o) = self.orders.get_mut(&id) {
+                o.lost = true;
+            }
+        }
+        true
     }
 
     /// Signed units that the account holds.

@@ -2,11 +2,11 @@
 
 use crate::broker::field;
 use crate::leaders::Leaders;
-use crate::setup::{Rule, SYMBOLS, Setup, Version};
+use crate::setup::{FOLLOWERS, Rule, SYMBOLS, Setup, Version};
 use crate::way::Way;
 use crate::world::MS;
 use fastcore::decimal::Dec;
-use fastcore::engine::{Engine, State};
+use fastcore::engine::{Engine, LineState, State};
 use fastcore::order::Order;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,11 @@ pub struct Books {
     pub killed: bool,
     /// Lines whose leader took a trade back, until somebody has looked.
     pub held: BTreeSet<usize>,
+    /// Equity of each follower; each leader has 1000.
+    pub equity: [i64; FOLLOWERS],
     lines: Vec<Was>,
+    /// The ratio that each leader order was copied by first, in thousandths, and whether it opened anything yet.
+    ratios: BTreeMap<(usize, usize), (i64, bool)>,
     /// What each leader order added to each line's target.
     opened: BTreeMap<(usize, usize), i128>,
 }
@@ -44,6 +48,9 @@ pub struct Before {
     /// By leader, by symbol.
     positions: Vec<Vec<i128>>,
     filled: Vec<i128>,
+    targets: Vec<i128>,
+    /// Opens wait for these lines: something works, or its cancel is open, since before.
+    busy: Vec<Vec<(u32, bool)>>,
     orders: usize,
 }
 
@@ -66,11 +73,19 @@ fn entered(line: &fastcore::ledger::Line, buy: bool) -> i128 {
     (working.raw() + held).max(0)
 }
 
+/// Its cancel is not answered.
+fn asked(o: &Order) -> bool {
+    o.cancel_id.is_some()
+}
+
 impl Books {
     pub fn before(&self, engine: &Engine) -> Before {
         let st = engine.state();
         let filled = st.lines.iter().map(|l| l.line.filled.raw()).collect();
-        Before { positions: positions(st), filled, orders: st.orders.len() }
+        let targets = st.lines.iter().map(|l| l.line.target).collect();
+        let busy =
+            st.lines.iter().map(|l| l.live.iter().map(|o| (*o, asked(&st.orders[*o as usize]))).collect());
+        Before { positions: positions(st), filled, targets, busy: busy.collect(), orders: st.orders.len() }
     }
 
     pub fn check(&mut self, engine: &Engine, setup: &Setup, v: Version, by_leader: bool, before: Before) {
@@ -83,7 +98,15 @@ impl Books {
             let (p, was) = (of(&after), of(&before.positions));
             assert!(p != 0 || l.line.target == 0, "P = 0 but T = {}", l.line.target);
             let leader_grew = by_leader && (p.abs() > was.abs() || p.signum() * was.signum() < 0);
-            self.target(at, l, setup, rule, leader_grew);
+            let grew = if leader_grew {
+                if p.signum() * was.signum() < 0 { p.abs() } else { p.abs() - was.abs() }
+            } else {
+                0
+            };
+            self.target(at, l, setup, v, grew);
+            if !by_leader && !self.several {
+                self.given_up(l, setup, before.targets.get(at).copied().unwrap_or(0));
+            }
             works(st, l);
             self.hull(at, l, st, setup, rule);
         }
@@ -97,33 +120,55 @@ impl Books {
         }
     }
 
-    /// Only a leader increase enlarges the target; one order of an amount never by more than that amount.
-    fn target(
-        &mut self,
-        at: usize,
-        l: &fastcore::engine::LineState,
-        setup: &Setup,
-        rule: &Rule,
-        leader_grew: bool,
-    ) {
+    /// Only a leader increase enlarges the target; one order of an amount never by more than that amount, and by account
+    /// values never by more than they were worth when the order began to be copied.
+    fn target(&mut self, at: usize, l: &LineState, setup: &Setup, v: Version, leader_grew: i128) {
+        let rule = &setup.rules[l.sub as usize];
         let (was, now) = (self.lines[at].target, l.line.target);
         let flips = now.signum() * was.signum() < 0;
         let grew = if flips { now.abs() } else { (now.abs() - was.abs()).max(0) };
-        assert!(grew == 0 || leader_grew, "T grew from {was} to {now} without a leader increase");
+        assert!(grew == 0 || leader_grew > 0, "T grew from {was} to {now} without a leader increase");
         self.lines[at].target = now;
-        if let (true, Some((order, _)), Some(amount)) = (grew > 0, self.told, rule.amount()) {
+        let Some((order, _)) = self.told.filter(|_| leader_grew > 0) else { return };
+        let grew = grew * i128::from(setup.step);
+        if let Some(amount) = rule.amount() {
             let sum = self.opened.entry((at, order)).or_default();
-            *sum += grew * i128::from(setup.step);
+            *sum += grew;
             assert!(
                 *sum <= raw(amount) + DUST,
                 "a leader order opened {}, not {amount}",
                 Dec::from_raw(*sum)
             );
         }
+        if let Some(ratio) = rule.ratio(self.equity[rule.follower], v) {
+            let first = self.ratios.entry((at, order)).or_insert((ratio, false));
+            // Refused or given up at once, it leaves no trace here: frozen it may be, or not yet.
+            first.0 = if first.1 { first.0 } else { first.0.max(ratio) };
+            first.1 |= grew > 0;
+            let most = leader_grew * i128::from(first.0) / 1_000 + DUST;
+            assert!(grew <= most, "T grew by {}, at first it was {} ‰", Dec::from_raw(grew), first.0);
+        }
+    }
+
+    /// What is not the leader's doing takes off the target only what no order stands for.
+    fn given_up(&self, l: &LineState, setup: &Setup, before: i128) {
+        let now = l.line.target;
+        if now.abs() < before.abs() {
+            let side = before > 0;
+            let committed = entered(&l.line, side);
+            let rounding = raw(setup.step).max(raw(setup.min));
+            let left = now.abs() * i128::from(setup.step) + rounding;
+            let least = committed.min(before.abs() * i128::from(setup.step));
+            assert!(
+                left >= least,
+                "T fell from {before} to {now}: {} is held or works",
+                Dec::from_raw(committed)
+            );
+        }
     }
 
     /// `filled` stays among the targets since the line was flat.
-    fn hull(&mut self, at: usize, l: &fastcore::engine::LineState, st: &State, setup: &Setup, rule: &Rule) {
+    fn hull(&mut self, at: usize, l: &LineState, st: &State, setup: &Setup, rule: &Rule) {
         let (line, b) = (&l.line, &mut self.lines[at]);
         if line.filled.is_zero() && line.target == 0 && l.live.is_empty() {
             (b.lo, b.hi) = (0, 0);
@@ -155,6 +200,14 @@ impl Books {
             return;
         }
         assert!(!self.killed, "an open while the kill switch is on");
+        // Nothing that was there before the event and is still there may be in its way.
+        let busy =
+            before.busy.get(at).into_iter().flatten().map(|(n, cancel)| (&st.orders[*n as usize], *cancel));
+        for (x, cancel) in busy.filter(|(x, _)| !x.state.is_done() && !self.several) {
+            assert!(x.buy == o.buy, "an open while {:?} works the other way", x.cl_ord_id);
+            assert!(!(cancel && asked(x)), "an open while a cancel is open");
+            assert!(x.state != fastcore::order::State::Unknown, "an open while an order is unknown");
+        }
         assert!(!self.held.contains(&at), "an open after a bust that nobody has looked at");
         assert!(qty >= raw(setup.min) && qty % raw(setup.step) == 0, "an open of {}", o.qty);
         assert!(setup.max.is_none_or(|m| qty <= raw(m)), "an open of {} beyond max_lot", o.qty);
@@ -163,7 +216,7 @@ impl Books {
         if !self.several {
             let mine = entered(&l.line, o.buy);
             assert!(bound(rule.max_position).is_none_or(|m| mine <= m), "beyond max_position: {mine}");
-            let same = |x: &&fastcore::engine::LineState| {
+            let same = |x: &&LineState| {
                 setup.rules[x.sub as usize].follower == rule.follower
                     && x.follower_instrument == l.follower_instrument
             };
@@ -255,7 +308,7 @@ impl Books {
 }
 
 /// What works is what the live orders leave.
-fn works(st: &State, l: &fastcore::engine::LineState) {
+fn works(st: &State, l: &LineState) {
     let live = l.live.iter().map(|o| &st.orders[*o as usize]);
     let sum = |buy: bool, closes: bool| {
         let mine = live.clone().filter(|o| o.buy == buy && (!closes || o.reduces));

@@ -139,5 +139,9 @@ impl Leaders {
         self.orders[o].cum += qty - old;
         let (kind, last) = if qty == 0 { ('H', old) } else { ('G', qty) };
         self.tell(o, kind, '1', &format!("19={id}|32={last}|31=1.1|"));
+        // What amends it next may name the execution, or its correction.
+        if qty > 0 && self.ids % 2 == 0 {
+            self.executions[e].id = format!("E{}", self.ids);
+        }
     }
 }

@@ -48,7 +48,7 @@ fn rule(leader: impl Strategy<Value = usize>) -> impl Strategy<Value = Rule> {
 
 fn setup() -> impl Strategy<Value = Setup> {
     let lots = prop_oneof![3 => Just((1_i64, 1_i64)), 1 => (1..=4_i64, 1..=3_i64)];
-    let max = prop_oneof![3 => Just(None), 1 => (0..=20_i64).prop_map(Some)];
+    let max = prop_oneof![3 => Just(None), 1 => (3..=20_i64).prop_map(Some)];
     let follower_max = prop_oneof![3 => Just(None), 1 => (1..60_i64).prop_map(Some)];
     let flags = any::<(bool, bool)>();
     (lots, max, follower_max, flags, rule(Just(0)), rule(Just(1)), prop::option::of(rule(0..LEADERS)))

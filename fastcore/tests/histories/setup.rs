@@ -36,7 +36,8 @@ const fn sizing(mode: &'static str, key: &'static str, values: [(&'static str, W
 
 use Worth::{Amount, Rate};
 
-/// Every account has an equity of 1000, every price is 10: `percent_equity` of 10 is 10 units.
+/// Every account begins with an equity of 1000, every price is 10: `percent_equity` of 10 is 10 units. A follower's equity
+/// is at most doubled.
 pub const SIZINGS: [Sizing; 8] = [
     sizing("multiplier", "k", [("1", Rate(1, 1)), ("2", Rate(2, 1))]),
     sizing("percent", "percent", [("50", Rate(1, 2)), ("150", Rate(3, 2))]),
@@ -175,18 +176,33 @@ impl Rule {
         )
     }
 
+    /// How often the most that a value is worth counts: the equity of a follower may be twice what it was.
+    fn times(&self) -> i64 {
+        if self.by_equity() { 2 } else { 1 }
+    }
+
+    fn by_equity(&self) -> bool {
+        matches!(self.sizing.mode, "equity" | "percent_equity")
+    }
+
     /// The most units that a leader's increase of `units`, in `orders` orders, is ever worth.
     pub fn worth(&self, units: i64, orders: i64) -> i64 {
         let one = |w: &(&str, Worth)| match w.1 {
-            Rate(n, d) => (units * n + d - 1) / d,
-            Amount(a) => orders * a,
+            Rate(n, d) => (units * n * self.times() + d - 1) / d,
+            Amount(a) => orders * a * self.times(),
         };
         self.sizing.values.iter().map(one).max().unwrap_or(0)
     }
 
     /// The units that one leader order opens at most, where the rule says so.
     pub fn amount(&self) -> Option<i64> {
-        let one = |w: &(&str, Worth)| if let Amount(a) = w.1 { Some(a) } else { None };
+        let one = |w: &(&str, Worth)| if let Amount(a) = w.1 { Some(a * self.times()) } else { None };
         self.sizing.values.iter().filter_map(one).max()
+    }
+
+    /// The ratio that an order is copied by, in thousandths, where it comes from account values.
+    pub fn ratio(&self, equity: i64, v: Version) -> Option<i64> {
+        let Rate(n, d) = self.sizing.values[usize::from(v.sizing)].1 else { return None };
+        self.by_equity().then(|| n * equity / d)
     }
 }

@@ -8,24 +8,84 @@ use proptest::prelude::*;
 /// a history stays a history when steps are taken out of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    Order { of: (usize, usize), buy: bool, qty: i64 },
-    Trade { of: (usize, usize), buy: bool, qty: i64 },
-    Fill { order: u8, qty: i64 },
-    Cancel { order: u8 },
-    Replace { order: u8, more: i64 },
-    GoFlat { of: (usize, usize) },
-    Amend { execution: u8, qty: i64 },
+    Order {
+        of: (usize, usize),
+        buy: bool,
+        qty: i64,
+    },
+    Trade {
+        of: (usize, usize),
+        buy: bool,
+        qty: i64,
+    },
+    Fill {
+        order: u8,
+        qty: i64,
+    },
+    Cancel {
+        order: u8,
+    },
+    Replace {
+        order: u8,
+        more: i64,
+    },
+    GoFlat {
+        of: (usize, usize),
+    },
+    /// Two fills of one order, `ms` apart; the second is heard first.
+    Overtaken {
+        of: (usize, usize),
+        buy: bool,
+        qty: i64,
+        ms: i64,
+    },
+    Equity {
+        follower: usize,
+        value: i64,
+    },
+    Amend {
+        execution: u8,
+        qty: i64,
+    },
+    /// A fill and its bust or correction, which is heard first.
+    AmendFirst {
+        of: (usize, usize),
+        buy: bool,
+        qty: i64,
+        to: i64,
+    },
     Resume,
-    Hear { order: u8, which: u8 },
+    Hear {
+        order: u8,
+        which: u8,
+    },
     HearAll,
-    Again { order: u8, which: u8 },
+    Again {
+        order: u8,
+        which: u8,
+    },
     Copied,
-    Way { way: usize, what: OnWay },
-    Broker { way: usize, order: u8, what: AtBroker },
-    Wait { ms: i64 },
-    KillCore { snapshot: u8 },
-    Reload { to: Version },
-    Kill { on: bool },
+    Way {
+        way: usize,
+        what: OnWay,
+    },
+    Broker {
+        way: usize,
+        order: u8,
+        what: AtBroker,
+    },
+    Wait {
+        ms: i64,
+    },
+    KillCore {
+        snapshot: u8,
+    },
+    Reload {
+        to: Version,
+    },
+    Kill {
+        on: bool,
+    },
 }
 
 /// What happens between the core and one broker.
@@ -105,6 +165,12 @@ pub fn step() -> impl Strategy<Value = Step> {
         3 => of().prop_map(|of| Step::GoFlat { of }),
         1 => (n(), prop_oneof![2 => Just(0_i64), 1 => 1..=12_i64])
             .prop_map(|(execution, qty)| Step::Amend { execution, qty }),
+        1 => (of(), any::<bool>(), qty(), prop_oneof![Just(300_i64), Just(70_000)])
+            .prop_map(|(of, buy, qty, ms)| Step::Overtaken { of, buy, qty, ms }),
+        1 => (of(), any::<bool>(), qty(), prop_oneof![2 => Just(0_i64), 1 => 1..=12_i64])
+            .prop_map(|(of, buy, qty, to)| Step::AmendFirst { of, buy, qty, to }),
+        1 => (way(), prop_oneof![Just(500_i64), Just(1_000), Just(2_000)])
+            .prop_map(|(follower, value)| Step::Equity { follower, value }),
         1 => Just(Step::Resume),
         4 => (n(), n()).prop_map(|(order, which)| Step::Hear { order, which }),
         4 => Just(Step::HearAll),
@@ -151,6 +217,23 @@ pub fn happen(w: &mut World, step: Step) {
             }
         }
         Step::GoFlat { of } => go_flat(w, of),
+        Step::Overtaken { of: (leader, symbol), buy, qty, ms } => {
+            let o = w.leaders.order(leader, symbol, buy, qty + 1);
+            w.hear(o, 0);
+            w.leaders.fill(o, qty);
+            w.wait(ms);
+            w.leaders.fill(o, 1);
+            w.hear(o, 2);
+        }
+        Step::AmendFirst { of: (leader, symbol), buy, qty, to } => {
+            let o = w.leaders.order(leader, symbol, buy, qty + 1);
+            w.hear(o, 0);
+            w.leaders.fill(o, qty);
+            w.leaders.amend(w.leaders.executions.len() - 1, to);
+            if w.leaders.orders[o].told.len() > 2 {
+                w.hear(o, 2);
+            }
+        }
         Step::Amend { execution, qty } => {
             if let Some(e) = pick(execution, w.leaders.executions.len()) {
                 w.leaders.amend(e, qty);
@@ -172,6 +255,7 @@ fn at_ours(w: &mut World, step: Step) {
             }
         }
         Step::Wait { ms } => w.wait(ms),
+        Step::Equity { follower, value } => w.equity(&format!("f{follower}"), value),
         Step::Kill { on } => {
             w.books.killed = on;
             w.operator(&format!(r#"{{"cmd":"{}","who":"ann"}}"#, if on { "kill" } else { "arm" }));

@@ -136,12 +136,9 @@ impl Way {
 
     /// The broker fills a gap over all that was on its way. False: nothing was, or what a status does not tell.
     pub fn gap(&mut self, now: i64) -> bool {
-        let says = &self.broker.says;
-        let bust = says.iter().any(|(_, text)| text.contains("|150=H|"));
-        if self.broker.swapped || says.is_empty() || bust || !self.is_up() {
+        if !self.is_up() || !self.broker.gap() {
             return false;
         }
-        self.broker.says.clear();
         let session = self.session.clone();
         self.row(&Row::Gap { session: &session, from: 1, to: 2 }, now);
         true

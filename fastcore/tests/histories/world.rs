@@ -87,8 +87,7 @@ impl World {
             w.session(way, true);
         }
         for account in ["l0", "l1", "f0", "f1"] {
-            let command = format!(r#"{{"cmd":"account","account":"{account}","equity":"1000"}}"#);
-            w.apply(EventKind::Operator, "", command.as_bytes());
+            w.equity(account, 1_000);
         }
         for symbol in SYMBOLS {
             let quote = format!(r#"{{"instrument":"{symbol}","bid":"10","ask":"10"}}"#);
@@ -327,6 +326,13 @@ impl World {
         self.apply(EventKind::Operator, "", text.as_bytes());
     }
 
+    pub fn equity(&mut self, account: &str, value: i64) {
+        if let Some(n) = account.strip_prefix('f').and_then(|n| n.parse::<usize>().ok()) {
+            self.books.equity[n] = value;
+        }
+        self.operator(&format!(r#"{{"cmd":"account","account":"{account}","equity":"{value}"}}"#));
+    }
+
     /// Faults end: everything is delivered, answered and filled until nothing moves any more.
     pub fn settle(&mut self) {
         for way in 0..FOLLOWERS {
@@ -334,7 +340,7 @@ impl World {
             self.session(way, true);
             self.link(way, true);
         }
-        for _ in 0..3_000 {
+        for _ in 0..20_000 {
             let mut moved = self.hear_next();
             for way in 0..FOLLOWERS {
                 moved |= self.route_takes(way);
