@@ -151,6 +151,29 @@ fn what_is_too_little_for_an_order_counts_with_the_next_increase() {
     one(&w.leader("o3", 1, "1", "1", "1"), true, "3");
 }
 
+/// What is left beside an odd part that is too late goes out in whole steps.
+#[test]
+fn beside_an_odd_part_that_is_too_late_whole_steps_go_out() {
+    let mut w = with(|c| {
+        c.instruments[0].lot_step = d("2");
+        c.instruments[0].min_lot = d("4");
+    });
+    let open = one(&w.leader("o1", 1, "4", "4", "4"), true, "4");
+    w.out(&open);
+    w.now += 70 * S;
+    w.apply(EventKind::Timer, "", b"");
+    let id = &open.id;
+    // Less than the minimum lot would be left: the rest is canceled.
+    let declined = "17=D|150=D|39=0|378=5|55=EURUSD|54=1|38=3|14=0|151=3";
+    let cancel = w.broker(&format!("35=8|37=B|11={id}|{declined}|"));
+    assert_eq!(cancel.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
+    assert!(w.leader("o2", 1, "5", "5", "5").is_empty(), "waits for the cancel");
+    let canceled = "17=C|150=4|39=4|55=EURUSD|54=1|38=3|14=0|151=0";
+    let sent = w.broker(&format!("35=8|37=B|11={}|41={id}|{canceled}|", cancel[0].id));
+    one(&sent, true, "4");
+    assert_eq!(target(&w), d("6"), "three of nine were too late");
+}
+
 /// Less than the minimum lot that the broker refuses to close is latched and shown, and closes once it can.
 #[test]
 fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {

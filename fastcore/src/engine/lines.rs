@@ -211,7 +211,8 @@ impl Engine {
             let limit = Dec::from_int(cfg.max_age_ms);
             self.refuse(Refusal::over(Code::Stale, limit, limit));
         }
-        let young = wanted.checked_sub(late).unwrap_or(Dec::ZERO);
+        // A part of an order that was declined or canceled may be no whole step: what is left without it neither.
+        let young = whole_steps(wanted.checked_sub(late).unwrap_or(Dec::ZERO), grid);
         let mut unsent = late;
         if young >= grid.min && blocked {
             self.st.due.insert((until, DUE_LINE, at));
