@@ -370,6 +370,18 @@ mod tests {
         }
     }
 
+    /// Held again after the broker did not know it, an order may still live, or have ended, at the broker.
+    #[test]
+    fn the_brokers_word_about_a_held_order_is_accepted() {
+        for (input, after) in [
+            (Input::Acknowledge, State::Acknowledged),
+            (Input::Cancel, State::Canceled),
+            (Input::Expire, State::Expired),
+        ] {
+            assert_eq!(next(State::Held, input), Some(after));
+        }
+    }
+
     /// A fill is accepted in every state: the broker's word moves the books.
     #[test]
     fn a_fill_is_accepted_in_every_state() {

@@ -204,6 +204,22 @@ mod tests {
         }
     }
 
+    /// Every rate that counts in units has the symbol map's factor; an amount has none.
+    #[test]
+    fn the_quantity_factor_is_part_of_every_rate() {
+        let x = Inputs { qty_factor: d("3"), ..inputs() };
+        for (sizing, want) in [
+            (Sizing::Multiplier { k: d("0.5") }, Rule::Rate(d("1.5"))),
+            (Sizing::Percent { percent: d("25") }, Rule::Rate(d("0.75"))),
+            (Sizing::LotsMultiplier { k: d("2") }, Rule::Rate(d("0.06"))),
+            (Sizing::Equity { k: d("1") }, Rule::Rate(d("0.75"))),
+            (Sizing::Balance { k: d("1") }, Rule::Rate(d("1.5"))),
+            (Sizing::Fixed { lots: d("3") }, Rule::Amount(d("3000"))),
+        ] {
+            assert_eq!(rule(&sizing, &x), Ok(want), "{}", sizing.name());
+        }
+    }
+
     /// A value that is not positive, or too old, refuses; so does a ratio beyond its bound.
     #[test]
     fn bad_stale_and_excessive_values_are_refused() {

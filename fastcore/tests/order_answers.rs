@@ -79,6 +79,38 @@ fn a_refused_cancel_is_followed_by_a_question() {
     assert!(asks(&w.broker(&format!("35=9|37=B|11={id}|41={of}|39=0|434=1|102=3|"))));
 }
 
+/// A cancel that is answered after we gave up waiting is still ours: what is wanted again is sent again.
+#[test]
+fn a_late_answer_to_a_cancel_is_still_ours() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    let cancel = w.leader("o2", 2, "10", "10", "10");
+    assert!(w.leader("o3", 1, "10", "10", "10").is_empty(), "waits for the cancel");
+    w.now += 6 * S;
+    w.apply(EventKind::Timer, "", b"");
+    let (id, of) = (&cancel[0].id, &open.id);
+    let canceled = format!("35=8|37=B|11={id}|41={of}|17=C|150=4|39=4|55=EURUSD|54=1|38=10|14=0|151=0|");
+    one(&w.broker(&canceled), true, "10");
+    assert_eq!(target(&w), d("10"));
+}
+
+/// The answer to an older question does not prove absence: the order may have come after it.
+#[test]
+fn an_old_answer_proves_no_absence() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    let id = &open.id;
+    while w.engine.state().orders[0].query_no < 2 {
+        w.now = w.engine.next_due_ns().unwrap();
+        w.apply(EventKind::Timer, "", b"");
+    }
+    assert_eq!(state(&w), State::Unknown);
+    let mut answer =
+        |n| w.broker(&format!("35=8|37=NONE|11={id}|17=S{n}|150=I|39=8|103=5|54=1|38=0|14=0|790={n}|"));
+    assert!(answer(1).is_empty());
+    assert_eq!(one(&answer(2), true, "10").try_no, 2);
+}
+
 /// Rows about an earlier try say nothing about this one.
 #[test]
 fn an_out_row_of_an_earlier_try_is_ignored() {
@@ -137,4 +169,69 @@ fn a_rejected_open_is_dropped_or_tried_again_within_its_window() {
         reject(&mut w, &open, 99);
         assert_eq!(target(&w), d(left), "{on_reject:?} after {after_s} s");
     }
+}
+
+/// Neither does the greeting of another core.
+#[test]
+fn the_sync_for_another_epoch_opens_no_route() {
+    let mut w = with(|_| {});
+    let hello = link::encode_hello("r", 8, 1, w.row + 1, 0, &["R"]).unwrap();
+    w.apply(EventKind::Link, "r", &hello);
+    w.rows(&[Row::Sync { incarnation: 8, epoch: 1 }]);
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+}
+
+/// What is to be canceled is canceled as soon as it may have left, and as soon as its route is back.
+#[test]
+fn a_cancel_follows_the_out_row_and_the_route() {
+    let mut w = with(|_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    assert!(w.leader("o2", 2, "10", "10", "10").is_empty(), "it may not have left");
+    let sent = w.out(&open);
+    assert_eq!(sent.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
+
+    let mut w = with(|_| {});
+    let open = open_and_acknowledge(&mut w);
+    w.apply(EventKind::Link, "r", b"");
+    assert!(w.leader("o2", 2, "10", "10", "10").is_empty(), "the route is not there");
+    let sent = w.link(7);
+    assert_eq!(sent.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel], "of {}", open.id);
+}
+
+fn open_and_acknowledge(w: &mut World) -> Sent {
+    let open = open(w);
+    let id = &open.id;
+    w.broker(&format!("35=8|37=B|11={id}|17=A|150=0|39=0|55=EURUSD|54=1|38=10|14=0|151=10|"));
+    open
+}
+
+/// A route whose file is new may have lost reports: what works is asked about.
+#[test]
+fn a_lost_route_file_asks_about_what_works() {
+    let mut w = with(|_| {});
+    open_and_acknowledge(&mut w);
+    let hello = link::encode_hello("r", 8, 2, 1, 0, &["R"]).unwrap();
+    w.apply(EventKind::Link, "r", &hello);
+    assert_eq!(state(&w), State::Unknown);
+}
+
+/// An open that waits for its route ends with its window, not with the route's return.
+#[test]
+fn an_open_that_waits_for_its_route_ends_with_its_window() {
+    let mut w = with(|_| {});
+    w.apply(EventKind::Link, "r", b"");
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+    assert_eq!((state(&w), target(&w)), (State::Held, d("10")));
+    w.now = w.engine.next_due_ns().unwrap();
+    w.apply(EventKind::Timer, "", b"");
+    assert_eq!((state(&w), target(&w)), (State::Missed, d("0")));
+}
+
+/// An instrument that is restricted is not opened, whatever the limits are.
+#[test]
+fn a_restricted_instrument_is_not_opened() {
+    let mut w = with(|c| c.followers[0].restricted = vec!["EURUSD".into()]);
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+    assert_eq!(target(&w), d("0"));
+    assert!(w.engine.status().refusals.contains_key("restricted"));
 }
