@@ -7,6 +7,7 @@ use crate::way::Way;
 use crate::world::MS;
 use fastcore::decimal::Dec;
 use fastcore::engine::{Engine, LineState, State};
+use fastcore::link::{self, Frame, SendKind};
 use fastcore::order::Order;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -231,6 +232,18 @@ impl Books {
             if setup.rules[l.sub as usize].leader == leader && l.instrument as usize == symbol {
                 self.held.insert(at);
             }
+        }
+    }
+
+    /// A frame as it is handed over: a switch holds for what was made before it as well.
+    pub fn hands_over(&self, frame: &[u8], engine: &Engine) {
+        let Ok(Frame::Orders(orders)) = link::decode(frame) else { return };
+        for x in orders.iter().filter(|x| x.kind == SendKind::New) {
+            let order = engine.state().orders.iter().find(|o| o.cl_ord_id[..] == *x.cl_ord_id.as_bytes());
+            let order = order.expect("an order of ours");
+            let at = order.line as usize;
+            assert!(order.reduces || !self.killed, "an open is handed over while the kill switch is on");
+            assert!(order.reduces || !self.held.contains(&at), "an open is handed over after a bust");
         }
     }
 

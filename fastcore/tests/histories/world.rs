@@ -117,6 +117,9 @@ impl World {
             self.tell_outcome(&out);
         }
         assert!(out.alerts.iter().all(|a| a.code != "bad_start"), "a configuration was refused");
+        for (_, frame) in &out.frames {
+            self.books.hands_over(frame, &self.engine);
+        }
         for (route, frame) in out.frames {
             // What the socket does not take any more is lost with the link.
             if self.ways[route].linked {
