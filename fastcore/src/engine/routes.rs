@@ -1,8 +1,8 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
+use super::Engine;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End, add_working};
 use super::questions::DUE_ASK;
-use super::Engine;
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
