@@ -67,3 +67,16 @@ fn the_order_qty_of_a_bust_is_not_the_orders() {
     tell(&mut w, "17=3|150=F|39=1|38=10|32=10|31=1|14=10");
     assert_eq!(target(&w), d("2.5"), "half of the 5 that are left, for half of the 20");
 }
+
+/// A larger position than the one we count is shown and copied by nobody, however often it is said.
+#[test]
+fn a_larger_position_report_is_only_shown() {
+    let mut w = World::new(SAME, "");
+    one(&tell(&mut w, "17=1|150=F|39=2|38=10|32=10|31=1|14=10"), true, "10");
+    for n in 0..3 {
+        let said = format!("35=AP|721={n}|55=EURUSD|702=1|703=TQ|704=12|705=0|");
+        assert!(w.apply(EventKind::Leader, "L", &fix(&said)).is_empty());
+    }
+    assert_eq!((position(&w), target(&w)), (d("10"), d("10")));
+    assert!(w.alerts.iter().any(|a| a.code == "leader_drift"), "{:?}", w.alerts);
+}
