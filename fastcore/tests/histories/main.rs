@@ -7,18 +7,21 @@
 
 mod broker;
 mod checks;
+mod generate;
 mod leaders;
 mod setup;
 mod steps;
+mod story;
 mod way;
 mod world;
 
+use generate::step;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 use setup::{FOLLOWERS, LEADERS, ROUNDINGS, Rule, SIZINGS, SYMBOLS, Setup, Sizing};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
-use steps::{Step, all_flat, happen, step};
+use steps::{Step, all_flat, happen};
 use world::World;
 
 fn rule(leader: impl Strategy<Value = usize>) -> impl Strategy<Value = Rule> {

@@ -3,8 +3,9 @@
 use crate::checks::Books;
 use crate::leaders::Leaders;
 use crate::setup::{FOLLOWERS, LEADERS, SYMBOLS, Setup, Version};
+use crate::story::Out;
 use crate::way::Way;
-use fastcore::action::{Alert, Discard, Sink};
+use fastcore::action::Discard;
 use fastcore::config::Config;
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
@@ -23,22 +24,6 @@ struct Recorded {
     at_ns: i64,
     /// The configuration that was in force before it.
     version: Version,
-}
-
-#[derive(Default)]
-struct Out {
-    frames: Vec<(usize, Vec<u8>)>,
-    alerts: Vec<Alert>,
-}
-
-impl Sink for Out {
-    const WANTS_DECISIONS: bool = true;
-    fn frame(&mut self, route: u32, frame: &[u8]) {
-        self.frames.push((route as usize, frame.to_vec()));
-    }
-    fn alert(&mut self, alert: &Alert) {
-        self.alerts.push(alert.clone());
-    }
 }
 
 pub struct World {
@@ -113,8 +98,8 @@ impl World {
         let (session, payload) = (session.to_owned(), payload.to_vec());
         let version = if kind == EventKind::Start { self.was } else { self.version };
         self.events.push(Recorded { kind, session, payload, seq, at_ns: self.now, version });
-        if self.story.is_some() {
-            self.tell_outcome(&out);
+        if let Some(story) = &mut self.story {
+            out.tell(story, &self.engine, &self.setup);
         }
         assert!(out.alerts.iter().all(|a| a.code != "bad_start"), "a configuration was refused");
         for (_, frame) in &out.frames {
@@ -127,35 +112,6 @@ impl World {
             }
         }
         self.books.check(&self.engine, &self.setup, self.version, kind == EventKind::Leader, before);
-    }
-
-    fn tell_outcome(&mut self, out: &Out) {
-        let mut lines = Vec::new();
-        for alert in &out.alerts {
-            lines.push(format!("    alert {}: {}", alert.code, alert.text));
-        }
-        for (route, frame) in &out.frames {
-            if let Ok(link::Frame::Orders(orders)) = link::decode(frame) {
-                for o in orders.iter() {
-                    let text = String::from_utf8_lossy(o.fix).replace('\u{1}', "|");
-                    lines.push(format!("    → r{route} try {} {text}", o.try_no));
-                }
-            }
-        }
-        let story = self.story.get_or_insert_default();
-        story.append(&mut lines);
-        for l in &self.engine.state().lines {
-            let (line, target) = (&l.line, Dec::from_raw(l.line.target * i128::from(self.setup.step)));
-            let both = (line.working_buy, line.working_sell, line.closing_buy, line.closing_sell);
-            let name = format!("      s{} {}: ", l.sub, SYMBOLS[l.instrument as usize]);
-            let text = format!(
-                "{name}T {target}, filled {}, buys, sells, closing both {both:?}, unknown {}, cancels {}",
-                line.filled, line.unknown, line.cancels
-            );
-            if story.iter().rev().find(|t| t.starts_with(&name)).is_none_or(|t| *t != text) {
-                story.push(text);
-            }
-        }
     }
 
     pub fn hear(&mut self, o: usize, which: usize) {
