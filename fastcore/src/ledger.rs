@@ -64,6 +64,8 @@ pub struct Plan {
     pub blocked: bool,
     /// A close waits for an order whose outcome is not known.
     pub close_waits: bool,
+    /// The increase is known to be a whole number of steps: nobody needs to divide again.
+    pub whole: bool,
 }
 
 /// Leader position and change, split at zero: a flip is a reduce to zero, then an increase.
@@ -153,34 +155,40 @@ impl Line {
     /// The target rounded to lots, signed units (02 step 3, rounding policy).
     #[must_use]
     pub fn desired(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
+        self.rounded(grid, policy, max_inflation, may_open).0
+    }
+
+    /// The rounded target, and whether it is whole steps away from what is committed.
+    fn rounded(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> (Dec, bool) {
         if self.target.saturating_abs() <= SNAP {
-            return Dec::ZERO;
+            return (Dec::ZERO, false);
         }
         let negative = self.target < 0;
         let target = self.target.saturating_abs();
         let held = neg_if(negative, self.committed()).max(Dec::ZERO);
         // A broker may fill less than a step. Whole steps lead only to positions with the same odd rest, or to zero.
-        let (whole, rest) = div_rem(held.raw(), grid.step.raw()).unwrap_or((0, 0));
+        let (held, rest) = div_rem(held.raw(), grid.step.raw()).unwrap_or((0, 0));
         let odd = if rest == 0 { 0 } else { quanta(Dec::from_raw(rest), grid).unwrap_or(0) };
         if target < odd {
             // Nearer to zero than the odd rest is: no whole step leads there.
-            return self.below_min(grid, policy, max_inflation, may_open);
+            return (self.below_min(grid, policy, max_inflation, may_open), false);
         }
         let target = target.saturating_sub(odd);
         let steps = match policy {
             Rounding::TowardZero | Rounding::MinLotIfNonzero => steps_toward_zero(target),
             Rounding::Nearest => steps_nearest(target),
             Rounding::Hold => {
-                let beyond = target.saturating_sub(whole.saturating_mul(QUANTA));
-                whole.saturating_add(steps_toward_zero(beyond))
+                let beyond = target.saturating_sub(held.saturating_mul(QUANTA));
+                held.saturating_add(steps_toward_zero(beyond))
             }
         };
         let wanted = steps.checked_mul(grid.step.raw()).and_then(|raw| raw.checked_add(rest));
+        let whole = rest == 0 && wanted.is_some();
         let wanted = wanted.map_or(self.filled, |raw| neg_if(negative, Dec::from_raw(raw)));
         if abs(wanted) >= grid.min {
-            return wanted;
+            return (wanted, whole);
         }
-        self.below_min(grid, policy, max_inflation, may_open)
+        (self.below_min(grid, policy, max_inflation, may_open), false)
     }
 
     fn below_min(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
@@ -210,7 +218,7 @@ impl Line {
     pub fn plan(&mut self, grid: Grid, policy: Rounding, max_inflation: Dec, now_ns: i64) -> Plan {
         let zero = Dec::ZERO;
         let may_open = self.open_until_ns > now_ns && !self.bust_hold;
-        let desired = self.desired(grid, policy, max_inflation, may_open);
+        let (desired, whole) = self.rounded(grid, policy, max_inflation, may_open);
         self.draining = desired.is_zero() && !self.filled.is_zero() && self.target != 0;
         let need = desired.checked_sub(self.filled).unwrap_or(zero);
         let want = abs(need);
@@ -239,6 +247,8 @@ impl Line {
             increase: neg_if(selling, Dec::from_raw(increase)),
             blocked: !other.is_zero() || self.cancels > 0 || self.unknown > 0,
             close_waits,
+            // Then it is the distance between the rounded target and what is committed.
+            whole: whole && towards_zero.is_zero() && selling == (self.target < 0),
         }
     }
 

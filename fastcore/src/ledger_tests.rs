@@ -152,3 +152,23 @@ fn an_unknown_order_holds_the_reduce() {
     let mut line = Line { filled: d("5"), unknown: 1, ..Line::default() };
     assert_eq!(plan(&mut line, grid("1", "1")).reduce, Dec::ZERO);
 }
+
+proptest::proptest! {
+    /// Where the plan says that its increase is whole, dividing again would change nothing.
+    #[test]
+    fn an_increase_that_is_called_whole_is_whole_steps(
+        target in -40_i64..40, part in 0_i64..10, filled in -60_i64..60, buy in 0_i64..60, sell in 0_i64..60,
+        closing in 0_i64..20, policy in 0_usize..4, min in 1_i128..4,
+    ) {
+        use Rounding::{Hold, MinLotIfNonzero, Nearest, TowardZero};
+        let half = |n: i64| Dec::from_raw(i128::from(n) * Dec::ONE.raw() / 2);
+        let g = Grid { step: Dec::ONE, min: Dec::from_raw(min * Dec::ONE.raw()) };
+        let mut line = Line {
+            target: steps(i128::from(target)) + QUANTA / 10 * i128::from(part), filled: half(filled),
+            working_buy: half(buy), working_sell: half(sell), closing_buy: half(closing.min(buy)),
+            open_until_ns: 1, ..Line::default()
+        };
+        let plan = line.plan(g, [TowardZero, Nearest, Hold, MinLotIfNonzero][policy], d("3"), 0);
+        proptest::prop_assert!(!plan.whole || plan.increase.raw() % Dec::ONE.raw() == 0, "{:?} {:?}", line, plan);
+    }
+}

@@ -19,7 +19,7 @@ pub struct Bounds {
 
 /// What the checks compare; gathered by the engine, all in units.
 #[derive(Clone, Copy, Debug)]
-pub struct Open {
+pub struct Open<'a> {
     /// Units that the open asks for.
     pub qty: Dec,
     /// The kill switch is on.
@@ -33,14 +33,14 @@ pub struct Open {
     /// Units on this side that all subscriptions of the follower hold or have entered.
     pub follower_entered: Dec,
     /// Bounds of the subscription.
-    pub sub: Bounds,
+    pub sub: &'a Bounds,
     /// Bounds of the follower.
-    pub follower: Bounds,
+    pub follower: &'a Bounds,
 }
 
 /// A check's answer: none lets all pass, else the units that it leaves and why.
 type Clip = Option<(Dec, Refusal)>;
-type Check = fn(&Open) -> Clip;
+type Check = fn(&Open<'_>) -> Clip;
 
 /// The checks, in their documented order; every one sees the whole open, the smallest answer wins.
 pub const CHECKS: &[(Code, Check)] = &[
@@ -52,7 +52,7 @@ pub const CHECKS: &[(Code, Check)] = &[
 ];
 
 /// Units that may be opened, and every refusal or clip on the way.
-pub fn admit(open: &Open, refusals: &mut impl Extend<Refusal>) -> Dec {
+pub fn admit(open: &Open<'_>, refusals: &mut impl Extend<Refusal>) -> Dec {
     let mut left = open.qty;
     for (_, check) in CHECKS {
         if let Some((units, refusal)) = check(open) {
@@ -70,15 +70,15 @@ fn latch(on: bool, code: Code) -> Clip {
     on.then(|| (Dec::ZERO, Refusal::bare(code)))
 }
 
-fn kill(o: &Open) -> Clip {
+fn kill(o: &Open<'_>) -> Clip {
     latch(o.killed, Code::Kill)
 }
 
-fn bust_hold(o: &Open) -> Clip {
+fn bust_hold(o: &Open<'_>) -> Clip {
     latch(o.bust_hold, Code::BustHold)
 }
 
-fn restricted(o: &Open) -> Clip {
+fn restricted(o: &Open<'_>) -> Clip {
     latch(o.restricted, Code::Restricted)
 }
 
@@ -95,15 +95,15 @@ fn clip(code: Code, set: &Bounds, limit: Dec, value: Dec, room: Dec) -> Clip {
     Some((left, Refusal::over(code, limit, value)))
 }
 
-fn max_order_qty(o: &Open) -> Clip {
+fn max_order_qty(o: &Open<'_>) -> Clip {
     let one = |set: &Bounds| {
         let limit = set.max_order_qty.filter(|limit| o.qty > *limit)?;
         clip(Code::MaxOrderQty, set, limit, o.qty, limit)
     };
-    smaller(one(&o.sub), one(&o.follower))
+    smaller(one(o.sub), one(o.follower))
 }
 
-fn max_position(o: &Open) -> Clip {
+fn max_position(o: &Open<'_>) -> Clip {
     let one = |set: &Bounds, entered: Dec| {
         let limit = set.max_position?;
         let room = limit.checked_sub(entered).unwrap_or(Dec::ZERO);
@@ -112,7 +112,7 @@ fn max_position(o: &Open) -> Clip {
         }
         clip(Code::MaxPosition, set, limit, entered.checked_add(o.qty).unwrap_or(entered), room)
     };
-    smaller(one(&o.sub, o.sub_entered), one(&o.follower, o.follower_entered))
+    smaller(one(o.sub, o.sub_entered), one(o.follower, o.follower_entered))
 }
 
 #[cfg(test)]
@@ -120,9 +120,12 @@ fn max_position(o: &Open) -> Clip {
 mod tests {
     use super::*;
 
-    fn open(qty: i64) -> Open {
+    fn bounds() -> (Bounds, Bounds) {
         let sub = Bounds { max_order_qty: Some(Dec::from_int(5)), ..Bounds::default() };
-        let follower = Bounds { max_position: Some(Dec::from_int(8)), ..Bounds::default() };
+        (sub, Bounds { max_position: Some(Dec::from_int(8)), ..Bounds::default() })
+    }
+
+    fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
         Open {
             qty: Dec::from_int(qty),
             killed: false,
@@ -135,7 +138,7 @@ mod tests {
         }
     }
 
-    fn run(o: &Open) -> (Dec, Vec<Code>) {
+    fn run(o: &Open<'_>) -> (Dec, Vec<Code>) {
         let mut r = Vec::new();
         let left = admit(o, &mut r);
         (left, r.into_iter().map(|r| r.code).collect())
@@ -144,22 +147,23 @@ mod tests {
     /// The smallest clip wins and every code is recorded.
     #[test]
     fn several_clips_leave_the_smallest_and_all_codes() {
-        assert_eq!(run(&open(3)), (Dec::from_int(3), vec![]));
-        assert_eq!(run(&open(9)), (Dec::from_int(4), vec![Code::MaxOrderQty, Code::MaxPosition]));
+        assert_eq!(run(&open(&bounds(), 3)), (Dec::from_int(3), vec![]));
+        assert_eq!(run(&open(&bounds(), 9)), (Dec::from_int(4), vec![Code::MaxOrderQty, Code::MaxPosition]));
     }
 
     /// `refuse` sends nothing where `clip` would send less.
     #[test]
     fn refuse_sends_nothing() {
-        let mut o = open(9);
-        o.sub.on_breach = OnBreach::Refuse;
-        assert_eq!(run(&o), (Dec::ZERO, vec![Code::MaxOrderQty]));
+        let mut bounds = bounds();
+        bounds.0.on_breach = OnBreach::Refuse;
+        assert_eq!(run(&open(&bounds, 9)), (Dec::ZERO, vec![Code::MaxOrderQty]));
     }
 
     /// The kill switch is the first check.
     #[test]
     fn the_kill_switch_comes_first() {
-        let mut o = open(9);
+        let bounds = bounds();
+        let mut o = open(&bounds, 9);
         o.killed = true;
         o.restricted = true;
         assert_eq!(run(&o), (Dec::ZERO, vec![Code::Kill]));

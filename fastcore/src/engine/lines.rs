@@ -76,8 +76,10 @@ impl Engine {
         };
         let grid = lane.grid;
         let mut plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
-        let withdrawn = self.withdraw(ix, at, true, plan.cancel_buy, sink)
-            | self.withdraw(ix, at, false, plan.cancel_sell, sink);
+        let nothing = plan.cancel_buy.is_zero() && plan.cancel_sell.is_zero();
+        let withdrawn = !nothing
+            && (self.withdraw(ix, at, true, plan.cancel_buy, sink)
+                | self.withdraw(ix, at, false, plan.cancel_sell, sink));
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         if withdrawn {
             // What was held is gone at once: it no longer stands in for a close, and the target may be lower.
@@ -193,7 +195,8 @@ impl Engine {
     ) {
         let (now, grid) = (self.st.at_ns, lane.grid);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        let (wanted, buy) = (whole_steps(abs(plan.increase), grid), plan.increase.is_positive());
+        let (asked, buy) = (abs(plan.increase), plan.increase.is_positive());
+        let wanted = if plan.whole { asked } else { whole_steps(asked, grid) };
         if wanted < grid.min {
             ls.waiting.clear();
             return; // waits for the next increase; not a refusal
@@ -212,7 +215,8 @@ impl Engine {
             self.refuse(Refusal::over(Code::Stale, limit, limit));
         }
         // A part of an order that was declined or canceled may be no whole step: what is left without it neither.
-        let young = whole_steps(wanted.checked_sub(late).unwrap_or(Dec::ZERO), grid);
+        let rest = || whole_steps(wanted.checked_sub(late).unwrap_or(Dec::ZERO), grid);
+        let young = if late.is_zero() { wanted } else { rest() };
         let mut unsent = late;
         if young >= grid.min && blocked {
             self.st.due.insert((until, DUE_LINE, at));
@@ -286,8 +290,8 @@ impl Engine {
             bust_hold: ls.line.bust_hold,
             sub_entered: entered(&ls.line, buy),
             follower_entered: if counts { self.entered_by(lane.group, buy) } else { Dec::ZERO },
-            sub: lane.sub_bounds,
-            follower: lane.follower_bounds,
+            sub: &lane.sub_bounds,
+            follower: &lane.follower_bounds,
         };
         let mut refusals = SmallVec::<[Refusal; 4]>::new();
         let left = admit(&open, &mut refusals);

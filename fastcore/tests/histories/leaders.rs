@@ -140,7 +140,7 @@ impl Leaders {
         let (kind, last) = if qty == 0 { ('H', old) } else { ('G', qty) };
         self.tell(o, kind, '1', &format!("19={id}|32={last}|31=1.1|"));
         // What amends it next may name the execution, or its correction.
-        if qty > 0 && self.ids % 2 == 0 {
+        if qty > 0 && self.ids.is_multiple_of(2) {
             self.executions[e].id = format!("E{}", self.ids);
         }
     }
