@@ -215,8 +215,10 @@ impl Engine {
             self.refuse(Refusal::over(Code::Stale, limit, limit));
         }
         // A part of an order that was declined or canceled may be no whole step: what is left without it neither.
-        let rest = || whole_steps(wanted.checked_sub(late).unwrap_or(Dec::ZERO), grid);
-        let young = if late.is_zero() { wanted } else { rest() };
+        let young = match wanted.checked_sub(late).unwrap_or(Dec::ZERO) {
+            all if late.is_zero() => all,
+            rest => whole_steps(rest, grid),
+        };
         let mut unsent = late;
         if young >= grid.min && blocked {
             self.st.due.insert((until, DUE_LINE, at));
