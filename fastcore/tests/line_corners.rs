@@ -78,6 +78,20 @@ fn a_minimum_lot_does_not_ride_on_a_trade_of_the_other_side() {
     assert_eq!(target(&w), d("0.5"));
 }
 
+/// An open that is withdrawn unsent takes nothing from the windows of what waits on the other side.
+#[test]
+fn a_withdrawn_open_leaves_the_other_sides_windows_alone() {
+    let mut w = with(|_| {});
+    let sell = one(&w.leader("o1", 2, "2", "2", "2"), false, "2");
+    assert!(w.leader("o2", 1, "7", "7", "7").is_empty(), "five wait until it is known whether the sell left");
+    w.now += 30 * S;
+    w.rows(&[Row::NotSent { cl_ord_id: &sell.id, try_no: 1, reason: 1 }]);
+    w.apply(EventKind::Link, "r", b"");
+    w.leader("o3", 1, "1", "1", "1");
+    w.now += 31 * S;
+    assert!(w.link(7).is_empty(), "five of the six are 61 s old");
+}
+
 /// An open that waits is too late at the end of its own window, whatever the leader opens after it.
 #[test]
 fn a_waiting_open_does_not_ride_on_a_newer_one() {

@@ -7,12 +7,13 @@ use crate::ledger::abs;
 /// Signed units by the end of their window, the oldest first; all of one side.
 pub(super) type Windows = Vec<(i64, Dec)>;
 
-/// Adds `units` whose window ends at `until_ns`. Another side than what waits replaces it.
+/// Adds `units` whose window ends at `until_ns`. What waits on the other side was asked for later: it stays, and an order
+/// that was withdrawn for it is not wanted any more.
 pub(super) fn insert(list: &mut Windows, until_ns: i64, units: Dec) {
-    if units.is_zero() {
+    let other = list.first().is_some_and(|w| w.1.signum() != units.signum());
+    if units.is_zero() || other {
         return;
     }
-    list.retain(|w| w.1.signum() == units.signum());
     let at = list.partition_point(|w| w.0 <= until_ns);
     list.insert(at, (until_ns, units));
 }
