@@ -8,7 +8,7 @@ use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::{Row, SendKind};
-use support::{SAME, Sent, World, config, d, one};
+use support::{SAME, Sent, World, config, config_text, d, one};
 
 const S: i64 = 1_000_000_000;
 
@@ -356,4 +356,41 @@ fn a_smaller_leader_position_is_tried_at_once() {
     let mut sent = w.apply(EventKind::Leader, "L", &flat);
     sent.extend(w.apply(EventKind::Leader, "L", &flat));
     one(&sent, false, "10");
+}
+
+/// A start of the core: its row, with the configuration that is in force.
+fn start(w: &mut World, min_lot: &str) -> Vec<Sent> {
+    let config = config_text(SAME, "").replace(r#""min_lot":"1""#, &format!(r#""min_lot":"{min_lot}""#));
+    let text = format!(r#"{{"epoch":1,"config":{config}}}"#);
+    w.apply(EventKind::Start, "", text.as_bytes())
+}
+
+/// A residue that the broker refused is asked for once more after a start: a person may have seen to it.
+#[test]
+fn a_start_asks_for_a_stuck_residue_once_more() {
+    let mut w = with(|c| c.instruments[0].min_lot = d("5"));
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "3", "3");
+    w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=10|14=3|151=0|", open.id));
+    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "3");
+    w.out(&close);
+    assert!(w.reject(&close).is_empty());
+    let later = w.now + 60 * S;
+    assert!(run_to(&mut w, later).is_empty());
+    assert!(start(&mut w, "5").is_empty());
+    let hello = fastcore::link::encode_hello("r", 8, 1, w.row + 1, 0, &["R"]).unwrap();
+    w.apply(EventKind::Link, "r", &hello);
+    one(&w.rows(&[Row::Sync { incarnation: 8, epoch: 1 }]), false, "3");
+}
+
+/// After a start nothing is handed to a route that the new core has not greeted: it may have sent meanwhile.
+#[test]
+fn a_start_hands_nothing_to_a_route_before_its_sync() {
+    let mut w = with(|_| {});
+    assert!(start(&mut w, "1").is_empty());
+    assert!(w.leader("o1", 1, "10", "10", "10").is_empty(), "held");
+    let hello = fastcore::link::encode_hello("r", 8, 1, w.row + 1, 0, &["R"]).unwrap();
+    assert!(w.apply(EventKind::Link, "r", &hello).is_empty());
+    one(&w.rows(&[Row::Sync { incarnation: 8, epoch: 1 }]), true, "10");
 }

@@ -15,7 +15,11 @@ pub fn d(t: &str) -> Dec {
 }
 
 pub fn config(sizing: &str, extra: &str) -> Config {
-    let text = format!(
+    Config::from_json(&config_text(sizing, extra)).unwrap()
+}
+
+pub fn config_text(sizing: &str, extra: &str) -> String {
+    format!(
         r#"{{"deployment":"t","profiles":[{{"name":"p","begin_string":"FIX.4.4","query_covers":"all","supports":{{"status_request":true}}}}],
         "instruments":[{{"name":"EURUSD","contract_size":"1","lot_step":"1","min_lot":"1","tick":"0.00001","currency":"USD"}}],
         "leaders":[{{"name":"l","session":"L","profile":"p","symbols":{{"EURUSD":"EURUSD"}},"assume_flat":true}}],
@@ -23,8 +27,7 @@ pub fn config(sizing: &str, extra: &str) -> Config {
         "followers":[{{"name":"f","route":"r","account":"F","symbols":{{"EURUSD":"EURUSD"}}}}],
         "subscriptions":[{{"name":"s","follower":"f","leader":"l","sizing":{sizing},"max_ratio":"100",
           "symbol_map":{{"EURUSD":{{"instrument":"EURUSD"}}}}{extra}}}]}}"#
-    );
-    Config::from_json(&text).unwrap()
+    )
 }
 
 #[derive(Default)]
