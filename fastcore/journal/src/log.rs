@@ -349,6 +349,69 @@ pub(crate) fn read_rows(conn: &Connection, path: &Path, after: u64, limit: usize
     Ok(rows)
 }
 
+/// Rows read in one short transaction.
+const BATCH: usize = 1024;
+
+/// Hands on the rows behind `after` up to `upto`, in order. A thread of its own reads ahead, by two batches at most:
+/// reading and checking is a fifth of a replay.
+pub(crate) fn read_ahead(
+    path: &Path,
+    after: u64,
+    upto: u64,
+    mut apply: impl FnMut(&JournalRow) -> Result<()>,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let (to, from) = std::sync::mpsc::sync_channel(2);
+        scope.spawn(move || {
+            let batches = Batches { path, at: after, upto, conn: None };
+            for batch in batches {
+                let last = batch.is_err();
+                // Nobody takes it any more where applying has failed.
+                if to.send(batch).is_err() || last {
+                    return;
+                }
+            }
+        });
+        for batch in from {
+            batch?.iter().try_for_each(&mut apply)?;
+        }
+        Ok(())
+    })
+}
+
+struct Batches<'a> {
+    path: &'a Path,
+    at: u64,
+    upto: u64,
+    conn: Option<Connection>,
+}
+
+impl Batches<'_> {
+    fn read(&mut self) -> Result<Vec<JournalRow>> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => reader(self.path)?.0,
+        };
+        let left = usize::try_from(self.upto.saturating_sub(self.at)).unwrap_or(BATCH);
+        let rows = read_rows(&conn, self.path, self.at, BATCH.min(left))?;
+        let Some(last) = rows.last() else {
+            let why = format!("the journal ends at row {}, before it", self.at);
+            return Err(JournalError::corrupt(self.path, self.upto, why));
+        };
+        self.at = last.seq;
+        self.conn = Some(conn);
+        Ok(rows)
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Vec<JournalRow>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (self.at < self.upto).then(|| self.read())
+    }
+}
+
 pub(crate) fn read_last_start(conn: &Connection, path: &Path, seq: u64) -> Result<Option<JournalRow>> {
     let sql = format!("{ROW_COLUMNS} WHERE kind = 'start' AND seq <= ?1 ORDER BY seq DESC LIMIT 1");
     let raw = conn

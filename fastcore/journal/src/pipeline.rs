@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use crate::error::{JournalError, Result};
-use crate::log::{Journal, JournalRow, Snapshot, Stage};
+use crate::log::{Journal, JournalRow, Snapshot, Stage, read_ahead};
 use crate::outbox::Outbox;
 use crate::segment::{ConfigSum, Follower, canonical, start_payload};
 use crate::stages::Stages;
@@ -15,8 +15,6 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-/// Rows read at once in a replay.
-const REPLAY_ROWS: usize = 1024;
 /// Bytes of one event; a frame of route rows is the largest.
 const PAYLOAD_BYTES_MAX: usize = link::FRAME_BYTES_MAX;
 /// Bytes of START, which carries the whole configuration: 10,000 followers with their subscriptions make 8 MB.
@@ -374,10 +372,6 @@ fn recover<C: Core>(journal: &Journal) -> Result<Option<Follower<C>>> {
             None => return Ok(None),
         },
     };
-    while follower.seq < journal.head() {
-        for row in journal.rows(follower.seq, REPLAY_ROWS)? {
-            follower.step(path, &row, &mut Discard)?;
-        }
-    }
+    read_ahead(path, follower.seq, journal.head(), |row| follower.step(path, row, &mut Discard))?;
     Ok(Some(follower))
 }

@@ -3,7 +3,9 @@
 use crate::audit_entry::Collector;
 use crate::core::Core;
 use crate::error::{JournalError, Result};
-use crate::log::{JournalRow, Snapshot, read_head, read_last_start, read_rows, read_snapshot, reader};
+use crate::log::{
+    JournalRow, Snapshot, read_ahead, read_head, read_last_start, read_rows, read_snapshot, reader,
+};
 use crate::segment::{Follower, durability_of, start_config};
 use crate::stages;
 use crate::store::Durability;
@@ -14,9 +16,6 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
 pub use crate::audit_entry::Entry;
-
-/// Rows read in one short transaction.
-const BATCH: usize = 1024;
 
 /// Follows the tail of a journal beside its writer.
 pub struct Replay<C> {
@@ -54,14 +53,9 @@ impl<C: Core> Replay<C> {
             }
         };
         let mut replay = Self { conn, path, follower, collector: Collector::default(), gate };
-        while replay.position() < from_seq {
-            let missing = from_seq.saturating_sub(replay.position());
-            let limit = BATCH.min(usize::try_from(missing).unwrap_or(BATCH));
-            if replay.advance(limit, false)? == 0 {
-                let why = format!("the journal ends at row {}, before it", replay.position());
-                return Err(JournalError::corrupt(&replay.path, from_seq, why));
-            }
-        }
+        let (file, position) = (replay.path.clone(), replay.position());
+        read_ahead(&file, position, from_seq, |row| replay.silently(row))?;
+        replay.settle(from_seq)?;
         let config = replay.config()?;
         if !config.is_empty() {
             replay.collector.learn(&config);
@@ -76,45 +70,48 @@ impl<C: Core> Replay<C> {
     /// # Errors
     /// [`JournalError::Mismatch`] when the live run decided otherwise; [`JournalError::Corrupt`].
     pub fn step(&mut self, max_rows: usize) -> Result<Vec<Entry>> {
-        self.advance(max_rows, true)?;
+        // Asked for first: what is final now, the reads below see.
+        let settled = stages::settled(&self.conn, &self.path)?.saturating_sub(self.position());
+        let limit = max_rows.min(usize::try_from(settled).unwrap_or(max_rows));
+        let first = self.position().saturating_add(1);
+        let rows = read_rows(&self.conn, &self.path, self.position(), limit)?;
+        let Some(last) = rows.last() else { return Ok(self.collector.take()) };
+        self.collector.stages = stages::between(&self.conn, &self.path, first, last.seq)?;
+        for row in &rows {
+            self.begins(row)?;
+            let Some(follower) = self.follower.as_mut() else { continue };
+            self.collector.row(row);
+            if row.kind == EventKind::Start {
+                self.collector.learn(&start_config(&self.path, row)?);
+            }
+            follower.step(&self.path, row, &mut self.collector)?;
+        }
+        self.settle(last.seq)?;
         Ok(self.collector.take())
     }
 
-    fn advance(&mut self, max_rows: usize, collect: bool) -> Result<usize> {
-        let mut limit = max_rows;
-        if collect {
-            // Asked for first: what is final now, the reads below see.
-            let settled = stages::settled(&self.conn, &self.path)?.saturating_sub(self.position());
-            limit = limit.min(usize::try_from(settled).unwrap_or(limit));
+    /// What a row needs before it is applied: START rows say what rows survive, the first one makes the core.
+    fn begins(&mut self, row: &JournalRow) -> Result<()> {
+        if row.kind == EventKind::Start {
+            self.gate = gate_of(&self.path, row)?;
         }
-        let first = self.position().saturating_add(1);
-        let rows = read_rows(&self.conn, &self.path, self.position(), limit)?;
-        if let Some(last) = rows.last().filter(|_| collect) {
-            self.collector.stages = stages::between(&self.conn, &self.path, first, last.seq)?;
+        if self.follower.is_none() {
+            self.follower = Some(Follower::begin(&self.path, row)?);
         }
-        for row in &rows {
-            if row.kind == EventKind::Start {
-                self.gate = gate_of(&self.path, row)?;
-            }
-            if self.follower.is_none() {
-                self.follower = Some(Follower::begin(&self.path, row)?);
-            }
-            let Some(follower) = self.follower.as_mut() else { continue };
-            if collect {
-                self.collector.row(row);
-                if row.kind == EventKind::Start {
-                    self.collector.learn(&start_config(&self.path, row)?);
-                }
-                follower.step(&self.path, row, &mut self.collector)?;
-            } else {
-                follower.step(&self.path, row, &mut Discard)?;
-            }
-        }
-        if let (Some(gate), Some(last)) = (&self.gate, rows.last()) {
-            gate.wrote(last.seq);
-            gate.wait(last.seq)?;
-        }
-        Ok(rows.len())
+        Ok(())
+    }
+
+    fn silently(&mut self, row: &JournalRow) -> Result<()> {
+        self.begins(row)?;
+        self.follower.as_mut().map_or(Ok(()), |follower| follower.step(&self.path, row, &mut Discard))
+    }
+
+    /// Rows up to `seq` were read: what is derived from them may be told once they are durable.
+    fn settle(&self, seq: u64) -> Result<()> {
+        self.gate.as_ref().map_or(Ok(()), |gate| {
+            gate.wrote(seq);
+            gate.wait(seq)
+        })
     }
 
     /// Last row that was applied.
