@@ -219,4 +219,6 @@ def _ask(loop: SocketLoop, engine: FixEngine) -> None:
     logon: the answer to an old question is worth nothing."""
     for session, message in loop.questions():
         asked = engine.send(session, message)
-        log.info("core.question", session=session, asked=asked, text=message.decode().replace("\x01", "|"))
+        # Names of orders are the broker's own bytes, in whatever encoding.
+        text = message.decode("utf-8", "backslashreplace").replace("\x01", "|")
+        log.info("core.question", session=session, asked=asked, text=text)
