@@ -66,6 +66,31 @@ def _references(draft: Draft) -> Iterator[Reference]:
         yield from _references_of(("subscriptions", number), subscription)
     for path, limits in all_limits(draft):
         yield from _instruments((*path, "instruments"), {name: name for name in limits.instruments})
+    yield from _references_of_broken(draft)
+
+
+PLAIN_REFERENCES = (
+    ("routes", "session", "sessions"),
+    ("leaders", "session", "sessions"),
+    ("leaders", "follower", "followers"),
+    ("followers", "route", "routes"),
+    ("subscriptions", "leader", "leaders"),
+    ("subscriptions", "follower", "followers"),
+)
+"""Section, key, and the section that the key's text names a part of."""
+
+
+def _references_of_broken(draft: Draft) -> Iterator[Reference]:
+    """The names in parts that have another mistake: one mistake must not hide the next."""
+    for owner, key, section in PLAIN_REFERENCES:
+        table = draft.raw.get(owner)
+        parts = (
+            table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+        )
+        for name, part in parts:
+            named = part.get(key) if isinstance(part, dict) else None
+            if isinstance(named, str) and name not in getattr(draft, owner):
+                yield section, (owner, name, key), named
 
 
 def _references_of(at: tuple[Key, ...], subscription: SubscriptionConfig) -> Iterator[Reference]:

@@ -300,6 +300,20 @@ def test_a_venue_that_is_not_known_to_take_market_orders_is_a_warning(tmp_path: 
     assert find(examine(file)[1], "followers.f1", "closes are market orders").severity == "warning"
 
 
+def test_one_mistake_does_not_hide_another_of_the_same_section(tmp_path: Path) -> None:
+    """A section that cannot be read has its names looked up all the same."""
+    text = changed('k = "0.5" }', 'k = "half" }').replace('leader = "alpha"', 'leader = "alfa"', 1)
+    problems = problems_of(tmp_path, text)
+    assert "decimal" in find(problems, "subscriptions[0].sizing.k").message
+    assert find(problems, "subscriptions[0].leader", "names nothing").severity == "error"
+    text = changed("port = 9002", "port = 0").replace(
+        'session = "LEADER"\n', 'session = "LEDER"\nodd = 1\n', 1
+    )
+    problems = problems_of(tmp_path, text)
+    assert "unknown key" in find(problems, "leaders.alpha.odd").message
+    assert find(problems, "leaders.alpha.session", "names nothing").severity == "error"
+
+
 def test_limit_orders_at_a_venue_without_ioc_are_refused(tmp_path: Path) -> None:
     """Every open would come back; market orders are no matter of time in force."""
     limit = changed('k = "0.5" }', 'k = "0.5" }\norder_type = "limit"')
