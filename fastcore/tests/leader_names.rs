@@ -13,17 +13,7 @@ use support::{SAME, Sent, World, config, d, fix, one};
 const DAY_NS: i64 = 86_400_000_000_000;
 
 fn with(sizing: &str, change: impl FnOnce(&mut Config)) -> World {
-    let mut c = config(sizing, "");
-    change(&mut c);
-    let mut w = World::new(sizing, "");
-    w.engine = Engine::new(c).unwrap();
-    w.row = 0;
-    w.link(7);
-    w
-}
-
-fn target(w: &World) -> Dec {
-    w.engine.status().subscriptions[0].target
+    World::with(sizing, "", change)
 }
 
 /// A leader's report with the present time.
@@ -48,7 +38,7 @@ fn an_order_id_used_again_on_a_later_day_is_another_order() {
         }
         let close = tell(&mut w, "37=1|17=1|150=F|39=1|54=2|38=10|32=4|31=1|14=4|151=6");
         one(&close, false, "4");
-        assert_eq!((w.filled(), target(&w)), (d("10"), d("6")), "with_new {with_new}");
+        assert_eq!((w.filled(), w.target()), (d("10"), d("6")), "with_new {with_new}");
         assert!(w.alerts.is_empty(), "{:?}", w.alerts);
     }
 }
@@ -60,7 +50,7 @@ fn an_order_that_goes_on_over_days_is_one_order() {
     one(&tell(&mut w, "37=1|17=1|150=F|39=1|54=1|38=10|32=4|31=1|14=4|151=6"), true, "4");
     w.now += DAY_NS;
     tell(&mut w, "37=1|17=2|150=F|39=2|54=1|38=10|32=6|31=1|14=10|151=0");
-    assert_eq!(target(&w), d("10"), "fixed opens its amount once");
+    assert_eq!(w.target(), d("10"), "fixed opens its amount once");
 }
 
 /// The same execution, word for word but for its date, is a repetition: copied once, and shown.
@@ -71,7 +61,7 @@ fn a_repeated_execution_of_a_later_day_is_shown_and_not_copied() {
     one(&tell(&mut w, text), true, "10");
     w.now += DAY_NS;
     assert!(tell(&mut w, text).is_empty());
-    assert_eq!(target(&w), d("10"));
+    assert_eq!(w.target(), d("10"));
     assert_eq!(w.alerts.last().map(|a| a.code), Some("repeated_execution"));
 }
 
@@ -83,7 +73,7 @@ fn a_replaced_order_is_the_same_order_under_its_new_name() {
     assert!(tell(&mut w, "37=x|11=B|41=A|17=2|150=5|39=5|54=1|38=20|14=5|151=15").is_empty());
     tell(&mut w, "37=x|11=C|41=B|17=3|150=5|39=5|54=1|38=20|14=5|151=15");
     tell(&mut w, "37=x|11=C|17=4|150=F|39=2|54=1|38=20|32=15|31=1|14=20|151=0");
-    assert_eq!(target(&w), d("10"), "5, and the other 5: not 10 for each name");
+    assert_eq!(w.target(), d("10"), "5, and the other 5: not 10 for each name");
     // A bust names an execution of the first name.
     tell(&mut w, "37=x|11=C|17=5|19=1|150=H|39=1|54=1|38=20|32=5|31=1|14=15|151=5");
     assert_eq!(w.engine.state().leaders[0].positions.values().next(), Some(&d("15")));
@@ -140,7 +130,7 @@ fn fills_without_an_exec_id_are_told_apart_by_their_time() {
     tell(&mut w, text);
     w.now += 1_000_000_000;
     tell(&mut w, text);
-    assert_eq!(target(&w), d("10"));
+    assert_eq!(w.target(), d("10"));
 }
 
 /// An instrument that a leader gets later starts as the configuration says; one that was counted keeps its count.

@@ -4,21 +4,16 @@
 mod support;
 
 use fastcore::config::Config;
-use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::profile::Recovery;
-use support::{SAME, Sent, World, config, d, field, fix, one};
+use support::{SAME, Sent, World, d, field, fix, one};
 
 fn asking(change: impl FnOnce(&mut Config)) -> World {
-    let mut c = config(SAME, "");
-    c.profiles[0].supports.positions = true;
-    c.profiles[0].supports.mass_status = true;
-    change(&mut c);
-    let mut w = World::new(SAME, "");
-    w.engine = Engine::new(c).unwrap();
-    w.row = 0;
-    w.link(7);
-    w
+    World::with(SAME, "", |c| {
+        c.profiles[0].supports.positions = true;
+        c.profiles[0].supports.mass_status = true;
+        change(c);
+    })
 }
 
 fn types(w: &mut World) -> Vec<String> {

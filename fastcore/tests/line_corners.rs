@@ -4,26 +4,14 @@
 mod support;
 
 use fastcore::config::{Config, OnReject, Rounding};
-use fastcore::decimal::Dec;
-use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::{Row, SendKind};
-use support::{SAME, Sent, World, config, config_text, d, one};
+use support::{SAME, Sent, World, config_text, d, one};
 
 const S: i64 = 1_000_000_000;
 
 fn with(change: impl FnOnce(&mut Config)) -> World {
-    let mut c = config(SAME, "");
-    change(&mut c);
-    let mut w = World::new(SAME, "");
-    w.engine = Engine::new(c).unwrap();
-    w.row = 0;
-    w.link(7);
-    w
-}
-
-fn target(w: &World) -> Dec {
-    w.engine.status().subscriptions[0].target
+    World::with(SAME, "", change)
 }
 
 fn codes(w: &World) -> Vec<&'static str> {
@@ -61,7 +49,7 @@ fn an_older_trade_that_is_heard_late_keeps_its_own_window() {
     w.now += 61 * S;
     let sent = w.link(7);
     assert_eq!(one(&sent, true, "1").qty, "1", "six are 61 s old, one is 31 s old");
-    assert_eq!(target(&w), d("1"));
+    assert_eq!(w.target(), d("1"));
 }
 
 /// A minimum lot is opened within the window of what the leader did on its side, not of a younger trade on the other.
@@ -75,7 +63,7 @@ fn a_minimum_lot_does_not_ride_on_a_trade_of_the_other_side() {
     w.leader("o2", 1, "9.5", "9.5", "9.5");
     w.now += 61 * S;
     assert!(w.link(7).is_empty(), "eight are too late, and half a lot is no younger");
-    assert_eq!(target(&w), d("0.5"));
+    assert_eq!(w.target(), d("0.5"));
 }
 
 /// An open that is withdrawn unsent takes nothing from the windows of what waits on the other side.
@@ -106,7 +94,7 @@ fn a_waiting_open_does_not_ride_on_a_newer_one() {
     run_to(&mut w, start + 75 * S);
     assert_eq!(w.engine.status().refusals.get("stale"), Some(&1), "the 5, asked for 65 seconds ago");
     one(&w.fill(&first, "10", "10"), true, "3");
-    assert_eq!(target(&w), d("13"));
+    assert_eq!(w.target(), d("13"));
 }
 
 /// What a leader takes back of two waiting opens is taken from the newer: the older gains no time.
@@ -123,7 +111,7 @@ fn what_is_no_longer_wanted_goes_from_the_newest_window() {
     w.leader("o4", 2, "15", "15", "15"); // 30 x (1 - 15/30) = 15: 5 wanted beyond the first
     run_to(&mut w, start + 75 * S);
     assert!(w.fill(&first, "10", "10").is_empty(), "the window of the 5 that are left is over");
-    assert_eq!((w.filled(), target(&w)), (d("10"), d("10")));
+    assert_eq!((w.filled(), w.target()), (d("10"), d("10")));
 }
 
 /// A rejected open is tried again within its own window, not within that of a newer open.
@@ -147,7 +135,7 @@ fn a_retry_does_not_ride_on_a_newer_open() {
     assert!(opened.iter().all(|q| *q == "10") && opened.len() <= 1, "{opened:?}");
     w.fill(&second, "5", "5");
     if opened.is_empty() {
-        assert_eq!(target(&w), d("5"), "10 were given up when their window ended");
+        assert_eq!(w.target(), d("5"), "10 were given up when their window ended");
     }
 }
 
@@ -161,7 +149,7 @@ fn what_is_too_little_for_an_order_counts_with_the_next_increase() {
     assert!(w.leader("o2", 1, "2", "2", "2").is_empty());
     w.now += 61 * S;
     acknowledge(&mut w, &open);
-    assert_eq!(target(&w), d("5"));
+    assert_eq!(w.target(), d("5"));
     one(&w.leader("o3", 1, "1", "1", "1"), true, "3");
 }
 
@@ -185,12 +173,11 @@ fn beside_an_odd_part_that_is_too_late_whole_steps_go_out() {
     let canceled = "17=C|150=4|39=4|55=EURUSD|54=1|38=3|14=0|151=0";
     let sent = w.broker(&format!("35=8|37=B|11={}|41={id}|{canceled}|", cancel[0].id));
     one(&sent, true, "4");
-    assert_eq!(target(&w), d("6"), "three of nine were too late");
+    assert_eq!(w.target(), d("6"), "three of nine were too late");
 }
 
-/// Less than the minimum lot that the broker refuses to close is latched and shown, and closes once it can.
-#[test]
-fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {
+/// A close of 3, all that is held and less than the minimum lot of 5, on its way to the broker.
+fn closing_a_residue() -> (World, Sent) {
     let mut w = with(|c| c.instruments[0].min_lot = d("5"));
     let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&open);
@@ -198,6 +185,13 @@ fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {
     w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=10|14=3|151=0|", open.id));
     let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "3");
     w.out(&close);
+    (w, close)
+}
+
+/// Less than the minimum lot that the broker refuses to close is latched and shown, and closes once it can.
+#[test]
+fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {
+    let (mut w, close) = closing_a_residue();
     assert!(w.reject(&close).is_empty());
     assert_eq!(codes(&w), ["stuck_residue"]);
     let hour = w.now + 3_600 * S;
@@ -211,13 +205,7 @@ fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {
 /// A market that is closed refuses every close: that is no residue.
 #[test]
 fn a_closed_market_latches_no_residue() {
-    let mut w = with(|c| c.instruments[0].min_lot = d("5"));
-    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
-    w.out(&open);
-    w.fill(&open, "3", "3");
-    w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=10|14=3|151=0|", open.id));
-    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "3");
-    w.out(&close);
+    let (mut w, close) = closing_a_residue();
     let id = &close.id;
     w.broker(&format!("35=8|37=NONE|11={id}|17=R1|150=8|39=8|103=2|55=EURUSD|54=2|38=3|14=0|151=0|"));
     assert_eq!(codes(&w), ["close_rejected"]);
@@ -235,7 +223,7 @@ fn no_part_is_below_the_minimum_lot() {
     let open = one(&w.leader("o1", 1, "11", "11", "11"), true, "10");
     w.out(&open);
     assert!(w.fill(&open, "10", "10").is_empty(), "1 is below the minimum lot and waits");
-    assert_eq!(target(&w), d("11"), "nothing was refused: it counts later");
+    assert_eq!(w.target(), d("11"), "nothing was refused: it counts later");
     let more = one(&w.leader("o2", 1, "5", "5", "5"), true, "6");
     w.out(&more);
     w.fill(&more, "6", "6");
@@ -275,7 +263,7 @@ fn a_partly_declined_open_gives_up_the_rest() {
         acknowledge(&mut w, &open);
         let id = open.id.clone();
         w.broker(&format!("35=8|37=B|11={id}|17=D1|150=D|378=5|39=0|55=EURUSD|54=1|{leaves}|"));
-        assert_eq!(target(&w), d("4"), "{leaves}");
+        assert_eq!(w.target(), d("4"), "{leaves}");
         w.broker(&format!("35=8|37=B|11={id}|17=F1|150=F|39=2|55=EURUSD|54=1|38=4|32=4|31=1|14=4|151=0|"));
         assert_eq!(w.filled(), d("4"));
         assert_eq!(w.engine.status().orders.get("filled"), Some(&1), "{leaves}");
@@ -313,7 +301,7 @@ fn a_filled_status_without_its_trades_leaves_the_order_unknown() {
     assert_eq!(w.engine.status().orders.get("unknown"), Some(&1));
     assert_eq!(codes(&w), ["unknown_order"]);
     w.fill(&open, "10", "10");
-    assert_eq!((w.filled(), target(&w)), (d("10"), d("10")));
+    assert_eq!((w.filled(), w.target()), (d("10"), d("10")));
 }
 
 /// A close that cannot go out yet is shown: behind a route that is down, or an order whose outcome is not known.
@@ -368,13 +356,7 @@ fn start(w: &mut World, min_lot: &str) -> Vec<Sent> {
 /// A residue that the broker refused is asked for once more after a start: a person may have seen to it.
 #[test]
 fn a_start_asks_for_a_stuck_residue_once_more() {
-    let mut w = with(|c| c.instruments[0].min_lot = d("5"));
-    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
-    w.out(&open);
-    w.fill(&open, "3", "3");
-    w.broker(&format!("35=8|37=B|11={}|17=C1|150=C|39=C|55=EURUSD|54=1|38=10|14=3|151=0|", open.id));
-    let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "3");
-    w.out(&close);
+    let (mut w, close) = closing_a_residue();
     assert!(w.reject(&close).is_empty());
     let later = w.now + 60 * S;
     assert!(run_to(&mut w, later).is_empty());

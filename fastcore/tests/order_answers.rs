@@ -4,28 +4,16 @@
 mod support;
 
 use fastcore::config::{Config, OnReject};
-use fastcore::decimal::Dec;
-use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::{self, Row, SendKind};
 use fastcore::order::State;
 use fastcore::profile::QueryCovers;
-use support::{SAME, Sent, World, config, d, one};
+use support::{SAME, Sent, World, d, one};
 
 const S: i64 = 1_000_000_000;
 
 fn with(change: impl FnOnce(&mut Config)) -> World {
-    let mut c = config(SAME, "");
-    change(&mut c);
-    let mut w = World::new(SAME, "");
-    w.engine = Engine::new(c).unwrap();
-    w.row = 0;
-    w.link(7);
-    w
-}
-
-fn target(w: &World) -> Dec {
-    w.engine.status().subscriptions[0].target
+    World::with(SAME, "", change)
 }
 
 fn state(w: &World) -> State {
@@ -54,7 +42,7 @@ fn a_duplicate_is_asked_about_and_not_rejected() {
     let mut w = with(|_| {});
     let open = open(&mut w);
     assert!(asks(&reject(&mut w, &open, 6)));
-    assert_eq!((state(&w), target(&w)), (State::Out, d("10")));
+    assert_eq!((state(&w), w.target()), (State::Out, d("10")));
 }
 
 /// "Unknown" (103=5) about an order that the broker had is no reject: it may have been filled meanwhile.
@@ -65,7 +53,7 @@ fn an_order_that_the_broker_had_is_not_rejected_as_unknown() {
     let id = &open.id;
     w.broker(&format!("35=8|37=B|11={id}|17=A|150=0|39=0|55=EURUSD|54=1|38=10|14=0|151=10|"));
     assert!(asks(&reject(&mut w, &open, 5)));
-    assert_eq!((state(&w), target(&w)), (State::Unknown, d("10")));
+    assert_eq!((state(&w), w.target()), (State::Unknown, d("10")));
 }
 
 /// A cancel that is refused says that the order fills or is gone: it is asked which.
@@ -91,7 +79,7 @@ fn a_late_answer_to_a_cancel_is_still_ours() {
     let (id, of) = (&cancel[0].id, &open.id);
     let canceled = format!("35=8|37=B|11={id}|41={of}|17=C|150=4|39=4|55=EURUSD|54=1|38=10|14=0|151=0|");
     one(&w.broker(&canceled), true, "10");
-    assert_eq!(target(&w), d("10"));
+    assert_eq!(w.target(), d("10"));
 }
 
 /// The answer to an older question does not prove absence: the order may have come after it.
@@ -167,7 +155,7 @@ fn a_rejected_open_is_dropped_or_tried_again_within_its_window() {
         let open = open(&mut w);
         w.now += after_s * S;
         reject(&mut w, &open, 99);
-        assert_eq!(target(&w), d(left), "{on_reject:?} after {after_s} s");
+        assert_eq!(w.target(), d(left), "{on_reject:?} after {after_s} s");
     }
 }
 
@@ -221,10 +209,10 @@ fn an_open_that_waits_for_its_route_ends_with_its_window() {
     let mut w = with(|_| {});
     w.apply(EventKind::Link, "r", b"");
     assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
-    assert_eq!((state(&w), target(&w)), (State::Held, d("10")));
+    assert_eq!((state(&w), w.target()), (State::Held, d("10")));
     w.now = w.engine.next_due_ns().unwrap();
     w.apply(EventKind::Timer, "", b"");
-    assert_eq!((state(&w), target(&w)), (State::Missed, d("0")));
+    assert_eq!((state(&w), w.target()), (State::Missed, d("0")));
 }
 
 /// An instrument that is restricted is not opened, whatever the limits are.
@@ -232,6 +220,6 @@ fn an_open_that_waits_for_its_route_ends_with_its_window() {
 fn a_restricted_instrument_is_not_opened() {
     let mut w = with(|c| c.followers[0].restricted = vec!["EURUSD".into()]);
     assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
-    assert_eq!(target(&w), d("0"));
+    assert_eq!(w.target(), d("0"));
     assert!(w.engine.status().refusals.contains_key("restricted"));
 }

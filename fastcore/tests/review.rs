@@ -164,13 +164,7 @@ fn an_unknown_bust_holds_a_line_that_was_never_used() {
 }
 
 fn with(change: impl FnOnce(&mut Config)) -> World {
-    let mut c = config(SAME, "");
-    change(&mut c);
-    let mut w = World::new(SAME, "");
-    w.engine = Engine::new(c).unwrap();
-    w.row = 0;
-    w.link(7);
-    w
+    World::with(SAME, "", change)
 }
 
 /// A flip's close is not counted against the position that the flip opens.

@@ -87,8 +87,15 @@ pub fn fix(text: &str) -> Vec<u8> {
 
 impl World {
     pub fn new(sizing: &str, extra: &str) -> World {
+        World::with(sizing, extra, |_| {})
+    }
+
+    /// A world whose configuration was changed before it began.
+    pub fn with(sizing: &str, extra: &str, change: impl FnOnce(&mut Config)) -> World {
+        let mut config = config(sizing, extra);
+        change(&mut config);
         let mut w = World {
-            engine: Engine::new(config(sizing, extra)).unwrap(),
+            engine: Engine::new(config).unwrap(),
             seq: 0,
             row: 0,
             now: NOW,
@@ -184,6 +191,11 @@ impl World {
         self.exec += 1;
         let (e, id) = (self.exec, &s.id);
         self.broker(&format!("35=8|37=NONE|11={id}|17=R{e}|150=8|39=8|55=EURUSD|54=1|38=1|14=0|151=0|"))
+    }
+
+    /// Target of the first subscription.
+    pub fn target(&self) -> Dec {
+        self.engine.status().subscriptions[0].target
     }
 
     pub fn filled(&self) -> Dec {
