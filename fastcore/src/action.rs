@@ -29,22 +29,6 @@ pub struct Conversion {
     pub target_moved: i128,
 }
 
-impl Conversion {
-    /// Nothing moved: filled in where nobody is told.
-    pub const NOTHING: Self = Self {
-        position_before: Dec::ZERO,
-        reduce: Dec::ZERO,
-        increase: Dec::ZERO,
-        counted: Dec::ZERO,
-        reverse: false,
-        qty_factor: Dec::ONE,
-        leader_contract: Dec::ONE,
-        follower_contract: Dec::ONE,
-        shared: None,
-        target_moved: 0,
-    };
-}
-
 /// One subscription's answer to one leader execution.
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {

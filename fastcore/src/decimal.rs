@@ -256,13 +256,29 @@ impl Dec {
     }
 }
 
+/// The two digits of every number below 100.
+static TWO_DIGITS: [[u8; 2]; 100] = {
+    let mut out = [[b'0'; 2]; 100];
+    let mut n = 0_u8;
+    while n < 100 {
+        out[n as usize] = [b'0'.wrapping_add(n / 10), b'0'.wrapping_add(n % 10)];
+        n = n.wrapping_add(1);
+    }
+    out
+};
+
 /// Appends `value` in decimal, two digits at a time.
 pub(crate) fn write_word(mut value: u64, out: &mut Vec<u8>) {
-    let mut digits = [0_u8; 20];
-    let mut start = digits.len();
-    for pair in digits.rchunks_exact_mut(2) {
-        pair.copy_from_slice(&two_digits(value % 100));
-        start = start.saturating_sub(2);
+    const MOST: usize = 20;
+    // Twice the room that the digits take: what is appended, and cut again, always has the same length. That is two
+    // moves, where a length that is not known is a call.
+    let mut digits = [b'0'; MOST * 2];
+    let mut start = MOST;
+    while start > 1 {
+        start = start.wrapping_sub(2);
+        if let Some(pair) = digits.get_mut(start..).and_then(|d| d.first_chunk_mut()) {
+            *pair = two_digits(value % 100);
+        }
         value /= 100;
         if value == 0 {
             break;
@@ -270,13 +286,22 @@ pub(crate) fn write_word(mut value: u64, out: &mut Vec<u8>) {
     }
     start = start.saturating_add(usize::from(digits.get(start) == Some(&b'0')));
     // Of zero, the zero itself is left.
-    out.extend_from_slice(digits.get(start.min(digits.len().saturating_sub(1))..).unwrap_or(&[]));
+    start = start.min(MOST - 1);
+    let end = out.len().saturating_add(MOST).saturating_sub(start);
+    out.extend_from_slice(digits.get(start..).and_then(|d| d.first_chunk::<MOST>()).unwrap_or(&[0; MOST]));
+    out.truncate(end);
 }
 
 /// The two digits of a number below 100.
 fn two_digits(n: u64) -> [u8; 2] {
-    let digit = |n: u64| b'0'.wrapping_add(u8::try_from(n % 10).unwrap_or(0));
-    [digit(n / 10), digit(n)]
+    TWO_DIGITS.get(usize::try_from(n % 100).unwrap_or(0)).copied().unwrap_or_default()
+}
+
+/// The last three digits of a number.
+pub(crate) fn three_digits(n: usize) -> [u8; 3] {
+    let [_, hundreds] = TWO_DIGITS.get(n / 100 % 100).copied().unwrap_or_default();
+    let [tens, ones] = TWO_DIGITS.get(n % 100).copied().unwrap_or_default();
+    [hundreds, tens, ones]
 }
 
 /// Appends `value` in decimal, padded with zeros on the left to `width_min`.

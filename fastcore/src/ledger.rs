@@ -159,6 +159,7 @@ impl Line {
     }
 
     /// The rounded target, and whether it is whole steps away from what is committed.
+    #[inline]
     fn rounded(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> (Dec, bool) {
         if self.target.saturating_abs() <= SNAP {
             return (Dec::ZERO, false);

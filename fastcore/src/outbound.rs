@@ -1,8 +1,8 @@
 //! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H); to leaders' brokers H, AF, AN.
 
-use crate::decimal::Dec;
+use crate::decimal::{Dec, three_digits};
 use crate::fix::{self, BadValue, Field, SOH, Writer, checksum};
-use crate::order::Order;
+use crate::order::{CL_ORD_ID_MAX, Order};
 use crate::profile::{Profile, TimePrecision};
 use crate::report::{Report, Side};
 
@@ -24,18 +24,45 @@ pub struct Route<'a> {
 /// Ids, sides and times have fixed lengths, so that all up to OrderQty(38) is one copy with three patches.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// From BeginString(8) up to the `=` of OrderQty(38), with zeros in the gaps.
+    /// From BeginString(8) up to the `=` of TransactTime(60), with zeros in the gaps.
     head: Box<[u8]>,
-    /// Where the body begins, and where ClOrdID(11), Side(54) and TransactTime(60) go.
+    /// Where the body begins, and where ClOrdID(11) and Side(54) go.
     body_at: usize,
     id_at: usize,
     side_at: usize,
-    time_at: usize,
     /// Between quantity and price, or all the rest.
     middle: Box<[u8]>,
     /// Behind Price(44), where the order has one.
     tail: Option<Box<[u8]>>,
+    /// Sum of all bytes that do not differ: CheckSum(10) adds only the others.
+    sum: u8,
     unit: Dec,
+}
+
+/// TransactTime(60) and the name of what follows it, OrderQty(38), in a place of fixed size.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TimeText {
+    text: [u8; 32],
+    len: usize,
+    /// Sum of the time's bytes, for CheckSum(10).
+    sum: u8,
+}
+
+/// What stands between the time and the quantity.
+const BEHIND_TIME: &[u8] = b"\x0138=";
+
+impl TimeText {
+    /// In the profile's precision.
+    #[must_use]
+    pub fn of(at_ns: i64, p: &Profile) -> Self {
+        let (mut written, mut text) = (Vec::with_capacity(32), [0; 32]);
+        write_time(at_ns, p, &mut written);
+        let sum = checksum(&written);
+        written.extend_from_slice(BEHIND_TIME);
+        let len = written.len().min(text.len());
+        text.iter_mut().zip(written).for_each(|(to, from)| *to = from);
+        Self { text, len, sum }
+    }
 }
 
 /// Leaves room for numbers below the 999 bytes that BodyLength(9) has place for.
@@ -78,12 +105,13 @@ impl Template {
             }
             text.push(SOH);
         }
-        // The head ends at the quantity: its gaps come before, as `new_order` writes them.
-        let head = text.get(..qty_at).filter(|_| id_at.max(side_at).max(time_at) < qty_at)?;
+        // The head ends at the time: its gaps come before, and the quantity right behind, as `new_order` writes them.
+        let head = text.get(..time_at).filter(|_| id_at.max(side_at) < time_at)?;
+        text.get(time_at..qty_at).filter(|t| t.ends_with(BEHIND_TIME))?;
         let middle = text.get(qty_at..px_at.unwrap_or(text.len()))?;
         let tail = px_at.and_then(|at| text.get(at..)).map(Box::from);
-        let (head, middle) = (head.into(), middle.into());
-        Some(Template { head, body_at, id_at, side_at, time_at, middle, tail, unit: route.unit })
+        let (head, middle, sum) = (head.into(), middle.into(), checksum(&text));
+        Some(Template { head, body_at, id_at, side_at, middle, tail, sum, unit: route.unit })
     }
 
     /// Whether the order's quantity can be said in the venue's unit.
@@ -92,40 +120,65 @@ impl Template {
         self.unit == Dec::ONE || in_units(o.qty, self.unit).is_some()
     }
 
-    /// Writes an order that [`Self::fits`]. `time` is TransactTime(60) as text.
-    pub fn write(&self, out: &mut Vec<u8>, o: &Order, time: &[u8]) {
+    /// Writes an order that [`Self::fits`].
+    pub fn write(&self, out: &mut Vec<u8>, o: &Order, time: &TimeText) {
         let start = out.len();
         out.extend_from_slice(&self.head);
         let side = if o.buy { b'1' } else { b'2' };
-        let mut put = |at: usize, bytes: &[u8]| {
-            let at = start.saturating_add(at);
-            if let Some(place) = out.get_mut(at..at.saturating_add(bytes.len())) {
-                place.copy_from_slice(bytes);
-            }
-        };
-        put(self.id_at, &o.cl_ord_id);
-        put(self.side_at, &[side]);
-        put(self.time_at, time);
-        in_units(o.qty, self.unit).unwrap_or_default().write(out);
+        let (id, id_len) = o.cl_ord_id.parts();
+        put(out, start.saturating_add(self.id_at), id, usize::from(id_len));
+        put(out, start.saturating_add(self.side_at), &[side], 1);
+        let end = out.len().saturating_add(time.len);
+        out.extend_from_slice(&time.text);
+        out.truncate(end);
+        let mut sum = self.sum.wrapping_add(id_sum(id)).wrapping_add(side).wrapping_add(time.sum);
+        sum = sum.wrapping_add(number(in_units(o.qty, self.unit).unwrap_or_default(), out));
         out.extend_from_slice(&self.middle);
         if let Some(tail) = &self.tail {
-            o.px.unwrap_or_default().write(out);
+            sum = sum.wrapping_add(number(o.px.unwrap_or_default(), out));
             out.extend_from_slice(tail);
         }
         let body = out.len().saturating_sub(start).saturating_sub(self.body_at);
         let length = three_digits(body);
         let at = start.saturating_add(self.body_at).saturating_sub(LENGTH_GAP.saturating_add(1));
-        if let Some(place) = out.get_mut(at..at.saturating_add(LENGTH_GAP)) {
-            place.copy_from_slice(&length);
-        }
-        let [a, b, c] = three_digits(usize::from(checksum(out.get(start..).unwrap_or(&[]))));
+        put(out, at, &length, LENGTH_GAP);
+        let [a, b, c] = three_digits(usize::from(sum.wrapping_add(checksum(&length))));
         out.extend_from_slice(&[b'1', b'0', b'=', a, b, c, SOH]);
     }
 }
 
-fn three_digits(n: usize) -> [u8; 3] {
-    let digit = |n: usize| b'0'.wrapping_add(u8::try_from(n % 10).unwrap_or(0));
-    [digit(n / 100), digit(n / 10), digit(n)]
+/// Writes the first `len` of `bytes` over what is there. Copying all `N` is a move or two, any other number is a call.
+fn put<const N: usize>(out: &mut [u8], at: usize, bytes: &[u8; N], len: usize) {
+    let Some(place) = out.get_mut(at..) else { return };
+    match place.first_chunk_mut() {
+        Some(place) if len == N => *place = *bytes,
+        _ => put_some(place, bytes.get(..len).unwrap_or(bytes)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn put_some(place: &mut [u8], bytes: &[u8]) {
+    place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+}
+
+/// The sum of an id's bytes modulo 256, eight at a time: the odd ones and the even ones in lanes of 16 bits.
+fn id_sum(id: &[u8; CL_ORD_ID_MAX]) -> u8 {
+    const LANES: u64 = 0x00FF_00FF_00FF_00FF;
+    let (words, rest) = id.as_chunks::<8>();
+    let lanes = words.iter().map(|w| u64::from_le_bytes(*w)).fold(0_u64, |sum, w| {
+        // At most five times 255 in each lane: none runs over.
+        sum.wrapping_add(w & LANES).wrapping_add((w >> 8) & LANES)
+    });
+    let [a, _, b, _, c, _, d, _] = lanes.to_le_bytes();
+    rest.iter().fold(a.wrapping_add(b).wrapping_add(c).wrapping_add(d), |sum, b| sum.wrapping_add(*b))
+}
+
+/// Appends a number, and answers the sum of its bytes.
+fn number(value: Dec, out: &mut Vec<u8>) -> u8 {
+    let from = out.len();
+    value.write(out);
+    checksum(out.get(from..).unwrap_or_default())
 }
 
 fn begin<'a>(out: &'a mut Vec<u8>, p: &Profile, msg_type: &[u8]) -> Result<Writer<'a>, BadValue> {
@@ -307,11 +360,11 @@ pub fn positions(out: &mut Vec<u8>, q: &Asked<'_>) -> Result<(), BadValue> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::order::{CL_ORD_ID_MAX, ClOrdId};
+    use crate::order::ClOrdId;
     use proptest::prelude::*;
 
-    fn draft(id: u128, qty: i64, px: Option<Dec>, buy: bool) -> Order {
-        let mut o = Order::new(ClOrdId::from_hash(id, CL_ORD_ID_MAX), 0, 0);
+    fn draft((id, len): (u128, usize), qty: i64, px: Option<Dec>, buy: bool) -> Order {
+        let mut o = Order::new(ClOrdId::from_hash(id, len), 0, 0);
         (o.qty, o.px, o.buy) = (Dec::from_raw(i128::from(qty) * 10_i128.pow(15)), px, buy);
         o
     }
@@ -320,7 +373,7 @@ mod tests {
         /// An order from a template is, byte for byte, the order that the plain writer makes.
         #[test]
         fn a_template_writes_what_the_plain_writer_writes(
-            id in any::<u128>(), qty in 1..i64::MAX, px in prop::option::of(1..i64::MAX), buy in any::<bool>(),
+            id in (any::<u128>(), 8..=CL_ORD_ID_MAX), qty in 1..i64::MAX, px in prop::option::of(1..i64::MAX), buy in any::<bool>(),
             account in "[A-Z]{1,30}", at_ns in 0..4_000_000_000_000_000_000_i64, reduces in any::<bool>(),
             precision in 0..3_usize, unit in prop_oneof![Just(1_i64), Just(100_000)],
         ) {
@@ -331,12 +384,12 @@ mod tests {
             p.time_precision = [TimePrecision::S, TimePrecision::Ms, TimePrecision::Us][precision];
             let route = Route { profile: &p, account: Some(&account), symbol: "EURUSD", unit: Dec::from_int(unit) };
             let px = px.map(|px| Dec::from_raw(i128::from(px)));
-            let mut sample = draft(0, 1, px.map(|_| Dec::ONE), true);
+            let mut sample = draft((0, id.1), 1, px.map(|_| Dec::ONE), true);
             let mut order = draft(id, qty, px, buy);
             (sample.reduces, order.reduces) = (reduces, reduces);
-            let (mut plain, mut cut, mut time) = (b"before".to_vec(), b"before".to_vec(), Vec::new());
+            let (mut plain, mut cut) = (b"before".to_vec(), b"before".to_vec());
             new_order(&mut plain, &order, &route, at_ns).unwrap();
-            write_time(at_ns, &p, &mut time);
+            let time = TimeText::of(at_ns, &p);
             Template::of(&sample, &route).unwrap().write(&mut cut, &order, &time);
             prop_assert_eq!(String::from_utf8(cut).unwrap(), String::from_utf8(plain).unwrap());
         }

@@ -5,7 +5,7 @@ use super::{Engine, Index};
 use crate::action::Sink;
 use crate::link::{OrdersWriter, SendKind};
 use crate::order::{Input, State, next};
-use crate::outbound;
+use crate::outbound::{self, TimeText};
 use crate::profile::TimePrecision;
 use crate::refusal::Code;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ const MS: i64 = 1_000_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
     at_ns: i64,
-    by_precision: [Vec<u8>; 3],
+    by_precision: [Option<TimeText>; 3],
 }
 
 impl Times {
-    fn of(&mut self, at_ns: i64, p: &crate::profile::Profile) -> &[u8] {
+    fn of(&mut self, at_ns: i64, p: &crate::profile::Profile) -> &TimeText {
         if self.at_ns != at_ns {
             self.at_ns = at_ns;
-            self.by_precision.iter_mut().for_each(Vec::clear);
+            self.by_precision = [None; 3];
         }
         let [s, ms, us] = &mut self.by_precision;
         let text = match p.time_precision {
@@ -31,10 +31,7 @@ impl Times {
             TimePrecision::Ms => ms,
             TimePrecision::Us => us,
         };
-        if text.is_empty() {
-            outbound::write_time(at_ns, p, text);
-        }
-        text
+        text.get_or_insert_with(|| TimeText::of(at_ns, p))
     }
 }
 

@@ -24,7 +24,7 @@ impl Engine {
         cfg: &SubscriptionConfig,
         (at, lane): (u32, &Lane),
         date: u32,
-        told: &mut Conversion,
+        mut told: Option<&mut Conversion>,
     ) -> Result<Dec, Refusal> {
         let gate = filters(ix, x, order, sub, cfg).and_then(|()| {
             if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, cfg) }
@@ -48,7 +48,9 @@ impl Engine {
                 let qty = order.order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum);
                 let open = open_qty(x.increase, qty, x.cum).ok_or(overflow)?;
                 let share = amount_share(amount, slot.sized, x.increase, open).ok_or(overflow)?;
-                told.shared = Some((slot.sized, open));
+                if let Some(told) = &mut told {
+                    told.shared = Some((slot.sized, open));
+                }
                 slot.sized = slot.sized.checked_add(share).ok_or(overflow)?;
                 let part = share.mul_div(gate?, x.increase, Round::HalfEven).ok_or(overflow)?;
                 quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
@@ -64,7 +66,9 @@ impl Engine {
         // What was asked for on the other side lets nothing out on this one.
         let same_side = ls.line.target.signum() == target.signum();
         ls.line.target = target;
-        told.counted = gate.unwrap_or(Dec::ZERO);
+        if let Some(told) = told {
+            told.counted = gate.unwrap_or(Dec::ZERO);
+        }
         let age = cfg.max_age_ms.saturating_mul(MS);
         let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
         ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };

@@ -392,24 +392,25 @@ impl Engine {
             reduce = x.reduce;
         }
         let Some(lane) = ix.lane(ls) else { return };
-        let mut told = Conversion::NOTHING;
-        if S::WANTS_DECISIONS {
-            told = x.conversion(ix, cfg, lane, reduce);
-        }
+        let mut told = S::WANTS_DECISIONS.then(|| x.conversion(ix, cfg, lane, reduce));
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
-            match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, &mut told) {
+            match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, told.as_mut()) {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
             }
         }
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
-        told.target_moved = target(self);
+        if let Some(told) = &mut told {
+            told.target_moved = target(self);
+        }
         self.work_line(ix, at, sink);
         self.cause.until_ns = 0;
-        let (after, step) = (target(self), lane.grid.step);
-        let moved = Moved { ratio, before, after, step, conversion: Some(told) };
-        self.decided(ix, x, sub, &moved, place, sink);
+        if S::WANTS_DECISIONS {
+            let (after, step) = (target(self), lane.grid.step);
+            let moved = Moved { ratio, before, after, step, conversion: told };
+            self.decided(ix, x, sub, &moved, place, sink);
+        }
     }
 
     pub(super) fn decided<S: Sink>(

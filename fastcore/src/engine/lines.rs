@@ -297,8 +297,8 @@ impl Engine {
         };
         let mut refusals = SmallVec::<[Refusal; 4]>::new();
         let left = admit(&open, &mut refusals);
-        for r in refusals {
-            self.refuse(r);
+        for r in &refusals {
+            self.refuse(*r);
         }
         left
     }
