@@ -3,7 +3,7 @@
 //! Targets are counted in quanta of 10⁻¹⁸ step, so that thirds of a fill add up again; quantities are exact units.
 
 use crate::config::Rounding;
-use crate::decimal::{Dec, Round, by_scale, div_rem, mul_div};
+use crate::decimal::{Dec, Round, by_scale, div_rem, mul_div, times};
 use serde::{Deserialize, Serialize};
 
 /// Quanta in one lot step.
@@ -183,7 +183,7 @@ impl Line {
                 held.saturating_add(steps_toward_zero(beyond))
             }
         };
-        let wanted = steps.checked_mul(grid.step.raw()).and_then(|raw| raw.checked_add(rest));
+        let wanted = times(steps, grid.step.raw()).and_then(|raw| raw.checked_add(rest));
         let whole = rest == 0 && wanted.is_some();
         let wanted = wanted.map_or(self.filled, |raw| neg_if(negative, Dec::from_raw(raw)));
         if abs(wanted) >= grid.min {

@@ -2,7 +2,7 @@
 
 use crate::config::Sizing;
 use crate::decimal::{Dec, Round};
-use crate::decimal::{div_rem, mul_div};
+use crate::decimal::{div_rem, mul_div, times};
 use crate::ledger::{Grid, QUANTA};
 use crate::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
@@ -152,7 +152,7 @@ pub fn rate_size(rate: Dec, increase: Dec, grid: Grid) -> Option<i128> {
     debug_assert!(QUANTA == Dec::ONE.raw());
     // An increase of whole steps, the usual one, needs no wide division: the quotient is exact, nothing is rounded.
     if let Some((steps, 0)) = div_rem(increase.raw(), grid.step.raw()) {
-        return steps.checked_mul(rate.raw());
+        return times(steps, rate.raw());
     }
     mul_div(rate.raw(), increase.raw(), grid.step.raw(), Round::HalfEven)
 }

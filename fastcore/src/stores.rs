@@ -8,6 +8,8 @@ use std::hash::Hash;
 
 /// Tables that a sharded one consists of: one grows at a time, and is a 64th of the whole.
 const SHARDS: usize = 64;
+/// Tables that one [`Sharded::prepare`] lets grow at most: its pause is theirs.
+const GROWN_AT_ONCE: usize = 2;
 /// Things in one chunk.
 const CHUNK: usize = 256;
 
@@ -49,6 +51,13 @@ impl<K: Spread + Hash + Eq + Copy, V> Sharded<K, V> {
     /// The value of a key, to change.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.0.get_mut(key.spread() & (SHARDS - 1))?.get_mut(key)
+    }
+
+    /// Makes room for `ahead` more, while nothing is urgent: few tables at a time.
+    pub fn prepare(&mut self, ahead: usize) {
+        let each = ahead.div_ceil(SHARDS);
+        let short = |shard: &&mut FxHashMap<K, V>| shard.capacity().saturating_sub(shard.len()) < each;
+        self.0.iter_mut().filter(short).take(GROWN_AT_ONCE).for_each(|shard| shard.reserve(each));
     }
 
     /// Enters a value when the key is new.
@@ -149,14 +158,20 @@ impl<T> Chunked<T> {
     }
 
     /// Adds one at the end.
+    #[inline]
     pub fn push(&mut self, one: T) {
         if self.chunks.last().is_none_or(|last| last.len() >= CHUNK) {
-            let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
-            self.chunks.push(chunk);
+            self.begin_chunk();
         }
         if let Some(last) = self.chunks.last_mut() {
             last.push(one);
         }
+    }
+
+    #[cold]
+    fn begin_chunk(&mut self) {
+        let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+        self.chunks.push(chunk);
     }
 
     /// One of them, to change; the list grows until there is one.
@@ -235,6 +250,24 @@ mod tests {
         assert_eq!(bytes, postcard::to_stdvec(&b).unwrap());
         let back: Sharded<u128, u32> = postcard::from_bytes(&bytes).unwrap();
         assert_eq!(back.get(keys.get(500).unwrap()), Some(&500));
+    }
+
+    /// Room is made for all that was asked for, few tables at a time, and what is entered into it moves nothing.
+    #[test]
+    fn a_sharded_map_makes_room_ahead_a_few_tables_at_a_time() {
+        let mut map = Sharded::<u128, u32>::default();
+        let room = |map: &Sharded<u128, u32>| map.0.iter().map(FxHashMap::capacity).collect::<Vec<_>>();
+        for _ in 0..SHARDS / GROWN_AT_ONCE {
+            let before = room(&map);
+            map.prepare(1_000);
+            let grown = before.iter().zip(room(&map)).filter(|(was, is)| *was < is).count();
+            assert_eq!(grown, GROWN_AT_ONCE);
+        }
+        let before = room(&map);
+        assert!(before.iter().all(|room| *room >= 16), "{before:?}");
+        map.prepare(1_000);
+        (0..1_000_u128).for_each(|n| map.insert_new(n << 100, 0).unwrap());
+        assert_eq!(room(&map), before);
     }
 
     /// Orders keep their numbers over chunk borders and through bytes.

@@ -155,6 +155,13 @@ fn mode() -> impl Strategy<Value = Round> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
+    /// The short way of a product gives what the long way gives, and leaves the range where that does.
+    #[test]
+    fn a_product_is_the_wide_product(a in any::<i128>(), b in any::<i128>(), by in (0..127_u32, 0..127_u32)) {
+        let (a, b) = (a >> by.0, b >> by.1);
+        prop_assert_eq!(times(a, b), a.checked_mul(b));
+    }
+
     /// One rounding, exactly as big integers do it, at every size.
     #[test]
     fn mul_div_agrees_with_big_integers(a in number(), b in number(), c in number(), round in mode()) {

@@ -35,6 +35,15 @@ impl Times {
     }
 }
 
+/// Where the orders of one frame go, looked up once for all of them.
+struct To<'a> {
+    number: u32,
+    incarnation: u64,
+    session: &'a str,
+    /// TransactTime(60), where frames are wanted.
+    time: TimeText,
+}
+
 impl Engine {
     /// Queues one message of this event for its route.
     pub(super) fn push(&mut self, route: u32, o: u32, kind: SendKind) {
@@ -84,6 +93,10 @@ impl Engine {
             return;
         }
         let incarnation = state.incarnation;
+        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        let (Some(r), Some(profile)) = (ix.cfg.routes.get(route as usize), profile) else { return };
+        let time = if S::WANTS_FRAMES { *self.times.of(self.st.at_ns, profile) } else { TimeText::default() };
+        let to = To { number: route, incarnation, session: &r.session, time };
         let mut bytes = std::mem::take(&mut self.buffer);
         let mut left = list;
         while !left.is_empty() {
@@ -92,7 +105,7 @@ impl Engine {
             let mut taken = 0_usize;
             for (o, kind) in left {
                 let written = match kind {
-                    SendKind::New => self.write_order(ix, route, *o, incarnation, &mut writer, sink),
+                    SendKind::New => self.write_order(ix, &to, *o, &mut writer, sink),
                     _ => self.write_other(ix, route, *o, *kind, &mut writer),
                 };
                 if !written && taken > 0 {
@@ -126,9 +139,8 @@ impl Engine {
     fn write_order<S: Sink>(
         &mut self,
         ix: &Arc<Index>,
-        route: u32,
+        to: &To<'_>,
         o: u32,
-        incarnation: u64,
         w: &mut OrdersWriter<'_>,
         sink: &mut S,
     ) -> bool {
@@ -137,7 +149,7 @@ impl Engine {
         };
         let lane = self.st.lines.get(order.line as usize).and_then(|l| ix.lane(l));
         let template = lane.and_then(|l| if order.reduces { l.close.as_ref() } else { l.open.as_ref() });
-        let (Some(template), Some(r)) = (template, ix.cfg.routes.get(route as usize)) else {
+        let Some(template) = template else {
             self.end_unsent(ix, o, End::Missed, sink);
             self.alert("unwritable", "an order cannot be written: account or symbol".to_owned(), sink);
             return true;
@@ -148,19 +160,15 @@ impl Engine {
             return true;
         }
         if S::WANTS_FRAMES {
-            let profile =
-                ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-            let Some(profile) = profile else { return true };
-            let time = self.times.of(self.st.at_ns, profile);
             let (id, try_no, deadline) = (&order.cl_ord_id, order.try_no, order.deadline_ns);
-            let written = w.order(&id[..], try_no, SendKind::New, deadline, &r.session, |out| {
-                template.write(out, order, time);
+            let written = w.order(&id[..], try_no, SendKind::New, deadline, to.session, |out| {
+                template.write(out, order, &to.time);
             });
             if written.is_err() {
                 return false;
             }
         }
-        self.handed_over(route, o, incarnation, sink);
+        self.handed_over(to.number, o, to.incarnation, sink);
         true
     }
 

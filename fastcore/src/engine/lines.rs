@@ -331,10 +331,15 @@ impl Engine {
         if S::WANTS_DECISIONS {
             self.cause.orders.push((id.to_vec(), signed(draft.qty, draft.buy)));
         }
-        let mut order = Order::new(id, sub, at);
-        (order.buy, order.reduces, order.qty) = (draft.buy, draft.reduces, draft.qty);
-        (order.px, order.deadline_ns, order.since_ns) = (draft.px, draft.deadline_ns, self.st.at_ns);
-        self.st.orders.push(order);
+        self.st.orders.push(Order {
+            buy: draft.buy,
+            reduces: draft.reduces,
+            qty: draft.qty,
+            px: draft.px,
+            deadline_ns: draft.deadline_ns,
+            since_ns: self.st.at_ns,
+            ..Order::new(id, sub, at)
+        });
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.live.push(o);
             add_working(&mut ls.line, draft.buy, draft.reduces, draft.qty);
@@ -493,22 +498,17 @@ struct Draft {
 
 /// Splits a quantity into parts of at most `chunk`, equal within one step; nothing for nothing. Where equal parts would
 /// be below the minimum lot, full ones: what is left over is for later.
-struct Parts {
-    left: i128,
-    each: i128,
-    more: i128,
-    step: Dec,
-    rest: Dec,
-    whole: Option<Dec>,
+enum Parts {
+    /// All at once, the usual case.
+    Whole(Option<Dec>),
+    /// So many parts of `each` steps, `more` of them with a step more.
+    Steps { left: i128, each: i128, more: i128, step: Dec, rest: Dec },
 }
 
 impl Parts {
     fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
-        let whole = Parts { left: 1, each: 0, more: 0, step: grid.step, rest: Dec::ZERO, whole: Some(qty) };
-        if !qty.is_positive() {
-            return Parts { left: 0, ..whole };
-        }
-        let Some(max) = chunk.filter(|c| *c < qty) else { return whole };
+        let whole = Parts::Whole(qty.is_positive().then_some(qty));
+        let Some(max) = chunk.filter(|c| *c < qty && qty.is_positive()) else { return whole };
         let step = grid.step.raw();
         let (Some((steps, rest)), Some((max, _))) = (div_rem(qty.raw(), step), div_rem(max.raw(), step))
         else {
@@ -519,9 +519,9 @@ impl Parts {
         let (each, more) = (steps.checked_div(n).unwrap_or(0), steps.checked_rem(n).unwrap_or(0));
         if n > 1 && each.saturating_mul(step) < grid.min.raw() {
             let full = n.saturating_sub(1).min(PARTS_MAX);
-            return Parts { left: full, each: max, more: 0, step: grid.step, rest: Dec::ZERO, whole: None };
+            return Parts::Steps { left: full, each: max, more: 0, step: grid.step, rest: Dec::ZERO };
         }
-        Parts { left: n.min(PARTS_MAX), each, more, step: grid.step, rest: Dec::from_raw(rest), whole: None }
+        Parts::Steps { left: n.min(PARTS_MAX), each, more, step: grid.step, rest: Dec::from_raw(rest) }
     }
 }
 
@@ -529,18 +529,19 @@ impl Iterator for Parts {
     type Item = Dec;
 
     fn next(&mut self) -> Option<Dec> {
-        if self.left <= 0 {
+        let (left, each, more, step, rest) = match self {
+            Parts::Whole(qty) => return qty.take(),
+            Parts::Steps { left, each, more, step, rest } => (left, each, more, step, rest),
+        };
+        if *left <= 0 {
             return None;
         }
-        self.left = self.left.saturating_sub(1);
-        if let Some(qty) = self.whole {
-            return Some(qty);
-        }
-        let steps = self.each.saturating_add(i128::from(self.more > 0));
-        self.more = self.more.saturating_sub(1);
+        *left = left.saturating_sub(1);
+        let steps = each.saturating_add(i128::from(*more > 0));
+        *more = more.saturating_sub(1);
         // What is no whole step, a broker's odd part fill, goes with the first part.
-        let raw = steps.saturating_mul(self.step.raw()).saturating_add(self.rest.raw());
-        self.rest = Dec::ZERO;
+        let raw = steps.saturating_mul(step.raw()).saturating_add(rest.raw());
+        *rest = Dec::ZERO;
         Some(Dec::from_raw(raw))
     }
 }

@@ -152,6 +152,7 @@ impl Engine {
             // Nobody waits for these as followers wait for a leader's fill: memory for the next fills is made now.
             let ahead = self.ix.lanes.list.len().saturating_mul(2).clamp(ORDERS_AHEAD_MIN, ORDERS_AHEAD_MAX);
             self.st.orders.prepare(ahead, || Order::new(ClOrdId::from_hash(0, 0), 0, 0));
+            self.st.ids.prepare(ahead);
         }
     }
 

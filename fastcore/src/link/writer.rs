@@ -78,9 +78,12 @@ impl<'a> OrdersWriter<'a> {
         fix: impl FnOnce(&mut Vec<u8>) -> bool,
     ) -> Result<bool, LinkError> {
         put_name(self.out, cl_ord_id)?;
-        self.out.extend_from_slice(&try_no.to_le_bytes());
-        self.out.push(kind.byte());
-        self.out.extend_from_slice(&deadline_ns.to_le_bytes());
+        // One append of a fixed length costs what each of the three would.
+        let mut numbers = [0; 11];
+        numbers[..2].copy_from_slice(&try_no.to_le_bytes());
+        numbers[2] = kind.byte();
+        numbers[3..].copy_from_slice(&deadline_ns.to_le_bytes());
+        self.out.extend_from_slice(&numbers);
         put_name(self.out, session)?;
         let len_at = self.out.len();
         self.out.extend_from_slice(&0_u32.to_le_bytes());
