@@ -18,6 +18,9 @@ from gateway.config_model import (
 from gateway.config_read import Draft
 from gateway.toml_lines import Key
 
+UNITS_MAX = Decimal(10**19)
+"""Largest minimum lot that the core counts with, units."""
+
 
 def lots(draft: Draft) -> None:
     """Lots that no venue could accept."""
@@ -26,6 +29,9 @@ def lots(draft: Draft) -> None:
         step, low, high = item.lot_step, item.min_lot, item.max_lot
         if not multiple(low, step):
             bound = f"a multiple of lot_step {step}"
+            draft.report((*at, "min_lot"), "impossible lot", value=str(low), bound=bound)
+        if low * item.contract_size > UNITS_MAX:
+            bound = f"at most 10^19 units, with contract_size {item.contract_size}"
             draft.report((*at, "min_lot"), "impossible lot", value=str(low), bound=bound)
         if high is not None and high < low:
             draft.report((*at, "max_lot"), "impossible lot", value=str(high), bound=f"at least min_lot {low}")

@@ -297,11 +297,22 @@ fn two_digits(n: u64) -> [u8; 2] {
     TWO_DIGITS.get(usize::try_from(n % 100).unwrap_or(0)).copied().unwrap_or_default()
 }
 
-/// The last three digits of a number.
+/// The three digits of every number below 1,000.
+static THREE_DIGITS: [[u8; 3]; 1_000] = {
+    let mut out = [[b'0'; 3]; 1_000];
+    let mut n = 0;
+    while n < 1_000 {
+        let [_, hundreds] = TWO_DIGITS[n / 100];
+        let [tens, ones] = TWO_DIGITS[n % 100];
+        out[n] = [hundreds, tens, ones];
+        n = n.wrapping_add(1);
+    }
+    out
+};
+
+/// The digits of a number below 1,000.
 pub(crate) fn three_digits(n: usize) -> [u8; 3] {
-    let [_, hundreds] = TWO_DIGITS.get(n / 100 % 100).copied().unwrap_or_default();
-    let [tens, ones] = TWO_DIGITS.get(n % 100).copied().unwrap_or_default();
-    [hundreds, tens, ones]
+    THREE_DIGITS.get(n).copied().unwrap_or(*b"999")
 }
 
 /// Appends `value` in decimal, padded with zeros on the left to `width_min`.

@@ -11,6 +11,9 @@ pub const QUANTA: i128 = 1_000_000_000_000_000_000;
 /// A target this close to a whole number of steps is that number: 10⁻⁶ step.
 const SNAP: i128 = 1_000_000_000_000;
 
+/// No quantity of a line is further from zero, 2¹²⁵ x 10⁻¹⁸ or 4 x 10¹⁹ units: the sum of any two fits its type.
+const UNITS_MAX: i128 = 1 << 125;
+
 /// Lot grid of the follower instrument, units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
@@ -18,6 +21,11 @@ pub struct Grid {
     pub step: Dec,
     /// Smallest order; a whole number of steps.
     pub min: Dec,
+}
+
+impl Grid {
+    /// Largest minimum lot, 10¹⁹ units: far enough from [`UNITS_MAX`] for a few of them.
+    pub const MIN_MAX: Dec = Dec::from_raw(10_i128.pow(37));
 }
 
 /// State of one subscription and leader instrument.
@@ -87,7 +95,11 @@ pub fn abs(d: Dec) -> Dec {
 }
 
 fn neg_if(negative: bool, d: Dec) -> Dec {
-    if negative { Dec::from_raw(d.raw().saturating_neg()) } else { d }
+    if negative { Dec::from_raw(d.raw().wrapping_neg()) } else { d }
+}
+
+fn bounded(raw: i128) -> Dec {
+    Dec::from_raw(raw.clamp(-UNITS_MAX, UNITS_MAX))
 }
 
 /// Target after the leader reduced `r` of `position`: `T x (1 - r/|P|)`, exactly 0 when the leader is flat.
@@ -108,42 +120,59 @@ pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {
     mul_div(units.raw(), QUANTA, grid.step.raw(), Round::HalfEven)
 }
 
-/// Whole steps toward zero and what is left of one, in quanta. Within 10⁻⁶ of a whole number, it is that number.
-fn snapped(target: i128) -> (i128, i128) {
+/// Whole steps and what is left of one, in quanta. Within 10⁻⁶ of a whole number, it is that number.
+fn snapped(target: u128) -> (u128, u128) {
     // Quanta are counted by the same 10¹⁸ as decimals.
     const { assert!(QUANTA == Dec::ONE.raw()) };
-    let (whole, over) = by_scale(target.unsigned_abs());
-    let signed = |magnitude: u128| {
-        // Below |target|: it has room for both signs.
-        let magnitude = i128::try_from(magnitude).unwrap_or(0);
-        if target < 0 { magnitude.wrapping_neg() } else { magnitude }
-    };
-    let (whole, rest) = (signed(whole), signed(over));
-    let over = rest.saturating_abs();
-    if over <= SNAP {
+    let (whole, over) = by_scale(target);
+    if over <= SNAP.unsigned_abs() {
         (whole, 0)
-    } else if QUANTA.saturating_sub(over) <= SNAP {
-        (whole.saturating_add(rest.signum()), 0)
+    } else if QUANTA.unsigned_abs().wrapping_sub(over) <= SNAP.unsigned_abs() {
+        (whole.wrapping_add(1), 0)
     } else {
-        (whole, rest)
+        (whole, over)
     }
 }
 
+/// Steps of a target by its size alone, with the target's sign.
+fn by_size(t: i128, steps: impl FnOnce(u128) -> u128) -> i128 {
+    // |t| is at most 2¹²⁷, and its steps far less: the sign fits.
+    let steps = steps(t.unsigned_abs()).cast_signed();
+    if t < 0 { steps.wrapping_neg() } else { steps }
+}
+
 fn steps_toward_zero(t: i128) -> i128 {
-    snapped(t).0
+    by_size(t, |size| snapped(size).0)
 }
 
 fn steps_nearest(t: i128) -> i128 {
-    let (whole, rest) = snapped(t);
-    if rest.saturating_abs().saturating_mul(2) > QUANTA { whole.saturating_add(rest.signum()) } else { whole }
+    by_size(t, |size| {
+        let (whole, rest) = snapped(size);
+        whole.wrapping_add(u128::from(rest.wrapping_mul(2) > QUANTA.unsigned_abs()))
+    })
 }
 
 impl Line {
+    /// Moves what is filled, signed units.
+    pub fn add_filled(&mut self, units: Dec) {
+        self.filled = bounded(self.filled.raw().saturating_add(units.raw()));
+    }
+
+    /// Moves what works on one side; `closes`: as a part of what closes there.
+    #[inline]
+    pub fn add_working(&mut self, buy: bool, closes: bool, units: Dec) {
+        let add = |slot: &mut Dec| *slot = bounded(slot.raw().saturating_add(units.raw()));
+        add(if buy { &mut self.working_buy } else { &mut self.working_sell });
+        if closes {
+            add(if buy { &mut self.closing_buy } else { &mut self.closing_sell });
+        }
+    }
+
     /// Filled plus what works on the target's side, signed.
     #[must_use]
     pub fn committed(&self) -> Dec {
         let working = if self.target < 0 { neg_if(true, self.working_sell) } else { self.working_buy };
-        self.filled.checked_add(working).unwrap_or(self.filled)
+        Dec::from_raw(self.filled.raw().wrapping_add(working.raw()))
     }
 
     /// Nothing of ours is at the broker or on its way.
@@ -159,13 +188,15 @@ impl Line {
     }
 
     /// The rounded target, and whether it is whole steps away from what is committed.
+    ///
+    /// Here and in [`Self::plan`] numbers are added without asking whether the sum fits: see [`UNITS_MAX`].
     #[inline]
     fn rounded(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> (Dec, bool) {
-        if self.target.saturating_abs() <= SNAP {
+        if self.target.unsigned_abs() <= SNAP.unsigned_abs() {
             return (Dec::ZERO, false);
         }
         let negative = self.target < 0;
-        let target = self.target.saturating_abs();
+        let target = self.target.wrapping_abs();
         let held = neg_if(negative, self.committed()).max(Dec::ZERO);
         // A broker may fill less than a step. Whole steps lead only to positions with the same odd rest, or to zero.
         let (held, rest) = div_rem(held.raw(), grid.step.raw()).unwrap_or((0, 0));
@@ -174,7 +205,7 @@ impl Line {
             // Nearer to zero than the odd rest is: no whole step leads there.
             return (self.below_min(grid, policy, max_inflation, may_open), false);
         }
-        let target = target.saturating_sub(odd);
+        let target = target.wrapping_sub(odd);
         let steps = match policy {
             Rounding::TowardZero | Rounding::MinLotIfNonzero => steps_toward_zero(target),
             Rounding::Nearest => steps_nearest(target),
@@ -183,11 +214,10 @@ impl Line {
                 held.saturating_add(steps_toward_zero(beyond))
             }
         };
-        let wanted = times(steps, grid.step.raw()).and_then(|raw| raw.checked_add(rest));
-        let whole = rest == 0 && wanted.is_some();
-        let wanted = wanted.map_or(self.filled, |raw| neg_if(negative, Dec::from_raw(raw)));
-        if abs(wanted) >= grid.min {
-            return (wanted, whole);
+        let wanted = times(steps, grid.step.raw()).map(|raw| raw.saturating_add(rest));
+        let Some(wanted) = wanted.filter(|raw| *raw <= UNITS_MAX) else { return (self.filled, false) };
+        if wanted >= grid.min.raw() {
+            return (neg_if(negative, Dec::from_raw(wanted)), rest == 0);
         }
         (self.below_min(grid, policy, max_inflation, may_open), false)
     }
@@ -217,31 +247,30 @@ impl Line {
 
     /// Works the difference (02 step 3). `now_ns` decides whether an increase may still go out.
     pub fn plan(&mut self, grid: Grid, policy: Rounding, max_inflation: Dec, now_ns: i64) -> Plan {
-        let zero = Dec::ZERO;
         let may_open = self.open_until_ns > now_ns && !self.bust_hold;
         let (desired, whole) = self.rounded(grid, policy, max_inflation, may_open);
         self.draining = desired.is_zero() && !self.filled.is_zero() && self.target != 0;
-        let need = desired.checked_sub(self.filled).unwrap_or(zero);
-        let want = abs(need);
-        let selling = need.is_negative();
+        let (filled, target) = (self.filled.raw(), self.target);
+        let need = desired.raw().wrapping_sub(filled);
+        let (want, selling) = (need.wrapping_abs(), need < 0);
         let (same, other, closing) = if selling {
-            (self.working_sell, self.working_buy, self.closing_sell)
+            (self.working_sell.raw(), self.working_buy, self.closing_sell.raw())
         } else {
-            (self.working_buy, self.working_sell, self.closing_buy)
+            (self.working_buy.raw(), self.working_sell, self.closing_buy.raw())
         };
-        let beyond = Dec::from_raw(same.raw().saturating_sub(want.raw()).max(0));
+        let beyond = Dec::from_raw(same.wrapping_sub(want).max(0));
         let (cancel_buy, cancel_sell) = if selling { (other, beyond) } else { (beyond, other) };
-        let opposite = need.signum().saturating_mul(self.filled.signum()) < 0;
-        let towards_zero = if opposite { want.min(abs(self.filled)) } else { zero };
+        let opposite = need != 0 && filled != 0 && selling != (filled < 0);
+        let towards_zero = if opposite { want.min(filled.wrapping_abs()) } else { 0 };
         // Opens of a flip work the same way as its close: they never stand in for the close, and never add to it.
-        let room = want.raw().saturating_sub(same.raw()).max(0);
-        let reduce = towards_zero.raw().saturating_sub(closing.raw()).clamp(0, room);
-        let increase = room.saturating_sub(reduce);
+        let room = want.wrapping_sub(same).max(0);
+        let reduce = towards_zero.wrapping_sub(closing).clamp(0, room);
+        let increase = room.wrapping_sub(reduce);
         // An order whose outcome is unknown may already have closed: a close is sized on what is known to be filled.
         let close_waits = self.unknown > 0 && reduce > 0;
         let reduce = if self.unknown > 0 { 0 } else { reduce };
         Plan {
-            need,
+            need: Dec::from_raw(need),
             cancel_buy,
             cancel_sell,
             reduce: neg_if(selling, Dec::from_raw(reduce)),
@@ -249,7 +278,7 @@ impl Line {
             blocked: !other.is_zero() || self.cancels > 0 || self.unknown > 0,
             close_waits,
             // Then it is the distance between the rounded target and what is committed.
-            whole: whole && towards_zero.is_zero() && selling == (self.target < 0),
+            whole: whole && !opposite && selling == (target < 0),
         }
     }
 

@@ -172,3 +172,42 @@ proptest::proptest! {
         proptest::prop_assert!(!plan.whole || plan.increase.raw() % Dec::ONE.raw() == 0, "{:?} {:?}", line, plan);
     }
 }
+
+/// Beyond what a line counts to, its numbers stay where they are and keep their signs.
+#[test]
+fn no_quantity_of_a_line_passes_its_bound() {
+    let most = Dec::from_raw(UNITS_MAX);
+    let mut line = Line::default();
+    (0..3).for_each(|_| line.add_working(true, true, most));
+    (0..3).for_each(|_| line.add_filled(Dec::from_raw(-UNITS_MAX)));
+    assert_eq!((line.working_buy, line.closing_buy, line.filled.raw()), (most, most, -UNITS_MAX));
+}
+
+proptest::proptest! {
+    /// However large its numbers are: a plan is the difference to what is filled, closes no more than that, and asks for
+    /// no more than is missing.
+    #[test]
+    fn the_largest_numbers_are_planned_as_the_small_ones(
+        target in proptest::prop_oneof![-9..9_i128, proptest::prelude::Just(i128::MAX / 4), proptest::prelude::Just(i128::MIN / 4)],
+        quantities in proptest::collection::vec(proptest::prop_oneof![0..9_i128, UNITS_MAX - 9..=UNITS_MAX], 5),
+        short: bool, policy in 0_usize..4, step in proptest::prop_oneof![1..9_i128, proptest::prelude::Just(Grid::MIN_MAX.raw())],
+    ) {
+        use Rounding::{Hold, MinLotIfNonzero, Nearest, TowardZero};
+        let [filled, buy, sell, closing_buy, closing_sell] = quantities[..] else { unreachable!() };
+        let filled = if short { -filled } else { filled };
+        let mut line = Line {
+            target, filled: Dec::from_raw(filled), working_buy: Dec::from_raw(buy), working_sell: Dec::from_raw(sell),
+            closing_buy: Dec::from_raw(closing_buy.min(buy)), closing_sell: Dec::from_raw(closing_sell.min(sell)),
+            open_until_ns: 1, ..Line::default()
+        };
+        let g = Grid { step: Dec::from_raw(step), min: Dec::from_raw(step) };
+        let policy = [TowardZero, Nearest, Hold, MinLotIfNonzero][policy];
+        let desired = line.desired(g, policy, d("3"), true);
+        let plan = line.plan(g, policy, d("3"), 0);
+        proptest::prop_assert_eq!(Some(plan.need), desired.checked_sub(line.filled));
+        let (reduce, increase) = (plan.reduce.raw(), plan.increase.raw());
+        proptest::prop_assert!(reduce == 0 || (reduce < 0) != short && abs(plan.reduce) <= abs(line.filled));
+        let asked = reduce.unsigned_abs() + increase.unsigned_abs();
+        proptest::prop_assert!(asked <= plan.need.raw().unsigned_abs(), "{:?} {:?}", line, plan);
+    }
+}

@@ -38,6 +38,16 @@ pub struct Open<'a> {
     pub follower: &'a Bounds,
 }
 
+/// The largest open that no bound touches, whatever is held and entered; none where that matters, or nothing may open.
+///
+/// What is worked out once for a lane spares its usual opens the list below.
+#[must_use]
+pub fn free_up_to(restricted: bool, sub: &Bounds, follower: &Bounds) -> Option<Dec> {
+    let by_position = sub.max_position.is_some() || follower.max_position.is_some();
+    let largest = [sub.max_order_qty, follower.max_order_qty].into_iter().flatten().min();
+    (!restricted && !by_position).then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
+}
+
 /// A check's answer: none lets all pass, else the units that it leaves and why.
 type Clip = Option<(Dec, Refusal)>;
 type Check = fn(&Open<'_>) -> Clip;
@@ -157,6 +167,29 @@ mod tests {
         let mut bounds = bounds();
         bounds.0.on_breach = OnBreach::Refuse;
         assert_eq!(run(&open(&bounds, 9)), (Dec::ZERO, vec![Code::MaxOrderQty]));
+    }
+
+    proptest::proptest! {
+        /// What is free by its lane passes every check whole; only the two latches that a person sets can stop it.
+        #[test]
+        fn what_is_free_passes_the_whole_list(
+            bounds in proptest::collection::vec(proptest::option::of(1_i64..20), 4), restricted: bool,
+            qty in 1_i64..25, entered in 0_i64..20, clips: bool,
+        ) {
+            let set = |order: Option<i64>, position: Option<i64>| Bounds {
+                max_order_qty: order.map(Dec::from_int),
+                max_position: position.map(Dec::from_int),
+                on_breach: if clips { OnBreach::Clip } else { OnBreach::Refuse },
+            };
+            let both = (set(bounds[0], bounds[1]), set(bounds[2], bounds[3]));
+            let mut o = open(&both, qty);
+            (o.restricted, o.sub_entered, o.follower_entered) = (restricted, Dec::from_int(entered), Dec::from_int(entered));
+            if free_up_to(restricted, o.sub, o.follower).is_some_and(|most| o.qty <= most) {
+                proptest::prop_assert_eq!(run(&o), (o.qty, vec![]));
+            }
+            let nothing_set = bounds.iter().all(Option::is_none) && !restricted;
+            proptest::prop_assert!(!nothing_set || free_up_to(restricted, o.sub, o.follower).is_some());
+        }
     }
 
     /// The kill switch is the first check.

@@ -6,6 +6,7 @@ use crate::decimal::{div_rem, mul_div, times};
 use crate::ledger::{Grid, QUANTA};
 use crate::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 
 /// Account values, each with its as-of time. Missing values are zero and refuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,16 +146,37 @@ pub fn amount_share(amount: Dec, sized: Dec, increase: Dec, open: Dec) -> Option
     rest.mul_div(increase, open, Round::HalfEven)
 }
 
-/// Quanta of `rate x increase`.
-#[must_use]
-pub fn rate_size(rate: Dec, increase: Dec, grid: Grid) -> Option<i128> {
-    // (rate e-18)(increase e-18) / (step e-18), in quanta of 1e-18 step: the scales cancel.
-    debug_assert!(QUANTA == Dec::ONE.raw());
-    // An increase of whole steps, the usual one, needs no wide division: the quotient is exact, nothing is rounded.
-    if let Some((steps, 0)) = div_rem(increase.raw(), grid.step.raw()) {
-        return times(steps, rate.raw());
+/// Quanta of `rate x increase` for many followers of one increase: its steps are counted once for all on the same grid.
+#[derive(Debug, Default)]
+pub struct Sizes {
+    /// Of which increase, in which step, and how many they are where they are whole.
+    last: Cell<(Dec, Dec, Option<i128>)>,
+}
+
+impl Sizes {
+    /// Quanta of `rate x increase`; none where they do not fit.
+    #[must_use]
+    #[inline]
+    pub fn rate(&self, rate: Dec, increase: Dec, grid: Grid) -> Option<i128> {
+        // (rate e-18)(increase e-18) / (step e-18), in quanta of 1e-18 step: the scales cancel.
+        const { assert!(QUANTA == Dec::ONE.raw()) };
+        let (of, step, steps) = self.last.get();
+        let known = of == increase && step == grid.step && !step.is_zero();
+        let steps = if known { steps } else { self.count(increase, grid.step) };
+        match steps {
+            // An increase of whole steps, the usual one, needs no wide division: nothing is rounded.
+            Some(steps) => times(steps, rate.raw()),
+            None => mul_div(rate.raw(), increase.raw(), grid.step.raw(), Round::HalfEven),
+        }
     }
-    mul_div(rate.raw(), increase.raw(), grid.step.raw(), Round::HalfEven)
+
+    #[cold]
+    fn count(&self, increase: Dec, step: Dec) -> Option<i128> {
+        let steps =
+            div_rem(increase.raw(), step.raw()).and_then(|(steps, rest)| (rest == 0).then_some(steps));
+        self.last.set((increase, step, steps));
+        steps
+    }
 }
 
 #[cfg(test)]
@@ -261,7 +283,14 @@ mod tests {
             let grid = Grid { step: Dec::from_raw(i128::from(step) * 1_000_003), min: Dec::ONE };
             let raw = grid.step.raw() * i128::from(steps) + i128::from(odd);
             let wide = mul_div(i128::from(rate), raw, grid.step.raw(), Round::HalfEven);
-            proptest::prop_assert_eq!(rate_size(Dec::from_raw(i128::from(rate)), Dec::from_raw(raw), grid), wide);
+            let (sizes, rate) = (Sizes::default(), Dec::from_raw(i128::from(rate)));
+            let other = Grid { step: Dec::ONE, min: Dec::ONE };
+            let in_ones = mul_div(rate.raw(), raw, Dec::ONE.raw(), Round::HalfEven);
+            // Asked for the first time, again, for another grid between, and for another increase.
+            for (qty, grid, want) in [(raw, grid, wide), (raw, grid, wide), (raw, other, in_ones), (raw, grid, wide)] {
+                proptest::prop_assert_eq!(sizes.rate(rate, Dec::from_raw(qty), grid), want);
+            }
+            proptest::prop_assert_eq!(sizes.rate(rate, Dec::ZERO, grid), Some(0));
         }
     }
 }

@@ -28,6 +28,7 @@ BAD_VALUES = [
     ('tick = "0.00001"', 'tick = "0.0000000000000000001"', "instruments.EURUSD.tick", "too many places"),
     ('max_lot = "50"', f'max_lot = "1{"0" * 30}"', "instruments.EURUSD.max_lot", "out of range"),
     ('min_lot = "0.01"', 'min_lot = "0.015"', "instruments.EURUSD.min_lot", "a multiple of lot_step 0.01"),
+    ('min_lot = "0.01"', 'min_lot = "1000000000000000"', "instruments.EURUSD.min_lot", "at most 10^19 units"),
     ('max_lot = "50"', 'max_lot = "0.001"', "instruments.EURUSD.max_lot", "at least min_lot 0.01"),
     ('max_lot = "50"', 'max_lot = "50.005"', "instruments.EURUSD.max_lot", "a multiple of lot_step"),
     ('currency = "USD"', 'currency = "usd"', "instruments.EURUSD.currency", "not of the right form"),

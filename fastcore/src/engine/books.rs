@@ -1,7 +1,7 @@
 //! What follower brokers report: fills move the books, everything else moves the order (design 04).
 
 use super::leaders::set_values;
-use super::lines::{add_working, signed};
+use super::lines::signed;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::OnReject;
@@ -159,7 +159,7 @@ impl Engine {
         let less = Dec::from_raw(order.leaves().raw().saturating_sub(before.raw()));
         let (at, buy, closes) = (order.line, order.buy, order.reduces);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            add_working(&mut ls.line, buy, closes, less);
+            ls.line.add_working(buy, closes, less);
         }
         self.remainder(ix, o, lost, false);
     }
@@ -177,11 +177,10 @@ impl Engine {
         let (buy, left, over) = (order.buy, order.leaves(), order.cum > order.qty);
         let (late, closes) = (order.state.is_done(), order.reduces);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            let signed = if buy { qty.raw() } else { qty.raw().saturating_neg() };
-            ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
+            ls.line.add_filled(signed(qty, buy));
             ls.backoff_ms = 0;
             ls.stuck_residue = false;
-            add_working(&mut ls.line, buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
         }
         self.st.follower_fills = self.st.follower_fills.saturating_add(1);
         if over || late {
@@ -196,12 +195,12 @@ impl Engine {
 
     fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        let signed = if order.buy { delta.raw() } else { delta.raw().saturating_neg() };
+        let moved = signed(delta, order.buy);
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
         let mut taken = false;
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            ls.line.filled = Dec::from_raw(ls.line.filled.raw().saturating_add(signed));
-            taken = signed.signum().saturating_mul(ls.line.target.signum()) < 0;
+            ls.line.add_filled(moved);
+            taken = i128::from(moved.signum()).saturating_mul(ls.line.target.signum()) < 0;
         }
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.

@@ -9,7 +9,7 @@ use crate::decimal::{Dec, Round};
 use crate::leader::{Frozen, LeaderOrder};
 use crate::ledger::quanta;
 use crate::refusal::{Code, Refusal};
-use crate::sizing::{Rule, amount_share, open_qty, rate_size, rule};
+use crate::sizing::{Rule, amount_share, open_qty, rule};
 
 const MS: i64 = 1_000_000;
 
@@ -41,7 +41,7 @@ impl Engine {
             (rule, _) => rule?,
         };
         let size = match frozen {
-            Rule::Rate(rate) => rate_size(rate, gate?, grid).ok_or(overflow)?,
+            Rule::Rate(rate) => x.sizes.rate(rate, gate?, grid).ok_or(overflow)?,
             Rule::Amount(amount) => {
                 let slot = order.rules.get_mut(place).and_then(Option::as_mut).ok_or(overflow)?;
                 let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
@@ -82,14 +82,12 @@ impl Engine {
     fn fresh_part(&mut self, x: &Execution<'_>, cfg: &SubscriptionConfig) -> Result<Dec, Refusal> {
         let now = self.st.at_ns;
         let oldest = now.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
-        let timed = x.increase.min(x.timed);
-        let rest = x.increase.checked_sub(timed).unwrap_or(Dec::ZERO);
         let own = x.report.transact_ns.is_some_and(|t| t >= oldest);
-        let unknown_age = own && x.previous_ns >= oldest;
-        let mut fresh = if own { timed } else { Dec::ZERO };
-        if unknown_age {
-            fresh = fresh.checked_add(rest).unwrap_or(fresh);
-        }
+        let fresh = match (own, x.previous_ns >= oldest) {
+            (false, _) => Dec::ZERO,
+            (true, false) => x.increase.min(x.timed),
+            (true, true) => x.increase,
+        };
         let stale = || {
             let age_ms = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
             Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), Dec::from_int(age_ms))

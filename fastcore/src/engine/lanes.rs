@@ -8,7 +8,7 @@ use crate::ledger::Grid;
 use crate::order::{CL_ORD_ID_MAX, ClOrdId, Order};
 use crate::outbound::{self, Template};
 use crate::refusal::Refusal;
-use crate::risk::Bounds;
+use crate::risk::{Bounds, free_up_to};
 use crate::sizing::{Inputs, Rule, Values, rule};
 use rustc_hash::FxHashMap;
 
@@ -37,6 +37,8 @@ pub struct Lane {
     pub venue_max: Option<Dec>,
     /// The follower may not open it.
     pub restricted: bool,
+    /// Largest open that none of the bounds can touch.
+    pub free_up_to: Option<Dec>,
     /// The rule, where it follows from the configuration alone.
     pub constant: Option<Result<Rule, Refusal>>,
     /// Lines that share the follower and its instrument.
@@ -142,6 +144,7 @@ fn lane(
         c.sizing,
         Sizing::Multiplier { .. } | Sizing::Percent { .. } | Sizing::LotsMultiplier { .. }
     );
+    let restricted = ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi));
     Some(Lane {
         follower_instrument: fi,
         qty_factor: factors.0,
@@ -153,7 +156,8 @@ fn lane(
         follower_bounds: of_follower,
         close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         venue_max,
-        restricted: ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi)),
+        restricted,
+        free_up_to: free_up_to(restricted, &of_sub, &of_follower),
         constant: constant.then(|| rule(&c.sizing, &inputs)),
         group,
         id_len,

@@ -11,6 +11,7 @@ use crate::leader::{Change, Counting, LeaderOrder, identify, observe, repeated_l
 use crate::ledger::{abs, reduced, split};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
+use crate::sizing::Sizes;
 use crate::time::trade_date;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
@@ -32,6 +33,7 @@ pub(super) struct Execution<'a> {
     pub(super) previous_ns: i64,
     pub(super) cum: Dec,
     pub(super) hold: bool,
+    pub(super) sizes: Sizes,
 }
 
 /// What became of one target, for the decision.
@@ -98,6 +100,7 @@ impl<'a> Execution<'a> {
             previous_ns: 0,
             cum,
             hold: false,
+            sizes: Sizes::default(),
         }
     }
 }
@@ -203,6 +206,7 @@ impl Engine {
             previous_ns,
             cum: order.known,
             hold: false,
+            sizes: Sizes::default(),
         };
         let units = match change {
             Change::Fill { qty, timed } => {
@@ -336,6 +340,7 @@ impl Engine {
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
         let start = self.first_served(ix, subs.len());
         let order_of_service = subs.iter().enumerate().cycle().skip(start).take(subs.len());
+        let mut lines = self.take_lines(x.leader, x.instrument);
         for (k, (place, sub)) in (1_u32..).zip(order_of_service) {
             self.cause.refusals.clear();
             self.cause.orders.clear();
@@ -346,8 +351,10 @@ impl Engine {
                 self.decided(ix, &x, *sub, &Moved::NOTHING, (k, n), sink);
                 continue;
             }
-            self.subscription(ix, &x, order, (*sub, place), date, (k, n), sink);
+            let line = self.line_in(ix, &mut lines, x.leader, x.instrument, place);
+            self.subscription(ix, &x, order, (*sub, place, line), date, (k, n), sink);
         }
+        self.put_lines(x.leader, x.instrument, lines);
     }
 
     fn first_served(&mut self, ix: &Index, n: usize) -> usize {
@@ -365,13 +372,13 @@ impl Engine {
         ix: &Arc<Index>,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
-        (sub, place_of_sub): (u32, usize),
+        (sub, place_of_sub, line): (u32, usize, Option<u32>),
         date: u32,
         place: (u32, u32),
         sink: &mut S,
     ) {
         let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
-        let Some(at) = self.line_of(ix, x.leader, x.instrument, place_of_sub) else {
+        let Some(at) = line else {
             if x.increase.is_positive() {
                 self.refuse(Refusal::bare(Code::Restricted));
             }

@@ -1,6 +1,7 @@
 //! Ledger lines: from a target to orders (design 02, steps 3 and 4). Every order of ours is made here.
 
 use super::lanes::Lane;
+use super::parts::Parts;
 use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::{OrderType, SubscriptionConfig};
@@ -20,8 +21,6 @@ pub(super) const DUE_LINE: u8 = 0;
 pub(super) const DUE_HELD: u8 = 1;
 pub(super) const DUE_QUERY: u8 = 2;
 pub(super) const DUE_CANCEL: u8 = 3;
-/// Orders that one event may make on one line; what is left goes out with the next event of the line.
-const PARTS_MAX: i128 = 100;
 /// Why an order that was not sent ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -37,33 +36,60 @@ impl Engine {
     /// The line of a subscription for a leader instrument; none where the symbol map has no entry. `place` is the
     /// subscription's among those of its leader.
     pub(super) fn line_of(&mut self, ix: &Index, leader: u32, instrument: u32, place: usize) -> Option<u32> {
-        let lines = self.st.leaders.get_mut(leader as usize)?.lines.entry(instrument).or_default();
+        let mut lines = self.take_lines(leader, instrument);
+        let found = self.line_in(ix, &mut lines, leader, instrument, place);
+        self.put_lines(leader, instrument, lines);
+        found
+    }
+
+    /// The lines of a leader's instrument by place, to be looked up once for many of them and put back.
+    pub(super) fn take_lines(&mut self, leader: u32, instrument: u32) -> Vec<u32> {
+        let of_leader =
+            self.st.leaders.get_mut(leader as usize).map(|l| l.lines.entry(instrument).or_default());
+        of_leader.map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn put_lines(&mut self, leader: u32, instrument: u32, lines: Vec<u32>) {
+        if let Some(l) = self.st.leaders.get_mut(leader as usize) {
+            l.lines.insert(instrument, lines);
+        }
+    }
+
+    pub(super) fn line_in(
+        &mut self,
+        ix: &Index,
+        lines: &mut Vec<u32>,
+        leader: u32,
+        instrument: u32,
+        place: usize,
+    ) -> Option<u32> {
+        if let Some(at) = lines.get(place).filter(|at| **at != u32::MAX) {
+            return Some(*at);
+        }
         while lines.len() <= place {
             lines.push(u32::MAX);
         }
         let slot = lines.get_mut(place)?;
-        if *slot == u32::MAX {
-            let sub = *ix.subs_of.get(leader as usize)?.get(place)?;
-            let lane = *ix.lanes.at.get(&(sub, instrument))?;
-            let found = ix.lanes.list.get(lane as usize)?;
-            *slot = u32::try_from(self.st.lines.len()).ok()?;
-            self.st.groups.get_mut(found.group as usize)?.push(*slot);
-            self.st.lines.push(LineState {
-                sub,
-                instrument,
-                follower_instrument: found.follower_instrument,
-                lane,
-                line: Line::default(),
-                live: Vec::new(),
-                leader_px: None,
-                retry_at_ns: 0,
-                open_retry_at_ns: 0,
-                backoff_ms: 0,
-                waiting: Vec::new(),
-                stuck_residue: false,
-                close_waits: false,
-            });
-        }
+        let sub = *ix.subs_of.get(leader as usize)?.get(place)?;
+        let lane = *ix.lanes.at.get(&(sub, instrument))?;
+        let found = ix.lanes.list.get(lane as usize)?;
+        *slot = u32::try_from(self.st.lines.len()).ok()?;
+        self.st.groups.get_mut(found.group as usize)?.push(*slot);
+        self.st.lines.push(LineState {
+            sub,
+            instrument,
+            follower_instrument: found.follower_instrument,
+            lane,
+            line: Line::default(),
+            live: Vec::new(),
+            leader_px: None,
+            retry_at_ns: 0,
+            open_retry_at_ns: 0,
+            backoff_ms: 0,
+            waiting: Vec::new(),
+            stuck_residue: false,
+            close_waits: false,
+        });
         Some(*slot)
     }
 
@@ -204,11 +230,36 @@ impl Engine {
         // What is asked for now has the window of the trade that asks, which may be older than one heard before it.
         let newest = if self.cause.until_ns > 0 { self.cause.until_ns } else { ls.line.open_until_ns };
         let blocked = plan.blocked || waits;
+        let unsent = if !blocked && newest > now && ls.waiting.is_empty() {
+            self.open_now(ix, at, (wanted, buy), lane, cfg, newest, sink)
+        } else {
+            self.open_by_window(ix, at, (wanted, buy), lane, cfg, (newest, blocked), sink)
+        };
+        if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
+            ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
+        }
+    }
+
+    /// An increase of which parts waited, or have to: each as long as its own window. What is not wanted any more is
+    /// returned.
+    #[allow(clippy::too_many_arguments)]
+    fn open_by_window<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        (wanted, buy): (Dec, bool),
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        (newest, blocked): (i64, bool),
+        sink: &mut S,
+    ) -> Dec {
+        let (now, grid) = (self.st.at_ns, lane.grid);
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Dec::ZERO };
         let (late, until) = if blocked || !ls.waiting.is_empty() {
             windows::trim(&mut ls.waiting, signed(wanted, buy), newest);
             windows::take_late(&mut ls.waiting, now)
         } else {
-            (if newest > now { Dec::ZERO } else { wanted }, newest)
+            (wanted, newest)
         };
         if late.is_positive() && newest > 0 {
             let limit = Dec::from_int(cfg.max_age_ms);
@@ -219,16 +270,13 @@ impl Engine {
             all if late.is_zero() => all,
             rest => whole_steps(rest, grid),
         };
-        let mut unsent = late;
         if young >= grid.min && blocked {
             self.st.due.insert((until, DUE_LINE, at));
         } else if young >= grid.min {
             let left = self.open_now(ix, at, (young, buy), lane, cfg, until, sink);
-            unsent = unsent.checked_add(left).unwrap_or(unsent);
+            return late.checked_add(left).unwrap_or(late);
         }
-        if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
-            ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
-        }
+        late
     }
 
     /// Sends an increase as far as the limits allow; what they refuse is returned.
@@ -244,35 +292,54 @@ impl Engine {
         sink: &mut S,
     ) -> Dec {
         let grid = lane.grid;
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Dec::ZERO };
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return wanted };
         ls.waiting.clear();
-        let px = limit_px(ls, lane, buy, cfg);
-        let units = match px {
-            Ok(_) => self.admitted(at, lane, wanted, buy),
+        let px = match limit_px(ls, lane, buy, cfg) {
+            Ok(px) => px,
             Err(refusal) => {
                 self.refuse(refusal);
-                Dec::ZERO
+                return wanted;
             }
         };
-        let units = if units == wanted { units } else { whole_steps(units, grid) };
-        let units = if units < grid.min { Dec::ZERO } else { units };
-        let px = px.unwrap_or(None);
-        let (mut sent, mut later) = (Dec::ZERO, units);
-        for qty in Parts::of(units, lane.venue_max, grid) {
-            let draft = Draft { buy, qty, reduces: false, px, deadline_ns: until };
-            let made = self.make_order(ix, at, lane, &draft, sink);
+        let admitted = self.admitted(at, lane, wanted, buy);
+        let units = if admitted == wanted { admitted } else { whole_steps(admitted, grid) };
+        if units < grid.min {
+            return wanted;
+        }
+        let refused = wanted.checked_sub(units).unwrap_or(Dec::ZERO);
+        let draft = Draft { buy, qty: units, reduces: false, px, deadline_ns: until };
+        let lost = if lane.venue_max.is_none_or(|most| units <= most) {
+            if self.make_order(ix, at, lane, &draft, sink) { Dec::ZERO } else { units }
+        } else {
+            self.open_in_parts(ix, at, lane, draft, sink)
+        };
+        refused.checked_add(lost).unwrap_or(refused)
+    }
+
+    /// Sends more than the venue takes at once; what was sent before under the same identity is returned.
+    fn open_in_parts<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        lane: &Lane,
+        mut draft: Draft,
+        sink: &mut S,
+    ) -> Dec {
+        let (mut lost, mut later) = (Dec::ZERO, draft.qty);
+        for qty in Parts::of(draft.qty, lane.venue_max, lane.grid) {
+            draft.qty = qty;
             later = later.checked_sub(qty).unwrap_or(later);
-            if made {
-                sent = sent.checked_add(qty).unwrap_or(sent);
+            if !self.make_order(ix, at, lane, &draft, sink) {
+                lost = lost.checked_add(qty).unwrap_or(lost);
             }
         }
         // More parts than one event makes, or less than a part may be: it goes out with the next event of the line that
         // can take it, within the same window.
         if later.is_positive() {
-            self.wait_again(at, until, signed(later, buy));
-            self.st.due.insert((until, DUE_LINE, at));
+            self.wait_again(at, draft.deadline_ns, signed(later, draft.buy));
+            self.st.due.insert((draft.deadline_ns, DUE_LINE, at));
         }
-        wanted.checked_sub(sent).and_then(|u| u.checked_sub(later)).unwrap_or(Dec::ZERO)
+        lost
     }
 
     /// What an order was to open and did not is still wanted within the order's own window.
@@ -283,6 +350,17 @@ impl Engine {
     }
 
     fn admitted(&mut self, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
+        let held = self.st.killed || ls.line.bust_hold;
+        if !held && lane.free_up_to.is_some_and(|most| qty <= most) {
+            return qty;
+        }
+        self.checked(at, lane, qty, buy)
+    }
+
+    /// Asks every check.
+    #[inline(never)]
+    fn checked(&mut self, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let counts = lane.follower_bounds.max_position.is_some();
         let open = Open {
@@ -342,7 +420,7 @@ impl Engine {
         });
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.live.push(o);
-            add_working(&mut ls.line, draft.buy, draft.reduces, draft.qty);
+            ls.line.add_working(draft.buy, draft.reduces, draft.qty);
         }
         self.push(s.route, o, SendKind::New);
         true
@@ -434,14 +512,6 @@ impl Engine {
     }
 }
 
-pub(super) fn add_working(line: &mut Line, buy: bool, closes: bool, qty: Dec) {
-    let add = |slot: &mut Dec| *slot = Dec::from_raw(slot.raw().saturating_add(qty.raw()));
-    add(if buy { &mut line.working_buy } else { &mut line.working_sell });
-    if closes {
-        add(if buy { &mut line.closing_buy } else { &mut line.closing_sell });
-    }
-}
-
 /// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
 fn entered(line: &Line, buy: bool) -> Dec {
     let (filled, working) = if buy {
@@ -494,54 +564,4 @@ struct Draft {
     reduces: bool,
     px: Option<Dec>,
     deadline_ns: i64,
-}
-
-/// Splits a quantity into parts of at most `chunk`, equal within one step; nothing for nothing. Where equal parts would
-/// be below the minimum lot, full ones: what is left over is for later.
-enum Parts {
-    /// All at once, the usual case.
-    Whole(Option<Dec>),
-    /// So many parts of `each` steps, `more` of them with a step more.
-    Steps { left: i128, each: i128, more: i128, step: Dec, rest: Dec },
-}
-
-impl Parts {
-    fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
-        let whole = Parts::Whole(qty.is_positive().then_some(qty));
-        let Some(max) = chunk.filter(|c| *c < qty && qty.is_positive()) else { return whole };
-        let step = grid.step.raw();
-        let (Some((steps, rest)), Some((max, _))) = (div_rem(qty.raw(), step), div_rem(max.raw(), step))
-        else {
-            return whole;
-        };
-        let max = max.max(1);
-        let n = steps.saturating_add(max).saturating_sub(1).checked_div(max).unwrap_or(1).max(1);
-        let (each, more) = (steps.checked_div(n).unwrap_or(0), steps.checked_rem(n).unwrap_or(0));
-        if n > 1 && each.saturating_mul(step) < grid.min.raw() {
-            let full = n.saturating_sub(1).min(PARTS_MAX);
-            return Parts::Steps { left: full, each: max, more: 0, step: grid.step, rest: Dec::ZERO };
-        }
-        Parts::Steps { left: n.min(PARTS_MAX), each, more, step: grid.step, rest: Dec::from_raw(rest) }
-    }
-}
-
-impl Iterator for Parts {
-    type Item = Dec;
-
-    fn next(&mut self) -> Option<Dec> {
-        let (left, each, more, step, rest) = match self {
-            Parts::Whole(qty) => return qty.take(),
-            Parts::Steps { left, each, more, step, rest } => (left, each, more, step, rest),
-        };
-        if *left <= 0 {
-            return None;
-        }
-        *left = left.saturating_sub(1);
-        let steps = each.saturating_add(i128::from(*more > 0));
-        *more = more.saturating_sub(1);
-        // What is no whole step, a broker's odd part fill, goes with the first part.
-        let raw = steps.saturating_mul(step.raw()).saturating_add(rest.raw());
-        *rest = Dec::ZERO;
-        Some(Dec::from_raw(raw))
-    }
 }

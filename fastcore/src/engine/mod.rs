@@ -7,6 +7,7 @@ pub mod lanes;
 mod leaders;
 mod lines;
 mod operator;
+mod parts;
 mod positions;
 mod questions;
 mod reload;

@@ -1,7 +1,7 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
 use super::Engine;
-use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End, add_working};
+use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
@@ -30,7 +30,7 @@ impl Engine {
         let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
         let cancel = if ended { order.cancel_id.take() } else { None };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            add_working(&mut ls.line, buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
             match (before == State::Unknown, after == State::Unknown) {
                 (false, true) => ls.line.unknown = ls.line.unknown.saturating_add(1),
                 (true, false) => ls.line.unknown = ls.line.unknown.saturating_sub(1),

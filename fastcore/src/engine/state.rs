@@ -254,6 +254,9 @@ fn grid(i: &InstrumentConfig) -> Result<Grid, ConfigError> {
     let min = i.min_lot.mul(i.contract_size, Round::HalfEven);
     let step = step.ok_or_else(|| bad("lot_step x contract_size must be positive"))?;
     let min = min.filter(|m| *m >= step).ok_or_else(|| bad("min_lot must be at least lot_step"))?;
+    if min > Grid::MIN_MAX {
+        return Err(bad("min_lot x contract_size must not be above 10^19 units"));
+    }
     Ok(Grid { step, min })
 }
 
