@@ -39,7 +39,7 @@ demo: build ## run the main job: one leader, several followers, on loopback
 	@$(BIN)/copygate demo $(DEMO_ARGS)
 
 test: build lint ## everything: fmt, clippy, cargo test, ruff, mypy --strict, pytest
-	cargo test --release $(RUST_TESTED)
+	cargo test --profile tested $(RUST_TESTED)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: build ## measure speed; every figure beside its baseline in the same run
