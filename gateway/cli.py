@@ -123,8 +123,14 @@ def sim(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def audit(context: typer.Context) -> None:
-    """The audit log: export, trace, stats. See `copygate audit --help`."""
+    """The audit log: export, trace, explain, stats. See `copygate audit --help`."""
     _pass_on("gateway.audit.cli", "copygate audit", context.args)
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def explain(context: typer.Context) -> None:
+    """Why a follower got this size, or this refusal. See `copygate explain --help`."""
+    _pass_on("gateway.audit.cli", "copygate", ["explain", *context.args])
 
 
 @app.command()

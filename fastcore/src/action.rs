@@ -27,6 +27,21 @@ pub struct Conversion {
     pub shared: Option<(Dec, Dec)>,
     /// Target as the leader moved it, quanta; limits and refusals may have taken some of it back since.
     pub target_moved: i128,
+    /// What the line of the follower was then; the orders are made from it and the target.
+    pub line: Held,
+}
+
+/// What a follower holds and has on its way for one subscription and instrument, units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The target rounded to lots, signed.
+    pub rounded: Dec,
+    /// Filled by our orders, signed.
+    pub filled: Dec,
+    /// Leaves of our buy orders.
+    pub working_buy: Dec,
+    /// Leaves of our sell orders.
+    pub working_sell: Dec,
 }
 
 /// One subscription's answer to one leader execution.

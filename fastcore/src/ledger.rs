@@ -2,6 +2,7 @@
 //!
 //! Targets are counted in quanta of 10⁻¹⁸ step, so that thirds of a fill add up again; quantities are exact units.
 
+use crate::action::Held;
 use crate::config::Rounding;
 use crate::decimal::{Dec, Round, by_scale, div_rem, mul_div, times};
 use serde::{Deserialize, Serialize};
@@ -245,10 +246,21 @@ impl Line {
         if part_fill { self.filled } else { Dec::ZERO }
     }
 
+    fn may_open(&self, now_ns: i64) -> bool {
+        self.open_until_ns > now_ns && !self.bust_hold
+    }
+
+    /// What [`Self::plan`] starts from, for those who want to follow it.
+    #[must_use]
+    pub fn held(&self, grid: Grid, policy: Rounding, max_inflation: Dec, now_ns: i64) -> Held {
+        let rounded = self.desired(grid, policy, max_inflation, self.may_open(now_ns));
+        let (filled, working_buy, working_sell) = (self.filled, self.working_buy, self.working_sell);
+        Held { rounded, filled, working_buy, working_sell }
+    }
+
     /// Works the difference (02 step 3). `now_ns` decides whether an increase may still go out.
     pub fn plan(&mut self, grid: Grid, policy: Rounding, max_inflation: Dec, now_ns: i64) -> Plan {
-        let may_open = self.open_until_ns > now_ns && !self.bust_hold;
-        let (desired, whole) = self.rounded(grid, policy, max_inflation, may_open);
+        let (desired, whole) = self.rounded(grid, policy, max_inflation, self.may_open(now_ns));
         self.draining = desired.is_zero() && !self.filled.is_zero() && self.target != 0;
         let (filled, target) = (self.filled.raw(), self.target);
         let need = desired.raw().wrapping_sub(filled);

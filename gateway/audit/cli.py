@@ -1,4 +1,4 @@
-"""`copygate audit`: export, trace and stats. Reads audit files only; a running gateway is not disturbed."""
+"""`copygate audit`: export, trace, explain, stats. Reads audit files; a running gateway is not disturbed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gateway.audit import explain_read as explaining
 from gateway.audit import export as exporting
 from gateway.audit import stats as counting
 from gateway.audit import trace as tracing
@@ -86,6 +87,25 @@ def trace(
         for one in found:
             shown = len(one.steps) if every else tracing.LINES_MAX
             console.print(tracing.render(one, shown, console.width >= WIDE_COLUMNS))
+
+
+@app.command()
+def explain(
+    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of the leader's fill.")],
+    follower: Annotated[str, typer.Argument(metavar="FOLLOWER", help="Follower, or subscription.")],
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each decision.")] = False,
+) -> None:
+    """Why this size, or this refusal: step by step, with every number."""
+    with _errors():
+        folder = _folder(config, state)
+        console = _console()
+        for one in explaining.find(folder, exec_id, follower):
+            if as_json:
+                sys.stdout.write(explaining.as_json(one) + "\n")
+            else:
+                console.print(explaining.render(one))
 
 
 @app.command()

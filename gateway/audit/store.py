@@ -244,6 +244,14 @@ def _bundle(path: Path, number: int) -> list[bytes]:
     return [] if row is None else list(unpack(row[0]))
 
 
+def read_entry(path: Path, number: int) -> bytes:
+    """One entry that the narrow tables of this file name. Raises EntryError when its bundle is cut."""
+    bundle = _bundle(path, number // BUNDLE_ENTRIES)
+    if number % BUNDLE_ENTRIES >= len(bundle):
+        raise EntryError(f"{path}: entry {number} is missing")
+    return bundle[number % BUNDLE_ENTRIES]
+
+
 def read_entries(folder: Path) -> Iterator[tuple[int, bytes]]:
     """Every entry with its number, in order, over all files.
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway._fastcore import Replay
+from gateway.audit.explain import context, explain, missing
 from gateway.audit.rules import Rules
 from gateway.audit.store import read_entries
 from tests.e2e import recompute
@@ -112,6 +113,30 @@ def test_every_decision_is_worked_out_again_from_its_entry_alone(
         moved, after = int(numbers["target_moved"]), int(entry["target_after"])
         # What limits and refusals took back is nearer to zero; without them nothing was.
         assert after == moved or (entry["refusals"] and 0 <= after * moved <= moved * moved)
+
+
+@pytest.mark.slow
+def test_every_decision_of_the_demo_is_explained_down_to_its_orders(
+    demo: tuple[int, dict[str, Any]], folder: Path
+) -> None:
+    """What was missing by the log's own numbers was sent, where no limit and no order was in the way."""
+    (state,) = folder.glob("copygate-demo-*/state")
+    entries = [json.loads(data) for _, data in read_entries(state / "audit")]
+    (start,) = [entry for entry in entries if entry["kind"] == "start"]
+    whole = 0
+    for entry in (entry for entry in entries if entry["kind"] == "decision"):
+        told = explain(entry, context(start["config"], entry), [])
+        assert (told[0].step, told[-1].step) == ("leader", "result")
+        numbers = entry["conversion"]
+        sent = sum((Fraction(order["qty"]) for order in entry["orders"]), Fraction(0))
+        assert abs(sent) <= abs(missing(numbers)), entry
+        one_way = Fraction(numbers["filled"]) * Fraction(numbers["rounded"]) >= 0
+        quiet = {numbers["working_buy"], numbers["working_sell"]} == {"0"}
+        if one_way and quiet and not entry["refusals"]:
+            smallest = Fraction(entry["step"]) if Fraction(numbers["rounded"]) else Fraction(0)
+            assert sent == missing(numbers) or abs(missing(numbers)) < smallest, entry
+            whole += bool(sent)
+    assert whole > 10, "orders whose size was checked"
 
 
 @pytest.mark.slow

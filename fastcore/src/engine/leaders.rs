@@ -2,7 +2,7 @@
 
 use super::lanes::Lane;
 use super::{Engine, Index};
-use crate::action::{Conversion, Decision, Sink};
+use crate::action::{Conversion, Decision, Held, Sink};
 use crate::config::SubscriptionConfig;
 use crate::decimal::Dec;
 use crate::event::Event;
@@ -72,6 +72,7 @@ impl<'a> Execution<'a> {
             follower_contract: lane.contract,
             shared: None,
             target_moved: 0,
+            line: Held::default(),
         }
     }
 
@@ -408,8 +409,9 @@ impl Engine {
             }
         }
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
-        if let Some(told) = &mut told {
-            told.target_moved = target(self);
+        if let (Some(told), Some(ls)) = (&mut told, self.st.lines.get(at as usize)) {
+            told.target_moved = ls.line.target;
+            told.line = ls.line.held(lane.grid, cfg.rounding, cfg.max_inflation, self.st.at_ns);
         }
         self.work_line(ix, at, sink);
         self.cause.until_ns = 0;

@@ -188,9 +188,11 @@ impl Engine {
             ls.retry_at_ns = 0;
             let after = ls.line.target;
             let (lane, cfg) = (ix.lane(ls), ix.cfg.subscriptions.get(*sub as usize));
-            let conversion = lane
-                .zip(cfg)
-                .map(|(lane, cfg)| Conversion { target_moved: after, ..x.conversion(ix, cfg, lane, reduce) });
+            let conversion = lane.zip(cfg).map(|(lane, cfg)| Conversion {
+                target_moved: after,
+                line: ls.line.held(lane.grid, cfg.rounding, cfg.max_inflation, self.st.at_ns),
+                ..x.conversion(ix, cfg, lane, reduce)
+            });
             let step = lane.map_or(Dec::ONE, |l| l.grid.step);
             self.work_line(ix, at, sink);
             let moved = Moved { ratio: None, before, after, step, conversion };

@@ -1,0 +1,272 @@
+"""Why this size, or this refusal: one decision told step by step, with every number.
+
+Pure: entries in, words out. The numbers are those of the audit entry, where the core wrote them; what is
+computed here is only shown, in exact fractions, so that a reader can do it again. Quantities are units of
+the account that they belong to, with lots beside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from gateway.audit.tables import in_units
+from gateway.audit.trace import Child
+from gateway.refusal_texts import reason
+
+DECIMALS = 18
+"""Places that the core computes with; a number that has more is shown with this many and a mark."""
+
+LINE = ("rounded", "filled", "working_buy", "working_sell")
+"""What the core wrote down about the follower's line."""
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One step of the way from the leader's execution to the order, or to none."""
+
+    step: str
+    text: str
+    numbers: Mapping[str, str]
+    """The numbers in the text by their names in the entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the configuration in force says beside the entry; empty where the log has only its digest."""
+
+    rule: Fields
+    """The subscription."""
+    instrument: Fields
+    """The follower's instrument."""
+
+
+def context(config: Any, entry: Fields) -> Context:
+    """The subscription of a decision and its follower's instrument, by the configuration of a start entry."""
+    if not isinstance(config, dict) or "subscriptions" not in config:
+        return Context({}, {})
+    rules = {rule.get("name"): rule for rule in config["subscriptions"]}
+    rule = rules.get(entry.get("subscription"), {})
+    mapped = rule.get("symbol_map", {}).get(entry.get("instrument"), {})
+    instruments = {one.get("name"): one for one in config.get("instruments", [])}
+    return Context(rule, instruments.get(mapped.get("instrument"), {}))
+
+
+def explain(entry: Fields, known: Context, children: Sequence[Child]) -> list[Reason]:
+    """Every step of one decision, in the order in which the core takes them."""
+    numbers = entry.get("conversion")
+    told = [_leader(entry, numbers or {})]
+    if isinstance(numbers, dict):
+        told.append(_rule(entry, numbers, known))
+        told += [part for part in (_close(entry, numbers), *_open(entry, numbers)) if part is not None]
+        if "rounded" in numbers:
+            told += [_rounding(entry, numbers, known), _difference(numbers)]
+    told += [_refusal(one) for one in entry.get("refusals") or []]
+    told += [_order(child, numbers or {}) for child in children]
+    told.append(_result(entry, numbers, known))
+    return told
+
+
+def _leader(entry: Fields, numbers: Fields) -> Reason:
+    delta, after = Fraction(entry["leader_delta"]), Fraction(entry["leader_position"])
+    did = "sold" if delta < 0 else "bought"
+    at = f" at {entry['px']}" if entry.get("px") else ""
+    lot = numbers.get("leader_contract")
+    text = f"{entry['leader']} {did} {_units(abs(delta), lot)} of {entry['instrument']}{at}."
+    named = {"leader_delta": entry["leader_delta"], "leader_position": entry["leader_position"]}
+    if not numbers:
+        return Reason("leader", text, named)
+    before, opened = Fraction(numbers["position_before"]), Fraction(numbers["increase"])
+    closed = abs(delta) - opened
+    parts = f"all of it {'closed' if closed else 'opened'}"
+    if closed and opened:
+        parts = f"{_text(closed)} of it closed, {_text(opened)} opened"
+    text += f" Its position went from {_text(before)} to {_text(after)}: {parts}."
+    return Reason("leader", text, {**named, "position_before": numbers["position_before"]})
+
+
+def _rule(entry: Fields, numbers: Fields, known: Context) -> Reason:
+    lot, ratio = numbers.get("follower_contract"), entry.get("ratio")
+    sizing = known.rule.get("sizing", {})
+    values = ", ".join(f"{name} {value}" for name, value in sizing.items() if name != "mode")
+    text = f"{entry['subscription']} copies by {entry['mode']}" + (f" ({values})" if values else "")
+    if numbers["reverse"]:
+        text += ", in reverse"
+    if ratio is None:
+        text += "; no ratio was worked out." if Fraction(numbers["increase"]) else "; a close needs no ratio."
+    elif numbers["sized"] is not None:
+        text += f": {_units(Fraction(ratio), lot)} in all for this order of the leader."
+    else:
+        text += f": {ratio} units for each unit of the leader."
+    if Fraction(numbers["qty_factor"]) != 1 and numbers["sized"] is None:
+        text += f" The symbol map's factor {numbers['qty_factor']} is part of it."
+    named = {"ratio": ratio, "rule_hash": entry.get("rule_hash"), "qty_factor": numbers["qty_factor"]}
+    return Reason("rule", text, {name: value for name, value in named.items() if value is not None})
+
+
+def _close(entry: Fields, numbers: Fields) -> Reason | None:
+    before, reduce = Fraction(numbers["position_before"]), Fraction(numbers["reduce"])
+    closed = abs(Fraction(entry["leader_delta"])) - Fraction(numbers["increase"])
+    named = {"target_before": entry["target_before"], "reduce": numbers["reduce"]}
+    if closed and not reduce:
+        return Reason("close", "The target does not follow: an operator decides about a bust.", named)
+    if not reduce:
+        return None
+    was, now = _target(entry, "target_before"), _after_close(entry, numbers)
+    if reduce >= abs(before):
+        what = f"The leader closed all that it held, so the target is 0; it was {_text(was)}."
+        return Reason("close", what, named)
+    share = f"{_text(was)} x (1 - {_text(reduce)} / {_text(abs(before))})"
+    return Reason("close", f"Of the target, the same share closes: {share} = {_text(now)}.", named)
+
+
+def _open(entry: Fields, numbers: Fields) -> list[Reason]:
+    increase, counted = Fraction(numbers["increase"]), Fraction(numbers["counted"])
+    if not increase:
+        return []
+    named = {"increase": numbers["increase"], "counted": numbers["counted"]}
+    if not counted:
+        return [Reason("counted", f"None of the {_text(increase)} opened counted: see the refusals.", named)]
+    told = []
+    if counted < increase:
+        what = f"{_text(counted)} of the {_text(increase)} opened counted; the rest was refused."
+        told.append(Reason("counted", what, named))
+    start, end = _after_close(entry, numbers), _quanta(numbers["target_moved"], entry)
+    size = abs(end - start)
+    named = {
+        "target_moved": numbers["target_moved"],
+        "sized": numbers["sized"],
+        "order_open": numbers["order_open"],
+    }
+    product = _sum(entry, numbers, counted)
+    text = f"Size: {product} = " if product else "Size: all of it, "
+    text += f"{_units(size, numbers['follower_contract'])}."
+    text += f" The target went from {_text(start)} to {_text(end)}."
+    told.append(Reason("size", text, {name: value for name, value in named.items() if value is not None}))
+    return told
+
+
+def _sum(entry: Fields, numbers: Fields, counted: Fraction) -> str:
+    ratio, increase = entry["ratio"], Fraction(numbers["increase"])
+    if numbers["sized"] is None:
+        return f"{ratio} x {_text(counted)}"
+    left, before = Fraction(numbers["order_open"]), numbers["sized"]
+    rest = f"({ratio} - {before} given before)" if before != "0" else ratio
+    share = "" if left <= 0 or increase >= left else f" x {_text(increase)} / {_text(left)} still open of it"
+    young = "" if counted == increase else f" x {_text(counted)} / {_text(increase)}"
+    return f"{rest}{share}{young}" if share or young or before != "0" else ""
+
+
+def _rounding(entry: Fields, numbers: Fields, known: Context) -> Reason:
+    moved, rounded = _quanta(numbers["target_moved"], entry), Fraction(numbers["rounded"])
+    smallest = known.instrument.get("min_lot")
+    text = f"Rounded {entry['rounding']} to steps of {entry['step']}"
+    text += f", not below {smallest} lots" if smallest else ""
+    text += f": {_text(moved)} becomes {_units(rounded, numbers['follower_contract'])}."
+    return Reason("rounding", text, {"rounded": numbers["rounded"], "step": entry["step"]})
+
+
+def missing(numbers: Fields) -> Fraction:
+    """Signed units between the rounded target and what is filled and works towards it."""
+    need = Fraction(numbers["rounded"]) - Fraction(numbers["filled"])
+    works = Fraction(numbers["working_sell" if need < 0 else "working_buy"])
+    size = max(abs(need) - works, Fraction(0))
+    return -size if need < 0 else size
+
+
+def _difference(numbers: Fields) -> Reason:
+    filled, buying, selling = (_text(Fraction(numbers[name])) for name in LINE[1:])
+    text = f"Our orders had filled {filled}; {buying} was being bought, {selling} sold: "
+    lacking = missing(numbers)
+    side, size = "sell" if lacking < 0 else "buy", _units(abs(lacking), numbers["follower_contract"])
+    text += f"{size} to {side} were missing." if lacking else "nothing was missing."
+    return Reason("difference", text, {name: numbers[name] for name in LINE})
+
+
+def _refusal(one: Fields) -> Reason:
+    named = {name: str(one[name]) for name in ("limit", "value") if one.get(name) not in (None, "0")}
+    inside = ", ".join(f"{name} {value}" for name, value in named.items())
+    text = f"{one['code']}: {reason(str(one['code']))}" + (f" ({inside})." if inside else ".")
+    return Reason("refusal", text, {"code": str(one["code"]), **named})
+
+
+def _order(child: Child, numbers: Fields) -> Reason:
+    size = _units(Fraction(child.qty or 0), numbers.get("follower_contract"))
+    at = f" at {child.px}" if child.px else ""
+    text = f"Order {child.cl_ord_id}: {child.side} {size}; {child.state}, {child.cum_qty} filled{at}."
+    return Reason("order", text, {"cl_ord_id": child.cl_ord_id, "qty": child.qty, "cum_qty": child.cum_qty})
+
+
+def _result(entry: Fields, numbers: Any, known: Context) -> Reason:
+    text = {
+        "ordered": "So these orders were made.",
+        "refused": "So nothing was sent.",
+        "waits": _waits(entry, numbers, known),
+        "none": "So there was nothing to do.",
+    }.get(str(entry.get("result")), str(entry.get("result")))
+    if not isinstance(numbers, dict):
+        text += " There is no target: no mapping, or the leader's position is not known."
+    elif numbers["target_moved"] != entry["target_after"]:
+        text += (
+            f" What was not sent was taken off the target: {_text(_target(entry, 'target_after'))} is left."
+        )
+    return Reason("result", text, {"result": str(entry.get("result"))})
+
+
+def _waits(entry: Fields, numbers: Any, known: Context) -> str:
+    if not isinstance(numbers, dict) or "rounded" not in numbers:
+        return "So it waits."
+    smallest, lot = known.instrument.get("min_lot"), known.instrument.get("contract_size")
+    moved = abs(_quanta(numbers["target_moved"], entry))
+    small = smallest and lot and moved < Fraction(smallest) * Fraction(lot)
+    if moved and small:
+        return "So it waits: less than the smallest lot, it counts when the leader adds."
+    if not missing(numbers):
+        return "So nothing had to be sent: what was held, or on its way, was the rounded target."
+    return "So it waits, for orders that are on their way or until it is a smallest lot."
+
+
+def _after_close(entry: Fields, numbers: Fields) -> Fraction:
+    """The target between the close and the open, units, as the core rounds it: to whole 10⁻¹⁸ of a step."""
+    was, reduce = int(entry["target_before"]), Fraction(numbers["reduce"])
+    held = abs(Fraction(numbers["position_before"]))
+    if not reduce:
+        return _target(entry, "target_before")
+    left = 0 if reduce >= held else round(was * (held - reduce) / held)
+    return _quanta(str(left), entry)
+
+
+def _target(entry: Fields, name: str) -> Fraction:
+    return _quanta(entry[name], entry)
+
+
+def _quanta(quanta: str, entry: Fields) -> Fraction:
+    return Fraction(in_units(quanta, entry["step"]))
+
+
+def _units(units: Fraction, contract: str | None) -> str:
+    """Units with lots beside, where a lot is not a unit."""
+    if contract is None or Fraction(contract) in (0, 1):
+        return f"{_text(units)} units"
+    return f"{_text(units)} units ({_text(units / Fraction(contract))} lots)"
+
+
+def _text(number: Fraction) -> str:
+    """Exact decimal text; a number that has no end is cut after DECIMALS places and says so."""
+    cut = abs(number.numerator) * 10**DECIMALS // number.denominator
+    whole, places = divmod(cut, 10**DECIMALS)
+    digits = f"{places:0{DECIMALS}d}".rstrip("0")
+    exact = cut * number.denominator == abs(number.numerator) * 10**DECIMALS
+    return f"{'-' if number < 0 else ''}{whole}{'.' if digits else ''}{digits}{'' if exact else '…'}"
+
+
+def as_json(entry: Fields, told: Sequence[Reason]) -> str:
+    """One object: the decision's names, and the steps."""
+    names = ("exec_id", "follower", "subscription", "leader", "instrument", "journal", "at_ns", "result")
+    steps = [{"step": one.step, "text": one.text, "numbers": dict(one.numbers)} for one in told]
+    return json.dumps({**{name: entry.get(name) for name in names}, "steps": steps}, ensure_ascii=False)

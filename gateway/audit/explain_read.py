@@ -1,0 +1,97 @@
+"""Finds the decisions that `copygate explain` tells, and shows them. Reads only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gateway.audit import explain, trace
+from gateway.audit.store import day_files, open_reader, read_entry
+from gateway.errors import UsageError
+from gateway.hints import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One decision of one follower, and the steps that led to it."""
+
+    entry: dict[str, Any]
+    reasons: list[explain.Reason]
+
+
+def find(folder: Path, exec_id: str, follower: str) -> list[Told]:
+    """The follower's decisions about this ExecID(17), oldest first: leaders and days may share one.
+
+    `follower` may name a subscription as well. UsageError when there is no such execution, or none of this
+    follower.
+    """
+    steps = [step for one in trace.find(folder, exec_id) for step in one.steps]
+    if not steps:
+        raise UsageError("no decision has this ExecID", path="EXECID", value=exec_id)
+    mine = [s for s in steps if follower in (s.row["follower"], s.row["subscription"])]
+    if not mine:
+        others = did_you_mean(follower, [str(s.row["follower"]) for s in steps])
+        what = "this follower has no decision about the execution"
+        raise UsageError(what, path="FOLLOWER", value=follower, hint=others)
+    return [_told(folder, step) for step in mine]
+
+
+def _told(folder: Path, step: trace.Step) -> Told:
+    number = int(step.row["id"] or 0)
+    path = _file_of(folder, number)
+    entry = json.loads(read_entry(path, number))
+    known = explain.context(_config(folder, path, number), entry)
+    return Told(entry, explain.explain(entry, known, step.children))
+
+
+def _file_of(folder: Path, number: int) -> Path:
+    for path, _ in _newest(folder, "SELECT id FROM decision WHERE id = ?", number):
+        return path
+    raise UsageError("the decision is not in the log any more", path=str(folder), value=number)
+
+
+def _config(folder: Path, path: Path, number: int) -> Any:
+    """The configuration of the start that was in force; None before the first."""
+    query = "SELECT max(id) AS id FROM entry WHERE kind = 'start' AND id < ?"
+    for found, start in _newest(folder, query, number):
+        if found <= path:
+            return json.loads(read_entry(found, start)).get("config")
+    return None
+
+
+def _newest(folder: Path, query: str, number: int) -> Iterator[tuple[Path, int]]:
+    """Day files, the newest first, in which the query finds an entry, and its number."""
+    for path in reversed(day_files(folder)):
+        with closing(open_reader(path)) as db:
+            row = db.execute(query, (number,)).fetchone()
+        if row is not None and row["id"] is not None:
+            yield path, int(row["id"])
+
+
+def render(told: Told) -> RenderableType:
+    """The steps, numbered, one below the other."""
+    entry = told.entry
+    at = trace.time_text(int(entry["at_ns"])) if entry.get("at_ns") else "time unknown"
+    who = f"{entry['follower']} and ExecID {entry['exec_id']} of {entry['leader']}"
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(justify="right", style="dim")
+    table.add_column(overflow="fold")
+    for n, one in enumerate(told.reasons, 1):
+        style = "red" if one.step == "refusal" else "bold" if one.step == "result" else ""
+        table.add_row(str(n), Text(one.text, style=style))
+    return Group(
+        Text(who, style="bold"), Text(f"{at}, journal row {entry['journal']}", style="dim"), table, Text()
+    )
+
+
+def as_json(told: Told) -> str:
+    """One JSON object."""
+    return explain.as_json(told.entry, told.reasons)
