@@ -1,4 +1,4 @@
-"""`copygate audit`: export, trace, explain, stats. Reads audit files; a running gateway is not disturbed."""
+"""`copygate audit`: reads the log. Only files are opened; a running gateway is not disturbed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from gateway.audit import explain_read as explaining
 from gateway.audit import export as exporting
+from gateway.audit import fairness as serving
 from gateway.audit import stats as counting
 from gateway.audit import trace as tracing
 from gateway.audit.places import Places, places
@@ -24,7 +25,7 @@ from gateway.errors import OperatingError, UsageError
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Read the audit log: export it, follow one execution, count.",
+    help="Read the audit log: export it, follow or explain one execution, count, compare.",
 )
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
@@ -106,6 +107,21 @@ def explain(
                 sys.stdout.write(explaining.as_json(one) + "\n")
             else:
                 console.print(explaining.render(one))
+
+
+@app.command()
+def fairness(
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object by follower.")] = False,
+) -> None:
+    """Who is served when: each follower's place in the order of dispatch, and its delay."""
+    with _errors():
+        found = serving.collect(_folder(config, state))
+        if as_json:
+            sys.stdout.write(serving.as_json(found) + "\n")
+        else:
+            _console().print(serving.render(found))
 
 
 @app.command()

@@ -1,0 +1,121 @@
+"""Who is served when: each follower's place in the order of dispatch and its delay. Reads only.
+
+Places are those of the decisions, k of n. A delay is from the leader's report to the route's OUT row of the
+first order of the decision, so it holds what the core, the link and the route's queue took.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gateway.audit.stats import PERCENTILES, percentiles
+from gateway.audit.store import day_files, open_reader
+
+PLACE_FAIR_PERMILLE = 500
+"""Mean place of a follower that is served as often early as late: 0 is always first, 1000 always last."""
+
+SENT = """SELECT d.follower, min(o.sent_ns) - d.received_ns FROM decision d
+  JOIN child_order c ON c.decision_id = d.id JOIN outcome o ON o.cl_ord_id = c.cl_ord_id
+  WHERE o.sent_ns IS NOT NULL AND d.received_ns IS NOT NULL AND d.n > 1 GROUP BY d.id"""
+"""Delay of each decision that sent something; what left in another file, after midnight, is not counted."""
+
+
+@dataclass(slots=True)
+class Served:
+    """One follower over all executions that were copied to more than one."""
+
+    decisions: int = 0
+    first: int = 0
+    """How often it was the first of all."""
+    last: int = 0
+    ahead: int = 0
+    """Sum of k - 1: decisions that were made before its own."""
+    others: int = 0
+    """Sum of n - 1."""
+    delays_ns: array[int] = field(default_factory=lambda: array("q"))
+
+    @property
+    def place_permille(self) -> int:
+        """Mean place, 0 (always first) to 1000 (always last)."""
+        return self.ahead * 1000 // self.others if self.others else 0
+
+
+def collect(folder: Path) -> dict[str, Served]:
+    """Followers by name, over all files. What only one subscription copies says nothing and is left out."""
+    found: dict[str, Served] = {}
+    for path in day_files(folder):
+        with closing(open_reader(path)) as db:
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'decision'").fetchone() is not None:
+                _places(db, found)
+                for follower, delay_ns in db.execute(SENT):
+                    found[follower].delays_ns.append(max(0, delay_ns))
+    return dict(sorted(found.items()))
+
+
+def _places(db: sqlite3.Connection, found: dict[str, Served]) -> None:
+    query = """SELECT follower, count(*), sum(k = 1), sum(k = n), sum(k - 1), sum(n - 1) FROM decision
+      WHERE n > 1 AND follower IS NOT NULL GROUP BY follower"""
+    for follower, decisions, first, last, ahead, others in db.execute(query):
+        one = found.setdefault(follower, Served())
+        one.decisions += decisions
+        one.first += first
+        one.last += last
+        one.ahead += ahead
+        one.others += others
+
+
+def as_json(found: dict[str, Served]) -> str:
+    """One object by follower; delays in µs."""
+    return json.dumps({name: _numbers(one) for name, one in found.items()}, sort_keys=True)
+
+
+def _numbers(one: Served) -> dict[str, int | dict[str, int]]:
+    return {
+        "decisions": one.decisions, "first": one.first, "last": one.last,
+        "place_permille": one.place_permille,
+        "received_to_sent_us": percentiles(one.delays_ns) if one.delays_ns else {},
+    }  # fmt: skip
+
+
+def render(found: dict[str, Served]) -> RenderableType:
+    """One line for each follower, and how far they are apart."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("follower", overflow="fold")
+    names = [name for name, _ in PERCENTILES]
+    for name in (
+        "decisions",
+        "first",
+        "last",
+        "place %",
+        "sent",
+        *(f"{name} µs" for name in names),
+        "max µs",
+    ):
+        table.add_column(name, justify="right")
+    for follower, one in found.items():
+        delays = percentiles(one.delays_ns) if one.delays_ns else {}
+        shown = [str(delays.get(name, "")) for name in ("count", *names, "max")]
+        place = f"{one.place_permille // 10}.{one.place_permille % 10}"
+        table.add_row(follower, str(one.decisions), str(one.first), str(one.last), place, *shown)
+    return Group(table, Text(), Text(_apart(found)))
+
+
+def _apart(found: dict[str, Served]) -> str:
+    if not found:
+        return "no execution was copied to more than one follower yet"
+    places = [one.place_permille for one in found.values()]
+    far = max(abs(place - PLACE_FAIR_PERMILLE) for place in places)
+    line = f"place: 50 % is fair, the furthest is {far // 10}.{far % 10} away"
+    medians = [percentiles(one.delays_ns)["p50"] for one in found.values() if one.delays_ns]
+    if medians:
+        line += f"; median delay {min(medians)} to {max(medians)} µs"
+    return line
