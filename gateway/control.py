@@ -73,7 +73,9 @@ class ControlSocket:
             return 0, json.dumps({"error": 'a command is an object with a "cmd"'})
         if command["cmd"] == "status":
             return 0, self._pipeline.status()
-        log.warning("control.command", **{k: v for k, v in command.items() if k != "event"})
+        # structlog has these two words for itself.
+        said = {f"command_{k}" if k in ("event", "level") else k: v for k, v in command.items()}
+        log.warning("control.command", **said)
         seq = self._pipeline.submit(
             "operator", "", json.dumps(command, sort_keys=True).encode(), clock.wall_ns()
         )

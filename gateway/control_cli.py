@@ -1,13 +1,15 @@
 """`copygate ctl CONFIG …`: what an operator may tell a running gateway.
 
-Each command but `status` is an event in the journal. `kill`, `arm` and `status` need no more of the
-configuration file than its state folder: a file that is being changed must not keep anybody from stopping.
+Each command but `status` and `stops` is an event in the journal. They and `kill` and `arm` need no more of
+the configuration file than its state folder: a file that is being changed must not keep anybody from
+stopping.
 """
 
 from __future__ import annotations
 
 import getpass
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +26,12 @@ from gateway import control
 from gateway.audit.places import places
 from gateway.config import GatewayConfig, load
 from gateway.config_types import decimal_text, read_decimal
-from gateway.control_view import grouped, status_screen
+from gateway.control_view import grouped, status_screen, stops_table
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError, UsageError
 from gateway.hints import did_you_mean
 
 app = typer.Typer(
-    no_args_is_help=True, help="Tell a running gateway: status, kill, arm, account, bust-resume."
+    no_args_is_help=True, help="Tell a running gateway: status, stops, kill, arm, account, bust-resume."
 )
 
 WHO_CHARS_MAX = 64
@@ -38,6 +40,16 @@ WHO_CHARS_MAX = 64
 WhoOption = Annotated[
     str | None, typer.Option("--who", help="Your name, for the journal.", show_default=False)
 ]
+ScopeOption = Annotated[
+    str | None, typer.Option(help="Only what has this name in the configuration.", show_default=False)
+]
+LEVELS = ("no_opens", "close_only", "halt")
+"""Each stops what the one before it stops, and more."""
+EFFECTS = {
+    "no_opens": "no opens; closes go on",
+    "close_only": "no opens, and those that worked are being cancelled; closes go on",
+    "halt": "no opens, and closes wait until the release",
+}
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Value = Annotated[str | None, typer.Option(help="Decimal in the account's currency.", show_default=False)]
 
@@ -76,34 +88,68 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def kill(context: typer.Context, who: WhoOption = None, as_json: AsJson = False) -> None:
-    """Open nothing any more, for any follower. Closes go on. It stays on over restarts, until `arm`."""
+def kill(
+    context: typer.Context,
+    who: WhoOption = None,
+    level: Annotated[
+        str, typer.Option(help="no_opens, close_only (cancels opens too), or halt (closes wait too).")
+    ] = LEVELS[0],
+    leader: ScopeOption = None,
+    follower: ScopeOption = None,
+    instrument: ScopeOption = None,
+    route: ScopeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything, or one leader, follower, instrument or route. It stays over restarts, until `arm`."""
     with _errors():
+        if level not in LEVELS:
+            bound = ", ".join(LEVELS)
+            raise UsageError("no such level", path="--level", value=level, bound=bound)
+        scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
         who = _name(who or getpass.getuser())
-        answer = _tell(context.obj, {"cmd": "kill", "who": who}, killed=True)
-        arm_it = f"copygate ctl {context.obj.path} arm --who NAME"
-        _say(
-            answer,
-            as_json,
-            "The kill switch is ON: no opens for any follower; closes go on.",
-            f"To open again: {arm_it}",
-        )
+        answer = _tell(context.obj, {"cmd": "kill", "who": who, "level": level, **scope})
+        held = _held(context.obj, scope)
+        if held not in LEVELS or LEVELS.index(held) < LEVELS.index(level):
+            raise _no_effect(answer, scope)
+        arm_it = " ".join(["copygate ctl", str(context.obj.path), "arm --who NAME", *_words(scope)])
+        _say(answer, as_json, f"{_what(scope)} is stopped: {EFFECTS[held]}.", f"To release: {arm_it}")
 
 
 @app.command()
-def arm(context: typer.Context, who: WhoOption = None, as_json: AsJson = False) -> None:
-    """Open again after a kill. Needs --who: somebody answers for it by name."""
+def arm(
+    context: typer.Context,
+    who: WhoOption = None,
+    leader: ScopeOption = None,
+    follower: ScopeOption = None,
+    instrument: ScopeOption = None,
+    route: ScopeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Release the stop of one scope. Needs --who: somebody answers for it by name."""
     with _errors():
         if not who:
             hint = "Write --who NAME: it is journaled who let the gateway trade again."
             raise UsageError("arm needs a named operator", path="--who", hint=hint)
-        answer = _tell(context.obj, {"cmd": "arm", "who": _name(who)}, killed=False)
-        _say(
-            answer,
-            as_json,
-            "The kill switch is OFF: leaders' opens are copied again.",
-            "Missed opens are not made up.",
+        scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
+        before = _held(context.obj, scope)
+        answer = _tell(context.obj, {"cmd": "arm", "who": _name(who), **scope})
+        if _held(context.obj, scope) is not None:
+            raise _no_effect(answer, scope)
+        done = (
+            f"{_what(scope)} is released; it was {before}." if before else f"{_what(scope)} was not stopped."
         )
+        _say(answer, as_json, done, "Missed opens are not made up. `status` shows what else is stopped.")
+
+
+@app.command()
+def stops(context: typer.Context, as_json: AsJson = False) -> None:
+    """Every stop: what, how much, who set it and when."""
+    with _errors():
+        found = context.obj.ask({"cmd": "status"}).get("stops") or []
+        if as_json:
+            sys.stdout.write(json.dumps(found) + "\n")
+        else:
+            _console().print(stops_table(found) if found else "Nothing is stopped.")
 
 
 @app.command()
@@ -161,22 +207,54 @@ def show_status(desk: Desk, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(answer) + "\n")
         return
-    # Into a file or a pipe nothing needs to be folded.
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(status_screen(str(desk.path), answer))
+    _console().print(status_screen(str(desk.path), answer))
 
 
-def _tell(desk: Desk, command: dict[str, Any], killed: bool | None = None) -> dict[str, Any]:
-    """Sends a command, and looks whether it took effect. Raises OperatingError where it did not."""
+def _console() -> Console:
+    """Into a file or a pipe nothing needs to be folded."""
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+def _scope(**names: str | None) -> dict[str, str]:
+    """The one scope that was named; empty for everything. The core knows the names."""
+    given = {kind: name for kind, name in names.items() if name is not None}
+    if len(given) > 1:
+        what = " and ".join(f"--{kind}" for kind in given)
+        raise UsageError("a stop has one scope", path=what, hint="Give one of them, or two commands.")
+    return given
+
+
+def _words(scope: dict[str, str]) -> list[str]:
+    return [f"--{kind} {shlex.quote(name)}" for kind, name in scope.items()]
+
+
+def _what(scope: dict[str, str]) -> str:
+    return next((f"{kind.capitalize()} {name}" for kind, name in scope.items()), "Everything")
+
+
+def _held(desk: Desk, scope: dict[str, str]) -> str | None:
+    """The level at which the core holds this scope now; None when it does not."""
+    kind, name = next(iter(scope.items()), ("global", ""))
+    found = desk.ask({"cmd": "status"}).get("stops") or []
+    return next((str(one["level"]) for one in found if (one["scope"], one["name"]) == (kind, name)), None)
+
+
+def _no_effect(answer: dict[str, Any], scope: dict[str, str]) -> EnvironmentProblem:
+    words = "the command is journaled but not in effect"
+    if scope:
+        words += "; does the running configuration know the name?"
+    return EnvironmentProblem(
+        words, path=f"journal row {answer['journal_no']}", value=" ".join(_words(scope)) or None,
+        hint="Look at `copygate ctl CONFIG status`; stop the gateway if in doubt.",
+        exit_code=ExitCode.USAGE if scope else ExitCode.INTERNAL,
+    )  # fmt: skip
+
+
+def _tell(desk: Desk, command: dict[str, Any]) -> dict[str, Any]:
+    """Sends a command. Raises OperatingError where the core does not take it."""
     answer = desk.ask(command)
     if "journal_no" not in answer:
         raise EnvironmentProblem("the core refused the command", value=answer.get("error", answer))
-    if killed is not None and desk.ask({"cmd": "status"}).get("killed") is not killed:
-        raise EnvironmentProblem(
-            "the command is journaled but not in effect", path=f"journal row {answer['journal_no']}",
-            hint="Look at `copygate ctl CONFIG status`; stop the gateway if in doubt.",
-            exit_code=ExitCode.INTERNAL,
-        )  # fmt: skip
     return {**command, "journal_no": answer["journal_no"]}
 
 

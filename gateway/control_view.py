@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from gateway.audit.entry import NS_PER_S
 from gateway.refusal_texts import reason
 
 LINES_MAX = 40
@@ -19,10 +22,11 @@ ALERTS_MAX = 8
 
 def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
     """The whole screen."""
-    stopped = bool(status.get("killed"))
-    switch = "ON: no opens, closes go on" if stopped else "off"
+    stops = status.get("stops") or []
+    switch = f"{len(stops)} stop{'s' if len(stops) > 1 else ''} ON" if stops else "nothing is stopped"
     parts: list[RenderableType] = [
-        Text.assemble((deployment, "bold"), "   kill switch ", (switch, "bold red" if stopped else "green")),
+        Text.assemble((deployment, "bold"), "   ", (switch, "bold red" if stops else "green")),
+        *_stops(stops),
         Text(_counts(status)),
         Text(),
         _routes(status.get("routes") or []),
@@ -46,6 +50,22 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def _stops(stops: list[dict[str, Any]]) -> list[RenderableType]:
+    return [Text(), stops_table(stops), Text()] if stops else []
+
+
+def stops_table(stops: list[dict[str, Any]]) -> Table:
+    """What is stopped, how much, by whom and since when."""
+    table = _table("stopped", "level", "by", "since")
+    for one in stops:
+        what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
+        since = datetime.fromtimestamp(int(one["at_ns"]) // NS_PER_S, tz=UTC)
+        table.add_row(
+            f"[bold red]{escape(what)}[/]", one["level"], escape(one["who"]), f"{since:%Y-%m-%d %H:%M:%S} UTC"
+        )
     return table
 
 
@@ -79,6 +99,7 @@ def _lines(lines: list[dict[str, Any]]) -> list[RenderableType]:
         style = "" if _on_target(one) else "yellow"
         note = "waits for bust-resume" if one.get("bust_hold") else ""
         note = note or (f"{one['unknown']} unknown" if one.get("unknown") else "")
+        note = note or ("a close waits" if one.get("close_waits") else "")
         target = format(Decimal(one["target"]).quantize(Decimal("0.01")).normalize(), "f")
         names, held = (one["follower"], one["subscription"], one["instrument"]), one["filled"]
         table.add_row(*names, held, target, one["working"], note, style=style)

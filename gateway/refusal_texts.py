@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
-    "kill": "the kill switch is on",
+    "kill": "somebody stopped it",
     "restricted": "the follower may not open it",
     "filtered": "left out by the subscription's filter",
     "leader_position_unknown": "the leader's position is not known",

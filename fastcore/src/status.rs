@@ -2,6 +2,7 @@
 
 use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
+use crate::engine::stops::{Scope, Stop};
 use crate::ledger::QUANTA;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct LineStatus {
     pub unknown: u32,
     /// Waits for an operator after a bust.
     pub bust_hold: bool,
+    /// A close waits.
+    pub close_waits: bool,
 }
 
 /// One route.
@@ -50,6 +53,21 @@ pub struct RouteStatus {
     pub held: usize,
 }
 
+/// One stop.
+#[derive(Debug, Serialize)]
+pub struct StopStatus {
+    /// `global`, `leader`, `follower`, `instrument` or `route`.
+    pub scope: &'static str,
+    /// Which one; empty for `global`.
+    pub name: String,
+    /// `no_opens`, `close_only` or `halt`.
+    pub level: &'static str,
+    /// Who set it, or which fault.
+    pub who: String,
+    /// When, nanoseconds.
+    pub at_ns: String,
+}
+
 /// The whole of it.
 #[derive(Debug, Serialize)]
 pub struct Status {
@@ -57,8 +75,10 @@ pub struct Status {
     pub journal_rows: u64,
     /// Start of the core.
     pub epoch: u64,
-    /// Kill switch.
+    /// Everything is stopped, at some level.
     pub killed: bool,
+    /// Every stop, the widest first.
+    pub stops: Vec<StopStatus>,
     /// Leader executions counted.
     pub leader_executions: u64,
     /// Orders handed to routes.
@@ -95,10 +115,16 @@ impl Engine {
             up: r.up,
             held: r.held.len(),
         };
+        let stop = |(scope, s): (&Scope, &Stop)| {
+            let (scope, name) = scope.kind_and_name(ix);
+            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
+            StopStatus { scope, name: name.to_owned(), level, who, at_ns }
+        };
         Status {
             journal_rows: st.seq,
             epoch: st.epoch,
-            killed: st.killed,
+            killed: st.stops.contains_key(&Scope::Global),
+            stops: st.stops.iter().map(stop).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
             follower_fills: st.follower_fills,
@@ -132,6 +158,7 @@ impl Engine {
             working: l.line.working_buy.checked_add(l.line.working_sell).unwrap_or(l.line.working_buy),
             unknown: l.line.unknown,
             bust_hold: l.line.bust_hold,
+            close_waits: l.close_waits,
         })
     }
 }

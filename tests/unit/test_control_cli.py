@@ -83,11 +83,54 @@ def test_kill_stops_opens_and_arm_lets_them_go_on(file: Path, core: Core) -> Non
     done = ctl(file, "kill", "--who", "maria")
     assert done.exit_code == 0, done.output
     assert state(core)["killed"] is True
-    for words in ("is ON", "closes go on", "Journal row 2, by maria", "arm --who NAME"):
+    for words in ("Everything is stopped", "closes go on", "Journal row 2, by maria", "arm --who NAME"):
         assert words in done.output
-    assert "ON: no opens" in ctl(file, "status").output
-    assert ctl(file, "arm", "--who", "Maria Lopez").exit_code == 0
+    assert "1 stop ON" in ctl(file, "status").output
+    released = ctl(file, "arm", "--who", "Maria Lopez")
+    assert (released.exit_code, "it was no_opens" in released.output) == (0, True)
     assert state(core)["killed"] is False
+    assert "nothing is stopped" in ctl(file, "status").output
+
+
+@pytest.mark.parametrize("scope", [["--follower", "f1"], ["--leader", "alpha"], ["--instrument", "GOLD"], []])
+def test_each_scope_is_stopped_and_released_by_itself(file: Path, core: Core, scope: list[str]) -> None:
+    """`stops` says what, how much, who and since when; another scope's release does not touch it."""
+    done = ctl(file, "kill", "--who", "ann", "--level", "close_only", *scope)
+    assert done.exit_code == 0, done.output
+    assert "are being cancelled" in done.output
+    assert " ".join(["arm --who NAME", *scope]) in done.output.replace("\n", " ")
+    (stop,) = json.loads(last_line(ctl(file, "stops", "--json")))
+    kind, name = (scope[0].removeprefix("--"), scope[1]) if scope else ("global", "")
+    assert (stop["scope"], stop["name"], stop["level"], stop["who"]) == (kind, name, "close_only", "ann")
+    shown = ctl(file, "stops").output
+    assert all(word in shown for word in (name or "everything", "close_only", "ann", "UTC"))
+    other = ["--route", "r1"] if scope else ["--follower", "f1"]
+    untouched = ctl(file, "arm", "--who", "bob", *other)
+    assert (untouched.exit_code, "was not stopped" in untouched.output) == (0, True)
+    assert ctl(file, "arm", "--who", "bob", *scope).exit_code == 0
+    assert "Nothing is stopped." in ctl(file, "stops").output
+
+
+def test_a_lower_level_does_not_release_a_higher_one(file: Path, core: Core) -> None:
+    """The answer says what is in effect, not what was asked for."""
+    assert ctl(file, "kill", "--level", "halt").exit_code == 0
+    done = ctl(file, "kill", "--level", "no_opens")
+    assert (done.exit_code, "closes wait until the release" in done.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["kill", "--level", "all"], "no_opens, close_only, halt"),
+        (["kill", "--follower", "f1", "--leader", "alpha"], "a stop has one scope"),
+        (["kill", "--follower", "nobody"], "does the running configuration know the name?"),
+    ],
+)
+def test_a_stop_that_cannot_be_is_a_usage_error(file: Path, core: Core, words: list[str], said: str) -> None:
+    """Exit code 2, and nothing is stopped that was not meant."""
+    refused = ctl(file, *words)
+    assert (refused.exit_code, said in refused.output) == (2, True), refused.output
+    assert state(core)["stops"] == []
 
 
 def test_a_kill_survives_a_restart(file: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_refusal_has_its_words_and_its_numbers_and_what_was_taken_off() -> Non
     texts = [one.text for one in told if one.step == "refusal"]
     assert texts == [
         "max_position: position too large (limit 3000, value 5000).",
-        "kill: the kill switch is on.",
+        "kill: somebody stopped it.",
     ]
     assert told[-1].text == "So nothing was sent. What was not sent was taken off the target: 0 is left."
 

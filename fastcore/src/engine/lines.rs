@@ -2,6 +2,7 @@
 
 use super::lanes::Lane;
 use super::parts::Parts;
+use super::stops::Level;
 use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::{OrderType, SubscriptionConfig};
@@ -96,6 +97,10 @@ impl Engine {
     /// Works the difference between target and what is filled.
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let now = self.st.at_ns;
+        let level = if self.st.stops.is_empty() { None } else { self.stopped_at(ix, at) };
+        if level >= Some(Level::CloseOnly) {
+            self.cancel_opens(ix, at, sink);
+        }
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (Some(cfg), Some(lane)) = (ix.cfg.subscriptions.get(ls.sub as usize), ix.lane(ls)) else {
             return;
@@ -112,11 +117,16 @@ impl Engine {
             plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
         }
         let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
-        if plan.close_waits != ls.close_waits {
-            ls.close_waits = plan.close_waits;
-            self.tell_close_waits(cfg, plan.close_waits, sink);
+        let halted = level == Some(Level::Halt) && !plan.reduce.is_zero();
+        let close_waits = plan.close_waits || halted;
+        if close_waits != ls.close_waits {
+            ls.close_waits = close_waits;
+            let until = if halted { "it is released" } else { "it is known what became of an earlier order" };
+            self.tell_close_waits(cfg, close_waits, until, sink);
         }
-        if !plan.reduce.is_zero() && close_at > now {
+        if halted {
+            // Shown, and made when somebody releases it.
+        } else if !plan.reduce.is_zero() && close_at > now {
             self.st.due.insert((close_at, DUE_LINE, at));
         } else if !plan.reduce.is_zero() {
             self.close(ix, at, plan.reduce, lane, sink);
@@ -132,11 +142,15 @@ impl Engine {
     }
 
     /// A close must not wait in silence: how long it takes is up to whoever knows what became of the order.
-    fn tell_close_waits<S: Sink>(&mut self, cfg: &SubscriptionConfig, waits: bool, sink: &mut S) {
+    fn tell_close_waits<S: Sink>(
+        &mut self,
+        cfg: &SubscriptionConfig,
+        waits: bool,
+        until: &str,
+        sink: &mut S,
+    ) {
         if waits {
-            let text =
-                format!("{}: a close waits until it is known what became of an earlier order", cfg.name);
-            self.alert("close_waits", text, sink);
+            self.alert("close_waits", format!("{}: a close waits until {until}", cfg.name), sink);
         }
     }
 
@@ -165,7 +179,7 @@ impl Engine {
         ended
     }
 
-    fn ask_cancel(&mut self, ix: &Index, o: u32) {
+    pub(super) fn ask_cancel(&mut self, ix: &Index, o: u32) {
         let now = self.st.at_ns;
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
@@ -301,7 +315,7 @@ impl Engine {
                 return wanted;
             }
         };
-        let admitted = self.admitted(at, lane, wanted, buy);
+        let admitted = self.admitted(ix, at, lane, wanted, buy);
         let units = if admitted == wanted { admitted } else { whole_steps(admitted, grid) };
         if units < grid.min {
             return wanted;
@@ -349,23 +363,23 @@ impl Engine {
         }
     }
 
-    fn admitted(&mut self, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+    fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let held = self.st.killed || ls.line.bust_hold;
+        let held = !self.st.stops.is_empty() || ls.line.bust_hold;
         if !held && lane.free_up_to.is_some_and(|most| qty <= most) {
             return qty;
         }
-        self.checked(at, lane, qty, buy)
+        self.checked(ix, at, lane, qty, buy)
     }
 
     /// Asks every check.
     #[inline(never)]
-    fn checked(&mut self, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+    fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let counts = lane.follower_bounds.max_position.is_some();
         let open = Open {
             qty,
-            killed: self.st.killed,
+            killed: self.stopped(ix, ls).is_some(),
             restricted: lane.restricted,
             bust_hold: ls.line.bust_hold,
             sub_entered: entered(&ls.line, buy),

@@ -13,6 +13,7 @@ mod questions;
 mod reload;
 mod routes;
 mod state;
+pub mod stops;
 mod values;
 mod windows;
 

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::leaders::set_values;
+use super::stops::Stopping;
 use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::event::Event;
@@ -10,10 +11,10 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case")]
 enum Command {
-    /// Stop every open, sticky.
-    Kill { who: String },
-    /// Opens are allowed again.
-    Arm { who: String },
+    /// Stop, sticky: everything, or one leader, follower, instrument or route.
+    Kill(Stopping),
+    /// Release the stop of the same scope.
+    Arm(Stopping),
     /// Account values of a leader or follower by name.
     Account {
         #[serde(default)]
@@ -47,15 +48,9 @@ impl Engine {
             Err(e) => return self.alert("bad_command", format!("operator command: {e}"), sink),
         };
         match command {
-            Command::Kill { who } => {
-                self.st.killed = true;
-                self.alert("kill", format!("kill switch set by {who}: no opens"), sink);
-            }
-            Command::Arm { who } if !who.is_empty() => {
-                self.st.killed = false;
-                self.alert("arm", format!("kill switch released by {who}"), sink);
-            }
-            Command::Arm { .. } => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
+            Command::Kill(stop) => self.stop(stop, sink),
+            Command::Arm(stop) if !stop.who.is_empty() => self.release_stop(&stop, sink),
+            Command::Arm(_) => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
             Command::Account { who, account, balance, equity, free_margin } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, balance, equity, free_margin, sink);

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
+use super::stops::{Level, Scope};
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
@@ -102,12 +103,13 @@ impl Engine {
             }
         };
         if hello.highest_journal_no > ev.seq {
-            self.st.killed = true;
             let text = format!(
                 "route {} saw journal row {}, ours ends at {}",
                 ev.session, hello.highest_journal_no, ev.seq
             );
             self.alert("journal_tail_lost", text, sink);
+            let ix = Arc::clone(&self.ix);
+            self.latch(&ix, Scope::Global, Level::NoOpens, "journal_tail_lost".to_owned(), sink);
         }
         if self.st.routes.get(at as usize).is_some_and(|r| r.log_id != 0 && r.log_id != hello.log_id) {
             self.log_lost(at, sink);
@@ -301,7 +303,7 @@ impl Engine {
     }
 
     /// The route is ready: held orders go out, lines that wanted a cancel are worked.
-    fn release<S: Sink>(&mut self, at: u32, sink: &mut S) {
+    pub(super) fn release<S: Sink>(&mut self, at: u32, sink: &mut S) {
         if !self.st.routes.get(at as usize).is_some_and(super::RouteState::ready) {
             return;
         }
@@ -327,9 +329,13 @@ impl Engine {
         }
         let (deadline, line, reduces) = (order.deadline_ns, order.line, order.reduces);
         let held_back = self.st.lines.get(line as usize).is_some_and(|l| l.line.bust_hold);
+        let stopped = self.stopped_at(&self.ix, line);
+        if reduces && stopped == Some(Level::Halt) {
+            return; // released, it goes out
+        }
         let end = match () {
             () if deadline != 0 && deadline <= self.st.at_ns => Some(End::Missed),
-            () if self.st.killed && !reduces => Some(End::Refused(Code::Kill)),
+            () if stopped.is_some() && !reduces => Some(End::Refused(Code::Kill)),
             () if held_back && !reduces => Some(End::Refused(Code::BustHold)),
             () => None,
         };

@@ -1,5 +1,6 @@
 //! Everything that an event can change, and the indexes made from the configuration.
 
+use super::stops::{Scope, Stop};
 use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::leader::{LeaderOrder, Seen};
@@ -124,8 +125,8 @@ pub struct State {
     pub epoch: u64,
     /// Running digest of the orders.
     pub digest: u128,
-    /// Kill switch, global.
-    pub killed: bool,
+    /// What is stopped, and by whom.
+    pub stops: BTreeMap<Scope, Stop>,
     /// By leader index.
     pub leaders: Vec<LeaderState>,
     /// Account values by follower index.

@@ -2,7 +2,7 @@
 
 use crate::broker::field;
 use crate::leaders::Leaders;
-use crate::setup::{FOLLOWERS, Rule, SYMBOLS, Setup, Version};
+use crate::setup::{FOLLOWERS, Rule, SCOPES, SYMBOLS, Setup, Version};
 use crate::way::Way;
 use crate::world::MS;
 use fastcore::decimal::Dec;
@@ -31,8 +31,8 @@ pub struct Books {
     pub told: Option<(usize, Option<(usize, usize)>)>,
     /// Several rows are applied one after another: what was true for an order may not be after the last of them.
     pub several: bool,
-    /// No opens until somebody arms it.
-    pub killed: bool,
+    /// The level of each stop, until somebody releases it.
+    pub stops: [usize; SCOPES.len()],
     /// Lines whose leader took a trade back, until somebody has looked.
     pub held: BTreeSet<usize>,
     /// Equity of each follower; each leader has 1000.
@@ -198,9 +198,10 @@ impl Books {
             let held = [l.line.filled.raw(), before.filled.get(at).copied().unwrap_or(0)];
             let most = held.into_iter().map(|h| if o.buy { -h } else { h }).max().unwrap_or(0);
             assert!(self.several || qty <= most, "a close of {} of {}", o.qty, Dec::from_raw(most));
+            assert!(self.level(l, setup) < 3, "a close while its line is halted");
             return;
         }
-        assert!(!self.killed, "an open while the kill switch is on");
+        assert!(self.level(l, setup) < 1, "an open while its line is stopped");
         // Nothing that was there before the event and is still there may be in its way.
         let busy =
             before.busy.get(at).into_iter().flatten().map(|(n, cancel)| (&st.orders[*n as usize], *cancel));
@@ -235,14 +236,24 @@ impl Books {
         }
     }
 
+    /// The level that a line is stopped at: each follower has a route of its own number.
+    fn level(&self, l: &LineState, setup: &Setup) -> usize {
+        let rule = &setup.rules[l.sub as usize];
+        let (leader, follower) = (1 + rule.leader, 3 + rule.follower);
+        let (route, symbol) = (5 + rule.follower, 7 + l.instrument as usize);
+        [0, leader, follower, route, symbol].into_iter().map(|s| self.stops[s]).max().unwrap_or(0)
+    }
+
     /// A frame as it is handed over: a switch holds for what was made before it as well.
-    pub fn hands_over(&self, frame: &[u8], engine: &Engine) {
+    pub fn hands_over(&self, frame: &[u8], engine: &Engine, setup: &Setup) {
         let Ok(Frame::Orders(orders)) = link::decode(frame) else { return };
         for x in orders.iter().filter(|x| x.kind == SendKind::New) {
             let order = engine.state().orders.iter().find(|o| o.cl_ord_id[..] == *x.cl_ord_id.as_bytes());
             let order = order.expect("an order of ours");
             let at = order.line as usize;
-            assert!(order.reduces || !self.killed, "an open is handed over while the kill switch is on");
+            let most = if order.reduces { 2 } else { 0 };
+            let level = self.level(&engine.state().lines[at], setup);
+            assert!(level <= most, "handed over while its line is stopped: {order:?}");
             assert!(order.reduces || !self.held.contains(&at), "an open is handed over after a bust");
         }
     }

@@ -1,6 +1,6 @@
 //! How often each step happens.
 
-use crate::setup::{FOLLOWERS, LEADERS, Version};
+use crate::setup::{FOLLOWERS, LEADERS, SCOPES, Version};
 use crate::steps::{AtBroker, OnWay, Step};
 use proptest::prelude::*;
 
@@ -69,6 +69,6 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|ms| Step::Wait { ms }),
         1 => (0..=100_u8).prop_map(|snapshot| Step::KillCore { snapshot }),
         1 => version.prop_map(|to| Step::Reload { to }),
-        1 => any::<bool>().prop_map(|on| Step::Kill { on }),
+        1 => (0..SCOPES.len(), 0..=3_usize).prop_map(|(scope, level)| Step::Stop { scope, level }),
     ]
 }

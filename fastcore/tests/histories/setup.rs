@@ -7,6 +7,21 @@ pub const LEADERS: usize = 2;
 pub const FOLLOWERS: usize = 2;
 pub const SYMBOLS: [&str; 2] = ["X", "Y"];
 
+/// What can be stopped: field and name of the command, none for everything.
+pub const SCOPES: [(&str, &str); 9] = [
+    ("", ""),
+    ("leader", "l0"),
+    ("leader", "l1"),
+    ("follower", "f0"),
+    ("follower", "f1"),
+    ("route", "r0"),
+    ("route", "r1"),
+    ("instrument", "X"),
+    ("instrument", "Y"),
+];
+/// By level; 0 is none.
+pub const LEVELS: [&str; 4] = ["", "no_opens", "close_only", "halt"];
+
 /// The rounding names, so that a new policy is not forgotten here.
 pub const ROUNDINGS: [(&str, Rounding); 4] = [
     ("toward_zero", Rounding::TowardZero),

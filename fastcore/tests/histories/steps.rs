@@ -82,8 +82,10 @@ pub enum Step {
     Reload {
         to: Version,
     },
-    Kill {
-        on: bool,
+    /// Stops one scope at a level, or releases it at level 0.
+    Stop {
+        scope: usize,
+        level: usize,
     },
 }
 
@@ -186,10 +188,7 @@ fn at_ours(w: &mut World, step: Step) {
         }
         Step::Wait { ms } => w.wait(ms),
         Step::Equity { follower, value } => w.equity(&format!("f{follower}"), value),
-        Step::Kill { on } => {
-            w.books.killed = on;
-            w.operator(&format!(r#"{{"cmd":"{}","who":"ann"}}"#, if on { "kill" } else { "arm" }));
-        }
+        Step::Stop { scope, level } => w.stop(scope, level),
         Step::Copied => {
             hear_all(w);
             for way in 0..FOLLOWERS {

@@ -2,7 +2,7 @@
 
 use crate::checks::Books;
 use crate::leaders::Leaders;
-use crate::setup::{FOLLOWERS, LEADERS, SYMBOLS, Setup, Version};
+use crate::setup::{FOLLOWERS, LEADERS, LEVELS, SCOPES, SYMBOLS, Setup, Version};
 use crate::story::Out;
 use crate::way::Way;
 use fastcore::action::Discard;
@@ -103,7 +103,7 @@ impl World {
         }
         assert!(out.alerts.iter().all(|a| a.code != "bad_start"), "a configuration was refused");
         for (_, frame) in &out.frames {
-            self.books.hands_over(frame, &self.engine);
+            self.books.hands_over(frame, &self.engine, &self.setup);
         }
         for (route, frame) in out.frames {
             // What the socket does not take any more is lost with the link.
@@ -285,6 +285,18 @@ impl World {
         self.apply(EventKind::Operator, "", text.as_bytes());
     }
 
+    /// Stops a scope at a level, or releases it at level 0. A stop is never lowered.
+    pub fn stop(&mut self, scope: usize, level: usize) {
+        let (kind, name) = SCOPES[scope];
+        let named = if kind.is_empty() { String::new() } else { format!(r#","{kind}":"{name}""#) };
+        let there = &mut self.books.stops[scope];
+        *there = if level == 0 { 0 } else { level.max(*there) };
+        if level == 0 {
+            return self.operator(&format!(r#"{{"cmd":"arm","who":"ann"{named}}}"#));
+        }
+        self.operator(&format!(r#"{{"cmd":"kill","who":"ann","level":"{}"{named}}}"#, LEVELS[level]));
+    }
+
     pub fn equity(&mut self, account: &str, value: i64) {
         if let Some(n) = account.strip_prefix('f').and_then(|n| n.parse::<usize>().ok()) {
             self.books.equity[n] = value;
@@ -298,6 +310,9 @@ impl World {
             self.ways[way].lose_next = false;
             self.session(way, true);
             self.link(way, true);
+        }
+        for scope in 0..SCOPES.len() {
+            self.stop(scope, 0);
         }
         for _ in 0..20_000 {
             let mut moved = self.hear_next();
