@@ -176,11 +176,16 @@ impl Engine {
         order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
         let (buy, left, over) = (order.buy, order.leaves(), order.cum > order.qty);
         let (late, closes) = (order.state.is_done(), order.reduces);
+        // Nothing is remembered of such a close but when it was made, which is before whatever made it needless.
+        let cfg = self.ix.cfg.subscriptions.get(order.sub as usize).filter(|_| closes && (late || over));
+        let since = cfg.map(|c| order.since_ns.saturating_add(c.max_age_ms.saturating_mul(MS)));
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(signed(qty, buy));
             ls.backoff_ms = 0;
             ls.stuck_residue = false;
             ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            let newest = ls.line.open_until_ns;
+            ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
         }
         self.st.follower_fills = self.st.follower_fills.saturating_add(1);
         if over || late {

@@ -88,6 +88,7 @@ impl Engine {
             open_retry_at_ns: 0,
             backoff_ms: 0,
             waiting: Vec::new(),
+            needless: Vec::new(),
             stuck_residue: false,
             close_waits: false,
         });
@@ -115,6 +116,10 @@ impl Engine {
         if withdrawn {
             // What was held is gone at once: it no longer stands in for a close, and the target may be lower.
             plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
+        }
+        if !nothing || !ls.needless.is_empty() {
+            let desired = ls.line.filled.checked_add(plan.need).unwrap_or(ls.line.filled);
+            ls.note_needless(desired, newest_ns(&ls.line, self.cause.until_ns));
         }
         let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
         let halted = level == Some(Level::Halt) && !plan.reduce.is_zero();
@@ -238,11 +243,13 @@ impl Engine {
         let (asked, buy) = (abs(plan.increase), plan.increase.is_positive());
         let wanted = if plan.whole { asked } else { whole_steps(asked, grid) };
         if wanted < grid.min {
-            ls.waiting.clear();
+            // The next part of a needless close may make it enough.
+            if ls.needless.is_empty() {
+                ls.waiting.clear();
+            }
             return; // waits for the next increase; not a refusal
         }
-        // What is asked for now has the window of the trade that asks, which may be older than one heard before it.
-        let newest = if self.cause.until_ns > 0 { self.cause.until_ns } else { ls.line.open_until_ns };
+        let newest = newest_ns(&ls.line, self.cause.until_ns);
         let blocked = plan.blocked || waits;
         let unsent = if !blocked && newest > now && ls.waiting.is_empty() {
             self.open_now(ix, at, (wanted, buy), lane, cfg, newest, sink)
@@ -524,6 +531,11 @@ impl Engine {
             ls.line.lower(m, *grid, cfg.rounding, cfg.max_inflation);
         }
     }
+}
+
+/// What is asked for now has the window of the trade that asks (0: none does), which may be older than one heard before it.
+fn newest_ns(line: &Line, asked_ns: i64) -> i64 {
+    if asked_ns > 0 { asked_ns } else { line.open_until_ns }
 }
 
 /// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.

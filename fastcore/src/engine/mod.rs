@@ -6,6 +6,7 @@ mod increase;
 pub mod lanes;
 mod leaders;
 mod lines;
+mod needless;
 mod operator;
 mod parts;
 mod positions;

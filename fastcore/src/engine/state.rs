@@ -43,7 +43,7 @@ pub struct LeaderState {
 }
 
 /// One ledger line with its orders.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LineState {
     /// Subscription.
     pub sub: u32,
@@ -68,6 +68,8 @@ pub struct LineState {
     pub backoff_ms: i64,
     /// Opens that wait, signed units by the end of their window, the oldest first.
     pub waiting: Vec<(i64, Dec)>,
+    /// Closes that are not wanted any more and may fill still: signed units to open again, by the end of the window.
+    pub needless: Vec<(i64, Dec)>,
     /// The broker refused to close what is below the minimum lot: not tried again until the position changes.
     pub stuck_residue: bool,
     /// It was told that a close waits for an order whose outcome is not known.

@@ -291,10 +291,6 @@ impl Books {
         let orders: BTreeSet<usize> = young.map(|e| e.order).collect();
         // What was too little for an order stays in the target, and counts with the next increase.
         let worth = rule.worth(units, orders.len() as i64) + 2 * setup.min + setup.step;
-        // A close that filled although a trade had made it needless: the trade asks for it again, as late as that was.
-        let closed = st.orders.iter().filter(|o| o.line == order.line && o.reduces && o.buy != order.buy);
-        let again = closed.filter(|o| o.since_ns + MAX_AGE_NS > now).map(|o| o.cum.raw()).sum::<i128>();
-        let worth = worth + (again / Dec::ONE.raw()) as i64;
         let qty: i64 = qty.parse().expect("whole units");
         assert!(qty <= worth, "an open of {qty}, and the trades that are not too old are worth {worth}");
     }
