@@ -98,6 +98,8 @@ def _lines(lines: list[dict[str, Any]]) -> list[RenderableType]:
     for one in live[:LINES_MAX]:
         style = "" if _on_target(one) else "yellow"
         note = "waits for bust-resume" if one.get("bust_hold") else ""
+        if not note and Decimal(one.get("close_capped", 0)):
+            note = f"{one['close_capped']} less to close: not held at the broker"
         note = note or (f"{one['unknown']} unknown" if one.get("unknown") else "")
         note = note or ("a close waits" if one.get("close_waits") else "")
         target = format(Decimal(one["target"]).quantize(Decimal("0.01")).normalize(), "f")

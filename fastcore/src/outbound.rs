@@ -1,4 +1,4 @@
-//! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H); to leaders' brokers H, AF, AN.
+//! Our own FIX messages: NewOrderSingle(D), OrderCancelRequest(F), OrderStatusRequest(H); to leaders' brokers H, AF, AN; to followers' AN.
 
 use crate::decimal::{Dec, three_digits};
 use crate::fix::{self, BadValue, Field, SOH, Writer, checksum};
@@ -319,12 +319,12 @@ pub fn status(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, query_id: &[u8]) -> R
     w.finish()
 }
 
-/// What a question to a leader's broker needs.
+/// What a question to a broker about an account needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// Venue profile.
     pub profile: &'a Profile,
-    /// Account(1) of the leader, where the profile puts it on our messages.
+    /// Account(1), where the profile puts it on our messages.
     pub account: Option<&'a str>,
     /// Identity of the question.
     pub id: &'a [u8],

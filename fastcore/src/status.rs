@@ -38,6 +38,8 @@ pub struct LineStatus {
     pub bust_hold: bool,
     /// A close waits.
     pub close_waits: bool,
+    /// Units of a close that are not sent, because the follower's broker does not hold them.
+    pub close_capped: Dec,
 }
 
 /// One route.
@@ -159,6 +161,7 @@ impl Engine {
             unknown: l.line.unknown,
             bust_hold: l.line.bust_hold,
             close_waits: l.close_waits,
+            close_capped: l.capped,
         })
     }
 }

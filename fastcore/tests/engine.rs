@@ -405,7 +405,9 @@ fn nothing_from_a_broker_is_dropped_in_silence() {
     w.broker("35=f|55=EURUSD|326=2|");
     assert!(w.alerts.iter().any(|a| a.code == "trading_halt"));
     w.broker("35=AP|710=1|55=EURUSD|702=1|703=TQ|704=1|705=0|");
-    assert_eq!(w.engine.status().notes.get("position of a follower"), Some(&1));
+    assert_eq!(w.engine.status().notes.get("position of an account that is no follower"), Some(&1));
+    w.broker("35=AP|710=1|1=F|55=XAUUSD|702=1|703=TQ|704=1|705=0|");
+    assert_eq!(w.engine.status().notes.get("position of a symbol that is not mapped"), Some(&1));
 }
 
 /// A status that leaves out the side is of the order's own: what it says was filled is a close that must not be lost.

@@ -59,6 +59,7 @@ impl Engine {
                 self.alert("session_reject", format!("route {}: {text}", self.route_name(route)), sink);
             }
             Ok(Inbound::Account(a)) => self.account_values(&ix, route, &a),
+            Ok(Inbound::Position(p)) => self.follower_position(&ix, route, profile, &p, sink),
             Ok(other) => {
                 let name = self.route_name(route).to_owned();
                 self.session_other(&name, &other, sink);
@@ -71,12 +72,9 @@ impl Engine {
     }
 
     fn account_values(&mut self, ix: &Index, route: u32, a: &crate::report::Account<'_>) {
-        let name = ix.cfg.routes.get(route as usize).map_or("", |r| r.name.as_str());
-        let mine = |f: &crate::config::FollowerConfig| {
-            f.route == name && f.account.as_ref().is_none_or(|x| x.as_bytes() == a.account)
-        };
         let at = self.st.at_ns;
-        if let Some(v) = ix.cfg.followers.iter().position(mine).and_then(|i| self.st.followers.get_mut(i)) {
+        let follower = Self::follower_of(ix, route, a.account);
+        if let Some(v) = follower.and_then(|f| self.st.followers.get_mut(f as usize)) {
             set_values(v, a.balance, a.equity, a.free_margin, at);
         }
     }
@@ -142,6 +140,7 @@ impl Engine {
             self.remainder(ix, o, lost, ours);
         }
         self.work_line(ix, at, sink);
+        self.work_capped_with(ix, at, sink);
     }
 
     /// Partial decline (378=5): the broker takes less of the order than was asked for.
@@ -187,6 +186,7 @@ impl Engine {
             let newest = ls.line.open_until_ns;
             ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
         }
+        self.holding_moved(at, signed(qty, buy));
         self.st.follower_fills = self.st.follower_fills.saturating_add(1);
         if over || late {
             let what = if over { "filled more than ordered" } else { "filled after its end" };
@@ -207,6 +207,7 @@ impl Engine {
             ls.line.add_filled(moved);
             taken = i128::from(moved.signum()).saturating_mul(ls.line.target.signum()) < 0;
         }
+        self.holding_moved(at, moved);
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
         if taken {
@@ -420,6 +421,7 @@ impl Engine {
             self.close_rejected(o, b"", None, sink);
             self.remainder(ix, o, lost, false);
             self.work_line(ix, at, sink);
+            self.work_capped_with(ix, at, sink);
         }
     }
 }

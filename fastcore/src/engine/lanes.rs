@@ -43,6 +43,8 @@ pub struct Lane {
     pub constant: Option<Result<Rule, Refusal>>,
     /// Lines that share the follower and its instrument.
     pub group: u32,
+    /// A close is capped by what the broker holds.
+    pub capped: bool,
     /// Length of ClOrdID(11).
     pub id_len: usize,
     /// An opening order; none where the account or symbol cannot stand in a FIX field.
@@ -160,6 +162,7 @@ fn lane(
         free_up_to: free_up_to(restricted, &of_sub, &of_follower),
         constant: constant.then(|| rule(&c.sizing, &inputs)),
         group,
+        capped: super::holdings::caps(profile),
         id_len,
         open: template(sub, &route, id_len, limit, false),
         close: template(sub, &route, id_len, false, true),

@@ -91,6 +91,7 @@ impl Engine {
             needless: Vec::new(),
             stuck_residue: false,
             close_waits: false,
+            capped: Dec::ZERO,
         });
         Some(*slot)
     }
@@ -121,7 +122,7 @@ impl Engine {
             let desired = ls.line.filled.checked_add(plan.need).unwrap_or(ls.line.filled);
             ls.note_needless(desired, newest_ns(&ls.line, self.cause.until_ns));
         }
-        let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
+        let (close_at, open_at, capped) = (ls.retry_at_ns, ls.open_retry_at_ns, !ls.capped.is_zero());
         let halted = level == Some(Level::Halt) && !plan.reduce.is_zero();
         let close_waits = plan.close_waits || halted;
         if close_waits != ls.close_waits {
@@ -129,18 +130,24 @@ impl Engine {
             let until = if halted { "it is released" } else { "it is known what became of an earlier order" };
             self.tell_close_waits(cfg, close_waits, until, sink);
         }
-        if halted {
+        if plan.reduce.is_zero() {
+            if capped && !plan.close_waits {
+                self.uncap(ix, at);
+            }
+        } else if halted {
             // Shown, and made when somebody releases it.
-        } else if !plan.reduce.is_zero() && close_at > now {
+        } else if close_at > now {
             self.st.due.insert((close_at, DUE_LINE, at));
-        } else if !plan.reduce.is_zero() {
+        } else {
             self.close(ix, at, plan.reduce, lane, sink);
         }
         if !plan.increase.is_zero() {
             if open_at > now {
                 self.st.due.insert((open_at, DUE_LINE, at));
             }
-            self.open(ix, at, &plan, lane, cfg, open_at > now, sink);
+            // What is not closed yet would be closed by the open of a flip, and counted twice.
+            let waits = open_at > now || (lane.capped && self.st.capped.contains(&at));
+            self.open(ix, at, &plan, lane, cfg, waits, sink);
         } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.waiting.clear();
         }
@@ -218,8 +225,9 @@ impl Engine {
         let qty = abs(reduce);
         // Less than the minimum lot goes out only when it is all that is left, and until the broker refuses it.
         if qty < lane.grid.min && (ls.stuck_residue || qty < abs(ls.line.filled)) {
-            return;
+            return self.uncap(ix, at);
         }
+        let qty = self.cap(ix, at, reduce, lane, sink);
         for part in Parts::of(qty, lane.close_max, lane.grid) {
             let draft =
                 Draft { buy: reduce.is_positive(), qty: part, reduces: true, px: None, deadline_ns: 0 };
@@ -553,7 +561,7 @@ pub(super) fn signed(qty: Dec, buy: bool) -> Dec {
     if buy { qty } else { Dec::from_raw(qty.raw().saturating_neg()) }
 }
 
-fn whole_steps(qty: Dec, grid: Grid) -> Dec {
+pub(super) fn whole_steps(qty: Dec, grid: Grid) -> Dec {
     let (_, rest) = div_rem(qty.raw(), grid.step.raw()).unwrap_or((0, 0));
     Dec::from_raw(qty.raw().saturating_sub(rest))
 }

@@ -2,6 +2,7 @@
 
 mod books;
 mod dispatch;
+mod holdings;
 mod increase;
 pub mod lanes;
 mod leaders;
@@ -104,6 +105,8 @@ impl Engine {
     fn fit(&mut self) {
         grow(&mut self.st.leaders, self.ix.cfg.leaders.len());
         grow(&mut self.st.followers, self.ix.cfg.followers.len());
+        grow(&mut self.st.holdings, self.ix.cfg.followers.len());
+        self.forget_other_accounts();
         grow(&mut self.st.routes, self.ix.cfg.routes.len());
         grow(&mut self.st.groups, self.ix.lanes.groups);
         grow(&mut self.pending, self.ix.cfg.routes.len());

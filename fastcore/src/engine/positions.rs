@@ -50,7 +50,6 @@ impl Engine {
             Inbound::News { .. } => self.note("news"),
             Inbound::Trading(_) => self.note("trading status"),
             Inbound::CancelReject(_) => self.note("cancel reject on a leader session"),
-            Inbound::Position(_) => self.note("position of a follower"),
             Inbound::Quote(_) => self.note("quote"),
             _ => {}
         }

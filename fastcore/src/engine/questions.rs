@@ -29,6 +29,27 @@ pub struct Listing {
     named: BTreeSet<u32>,
 }
 
+impl Listing {
+    /// Counts one report of an answer. True: the answer is complete, what it does not name is not held.
+    pub(super) fn completed_by(&mut self, p: &Position<'_>, instrument: Option<u32>) -> bool {
+        let Some(total) = p.total_reports.filter(|_| ANSWERS.contains(&p.result)) else { return false };
+        if p.request_id.is_empty() {
+            return false;
+        }
+        let request = xxh3_128(p.request_id);
+        if self.request != request {
+            *self = Listing { request, ..Listing::default() };
+        }
+        self.count = self.count.saturating_add(1);
+        self.named.extend(instrument);
+        self.count == total.max(1)
+    }
+
+    pub(super) fn names(&self, instrument: u32) -> bool {
+        self.named.contains(&instrument)
+    }
+}
+
 impl Engine {
     fn profile_of(ix: &Index, leader: u32) -> Option<&Profile> {
         ix.leader_profiles.get(leader as usize).and_then(|p| ix.cfg.profiles.get(*p as usize))
@@ -121,22 +142,12 @@ impl Engine {
         instrument: Option<u32>,
     ) -> Vec<u32> {
         let Some(state) = self.st.leaders.get_mut(leader as usize) else { return Vec::new() };
-        let Some(total) = p.total_reports.filter(|_| ANSWERS.contains(&p.result)) else { return Vec::new() };
-        if p.request_id.is_empty() {
-            return Vec::new();
-        }
-        let request = xxh3_128(p.request_id);
-        if state.listing.request != request {
-            state.listing = Listing { request, ..Listing::default() };
-        }
-        state.listing.count = state.listing.count.saturating_add(1);
-        state.listing.named.extend(instrument);
-        if state.listing.count != total.max(1) {
+        if !state.listing.completed_by(p, instrument) {
             return Vec::new();
         }
         let mapped = ix.leader_symbols.get(leader as usize).into_iter().flat_map(|m| m.values().copied());
-        let (held, named) = (&state.positions, &state.listing.named);
-        let news = |i: &u32| !named.contains(i) && held.get(i).is_none_or(|q| !q.is_zero());
+        let (held, listing) = (&state.positions, &state.listing);
+        let news = |i: &u32| !listing.names(*i) && held.get(i).is_none_or(|q| !q.is_zero());
         mapped.filter(news).collect::<BTreeSet<u32>>().into_iter().collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
 use super::Engine;
+use super::holdings::DUE_HOLDINGS;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
@@ -219,6 +220,8 @@ impl Engine {
             Row::Gap { session, .. } => {
                 self.alert("gap", format!("{session}: the broker skipped reports that we asked for"), sink);
                 self.ask_all(at, sink);
+                let ix = Arc::clone(&self.ix);
+                self.plan_questions(&ix, at);
             }
         }
     }
@@ -319,6 +322,7 @@ impl Engine {
         for l in lines {
             self.work_line(&ix, u32::try_from(l).unwrap_or(u32::MAX), sink);
         }
+        self.plan_questions(&ix, at);
     }
 
     /// A held order: sent if its route is ready and it is fresh, given up if it is an open past its deadline.
@@ -461,6 +465,10 @@ impl Engine {
             }
             if kind == DUE_ASK {
                 self.ask_positions(&ix, id, sink);
+                continue;
+            }
+            if kind == DUE_HOLDINGS {
+                self.holdings_due(&ix, id, sink);
                 continue;
             }
             let Some(order) = self.st.orders.get(id as usize) else { continue };

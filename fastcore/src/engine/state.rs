@@ -74,6 +74,8 @@ pub struct LineState {
     pub stuck_residue: bool,
     /// It was told that a close waits for an order whose outcome is not known.
     pub close_waits: bool,
+    /// Units of a close that are not sent: the broker does not hold them.
+    pub capped: Dec,
 }
 
 /// One route.
@@ -133,8 +135,12 @@ pub struct State {
     pub leaders: Vec<LeaderState>,
     /// Account values by follower index.
     pub followers: Vec<Values>,
+    /// What followers hold by their brokers' own word, by follower index.
+    pub holdings: Vec<super::holdings::Holding>,
     /// Ledger lines.
     pub lines: Vec<LineState>,
+    /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
+    pub capped: BTreeSet<u32>,
     /// Ledger lines by group: those that share a follower and its instrument.
     pub groups: Vec<Vec<u32>>,
     /// Orders of ours, all of them.

@@ -1,6 +1,7 @@
 //! A follower's broker: its own books, told in FIX text. It decides nothing by itself but what its rules say, so that a
 //! history says everything that happens.
 
+use crate::setup::SYMBOLS;
 use std::collections::{BTreeMap, VecDeque};
 
 /// One order at the follower's broker.
@@ -67,8 +68,32 @@ impl Broker {
                 }
             }
             "H" => self.status(&id, field(&text, "790")),
+            "AN" => self.positions(field(&text, "710")),
             other => panic!("we sent 35={other}"),
         }
+    }
+
+    /// All positions, as they are now: one report each of what is not flat, or that nothing is held.
+    fn positions(&mut self, request: &str) {
+        let held: Vec<(&str, i64)> =
+            SYMBOLS.into_iter().map(|s| (s, self.position(s))).filter(|(_, q)| *q != 0).collect();
+        let total = held.len();
+        for (symbol, qty) in &held {
+            self.tell_position(symbol, *qty, &format!("710={request}|728=0|727={total}|"));
+        }
+        if held.is_empty() {
+            self.say("", format!("35=AP|1=F|710={request}|728=2|727=0|702=0|"));
+        }
+    }
+
+    /// Tells the position of a symbol by itself, true when it is told.
+    pub fn volunteer(&mut self, symbol: &str) {
+        self.tell_position(symbol, self.position(symbol), "");
+    }
+
+    fn tell_position(&mut self, symbol: &str, qty: i64, more: &str) {
+        let (long, short) = (qty.max(0), (-qty).max(0));
+        self.say("", format!("35=AP|1=F|55={symbol}|{more}702=1|703=TQ|704={long}|705={short}|"));
     }
 
     fn say(&mut self, id: &str, text: String) {

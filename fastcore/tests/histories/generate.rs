@@ -12,6 +12,7 @@ fn on_way() -> impl Strategy<Value = OnWay> {
         1 => Just(OnWay::LoseMessage),
         1 => any::<u8>().prop_map(|reason| OnWay::Bars { reason }),
         10 => Just(OnWay::Says),
+        2 => prop_oneof![3 => Just(0_usize), 1 => Just(1_usize)].prop_map(|symbol| OnWay::Position { symbol }),
         2 => Just(OnWay::Swap),
         2 => Just(OnWay::Repeat),
         1 => Just(OnWay::Gap),

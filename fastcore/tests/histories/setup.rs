@@ -104,6 +104,8 @@ pub struct Setup {
     pub strict: bool,
     /// Bound of each follower's position over all its subscriptions.
     pub follower_max: Option<i64>,
+    /// The brokers tell positions, when they are asked and by themselves.
+    pub positions: bool,
     /// The second leader's venue names orders by ClOrdID(11), which changes with every replace.
     pub by_client: bool,
     /// The last rule is added by a reload only.
@@ -140,14 +142,16 @@ impl Setup {
             ));
         }
         for n in 0..FOLLOWERS {
-            routes.push(format!(r#"{{"name":"r{n}","session":"R{n}","profile":"p"}}"#));
+            routes.push(format!(r#"{{"name":"r{n}","session":"R{n}","profile":"broker"}}"#));
             followers.push(format!(
                 r#"{{"name":"f{n}","route":"r{n}","account":"F","symbols":{{"X":"X","Y":"Y"}},"currency":"USD",
                 "limits":{{"default":{{"max_position_lots":{}}}}}}}"#,
                 text(self.follower_max)
             ));
         }
-        let profile = r#""begin_string":"FIX.4.4","query_covers":"all","supports":{"status_request":true}"#;
+        let profile = r#""begin_string":"FIX.4.4","query_covers":"all""#;
+        let asked = r#""supports":{"status_request":true}"#;
+        let broker = format!(r#""supports":{{"status_request":true,"positions":{}}}"#, self.positions);
         let lots = format!(
             r#""contract_size":"1","lot_step":"{}","min_lot":"{}","max_lot":{},"tick":"0.0001","currency":"USD""#,
             self.step,
@@ -156,7 +160,8 @@ impl Setup {
         );
         format!(
             r#"{{"deployment":"t",
-            "profiles":[{{"name":"p",{profile}}},{{"name":"client","order_key":"cl_ord_id",{profile}}}],
+            "profiles":[{{"name":"p",{profile},{asked}}},{{"name":"broker",{profile},{broker}}},
+            {{"name":"client","order_key":"cl_ord_id",{profile},{asked}}}],
             "instruments":[{{"name":"X",{lots}}},{{"name":"Y",{lots}}}],
             "leaders":[{}],"routes":[{}],"followers":[{}],"subscriptions":[{}]}}"#,
             leaders.join(","),

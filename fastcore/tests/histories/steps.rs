@@ -98,6 +98,7 @@ pub enum OnWay {
     LoseMessage,
     Bars { reason: u8 },
     Says,
+    Position { symbol: usize },
     Swap,
     Repeat,
     Gap,
@@ -219,6 +220,8 @@ fn on_the_way(w: &mut World, way: usize, what: OnWay) {
             while w.broker_says(way) {}
             w.drain_rows(way);
         }
+        OnWay::Position { symbol } if w.setup.positions => w.ways[way].broker.volunteer(SYMBOLS[symbol]),
+        OnWay::Position { .. } => {}
         OnWay::Swap => {
             let broker = &mut w.ways[way].broker;
             let same = broker.says.len() > 1 && broker.says[0].0 == broker.says[1].0;

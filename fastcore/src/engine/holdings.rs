@@ -1,0 +1,301 @@
+//! What a follower's account holds by its broker's own word, and what a close is capped by where the venue has no
+//! reduce-only tag (design 02, step 4): an account must not be turned by a close of what was traded away by hand.
+//!
+//! A PositionReport(AP) has no time and may be older than fills that we have counted. So every fill moves what is known,
+//! a cap that is too small is healed by the next report, and while a close is capped the broker is asked for one.
+
+use super::lanes::Lane;
+use super::lines::whole_steps;
+use super::questions::Listing;
+use super::{Engine, Index, LineState};
+use crate::action::Sink;
+use crate::decimal::{Dec, Round, mul_div};
+use crate::ledger::{QUANTA, abs};
+use crate::link::{OrdersWriter, SendKind};
+use crate::outbound;
+use crate::profile::{PositionModel, Profile};
+use crate::report::Position;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Timer kind of a follower whose broker is asked for positions, stored in snapshots.
+pub(super) const DUE_HOLDINGS: u8 = 5;
+/// Pause between the questions for two followers of one route: closes on the same session come first.
+const NEXT_FOLLOWER_NS: i64 = 10_000_000;
+const MS: i64 = 1_000_000;
+
+/// What one follower's broker said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Holding {
+    /// Signed units by follower instrument as reported last, moved by every fill of ours since; absent: not known.
+    pub positions: BTreeMap<u32, Dec>,
+    /// The answer to a request for positions that is coming in.
+    pub listing: Listing,
+    /// When it is asked next; 0: not planned.
+    pub ask_ns: i64,
+    /// Hash of what the positions were read by.
+    pub read_by: u64,
+}
+
+/// A close at this venue is capped: nothing of its own keeps one from opening, and one report is the whole position.
+pub(super) fn caps(profile: &Profile) -> bool {
+    profile.reduce_only.is_none() && profile.position_model == PositionModel::Netting
+}
+
+fn side(units: Dec, positive: bool) -> i128 {
+    if positive { units.raw().max(0) } else { units.raw().saturating_neg().max(0) }
+}
+
+/// Units that a line goes on holding on one side: not what its closes take, and not what its target gives up.
+fn kept(ls: &LineState, long: bool, step: Dec) -> i128 {
+    let closing = if long { ls.line.closing_sell } else { ls.line.closing_buy };
+    let target = mul_div(ls.line.target, step.raw(), QUANTA, Round::HalfEven).unwrap_or(i128::MAX);
+    side(ls.line.filled, long).saturating_sub(closing.raw()).min(side(Dec::from_raw(target), long)).max(0)
+}
+
+impl Engine {
+    pub(super) fn follower_of(ix: &Index, route: u32, account: &[u8]) -> Option<u32> {
+        let name = ix.cfg.routes.get(route as usize).map_or("", |r| r.name.as_str());
+        let mine = |f: &crate::config::FollowerConfig| {
+            f.route == name && f.account.as_ref().is_none_or(|x| x.as_bytes() == account)
+        };
+        ix.cfg.followers.iter().position(mine).and_then(|i| u32::try_from(i).ok())
+    }
+
+    /// A PositionReport(AP) of a follower's broker.
+    pub(super) fn follower_position<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        route: u32,
+        profile: &Profile,
+        p: &Position<'_>,
+        sink: &mut S,
+    ) {
+        if !caps(profile) {
+            return self.note("position of a follower");
+        }
+        let Some(follower) = Self::follower_of(ix, route, p.account) else {
+            return self.note("position of an account that is no follower");
+        };
+        let Some(symbols) = ix.follower_symbols.get(follower as usize) else { return };
+        let instrument = symbols.iter().find(|(_, text)| text.as_bytes() == p.symbol).map(|(i, _)| *i);
+        let Some(holding) = self.st.holdings.get_mut(follower as usize) else { return };
+        let mut said = Vec::new();
+        if let Some(instrument) = instrument {
+            let (long, short) = (p.long.unwrap_or(Dec::ZERO), p.short.unwrap_or(Dec::ZERO));
+            let units =
+                long.checked_sub(short).and_then(|q| q.mul(ix.unit(profile, instrument), Round::HalfEven));
+            said.extend(units.map(|units| (instrument, units)));
+        }
+        if holding.listing.completed_by(p, instrument) {
+            let flat = symbols.iter().map(|(i, _)| *i).filter(|i| !holding.listing.names(*i));
+            said.extend(flat.map(|i| (i, Dec::ZERO)));
+        }
+        if holding.positions.is_empty() && !said.is_empty() {
+            holding.read_by = read_by(ix, follower).unwrap_or(0);
+        }
+        holding.positions.extend(said.iter().copied());
+        if said.is_empty() {
+            self.note("position of a symbol that is not mapped");
+        }
+        self.work_capped(ix, follower, sink);
+    }
+
+    /// A fill of ours, or its bust: the broker holds that much more.
+    pub(super) fn holding_moved(&mut self, at: u32, units: Dec) {
+        let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let follower = self.ix.subs.get(ls.sub as usize).map(|s| s.follower);
+        let holding = follower.and_then(|f| self.st.holdings.get_mut(f as usize));
+        if let Some(held) = holding.and_then(|h| h.positions.get_mut(&ls.follower_instrument)) {
+            *held = Dec::from_raw(held.raw().saturating_add(units.raw()));
+        }
+    }
+
+    /// Units that a line may close now: what its account holds, without what other subscriptions go on holding and
+    /// without what works as a close already. None: not known.
+    fn room(&self, ix: &Index, at: u32, lane: &Lane, buy: bool) -> Option<Dec> {
+        let ls = self.st.lines.get(at as usize)?;
+        let follower = ix.subs.get(ls.sub as usize)?.follower;
+        let held = *self.st.holdings.get(follower as usize)?.positions.get(&ls.follower_instrument)?;
+        let mut room = if buy { held.raw().saturating_neg() } else { held.raw() };
+        for n in self.st.groups.get(lane.group as usize)? {
+            let Some(other) = self.st.lines.get(*n as usize) else { continue };
+            // What another subscription holds on the other side is netted with what this one holds.
+            room = room.saturating_add(side(other.line.filled, buy));
+            let closing = if buy { other.line.closing_buy } else { other.line.closing_sell };
+            room = room.saturating_sub(closing.raw());
+            if *n != at {
+                room = room.saturating_sub(kept(other, !buy, lane.grid.step));
+            }
+        }
+        Some(Dec::from_raw(room.max(0)))
+    }
+
+    /// The part of a close that the broker's position allows. What it does not allow is shown, and told once.
+    pub(super) fn cap<S: Sink>(
+        &mut self,
+        ix: &Index,
+        at: u32,
+        reduce: Dec,
+        lane: &Lane,
+        sink: &mut S,
+    ) -> Dec {
+        let (wanted, buy) = (abs(reduce), reduce.is_positive());
+        let room = if lane.capped { self.room(ix, at, lane, buy) } else { None };
+        let allowed = match room {
+            Some(room) if room < wanted => {
+                Some(whole_steps(room, lane.grid)).filter(|q| *q >= lane.grid.min).unwrap_or(Dec::ZERO)
+            }
+            _ => wanted,
+        };
+        let missing = wanted.checked_sub(allowed).unwrap_or(Dec::ZERO);
+        if missing.is_zero() {
+            self.uncap(ix, at);
+            return allowed;
+        }
+        let now = self.st.at_ns;
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return allowed };
+        let begins = std::mem::replace(&mut ls.capped, missing).is_zero();
+        let sub = ls.sub;
+        self.st.capped.insert(at);
+        if begins {
+            self.tell_capped(ix, sub, lane, missing, sink);
+        }
+        let follower = ix.subs.get(sub as usize).map_or(u32::MAX, |s| s.follower);
+        let pause = if begins { 0 } else { ix.cfg.timing.close_retry_max_ms.saturating_mul(MS) };
+        self.plan_question(follower, now.saturating_add(pause));
+        allowed
+    }
+
+    /// Nothing of the line's close is kept back any more.
+    pub(super) fn uncap(&mut self, ix: &Index, at: u32) {
+        let Some(ls) = self.st.lines.get_mut(at as usize).filter(|l| !l.capped.is_zero()) else { return };
+        ls.capped = Dec::ZERO;
+        let follower = ix.subs.get(ls.sub as usize).map_or(u32::MAX, |s| s.follower);
+        self.st.capped.remove(&at);
+        if self.capped_of(ix, follower).is_empty()
+            && let Some(holding) = self.st.holdings.get_mut(follower as usize)
+        {
+            holding.ask_ns = 0;
+        }
+    }
+
+    fn tell_capped<S: Sink>(&mut self, ix: &Index, sub: u32, lane: &Lane, missing: Dec, sink: &mut S) {
+        let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
+        let instrument = ix.cfg.instruments.get(lane.follower_instrument as usize);
+        let text = format!(
+            "{}: {} closes {} less by {missing} units: the account does not hold more by its broker's own report. Look \
+             at the account: what was not closed by hand is sent as soon as a report or a fill allows it",
+            cfg.follower,
+            cfg.name,
+            instrument.map_or("", |i| i.name.as_str()),
+        );
+        self.alert("close_capped", text, sink);
+    }
+
+    fn capped_of(&self, ix: &Index, follower: u32) -> Vec<u32> {
+        let line = |at: &u32| self.st.lines.get(*at as usize).and_then(|l| ix.subs.get(l.sub as usize));
+        self.st.capped.iter().filter(|at| line(at).is_some_and(|s| s.follower == follower)).copied().collect()
+    }
+
+    /// What the account holds, or works as a close, has changed: its capped closes are worked again.
+    pub(super) fn work_capped<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
+        if self.st.capped.is_empty() {
+            return;
+        }
+        for at in self.capped_of(ix, follower) {
+            self.work_line(ix, at, sink);
+        }
+    }
+
+    /// The same for the follower of a line.
+    pub(super) fn work_capped_with<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
+        let sub = self.st.lines.get(at as usize).and_then(|l| ix.subs.get(l.sub as usize));
+        if let Some(follower) = sub.map(|s| s.follower) {
+            self.work_capped(ix, follower, sink);
+        }
+    }
+
+    /// Asks for a follower's positions at `at_ns`, unless it is asked before that.
+    fn plan_question(&mut self, follower: u32, at_ns: i64) {
+        let Some(holding) = self.st.holdings.get_mut(follower as usize) else { return };
+        if holding.ask_ns == 0 || holding.ask_ns > at_ns {
+            holding.ask_ns = at_ns;
+            self.st.due.insert((at_ns, DUE_HOLDINGS, follower));
+        }
+    }
+
+    /// A session is there again, or reports are lost: positions may have been traded by hand meanwhile. Followers that
+    /// hold something are asked for, one after another.
+    pub(super) fn plan_questions(&mut self, ix: &Index, route: u32) {
+        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        if !profile.is_some_and(|p| caps(p) && p.supports.positions) {
+            return;
+        }
+        let holds = |l: &&LineState| !l.line.filled.is_zero() || !l.live.is_empty();
+        let subs = self.st.lines.iter().filter(holds).filter_map(|l| ix.subs.get(l.sub as usize));
+        let followers: BTreeSet<u32> = subs.filter(|s| s.route == route).map(|s| s.follower).collect();
+        let mut at_ns = self.st.at_ns;
+        for follower in followers {
+            self.plan_question(follower, at_ns);
+            at_ns = at_ns.saturating_add(NEXT_FOLLOWER_NS);
+        }
+    }
+
+    /// The time of a planned question: it is sent, and capped closes are worked again, which plans the next.
+    pub(super) fn holdings_due<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
+        let now = self.st.at_ns;
+        let holding = self.st.holdings.get_mut(follower as usize);
+        let Some(holding) = holding.filter(|h| h.ask_ns != 0 && h.ask_ns <= now) else { return };
+        holding.ask_ns = 0;
+        self.ask_holdings(ix, follower);
+        self.work_capped(ix, follower, sink);
+    }
+
+    /// RequestForPositions(AN), as a frame of its own: it names no order, and nothing waits for what becomes of it.
+    fn ask_holdings(&mut self, ix: &Index, follower: u32) -> Option<()> {
+        let f = ix.cfg.followers.get(follower as usize)?;
+        let at = ix.cfg.routes.iter().position(|r| r.name == f.route)?;
+        let (route, state) = (ix.cfg.routes.get(at)?, self.st.routes.get(at).filter(|r| r.ready())?);
+        let profile = ix.cfg.profiles.get(*ix.route_profiles.get(at)? as usize)?;
+        if !caps(profile) || !profile.supports.positions {
+            return None;
+        }
+        let id = format!("Q{}.{follower}", self.st.seq);
+        let account = f.account.as_deref().filter(|_| profile.account_on_order);
+        let asked = outbound::Asked { profile, account, id: id.as_bytes(), at_ns: self.st.at_ns };
+        let mut frame = Vec::new();
+        let mut writer = OrdersWriter::begin(&mut frame, self.st.epoch, state.incarnation, self.st.seq);
+        let written = writer.order_if(&id, 1, SendKind::Other, 0, &route.session, |out| {
+            outbound::positions(out, &asked).is_ok()
+        });
+        if written == Ok(true) && writer.finish() > 0 {
+            self.frames.push((u32::try_from(at).ok()?, frame));
+        }
+        Some(())
+    }
+
+    /// What was said of one account is not taken for another: positions stay only where all that they were read by does.
+    pub(super) fn forget_other_accounts(&mut self) {
+        let ix = Arc::clone(&self.ix);
+        for (follower, holding) in (0_u32..).zip(&mut self.st.holdings) {
+            if !holding.positions.is_empty() && Some(holding.read_by) != read_by(&ix, follower) {
+                *holding = Holding::default();
+            }
+        }
+    }
+}
+
+/// Hash of the account, its session, and the names and units of its instruments.
+fn read_by(ix: &Index, follower: u32) -> Option<u64> {
+    let f = ix.cfg.followers.get(follower as usize)?;
+    let at = ix.cfg.routes.iter().position(|r| r.name == f.route)?;
+    let (route, profile) =
+        (ix.cfg.routes.get(at)?, ix.cfg.profiles.get(*ix.route_profiles.get(at)? as usize)?);
+    let mut text = format!("{}\u{1}{:?}\u{1}{}", route.session, f.account, caps(profile));
+    for (i, symbol) in ix.follower_symbols.get(follower as usize)? {
+        text.push_str(&format!("\u{1}{i}={symbol}={}", ix.unit(profile, *i)));
+    }
+    Some(xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}
