@@ -129,6 +129,8 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         notes.append("restricted: not opened")
     if item.filters.side != "both":
         notes.append(f"{item.filters.side} only")
+    if item.max_drift_bps is not None:
+        notes.append(f"drift at most {decimal_text(item.max_drift_bps)} bps")
     if lots is not None and lots < ours.min_lot:
         notes.append(f"1 leader lot is below min_lot {decimal_text(ours.min_lot)}: it waits")
     return Row(

@@ -210,6 +210,9 @@ class SubscriptionConfig(Model):
     """Opening orders: `market`, or `limit` (IOC) at the leader's price and max_slippage_bps."""
     max_slippage_bps: NotNegative = Decimal(0)
     """Distance of a limit open from the leader's price, basis points. 0 = the leader's price."""
+    max_drift_bps: NotNegative | None = None
+    """How far the price may have moved against the follower since the leader's trade, basis points, by a
+    quote that is younger than max_age_ms. Without one nothing is opened. Not set: any price."""
     max_age_ms: int = Field(default=60_000, ge=1, le=86_400_000)
     """Oldest leader trade that is opened, milliseconds. Closes are never too old."""
     account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)

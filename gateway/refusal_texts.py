@@ -23,6 +23,7 @@ REASONS: Mapping[str, str] = {
     "bad_side": "neither buy, sell nor short sale",
     "broker_reject": "the follower's broker refused the order",
     "missed": "could not be sent while it was fresh",
+    "drift": "the price moved too far since the leader's trade",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 

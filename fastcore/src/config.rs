@@ -256,6 +256,9 @@ pub struct SubscriptionConfig {
     /// Distance of a limit open from the leader's price, basis points.
     #[serde(default)]
     pub max_slippage_bps: Dec,
+    /// How far the price may have moved against the follower since the leader's trade, basis points.
+    #[serde(default)]
+    pub max_drift_bps: Option<Dec>,
     /// Oldest leader trade that is opened, milliseconds.
     #[serde(default = "minute_ms")]
     pub max_age_ms: i64,

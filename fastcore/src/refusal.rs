@@ -61,6 +61,8 @@ codes! {
     Missed = "missed",
     /// The minimum lot would inflate the position beyond `max_inflation`.
     MaxInflation = "max_inflation",
+    /// The price moved too far since the leader's trade.
+    Drift = "drift",
 }
 
 /// A refusal with the numbers that were compared.

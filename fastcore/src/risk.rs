@@ -36,14 +36,25 @@ pub struct Open<'a> {
     pub sub: &'a Bounds,
     /// Bounds of the follower.
     pub follower: &'a Bounds,
+    /// How far the price may have moved, where that is bounded.
+    pub drift: Option<Drift>,
+}
+
+/// How far the price moved against the follower since the leader's trade, basis points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drift {
+    /// The bound.
+    pub limit: Dec,
+    /// What was found, 0 where it moved in the follower's favour; none without a leader price or a fresh quote.
+    pub found: Option<Dec>,
 }
 
 /// The largest open that no bound touches, whatever is held and entered; none where that matters, or nothing may open.
 ///
 /// What is worked out once for a lane spares its usual opens the list below.
 #[must_use]
-pub fn free_up_to(restricted: bool, sub: &Bounds, follower: &Bounds) -> Option<Dec> {
-    let by_position = sub.max_position.is_some() || follower.max_position.is_some();
+pub fn free_up_to(restricted: bool, sub: &Bounds, follower: &Bounds, drift: bool) -> Option<Dec> {
+    let by_position = sub.max_position.is_some() || follower.max_position.is_some() || drift;
     let largest = [sub.max_order_qty, follower.max_order_qty].into_iter().flatten().min();
     (!restricted && !by_position).then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
 }
@@ -59,6 +70,7 @@ pub const CHECKS: &[(Code, Check)] = &[
     (Code::Restricted, restricted),
     (Code::MaxOrderQty, max_order_qty),
     (Code::MaxPosition, max_position),
+    (Code::Drift, drift),
 ];
 
 /// Units that may be opened, and every refusal or clip on the way.
@@ -125,6 +137,13 @@ fn max_position(o: &Open<'_>) -> Clip {
     smaller(one(o.sub, o.sub_entered), one(o.follower, o.follower_entered))
 }
 
+/// Without a fresh quote nobody can say how far it moved: not opened.
+fn drift(o: &Open<'_>) -> Clip {
+    let Drift { limit, found } = o.drift?;
+    let Some(found) = found else { return Some((Dec::ZERO, Refusal::bare(Code::NoQuote))) };
+    (found > limit).then(|| (Dec::ZERO, Refusal::over(Code::Drift, limit, found)))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -145,6 +164,7 @@ mod tests {
             follower_entered: Dec::from_int(4),
             sub,
             follower,
+            drift: None,
         }
     }
 
@@ -173,7 +193,7 @@ mod tests {
         /// What is free by its lane passes every check whole; only the two latches that a person sets can stop it.
         #[test]
         fn what_is_free_passes_the_whole_list(
-            bounds in proptest::collection::vec(proptest::option::of(1_i64..20), 4), restricted: bool,
+            bounds in proptest::collection::vec(proptest::option::of(1_i64..20), 4), restricted: bool, drift: bool,
             qty in 1_i64..25, entered in 0_i64..20, clips: bool,
         ) {
             let set = |order: Option<i64>, position: Option<i64>| Bounds {
@@ -184,12 +204,26 @@ mod tests {
             let both = (set(bounds[0], bounds[1]), set(bounds[2], bounds[3]));
             let mut o = open(&both, qty);
             (o.restricted, o.sub_entered, o.follower_entered) = (restricted, Dec::from_int(entered), Dec::from_int(entered));
-            if free_up_to(restricted, o.sub, o.follower).is_some_and(|most| o.qty <= most) {
+            o.drift = drift.then_some(Drift { limit: Dec::ONE, found: None });
+            if free_up_to(restricted, o.sub, o.follower, drift).is_some_and(|most| o.qty <= most) {
                 proptest::prop_assert_eq!(run(&o), (o.qty, vec![]));
             }
-            let nothing_set = bounds.iter().all(Option::is_none) && !restricted;
-            proptest::prop_assert!(!nothing_set || free_up_to(restricted, o.sub, o.follower).is_some());
+            let nothing_set = bounds.iter().all(Option::is_none) && !restricted && !drift;
+            proptest::prop_assert!(!nothing_set || free_up_to(restricted, o.sub, o.follower, drift).is_some());
         }
+    }
+
+    /// At the bound it may be opened, above it not, and not where nobody knows.
+    #[test]
+    fn a_price_that_moved_too_far_or_is_not_known_opens_nothing() {
+        let bounds = <(Bounds, Bounds)>::default();
+        let found = |found: Option<i64>| {
+            let drift = Some(Drift { limit: Dec::from_int(5), found: found.map(Dec::from_int) });
+            run(&Open { drift, ..open(&bounds, 3) })
+        };
+        assert_eq!(found(Some(5)), (Dec::from_int(3), vec![]));
+        assert_eq!(found(Some(6)), (Dec::ZERO, vec![Code::Drift]));
+        assert_eq!(found(None), (Dec::ZERO, vec![Code::NoQuote]));
     }
 
     /// The kill switch is the first check.

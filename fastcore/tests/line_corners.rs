@@ -376,3 +376,33 @@ fn a_start_hands_nothing_to_a_route_before_its_sync() {
     assert!(w.apply(EventKind::Link, "r", &hello).is_empty());
     one(&w.rows(&[Row::Sync { incarnation: 8, epoch: 1 }]), true, "10");
 }
+
+/// `max_drift_bps`: an open waits for no better price. It is refused where the market left the leader's trade behind on
+/// the follower's side, or where nobody knows; a close is never asked.
+#[test]
+fn an_open_is_refused_when_the_price_went_away() {
+    let quote = |w: &mut World, bid: &str, ask: &str| {
+        let text = format!(r#"{{"instrument":"EURUSD","bid":"{bid}","ask":"{ask}"}}"#);
+        w.apply(EventKind::Quote, "", text.as_bytes());
+    };
+    let refused = |w: &World, code: &str| w.engine.status().refusals.get(code).copied().unwrap_or_default();
+    // The leader trades at 1.1: 10 bps are 0.0011.
+    let mut w = with(|c| c.subscriptions[0].max_drift_bps = Some(d("10")));
+    assert!(w.leader("o1", 1, "5", "5", "5").is_empty(), "no quote");
+    assert_eq!((refused(&w, "no_quote"), w.target()), (1, d("0")));
+    quote(&mut w, "1.1", "1.1012");
+    assert!(w.leader("o2", 1, "5", "5", "5").is_empty(), "to buy costs 10.9 bps more");
+    assert_eq!((refused(&w, "drift"), w.target()), (1, d("0")));
+    quote(&mut w, "1.09", "1.1011");
+    let s = one(&w.leader("o3", 1, "5", "5", "5"), true, "5");
+    w.out(&s);
+    w.fill(&s, "5", "5");
+    // A sell is measured at the bid, and a better one is no drift.
+    quote(&mut w, "1.0", "1.0");
+    let s = one(&w.leader("o4", 2, "15", "15", "15"), false, "5");
+    w.out(&s);
+    w.fill(&s, "5", "5");
+    w.now += 61 * S;
+    assert!(w.leader("o5", 1, "1", "1", "1").is_empty(), "the quote is older than a trade may be");
+    assert_eq!(refused(&w, "no_quote"), 2);
+}

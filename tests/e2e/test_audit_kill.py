@@ -14,7 +14,7 @@ from gateway._fastcore import Replay
 from gateway.audit.rules import Rules
 from gateway.audit.store import Store, read_entries
 from gateway.clock import steady_ms
-from tests.e2e.test_kill import BACK_MS, FLAT_MS, QUIET_MS, Run, trading
+from tests.e2e.trading import BACK_MS, Run, trading
 
 __all__ = ["trading"]
 
@@ -36,10 +36,7 @@ def test_kills_change_no_byte_of_the_audit_log(trading: Run) -> None:
         trading.until("not started again", BACK_MS, partial(back, trading, victim))
         trading.until("no logon after the kill", BACK_MS, trading.parties.all_logged_on)
     trading.traded(20)
-    parties = trading.parties
-    parties.leader.call(parties.trader.finish)
-    trading.until("the leader is not flat", FLAT_MS, lambda: parties.trader.flat)
-    trading.until("orders stay live", QUIET_MS, demo.Quiet(parties))
+    trading.finish()
     started_ms = steady_ms()
     demo.stop_gateway(trading.gateway)
     stopped_ms = steady_ms() - started_ms

@@ -2,68 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
-from gateway import demo, demo_config, demo_result
-from gateway.clock import wait_until
-from gateway.demo_config import DemoDeployment
+from tests.e2e.trading import BACK_MS, Run, trading
 
-LOGON_MS, TRADE_MS, BACK_MS, FLAT_MS, QUIET_MS = 20_000, 10_000, 15_000, 15_000, 20_000
-POLL_MS = 50
-SEED = 7
-
-
-@dataclass
-class Run:
-    """A deployment that trades."""
-
-    deployment: DemoDeployment
-    parties: demo.Counterparties
-    gateway: Popen[bytes]
-
-    def pids(self, child: str) -> list[int]:
-        """Process ids that the supervisor gave a child, oldest first, from its log."""
-        lines = (self.deployment.folder / "gateway.log").read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines if '"run.started"' in line and line.endswith("}")]
-        return [int(row["pid"]) for row in rows if row["child"] == child]
-
-    def fills(self) -> int:
-        """Fills at the followers' brokers so far."""
-        return demo.take_snapshot(self.parties).fills
-
-    def until(self, what: str, patience_ms: int, done: Callable[[], bool]) -> None:
-        """Polls; fails the test with `what`."""
-        assert wait_until(done, patience_ms, POLL_MS), what
-
-    def traded(self, more: int) -> None:
-        """Waits for more fills than there are now."""
-        before = self.fills()
-        self.until("no trading", TRADE_MS, lambda: self.fills() >= before + more)
-
-
-@pytest.fixture
-def trading(tmp_path: Path) -> Iterator[Run]:
-    """Simulated counterparties and the gateway, with the leader trading."""
-    deployment = demo_config.plan(tmp_path, 4, 2)
-    demo_config.write(deployment)
-    with ExitStack() as stack:
-        parties = demo.start_counterparties(deployment, SEED)
-        stack.callback(parties.stop)
-        gateway = demo.start_gateway(deployment)
-        stack.callback(demo.stop_gateway, gateway)
-        run = Run(deployment, parties, gateway)
-        run.until("no logon", LOGON_MS, parties.all_logged_on)
-        parties.leader.call(parties.trader.begin)
-        yield run
+__all__ = ["trading"]
 
 
 @pytest.mark.slow
@@ -76,13 +22,7 @@ def test_a_killed_route_costs_no_fill(trading: Run) -> None:
     trading.until("not started again", BACK_MS, lambda: len(trading.pids(child)) > 1)
     trading.until("no logon after the kill", BACK_MS, trading.parties.all_logged_on)
     trading.traded(10)
-    parties = trading.parties
-    parties.leader.call(parties.trader.finish)
-    trading.until("the leader is not flat", FLAT_MS, lambda: parties.trader.flat)
-    trading.until("orders stay live", QUIET_MS, demo.Quiet(parties))
-    ledger = demo.ask_ledger(trading.deployment)
-    leader = parties.leader.broker.book
-    books = [server.broker.book for server in parties.brokers]
-    verdict = demo_result.judge(leader, books, ledger, demo._lot_steps())
+    trading.finish()
+    verdict = trading.verdict()
     assert verdict.good, verdict.reasons
     assert trading.gateway.poll() is None

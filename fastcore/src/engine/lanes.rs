@@ -159,7 +159,7 @@ fn lane(
         close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         venue_max,
         restricted,
-        free_up_to: free_up_to(restricted, &of_sub, &of_follower),
+        free_up_to: free_up_to(restricted, &of_sub, &of_follower, c.max_drift_bps.is_some()),
         constant: constant.then(|| rule(&c.sizing, &inputs)),
         group,
         capped: super::holdings::caps(profile),

@@ -395,6 +395,7 @@ impl Engine {
         let open = Open {
             qty,
             killed: self.stopped(ix, ls).is_some(),
+            drift: self.drift(ix, ls, buy),
             restricted: lane.restricted,
             bust_hold: ls.line.bust_hold,
             sub_entered: entered(&ls.line, buy),

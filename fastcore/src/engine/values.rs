@@ -1,13 +1,16 @@
 //! Account values, quotes and exchange rates: what sizing is allowed to know.
 
-use super::Engine;
+use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::{InstrumentConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::engine::state::Quote;
 use crate::event::Event;
+use crate::risk::Drift;
 use crate::sizing::{Inputs, Values};
 use serde::Deserialize;
+
+const MS: i64 = 1_000_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +43,20 @@ impl Engine {
     fn mid(&self, instrument: u32, oldest_ns: i64) -> Option<Dec> {
         let q = self.st.quotes.get(&instrument).filter(|q| q.at_ns >= oldest_ns)?;
         q.bid.checked_add(q.ask)?.div(Dec::from_int(2), Round::HalfEven)
+    }
+
+    /// How far the price is from the leader's last trade, against the follower, where that is bounded. The quote may be
+    /// as old as a trade that is opened.
+    pub(super) fn drift(&self, ix: &Index, ls: &LineState, buy: bool) -> Option<Drift> {
+        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
+        let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
+        let quote = self.st.quotes.get(&ls.instrument).filter(|q| q.at_ns >= oldest_ns);
+        let found = || {
+            let (px, quote) = (ls.leader_px.filter(|px| px.is_positive())?, quote?);
+            let worse = if buy { quote.ask.checked_sub(px) } else { px.checked_sub(quote.bid) }?;
+            worse.max(Dec::ZERO).mul_div(Dec::from_int(10_000), px, Round::HalfEven)
+        };
+        Some(Drift { limit: cfg.max_drift_bps?, found: found() })
     }
 
     /// Units of `to` for one unit of `from`, by one quoted pair.
