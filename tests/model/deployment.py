@@ -1,0 +1,226 @@
+"""A small deployment for the model and, as JSON text, for the core: the same decimals for both."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from tests.model.terms import MS, Follower, Instrument, Limits, Mapping, Subscription
+
+LEADER_INSTRUMENTS = ("X", "Y")
+OUR_INSTRUMENTS = ("A", "B")
+NEVER_MS = 1_000_000_000
+"""Timeouts of the delivery rules: this test is not about lost messages."""
+CURRENCY = "USD"
+
+
+def exact(value: Fraction) -> str:
+    """The shortest decimal text of a fraction; a fraction that has none is a mistake of the test."""
+    digits = next((n for n in range(40) if 10**n % value.denominator == 0), None)
+    if digits is None:
+        raise ValueError(f"{value} has no decimal text")
+    scaled = abs(value.numerator) * (10**digits // value.denominator)
+    text = str(scaled).rjust(digits + 1, "0")
+    text = f"{text[:-digits]}.{text[-digits:]}" if digits else text
+    return ("-" if value < 0 else "") + text
+
+
+@dataclass(frozen=True)
+class Lots:
+    """How one instrument is traded; decimal texts, lots but for the contract."""
+
+    contract: str
+    step: str
+    least_steps: int
+    most_steps: int | None
+
+    def instrument(self, name: str) -> Instrument:
+        """The model's terms."""
+        step = Fraction(self.step)
+        most = None if self.most_steps is None else step * self.most_steps
+        return Instrument(
+            name, Fraction(self.contract), step, step * self.least_steps, most, Fraction("0.01")
+        )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of a scope, in lot steps of the instrument A; None is no bound."""
+
+    order: str | None = None
+    position: str | None = None
+    refuse: bool = False
+
+    def limits(self) -> Limits:
+        """The model's terms."""
+        return Limits(_maybe(self.order), _maybe(self.position), self.refuse)
+
+    def json(self) -> dict[str, Any]:
+        """The core's terms."""
+        breach = "refuse" if self.refuse else "clip"
+        bounds = {"max_order_qty_lots": self.order, "max_position_lots": self.position, "on_breach": breach}
+        return {"default": bounds, "instruments": {}}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One subscription: numbers of leader and follower, sizing and the rest, decimal texts."""
+
+    leader: int
+    follower: int
+    mode: str
+    factor: str
+    max_ratio: str
+    rounding: str
+    max_inflation: str
+    reverse: bool
+    both_to_a: bool
+    """X and Y of the leader are both copied into A."""
+    qty_factor: str
+    price_factor: str
+    slippage_bps: str | None
+    max_age_ms: int
+    account_max_age_ms: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Everything that is decided before a history begins."""
+
+    leaders: int
+    followers: tuple[tuple[bool, Bounds], ...]
+    """For each: may it not trade B, and its bounds."""
+    lots: tuple[Lots, Lots, Lots, Lots]
+    """X, Y, A, B."""
+    rules: tuple[Rule, ...]
+    positions: tuple[int, ...]
+    """What each leader holds of X before, lot steps."""
+
+    def instruments(self) -> dict[str, Instrument]:
+        """By name."""
+        names = LEADER_INSTRUMENTS + OUR_INSTRUMENTS
+        return {name: lots.instrument(name) for name, lots in zip(names, self.lots, strict=True)}
+
+    def model_followers(self) -> list[Follower]:
+        """The model's terms."""
+        return [
+            Follower(f"f{n}", frozenset({"B"} if restricted else ()), bounds.limits())
+            for n, (restricted, bounds) in enumerate(self.followers)
+        ]
+
+    def model_subscriptions(self) -> list[Subscription]:
+        """The model's terms."""
+        return [self._subscription(n, rule) for n, rule in enumerate(self.rules)]
+
+    def model_positions(self) -> dict[tuple[str, str], Fraction]:
+        """The model's terms: signed units."""
+        step = self.instruments()["X"].step
+        return {(f"l{n}", "X"): held * step for n, held in enumerate(self.positions)}
+
+    def _subscription(self, n: int, rule: Rule) -> Subscription:
+        instruments = self.instruments()
+        factors = Fraction(rule.qty_factor), Fraction(rule.price_factor)
+        return Subscription(
+            name=f"s{n}",
+            leader=f"l{rule.leader}",
+            follower=f"f{rule.follower}",
+            mode=rule.mode,
+            factor=Fraction(rule.factor),
+            max_ratio=Fraction(rule.max_ratio),
+            rounding=rule.rounding,
+            max_inflation=Fraction(rule.max_inflation),
+            reverse=rule.reverse,
+            symbols={s: Mapping(instruments[t], *factors) for s, t in _symbols(rule).items()},
+            slippage_bps=_maybe(rule.slippage_bps),
+            max_age_ns=rule.max_age_ms * MS,
+            account_max_age_ns=rule.account_max_age_ms * MS,
+            limits=rule.bounds.limits(),
+        )
+
+    def core_json(self) -> str:
+        """The core's configuration."""
+        timeouts = ("dispatch_timeout_ms", "ack_timeout_ms", "query_retry_ms")
+        profile = {"name": "p", "begin_string": "FIX.4.4"}
+        return json.dumps(
+            {
+                "deployment": "t",
+                "timing": dict.fromkeys(timeouts, NEVER_MS),
+                "profiles": [profile],
+                "instruments": [_instrument(i) for i in self.instruments().values()],
+                "leaders": [self._leader(n) for n in range(self.leaders)],
+                "routes": [{"name": "r", "session": "R", "profile": "p"}],
+                "followers": [
+                    _follower(n, restricted, b) for n, (restricted, b) in enumerate(self.followers)
+                ],
+                "subscriptions": [_rule(n, rule) for n, rule in enumerate(self.rules)],
+                "dispatch": "listed",
+            }
+        )
+
+    def _leader(self, n: int) -> dict[str, Any]:
+        held = exact(self.positions[n] * self.instruments()["X"].step)
+        return {
+            "name": f"l{n}",
+            "session": f"L{n}",
+            "profile": "p",
+            "currency": CURRENCY,
+            "symbols": {name: name for name in LEADER_INSTRUMENTS},
+            "assume_flat": True,
+            "initial_positions": {"X": held},
+        }
+
+
+def _maybe(text: str | None) -> Fraction | None:
+    return None if text is None else Fraction(text)
+
+
+def _symbols(rule: Rule) -> dict[str, str]:
+    return {"X": "A", "Y": "A" if rule.both_to_a else "B"}
+
+
+def _instrument(i: Instrument) -> dict[str, Any]:
+    return {
+        "name": i.name,
+        "contract_size": exact(i.contract),
+        "lot_step": exact(i.step_lots),
+        "min_lot": exact(i.min_lots),
+        "max_lot": None if i.max_lots is None else exact(i.max_lots),
+        "tick": exact(i.tick),
+        "currency": CURRENCY,
+    }
+
+
+def _follower(n: int, restricted: bool, bounds: Bounds) -> dict[str, Any]:
+    return {
+        "name": f"f{n}",
+        "route": "r",
+        "account": f"f{n}",
+        "currency": CURRENCY,
+        "symbols": {name: name for name in OUR_INSTRUMENTS},
+        "restricted": ["B"] if restricted else [],
+        "limits": bounds.json(),
+    }
+
+
+def _rule(n: int, rule: Rule) -> dict[str, Any]:
+    key = {"percent": "percent", "percent_equity": "percent", "fixed": "lots"}.get(rule.mode, "k")
+    factors = {"qty_factor": rule.qty_factor, "price_factor": rule.price_factor}
+    return {
+        "name": f"s{n}",
+        "follower": f"f{rule.follower}",
+        "leader": f"l{rule.leader}",
+        "sizing": {"mode": rule.mode, key: rule.factor},
+        "max_ratio": rule.max_ratio,
+        "rounding": rule.rounding,
+        "max_inflation": rule.max_inflation,
+        "reverse": rule.reverse,
+        "symbol_map": {s: {"instrument": t, **factors} for s, t in _symbols(rule).items()},
+        "order_type": "market" if rule.slippage_bps is None else "limit",
+        "max_slippage_bps": rule.slippage_bps or "0",
+        "max_age_ms": rule.max_age_ms,
+        "account_max_age_ms": rule.account_max_age_ms,
+        "limits": rule.bounds.json(),
+    }

@@ -1,0 +1,208 @@
+"""What the reference model is told and what it answers.
+
+Quantities are units of the instrument unless a name ends in `_lots`; prices are in the instrument's currency;
+times are nanoseconds. A sign is +1 for buy or long and -1 for sell or short. Every number is a Fraction or an
+int.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+ZERO = Fraction(0)
+MS = 1_000_000
+"""Nanoseconds in a millisecond."""
+
+
+def sign_of(value: Fraction) -> int:
+    """-1, 0 or 1."""
+    return (value > 0) - (value < 0)
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One tradable thing. The smallest change, smallest and largest order are in lots."""
+
+    name: str
+    contract: Fraction
+    """Units in one lot."""
+    step_lots: Fraction
+    min_lots: Fraction
+    max_lots: Fraction | None
+    tick: Fraction
+
+    @property
+    def step(self) -> Fraction:
+        """Smallest change of quantity, units."""
+        return self.step_lots * self.contract
+
+    @property
+    def least(self) -> Fraction:
+        """Smallest order, units."""
+        return self.min_lots * self.contract
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of opens (03); None is no bound."""
+
+    max_order_lots: Fraction | None = None
+    max_position_lots: Fraction | None = None
+    refuse: bool = False
+    """`on_breach = "refuse"`: an open beyond a bound is not cut but refused whole."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """One leader instrument at the follower."""
+
+    instrument: Instrument
+    qty_factor: Fraction
+    """Follower units per leader unit, before sizing."""
+    price_factor: Fraction
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One follower copying one leader."""
+
+    name: str
+    leader: str
+    follower: str
+    mode: str
+    factor: Fraction
+    """k, percent, or lots, as the mode says."""
+    max_ratio: Fraction
+    """Largest follower lots per leader lot."""
+    rounding: str
+    max_inflation: Fraction
+    reverse: bool
+    symbols: dict[str, Mapping]
+    slippage_bps: Fraction | None
+    """None is market orders, else limit orders at this distance from the leader's price."""
+    max_age_ns: int
+    account_max_age_ns: int
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Follower:
+    """An account that copies."""
+
+    name: str
+    restricted: frozenset[str]
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Report:
+    """One ExecutionReport of a leader's broker. `kind` is new, trade, status or canceled."""
+
+    leader: str
+    instrument: str
+    order: str
+    exec_id: str
+    kind: str
+    sign: int
+    order_qty: Fraction
+    last_qty: Fraction
+    cum_qty: Fraction
+    px: Fraction | None
+    transact_ns: int | None
+
+
+@dataclass(frozen=True)
+class New:
+    """An order that must go out, with its number in the order of making."""
+
+    number: int
+    follower: str
+    instrument: str
+    sign: int
+    qty: Fraction
+    px: Fraction | None
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The cancel of an order of ours."""
+
+    number: int
+    follower: str
+
+
+Action = New | Cancel
+
+
+@dataclass
+class Window:
+    """A part of the target that is not entered yet, and until when it may be."""
+
+    until_ns: int
+    qty: Fraction
+
+
+@dataclass
+class Order:
+    """An order of ours that is not terminal."""
+
+    number: int
+    sign: int
+    leaves: Fraction
+    opens: bool
+    windows: list[Window]
+    """Of an open: how much of it had to be sent until when, oldest first."""
+    canceling: bool = False
+
+
+@dataclass
+class LeaderOrder:
+    """What is known of one leader order (02 step 1)."""
+
+    known: Fraction
+    order_qty: Fraction
+    last_ns: int | None = None
+    """Time of its previous report."""
+    frozen: bool = False
+
+
+@dataclass
+class Sized:
+    """What one leader order is worth to one line, frozen at its first increase that can be sized."""
+
+    rate: Fraction | None = None
+    amount: Fraction | None = None
+    used: Fraction = ZERO
+
+
+@dataclass
+class Line:
+    """One subscription and leader instrument."""
+
+    subscription: Subscription
+    leader_instrument: Instrument
+    mapping: Mapping
+    target: Fraction = ZERO
+    filled: Fraction = ZERO
+    orders: list[Order] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    sized: dict[str, Sized] = field(default_factory=dict)
+    leader_px: Fraction | None = None
+    rejected_closes: int = 0
+    pause_until_ns: int = 0
+
+    @property
+    def instrument(self) -> Instrument:
+        """What the follower trades."""
+        return self.mapping.instrument
+
+    def working(self, sign: int) -> Fraction:
+        """Leaves of our non-terminal orders of one side, in full where a cancel is unanswered (02 State)."""
+        return sum((order.leaves for order in self.orders if order.sign == sign), ZERO)
+
+    @property
+    def committed(self) -> Fraction:
+        """Filled plus working on the target's side, signed (02 State)."""
+        side = sign_of(self.target)
+        return self.filled + side * self.working(side) if side else self.filled
