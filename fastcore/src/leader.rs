@@ -29,6 +29,8 @@ pub struct LeaderOrder {
     pub busted: bool,
     /// Busts seen so far: part of an order's cause.
     pub busts: u32,
+    /// What CumQty(14) may say after a bust; none before the first. Few orders have one, so it is kept apart.
+    pub after_bust: Option<Box<AfterBust>>,
     /// Quantities contradict each other: increases are refused.
     pub frozen: bool,
     /// Each subscription's rule, frozen at the order's first increase; by its place among those of the leader.
@@ -39,6 +41,15 @@ pub struct LeaderOrder {
     pub unnamed: Dec,
     /// Filled before we listened: part of the starting position, never counted.
     pub before: Dec,
+}
+
+/// What explains a CumQty(14) that is above what is counted, after a bust.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct AfterBust {
+    /// Taken back so far: it stays in CumQty where a bust does not reduce that.
+    pub taken: Dec,
+    /// The highest CumQty that was shown.
+    pub shown: Dec,
 }
 
 /// A subscription's rule for one leader order.
@@ -452,6 +463,25 @@ fn by_cum(order: &mut LeaderOrder, first: bool, cum: Option<Dec>, late: bool) ->
     fill(qty, Dec::ZERO)
 }
 
+/// After a bust only trades count. Their reports do not explain a CumQty(14) this high: some are missing, or on their way.
+/// True once for each such CumQty; to be asked after [`observe`].
+pub fn fill_missing(order: &mut LeaderOrder, report: &Report<'_>, c: &Counting) -> bool {
+    let amends = matches!(report.kind, Kind::Bust | Kind::Correct | Kind::Restated { reason: Some(0) });
+    let late = report.transact_ns.is_some_and(|t| t < order.last_ns);
+    let Some(cum) = c.in_units(report.cum_qty).filter(|_| order.busted && !c.by_last && !amends && !late)
+    else {
+        return false;
+    };
+    let known = order.known;
+    let after = order.after_bust.get_or_insert_default();
+    let explained = if c.bust_reduces_cum { known } else { plus(known, after.taken) };
+    if cum <= explained.max(after.shown) {
+        return false;
+    }
+    after.shown = cum;
+    true
+}
+
 fn contradiction(order: &mut LeaderOrder) -> Change {
     order.frozen = true;
     Change::Contradiction
@@ -483,8 +513,14 @@ fn amend(
     amend_unseen(seen, order, key, new, if report.kind == Kind::Bust { last } else { None }, cum, c)
 }
 
+fn took_back(order: &mut LeaderOrder, qty: Dec) {
+    let after = order.after_bust.get_or_insert_default();
+    after.taken = plus(after.taken, qty);
+}
+
 fn moved_by(order: &mut LeaderOrder, delta: Dec) -> Change {
     order.known = plus(order.known, delta);
+    took_back(order, minus(Dec::ZERO, delta));
     if delta.is_zero() { Change::None } else { Change::Bust { delta } }
 }
 
@@ -514,6 +550,8 @@ fn amend_unseen(
         seen.learn(key, new, Trade::Settled);
         return moved_by(order, cum.checked_sub(order.known).unwrap_or(Dec::ZERO));
     }
+    // Never counted, and in CumQty for ever where a bust does not reduce that.
+    took_back(order, busted.unwrap_or(Dec::ZERO));
     seen.learn(key, new, Trade::Awaited);
     Change::UnknownBust
 }

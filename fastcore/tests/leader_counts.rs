@@ -5,6 +5,7 @@ mod support;
 
 use fastcore::decimal::Dec;
 use fastcore::event::EventKind;
+use fastcore::profile::{BustCum, FillQty};
 use support::{SAME, Sent, World, d, fix, one};
 
 fn tell(w: &mut World, text: &str) -> Vec<Sent> {
@@ -79,4 +80,59 @@ fn a_larger_position_report_is_only_shown() {
     }
     assert_eq!((position(&w), target(&w)), (d("10"), d("10")));
     assert!(w.alerts.iter().any(|a| a.code == "leader_drift"), "{:?}", w.alerts);
+}
+
+/// After a bust trades count by LastQty(32) alone: a CumQty(14) that no trade explains is shown and asked about, once, and
+/// copied by nobody. Where a bust keeps CumQty, what was taken back explains as much.
+#[test]
+fn a_cum_qty_that_no_trade_explains_after_a_bust_is_shown() {
+    // Where a bust keeps CumQty it may say anything about itself.
+    for (kept, bust, explained, higher) in
+        [(BustCum::Reduced, "0", "0", "4"), (BustCum::Kept, "19", "10", "14")]
+    {
+        let mut w = World::with(SAME, "", |c| {
+            c.profiles[0].bust_cum = kept;
+            c.profiles[0].supports.positions = true;
+        });
+        one(&tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10"), true, "10");
+        tell(&mut w, &format!("17=2|19=1|150=H|39=1|38=20|32=10|31=1|14={bust}"));
+        w.alerts.clear();
+        tell(&mut w, &format!("17=3|150=I|39=1|38=20|14={explained}"));
+        assert!(w.alerts.is_empty() && w.questions.is_empty(), "{kept:?}: {:?}", w.alerts);
+        tell(&mut w, &format!("17=4|150=I|39=1|38=20|14={higher}"));
+        assert_eq!(w.alerts.iter().map(|a| a.code).collect::<Vec<_>>(), ["fill_missing"], "{kept:?}");
+        assert_eq!(w.questions.len(), 2, "{:?}", w.questions);
+        assert!(w.questions[0].contains("|35=H|") && w.questions[1].contains("|35=AN|"), "{:?}", w.questions);
+        tell(&mut w, &format!("17=5|150=I|39=1|38=20|14={higher}"));
+        assert_eq!((w.alerts.len(), w.questions.len()), (1, 2), "once");
+        assert_eq!(position(&w), d("0"));
+        // A trade of its own that comes after one that is missing shows it as well.
+        let more = format!("17=6|150=F|39=1|38=20|32=1|31=1|14={}", if higher == "4" { 6 } else { 16 });
+        tell(&mut w, &more);
+        assert_eq!((w.alerts.len(), position(&w)), (2, d("1")), "{:?}", w.alerts);
+    }
+}
+
+/// Where only LastQty(32) is to be trusted, CumQty(14) contradicts nothing, after a bust neither.
+#[test]
+fn a_cum_qty_that_is_not_trusted_contradicts_nothing_after_a_bust() {
+    let mut w = World::with(SAME, "", |c| c.profiles[0].fill_qty = FillQty::LastQty);
+    tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10");
+    tell(&mut w, "17=2|19=1|150=H|39=1|38=20|32=10|31=1|14=0");
+    w.alerts.clear();
+    tell(&mut w, "17=3|150=I|39=1|38=20|14=15");
+    assert!(w.alerts.is_empty(), "{:?}", w.alerts);
+}
+
+/// A report from before the bust that comes late is no contradiction of it.
+#[test]
+fn a_report_from_before_a_bust_is_no_contradiction() {
+    let mut w = World::new(SAME, "");
+    tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10");
+    w.now += 1_000_000_000;
+    tell(&mut w, "17=2|19=1|150=H|39=1|38=20|32=10|31=1|14=0");
+    w.alerts.clear();
+    w.now -= 1_000_000_000;
+    tell(&mut w, "17=3|150=I|39=1|38=20|14=10");
+    assert!(w.alerts.is_empty(), "{:?}", w.alerts);
 }

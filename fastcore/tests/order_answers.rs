@@ -7,7 +7,7 @@ use fastcore::config::{Config, OnReject};
 use fastcore::event::EventKind;
 use fastcore::link::{self, Row, SendKind};
 use fastcore::order::State;
-use fastcore::profile::QueryCovers;
+use fastcore::profile::{BustCum, QueryCovers};
 use support::{SAME, Sent, World, d, one};
 
 const S: i64 = 1_000_000_000;
@@ -222,4 +222,28 @@ fn a_restricted_instrument_is_not_opened() {
     assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
     assert_eq!(w.target(), d("0"));
     assert!(w.engine.status().refusals.contains_key("restricted"));
+}
+
+/// After a bust only trade reports count: a CumQty(14) that none explains is shown and asked about, once.
+#[test]
+fn a_cum_qty_that_no_trade_explains_after_a_bust_is_asked_about() {
+    for (kept, explained, higher) in [(BustCum::Reduced, 0, 4), (BustCum::Kept, 6, 10)] {
+        let mut w = with(|c| c.profiles[0].bust_cum = kept);
+        let open = open(&mut w);
+        w.fill(&open, "6", "6");
+        let (id, exec) = (open.id.clone(), w.exec);
+        let report =
+            |n: u8, more: &str| format!("35=8|37=B{id}|11={id}|17=S{n}|55=EURUSD|54=1|38=10|{more}|");
+        w.broker(&report(1, &format!("19=X{exec}|150=H|39=1|32=6|14={explained}")));
+        w.alerts.clear();
+        assert!(w.broker(&report(2, &format!("150=I|39=1|14={explained}"))).is_empty());
+        assert!(w.alerts.is_empty(), "{kept:?}: {:?}", w.alerts);
+        assert!(asks(&w.broker(&report(3, &format!("150=I|39=1|14={higher}")))), "{kept:?}");
+        assert_eq!(w.alerts.iter().map(|a| a.code).collect::<Vec<_>>(), ["fill_missing"]);
+        assert!(w.broker(&report(4, &format!("150=I|39=1|14={higher}"))).is_empty(), "once");
+        assert_eq!((w.alerts.len(), w.filled()), (1, d("0")));
+        // The trade itself, late, is counted and explains it.
+        w.broker(&report(5, &format!("150=F|39=1|32=4|31=1|14={higher}")));
+        assert_eq!((w.alerts.len(), w.filled()), (1, d("4")));
+    }
 }

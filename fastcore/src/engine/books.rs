@@ -7,7 +7,7 @@ use crate::action::Sink;
 use crate::config::OnReject;
 use crate::decimal::Dec;
 use crate::fix::{self, Message};
-use crate::leader::{Change, Counting, observe};
+use crate::leader::{Change, Counting, fill_missing, observe};
 use crate::ledger::abs;
 use crate::order::{Input, State};
 use crate::profile::{FillQty, Profile};
@@ -108,12 +108,7 @@ impl Engine {
         let asked = order.cancel_id.is_some() || (order.cancels > 0 && *r.cl_ord_id != own_id[..]);
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting::of(profile, ix.unit(profile, instrument));
-        let mut change = Change::None;
-        if let Some(counted) = self.st.fills.get_or_grow(o as usize) {
-            // Two brokers may use the same OrderID: executions are kept under our own order's number.
-            counted.id = u128::from(o);
-            change = observe(&mut self.st.seen, counted, false, r, &counting);
-        }
+        let change = self.counted(route, o, r, &counting, sink);
         match change {
             Change::Fill { qty, .. } => self.filled(o, at, qty, sink),
             Change::Bust { delta } => self.busted(ix, o, at, delta, sink),
@@ -141,6 +136,28 @@ impl Engine {
         }
         self.work_line(ix, at, sink);
         self.work_capped_with(ix, at, sink);
+    }
+
+    /// What a report changes, and whether it says that another one is missing.
+    fn counted<S: Sink>(
+        &mut self,
+        route: u32,
+        o: u32,
+        r: &Report<'_>,
+        counting: &Counting,
+        sink: &mut S,
+    ) -> Change {
+        let Some(counted) = self.st.fills.get_or_grow(o as usize) else { return Change::None };
+        // Two brokers may use the same OrderID: executions are kept under our own order's number.
+        counted.id = u128::from(o);
+        let change = observe(&mut self.st.seen, counted, false, r, counting);
+        if fill_missing(counted, r, counting) {
+            let what = "after a bust only trades count, and CumQty is above theirs: a trade is missing";
+            let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
+            self.alert("fill_missing", format!("{id}: {what}"), sink);
+            self.query(route, o);
+        }
+        change
     }
 
     /// Partial decline (378=5): the broker takes less of the order than was asked for.

@@ -7,7 +7,7 @@ use crate::config::SubscriptionConfig;
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::fix::{self, Message};
-use crate::leader::{Change, Counting, LeaderOrder, identify, observe, repeated_later};
+use crate::leader::{Change, Counting, LeaderOrder, fill_missing, identify, observe, repeated_later};
 use crate::ledger::{abs, reduced, split};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
@@ -257,6 +257,13 @@ impl Engine {
             let what = "CumQty contradicts what is known: increases of this order are refused".to_owned();
             self.alert("contradiction", what, sink);
             self.ask_status(ix, leader, report, sink);
+        }
+        if fill_missing(&mut order, report, &counting) {
+            let what =
+                "after a bust only trades count, and CumQty is above theirs: a trade is missing".to_owned();
+            self.alert("fill_missing", what, sink);
+            self.ask_status(ix, leader, report, sink);
+            self.ask_positions(ix, leader, sink);
         }
         if let Some(units) = units {
             self.moved(ix, x, &mut order, units, sink);
