@@ -12,6 +12,7 @@ ADVICE = {
     "bust": "Decide whether the followers follow it; until then nothing is opened on that instrument.",
     "business_reject": "Read the broker's text. An order without an outcome is asked about.",
     "close_capped": "Look at the account. What was not closed by hand is sent when a report allows it.",
+    "close_no_price": "Give the instrument a quote: the venue takes no market orders.",
     "close_rejected": "It is tried again until it is done. If the broker goes on refusing, close by hand.",
     "close_waits": "Bring the route up, or ask the broker what became of the earlier order.",
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",

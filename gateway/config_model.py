@@ -209,7 +209,8 @@ class SubscriptionConfig(Model):
     order_type: Literal["market", "limit"] = "market"
     """Opening orders: `market`, or `limit` (IOC) at the leader's price and max_slippage_bps."""
     max_slippage_bps: NotNegative = Decimal(0)
-    """Distance of a limit open from the leader's price, basis points. 0 = the leader's price."""
+    """Distance of a limit open from the leader's price, basis points. 0 = the leader's price. A close at a
+    venue without market orders begins this far beyond the market (10 for 0), twice as far each time."""
     max_drift_bps: NotNegative | None = None
     """How far the price may have moved against the follower since the leader's trade, basis points, by a
     quote that is younger than max_age_ms. Without one nothing is opened. Not set: any price."""

@@ -141,9 +141,13 @@ def venue_takes_our_orders(draft: Draft) -> None:
             hint = "This venue can be a leader's, not a follower's."
             draft.report(("followers", name), text, hint=hint)
         accepted = profile.get("order_types")
-        if isinstance(accepted, list) and "market" not in accepted:
-            text = "closes are market orders, and its venue is not known to take them"
-            hint = "Ask the venue, and name market in order_types of a profile of your own."
+        # As Profile::closes_by_limit in the core decides it.
+        by_limit = isinstance(accepted, list) and "limit" in accepted
+        by_limit = by_limit and bool({"ioc", "fok"}.intersection(profile.get("tifs", ["ioc"])))
+        if isinstance(accepted, list) and "market" not in accepted and not by_limit:
+            text = "closes are market orders, or limit orders that fill at once (ioc, fok): its venue is not "
+            text += "known to take either"
+            hint = "Ask the venue, and name market in order_types, or ioc in tifs, of a profile of your own."
             draft.report(("followers", name), text, hint=hint, severity="warning")
 
 

@@ -264,7 +264,7 @@ pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Res
         Some(px) => {
             w.char(40, b'2')?;
             w.dec(44, px)?;
-            w.char(59, b'3')?;
+            w.char(59, r.profile.limit_tif())?;
         }
         None => w.char(40, b'1')?,
     }

@@ -398,6 +398,21 @@ fn tifs() -> Vec<Tif> {
 }
 
 impl Profile {
+    /// Closes are limit orders that fill at once or not at all: the venue takes these, and no market orders.
+    #[must_use]
+    pub fn closes_by_limit(&self) -> bool {
+        let takes = |t| self.order_types.contains(&t);
+        let at_once = self.tifs.contains(&Tif::Ioc) || self.tifs.contains(&Tif::Fok);
+        takes(OrderType::Limit) && !takes(OrderType::Market) && at_once
+    }
+
+    /// TimeInForce(59) of our limit orders: immediate or cancel, or fill or kill where the venue takes only that.
+    #[must_use]
+    pub fn limit_tif(&self) -> u8 {
+        let kill = self.tifs.contains(&Tif::Fok) && !self.tifs.contains(&Tif::Ioc);
+        if kill { b'4' } else { b'3' }
+    }
+
     /// A profile that follows the standard in everything.
     #[must_use]
     pub fn standard(name: &str, begin_string: &str) -> Self {

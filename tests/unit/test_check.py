@@ -292,12 +292,16 @@ def test_a_follower_at_a_venue_of_numeric_order_ids_is_refused(tmp_path: Path) -
     assert find(problems, "followers.f1", "digits only").severity == "error"
 
 
-def test_a_venue_that_is_not_known_to_take_market_orders_is_a_warning(tmp_path: Path) -> None:
-    """Closes are market orders, also where opens are limit orders."""
+def test_a_venue_that_is_not_known_to_take_our_closes_is_a_warning(tmp_path: Path) -> None:
+    """Closes are market orders, or limit orders that fill at once; a limit order that rests is neither."""
     file = write(tmp_path, changed('k = "0.5" }', 'k = "0.5" }\norder_type = "limit"'))
     profile = tmp_path / "profiles" / "plain.toml"
-    profile.write_text(profile.read_text(encoding="utf-8").replace('"market"', '"limit"'), encoding="utf-8")
+    limits = profile.read_text(encoding="utf-8").replace('"market"', '"limit"')
+    profile.write_text(limits + 'tifs = ["day"]\n', encoding="utf-8")
     assert find(examine(file)[1], "followers.f1", "closes are market orders").severity == "warning"
+    for tifs in ("", 'tifs = ["ioc"]\n', 'tifs = ["day", "fok"]\n'):
+        profile.write_text(limits + tifs, encoding="utf-8")
+        assert not [problem for problem in examine(file)[1] if "closes are" in problem.message], tifs
 
 
 def test_one_mistake_does_not_hide_another_of_the_same_section(tmp_path: Path) -> None:

@@ -361,6 +361,7 @@ impl Engine {
             ls.backoff_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
         let again_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
         if reduces {
+            ls.close_tries = ls.close_tries.saturating_add(1);
             ls.retry_at_ns = again_ns;
         } else {
             ls.open_retry_at_ns = again_ns;

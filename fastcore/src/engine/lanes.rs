@@ -45,6 +45,8 @@ pub struct Lane {
     pub group: u32,
     /// A close is capped by what the broker holds.
     pub capped: bool,
+    /// A close is a limit order: the venue takes no market orders.
+    pub limit_closes: bool,
     /// Length of ClOrdID(11).
     pub id_len: usize,
     /// An opening order; none where the account or symbol cannot stand in a FIX field.
@@ -163,9 +165,10 @@ fn lane(
         constant: constant.then(|| rule(&c.sizing, &inputs)),
         group,
         capped: super::holdings::caps(profile),
+        limit_closes: profile.closes_by_limit(),
         id_len,
         open: template(sub, &route, id_len, limit, false),
-        close: template(sub, &route, id_len, false, true),
+        close: template(sub, &route, id_len, profile.closes_by_limit(), true),
     })
 }
 

@@ -139,7 +139,7 @@ impl Engine {
             Ok(Inbound::Quote(crate::report::Quote { symbol, bid, ask })) => {
                 let at = first.and_then(|l| ix.leader_symbols.get(l)).and_then(|m| m.get(symbol));
                 if let (Some(i), Some(bid), Some(ask)) = (at, bid, ask) {
-                    self.quote(*i, bid, ask);
+                    self.quote(*i, bid, ask, sink);
                 }
             }
             Ok(Inbound::Account(crate::report::Account {

@@ -92,6 +92,7 @@ impl Engine {
             stuck_residue: false,
             close_waits: false,
             capped: Dec::ZERO,
+            close_tries: 0,
         });
         Some(*slot)
     }
@@ -122,7 +123,8 @@ impl Engine {
             let desired = ls.line.filled.checked_add(plan.need).unwrap_or(ls.line.filled);
             ls.note_needless(desired, newest_ns(&ls.line, self.cause.until_ns));
         }
-        let (close_at, open_at, capped) = (ls.retry_at_ns, ls.open_retry_at_ns, !ls.capped.is_zero());
+        let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
+        let kept_back = !ls.capped.is_zero() || ls.close_tries > 0;
         let halted = level == Some(Level::Halt) && !plan.reduce.is_zero();
         let close_waits = plan.close_waits || halted;
         if close_waits != ls.close_waits {
@@ -131,8 +133,8 @@ impl Engine {
             self.tell_close_waits(cfg, close_waits, until, sink);
         }
         if plan.reduce.is_zero() {
-            if capped && !plan.close_waits {
-                self.uncap(ix, at);
+            if (kept_back || !self.st.unpriced.is_empty()) && !plan.close_waits {
+                self.closed(ix, at);
             }
         } else if halted {
             // Shown, and made when somebody releases it.
@@ -227,10 +229,10 @@ impl Engine {
         if qty < lane.grid.min && (ls.stuck_residue || qty < abs(ls.line.filled)) {
             return self.uncap(ix, at);
         }
-        let qty = self.cap(ix, at, reduce, lane, sink);
+        let (qty, buy) = (self.cap(ix, at, reduce, lane, sink), reduce.is_positive());
+        let Ok(px) = self.priced(ix, at, lane, buy, sink) else { return };
         for part in Parts::of(qty, lane.close_max, lane.grid) {
-            let draft =
-                Draft { buy: reduce.is_positive(), qty: part, reduces: true, px: None, deadline_ns: 0 };
+            let draft = Draft { buy, qty: part, reduces: true, px, deadline_ns: 0 };
             self.make_order(ix, at, lane, &draft, sink);
         }
     }

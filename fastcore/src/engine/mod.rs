@@ -1,6 +1,7 @@
 //! `Engine::apply`: the only function that changes anything.
 
 mod books;
+mod close_px;
 mod dispatch;
 mod holdings;
 mod increase;

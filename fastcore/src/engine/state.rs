@@ -76,6 +76,8 @@ pub struct LineState {
     pub close_waits: bool,
     /// Units of a close that are not sent: the broker does not hold them.
     pub capped: Dec,
+    /// Attempts to close that left something, since nothing was to be closed.
+    pub close_tries: u32,
 }
 
 /// One route.
@@ -141,6 +143,8 @@ pub struct State {
     pub lines: Vec<LineState>,
     /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
     pub capped: BTreeSet<u32>,
+    /// Ledger lines with a close that has no price yet, at a venue that takes no market orders.
+    pub unpriced: BTreeSet<u32>,
     /// Ledger lines by group: those that share a follower and its instrument.
     pub groups: Vec<Vec<u32>>,
     /// Orders of ours, all of them.

@@ -28,14 +28,15 @@ impl Engine {
         };
         let at = self.ix.cfg.instruments.iter().position(|i| i.name == q.instrument);
         match at.and_then(|i| u32::try_from(i).ok()) {
-            Some(i) => self.quote(i, q.bid, q.ask),
+            Some(i) => self.quote(i, q.bid, q.ask, sink),
             None => self.alert("bad_quote", format!("quote for unknown instrument {:?}", q.instrument), sink),
         }
     }
 
-    pub(super) fn quote(&mut self, instrument: u32, bid: Dec, ask: Dec) {
+    pub(super) fn quote<S: Sink>(&mut self, instrument: u32, bid: Dec, ask: Dec, sink: &mut S) {
         if bid.is_positive() && ask >= bid {
             self.st.quotes.insert(instrument, Quote { bid, ask, at_ns: self.st.at_ns });
+            self.work_unpriced(instrument, sink);
         }
     }
 

@@ -271,6 +271,15 @@ impl Books {
         let (l, qty) = (&st.lines[order.line as usize], field(&text, "38"));
         let rule = &setup.rules[l.sub as usize];
         assert_eq!(SYMBOLS[l.instrument as usize], field(&text, "55"));
+        if order.reduces && setup.limits_only {
+            let (px, ticks) = (order.px.expect("a limit").raw(), Dec::ONE.raw() / 10_000);
+            assert!(
+                px > 0 && px % ticks == 0 && field(&text, "59") == "3",
+                "a close at {}",
+                field(&text, "44")
+            );
+            return;
+        }
         let px = match (rule.limit && !order.reduces, order.buy) {
             (false, _) => "",
             (true, true) => "1.1055",

@@ -53,23 +53,26 @@ fn setup() -> impl Strategy<Value = Setup> {
     let lots = prop_oneof![3 => Just((1_i64, 1_i64)), 1 => (1..=4_i64, 1..=3_i64)];
     let max = prop_oneof![3 => Just(None), 1 => (3..=20_i64).prop_map(Some)];
     let follower_max = prop_oneof![3 => Just(None), 1 => (1..60_i64).prop_map(Some)];
-    let flags = any::<(bool, bool, bool)>();
+    let flags = (any::<(bool, bool, bool)>(), proptest::bool::weighted(0.25));
     (lots, max, follower_max, flags, rule(Just(0)), rule(Just(1)), prop::option::of(rule(0..LEADERS)))
-        .prop_map(|((step, lots), max, follower_max, (strict, by_client, positions), a, b, c)| {
-            let mut rules = vec![a, b];
-            rules.extend(c);
-            let min = step * lots;
-            Setup {
-                step,
-                min,
-                max: max.map(|m| min + step * m),
-                strict,
-                follower_max,
-                positions,
-                by_client,
-                rules,
-            }
-        })
+        .prop_map(
+            |((step, lots), max, follower_max, ((strict, by_client, positions), limits_only), a, b, c)| {
+                let mut rules = vec![a, b];
+                rules.extend(c);
+                let min = step * lots;
+                Setup {
+                    step,
+                    min,
+                    max: max.map(|m| min + step * m),
+                    strict,
+                    follower_max,
+                    positions,
+                    limits_only,
+                    by_client,
+                    rules,
+                }
+            },
+        )
 }
 
 thread_local! {
@@ -167,10 +170,13 @@ fn held(sizing: Sizing, rounding: &'static str, parts: &[i64], rest: i64) -> i64
         max_order: None,
         max_position: None,
     };
-    let (max, follower_max, strict, positions, by_client) = (None, None, false, false, false);
+    let (max, follower_max, strict, by_client) = (None, None, false, false);
+    let (positions, limits_only) = (false, false);
     let rules = vec![rule(0), rule(1)];
-    let mut w =
-        World::new(Setup { step: 1, min: 1, max, strict, follower_max, positions, by_client, rules }, false);
+    let mut w = World::new(
+        Setup { step: 1, min: 1, max, strict, follower_max, positions, limits_only, by_client, rules },
+        false,
+    );
     let o = w.leaders.order(0, 0, true, parts.iter().sum::<i64>() + rest);
     for part in parts {
         w.leaders.fill(o, *part);

@@ -106,6 +106,8 @@ pub struct Setup {
     pub follower_max: Option<i64>,
     /// The brokers tell positions, when they are asked and by themselves.
     pub positions: bool,
+    /// The brokers take no market orders.
+    pub limits_only: bool,
     /// The second leader's venue names orders by ClOrdID(11), which changes with every replace.
     pub by_client: bool,
     /// The last rule is added by a reload only.
@@ -151,7 +153,11 @@ impl Setup {
         }
         let profile = r#""begin_string":"FIX.4.4","query_covers":"all""#;
         let asked = r#""supports":{"status_request":true}"#;
-        let broker = format!(r#""supports":{{"status_request":true,"positions":{}}}"#, self.positions);
+        let types = if self.limits_only { r#""limit""# } else { r#""market","limit""# };
+        let broker = format!(
+            r#""order_types":[{types}],"supports":{{"status_request":true,"positions":{}}}"#,
+            self.positions
+        );
         let lots = format!(
             r#""contract_size":"1","lot_step":"{}","min_lot":"{}","max_lot":{},"tick":"0.0001","currency":"USD""#,
             self.step,

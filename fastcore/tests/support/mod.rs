@@ -58,6 +58,8 @@ pub struct Sent {
     pub kind: SendKind,
     pub buy: bool,
     pub qty: String,
+    /// OrdType(40), Price(44) and TimeInForce(59).
+    pub terms: String,
 }
 
 pub struct World {
@@ -123,6 +125,7 @@ impl World {
                     kind: o.kind,
                     buy: field(o.fix, "54") == "1",
                     qty: field(o.fix, "38"),
+                    terms: ["40", "44", "59"].map(|tag| field(o.fix, tag)).join("|"),
                 }));
             }
         }
