@@ -140,6 +140,20 @@ fn a_price_stays_a_price_after_any_number_of_attempts() {
     }
 }
 
+/// A price near the end of what numbers hold goes as far as they do.
+#[test]
+fn a_distance_that_does_not_fit_in_a_number_is_not_gone() {
+    let mut w = with(|_| {});
+    copied(&mut w, "o1", 2, "10");
+    quote(&mut w, "100000000000000", "100000000000000");
+    let mut last = one(&w.leader("o2", 1, "10", "10", "10"), true, "10");
+    for _ in 0..40 {
+        last = expired(&mut w, &last, "0");
+        let px = d(last.terms.split('|').nth(1).unwrap());
+        assert!(px > d("100000000000000"), "{px}");
+    }
+}
+
 /// No slippage is allowed for opens: closes still cross the market.
 #[test]
 fn a_close_crosses_the_market_where_opens_may_not_slip() {

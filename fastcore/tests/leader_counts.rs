@@ -3,10 +3,12 @@
 
 mod support;
 
+use fastcore::config::SubscriptionConfig;
 use fastcore::decimal::Dec;
+use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::profile::{BustCum, FillQty};
-use support::{SAME, Sent, World, d, fix, one};
+use support::{SAME, Sent, World, config, d, fix, one};
 
 fn tell(w: &mut World, text: &str) -> Vec<Sent> {
     w.now += 1_000_000;
@@ -135,4 +137,33 @@ fn a_report_from_before_a_bust_is_no_contradiction() {
     w.now -= 1_000_000_000;
     tell(&mut w, "17=3|150=I|39=1|38=20|14=10");
     assert!(w.alerts.is_empty(), "{:?}", w.alerts);
+}
+
+/// The core goes on with these subscriptions.
+fn copied_by(w: &mut World, names: &[&str]) {
+    let mut next = config(SAME, "");
+    let given = next.subscriptions[0].clone();
+    let named = |name: &&str| SubscriptionConfig { name: (*name).into(), ..given.clone() };
+    next.subscriptions = names.iter().map(named).collect();
+    w.engine = Engine::restore(next, &w.engine.snapshot()).unwrap();
+}
+
+/// A subscription that is added after a bust opens nothing either until the operator has looked, also where nobody copied
+/// the instrument before.
+#[test]
+fn a_subscription_added_after_a_bust_waits_for_the_operator_as_well() {
+    let seen = "17=2|19=1|150=H|39=1|38=20|32=4|31=1|14=6";
+    let never_seen = "17=2|19=9|150=H|39=1|38=20|32=4|31=1|14=10";
+    for (bust, copied) in [(seen, true), (never_seen, true), (seen, false), (never_seen, false)] {
+        let mut w = World::with(SAME, "", |c| c.subscriptions.truncate(usize::from(copied)));
+        tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10");
+        tell(&mut w, bust);
+        copied_by(&mut w, &["s", "added"]);
+        let sent = tell(&mut w, "17=3|150=F|39=1|38=20|32=5|31=1|14=11");
+        assert!(sent.is_empty(), "{bust} {copied}: {sent:?}");
+        w.apply(EventKind::Operator, "", br#"{"cmd":"bust_resume","who":"ann","leader":"l"}"#);
+        copied_by(&mut w, &["s", "added", "later"]);
+        let sent = tell(&mut w, "17=4|150=F|39=1|38=20|32=1|31=1|14=12");
+        assert_eq!(sent.len(), 3, "{bust} {copied}: {sent:?}");
+    }
 }

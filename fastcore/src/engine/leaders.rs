@@ -221,6 +221,7 @@ impl Engine {
                     "a leader execution was taken back: opens wait for the operator".to_owned(),
                     sink,
                 );
+                self.hold_opens(leader, instrument);
                 Some(delta)
             }
             Change::UnknownBust => {
@@ -285,11 +286,14 @@ impl Engine {
         self.ask_positions(ix, leader, sink);
     }
 
-    /// No opens on what copies this instrument until the operator has looked.
+    /// No opens on what copies this instrument, now or later, until the operator has looked.
     fn hold_opens(&mut self, leader: u32, instrument: u32) {
+        if let Some(state) = self.st.leaders.get_mut(leader as usize) {
+            state.bust_holds.insert(instrument);
+        }
         let ix = Arc::clone(&self.ix);
         for place in 0..ix.subs_of.get(leader as usize).map_or(0, Vec::len) {
-            // Also where nothing was copied yet: the line is made to remember it.
+            // Also where nothing was copied yet: the line is made to show it.
             let Some(at) = self.line_of(&ix, leader, instrument, place) else { continue };
             if let Some(ls) = self.st.lines.get_mut(at as usize) {
                 ls.line.bust_hold = true;
@@ -396,9 +400,6 @@ impl Engine {
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
         ls.leader_px = x.report.last_px.or(ls.leader_px);
-        if x.hold {
-            ls.line.bust_hold = true;
-        }
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.
         if x.reduce.is_positive() && (!x.hold || x.reduce >= abs(x.before)) {
             ls.line.target = reduced(ls.line.target, x.before, x.reduce);

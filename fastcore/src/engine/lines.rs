@@ -75,13 +75,14 @@ impl Engine {
         let lane = *ix.lanes.at.get(&(sub, instrument))?;
         let found = ix.lanes.list.get(lane as usize)?;
         *slot = u32::try_from(self.st.lines.len()).ok()?;
+        let held = self.st.leaders.get(leader as usize).is_some_and(|l| l.bust_holds.contains(&instrument));
         self.st.groups.get_mut(found.group as usize)?.push(*slot);
         self.st.lines.push(LineState {
             sub,
             instrument,
             follower_instrument: found.follower_instrument,
             lane,
-            line: Line::default(),
+            line: Line { bust_hold: held, ..Line::default() },
             live: Vec::new(),
             leader_px: None,
             retry_at_ns: 0,

@@ -88,9 +88,10 @@ impl Engine {
 
     fn bust_resume<S: Sink>(&mut self, who: &str, leader: &str, sink: &mut S) {
         let at = self.ix.cfg.leaders.iter().position(|l| l.name == leader);
-        let Some(state) = at.and_then(|i| self.st.leaders.get(i)) else {
+        let Some(state) = at.and_then(|i| self.st.leaders.get_mut(i)) else {
             return self.alert("bad_command", format!("leader {leader:?} is not defined"), sink);
         };
+        state.bust_holds.clear();
         let lines: Vec<u32> = state.lines.values().flatten().copied().collect();
         for l in lines {
             if let Some(ls) = self.st.lines.get_mut(l as usize) {

@@ -28,6 +28,9 @@ pub struct LeaderState {
     pub names: FxHashMap<u128, u128>,
     /// Instruments whose position was known and is not any more.
     pub lost: BTreeSet<u32>,
+    /// Instruments of which an execution was taken back or rescaled: no opens, by whatever copies them or will, until the
+    /// operator has looked.
+    pub bust_holds: BTreeSet<u32>,
     /// Reports and executions.
     pub seen: Seen,
     /// Account values.
