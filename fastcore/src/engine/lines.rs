@@ -1,20 +1,18 @@
-//! Ledger lines: from a target to orders (design 02, steps 3 and 4). Every order of ours is made here.
+//! Ledger lines: from a target to orders (design 02, steps 3 and 4): cancels, closes, and what ends unsent.
 
 use super::lanes::Lane;
+use super::making::Draft;
 use super::parts::Parts;
 use super::stops::Level;
-use super::{Engine, Index, LineState, windows};
+use super::{Engine, Index, LineState};
 use crate::action::Sink;
-use crate::config::{OrderType, SubscriptionConfig};
-use crate::decimal::{Dec, Round, div_rem, mul_div};
-use crate::ledger::{Grid, Line, Plan, abs};
+use crate::config::SubscriptionConfig;
+use crate::decimal::{Dec, div_rem};
+use crate::ledger::{Grid, Line, abs};
 use crate::link::SendKind;
-use crate::order::{ClOrdId, Input, Order, State, next};
+use crate::order::{Input, State, next};
 use crate::refusal::{Code, Refusal};
-use crate::risk::{Open, admit};
-use smallvec::SmallVec;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_128;
 
 const MS: i64 = 1_000_000;
 /// Timer kinds, stored in snapshots.
@@ -238,277 +236,6 @@ impl Engine {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn open<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        at: u32,
-        plan: &Plan,
-        lane: &Lane,
-        cfg: &SubscriptionConfig,
-        waits: bool,
-        sink: &mut S,
-    ) {
-        let (now, grid) = (self.st.at_ns, lane.grid);
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        let (asked, buy) = (abs(plan.increase), plan.increase.is_positive());
-        let wanted = if plan.whole { asked } else { whole_steps(asked, grid) };
-        if wanted < grid.min {
-            // The next part of a needless close may make it enough.
-            if ls.needless.is_empty() {
-                ls.waiting.clear();
-            }
-            return; // waits for the next increase; not a refusal
-        }
-        let newest = newest_ns(&ls.line, self.cause.until_ns);
-        let blocked = plan.blocked || waits;
-        let unsent = if !blocked && newest > now && ls.waiting.is_empty() {
-            self.open_now(ix, at, (wanted, buy), lane, cfg, newest, sink)
-        } else {
-            self.open_by_window(ix, at, (wanted, buy), lane, cfg, (newest, blocked), sink)
-        };
-        if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
-            ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
-        }
-    }
-
-    /// An increase of which parts waited, or have to: each as long as its own window. What is not wanted any more is
-    /// returned.
-    #[allow(clippy::too_many_arguments)]
-    fn open_by_window<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        at: u32,
-        (wanted, buy): (Dec, bool),
-        lane: &Lane,
-        cfg: &SubscriptionConfig,
-        (newest, blocked): (i64, bool),
-        sink: &mut S,
-    ) -> Dec {
-        let (now, grid) = (self.st.at_ns, lane.grid);
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Dec::ZERO };
-        let (late, until) = if blocked || !ls.waiting.is_empty() {
-            windows::trim(&mut ls.waiting, signed(wanted, buy), newest);
-            windows::take_late(&mut ls.waiting, now)
-        } else {
-            (wanted, newest)
-        };
-        if late.is_positive() && newest > 0 {
-            let limit = Dec::from_int(cfg.max_age_ms);
-            self.refuse(Refusal::over(Code::Stale, limit, limit));
-        }
-        // A part of an order that was declined or canceled may be no whole step: what is left without it neither.
-        let young = match wanted.checked_sub(late).unwrap_or(Dec::ZERO) {
-            all if late.is_zero() => all,
-            rest => whole_steps(rest, grid),
-        };
-        if young >= grid.min && blocked {
-            self.st.due.insert((until, DUE_LINE, at));
-        } else if young >= grid.min {
-            let left = self.open_now(ix, at, (young, buy), lane, cfg, until, sink);
-            return late.checked_add(left).unwrap_or(late);
-        }
-        late
-    }
-
-    /// Sends an increase as far as the limits allow; what they refuse is returned.
-    #[allow(clippy::too_many_arguments)]
-    fn open_now<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        at: u32,
-        (wanted, buy): (Dec, bool),
-        lane: &Lane,
-        cfg: &SubscriptionConfig,
-        until: i64,
-        sink: &mut S,
-    ) -> Dec {
-        let grid = lane.grid;
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return wanted };
-        ls.waiting.clear();
-        let px = match limit_px(ls, lane, buy, cfg) {
-            Ok(px) => px,
-            Err(refusal) => {
-                self.refuse(refusal);
-                return wanted;
-            }
-        };
-        let admitted = self.admitted(ix, at, lane, wanted, buy);
-        let units = if admitted == wanted { admitted } else { whole_steps(admitted, grid) };
-        if units < grid.min {
-            return wanted;
-        }
-        let refused = wanted.checked_sub(units).unwrap_or(Dec::ZERO);
-        let draft = Draft { buy, qty: units, reduces: false, px, deadline_ns: until };
-        let lost = if lane.venue_max.is_none_or(|most| units <= most) {
-            if self.make_order(ix, at, lane, &draft, sink) { Dec::ZERO } else { units }
-        } else {
-            self.open_in_parts(ix, at, lane, draft, sink)
-        };
-        refused.checked_add(lost).unwrap_or(refused)
-    }
-
-    /// Sends more than the venue takes at once; what was sent before under the same identity is returned.
-    fn open_in_parts<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        at: u32,
-        lane: &Lane,
-        mut draft: Draft,
-        sink: &mut S,
-    ) -> Dec {
-        let (mut lost, mut later) = (Dec::ZERO, draft.qty);
-        for qty in Parts::of(draft.qty, lane.venue_max, lane.grid) {
-            draft.qty = qty;
-            later = later.checked_sub(qty).unwrap_or(later);
-            if !self.make_order(ix, at, lane, &draft, sink) {
-                lost = lost.checked_add(qty).unwrap_or(lost);
-            }
-        }
-        // More parts than one event makes, or less than a part may be: it goes out with the next event of the line that
-        // can take it, within the same window.
-        if later.is_positive() {
-            self.wait_again(at, draft.deadline_ns, signed(later, draft.buy));
-            self.st.due.insert((draft.deadline_ns, DUE_LINE, at));
-        }
-        lost
-    }
-
-    /// What an order was to open and did not is still wanted within the order's own window.
-    pub(super) fn wait_again(&mut self, at: u32, until: i64, units: Dec) {
-        if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            windows::insert(&mut ls.waiting, until, units);
-        }
-    }
-
-    fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
-        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let held = !self.st.stops.is_empty() || ls.line.bust_hold;
-        if !held && lane.free_up_to.is_some_and(|most| qty <= most) {
-            return qty;
-        }
-        self.checked(ix, at, lane, qty, buy)
-    }
-
-    /// Asks every check.
-    #[inline(never)]
-    fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
-        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let counts = lane.follower_bounds.max_position.is_some();
-        let open = Open {
-            qty,
-            killed: self.stopped(ix, ls).is_some(),
-            drift: self.drift(ix, ls, buy),
-            restricted: lane.restricted,
-            bust_hold: ls.line.bust_hold,
-            sub_entered: entered(&ls.line, buy),
-            follower_entered: if counts { self.entered_by(lane.group, buy) } else { Dec::ZERO },
-            sub: &lane.sub_bounds,
-            follower: &lane.follower_bounds,
-        };
-        let mut refusals = SmallVec::<[Refusal; 4]>::new();
-        let left = admit(&open, &mut refusals);
-        for r in &refusals {
-            self.refuse(*r);
-        }
-        left
-    }
-
-    fn entered_by(&self, group: u32, buy: bool) -> Dec {
-        let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
-        let entries =
-            lines.iter().filter_map(|l| self.st.lines.get(*l as usize)).map(|l| entered(&l.line, buy));
-        entries.fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
-    }
-
-    /// Makes one order: derived ClOrdID, digest, books. False when the same identity was made before.
-    fn make_order<S: Sink>(
-        &mut self,
-        ix: &Index,
-        at: u32,
-        lane: &Lane,
-        draft: &Draft,
-        _sink: &mut S,
-    ) -> bool {
-        let Some(ls) = self.st.lines.get(at as usize) else { return false };
-        let sub = ls.sub;
-        let Some(s) = ix.subs.get(sub as usize) else { return false };
-        let Ok(o) = u32::try_from(self.st.orders.len()) else { return false };
-        let Some(id) = self.new_id(s.hash, at, lane.id_len, draft.reduces) else {
-            self.refuse(Refusal::bare(Code::Duplicate));
-            return false;
-        };
-        self.add_to_digest(&id, draft);
-        if S::WANTS_DECISIONS {
-            self.cause.orders.push((id.to_vec(), signed(draft.qty, draft.buy)));
-        }
-        self.st.orders.push(Order {
-            buy: draft.buy,
-            reduces: draft.reduces,
-            qty: draft.qty,
-            px: draft.px,
-            deadline_ns: draft.deadline_ns,
-            since_ns: self.st.at_ns,
-            ..Order::new(id, sub, at)
-        });
-        if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            ls.live.push(o);
-            ls.line.add_working(draft.buy, draft.reduces, draft.qty);
-        }
-        self.push(s.route, o, SendKind::New);
-        true
-    }
-
-    /// A new ClOrdID. An open whose identity was made before is a duplicate; a close takes the next slice, because it
-    /// must never be lost.
-    fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
-        let mut id = self.derive(sub_hash, at, len);
-        // Only a cause that came before can have made it.
-        while self.cause.repeated && self.known(&id).is_some() {
-            if !reduces {
-                return None;
-            }
-            id = self.derive(sub_hash, at, len);
-        }
-        Some(id)
-    }
-
-    /// Enters the ClOrdIDs of this event's new orders, all in one go: the table is larger than the caches, and misses
-    /// that do not wait for each other cost a fraction of those that do.
-    pub(super) fn enter_ids(&mut self, list: &[(u32, SendKind)]) {
-        for (o, _) in list.iter().filter(|(_, kind)| *kind == SendKind::New) {
-            let Some(order) = self.st.orders.get_mut(*o as usize) else { continue };
-            // An id whose key another order has, by chance of the hash, gives way before anything is sent.
-            while self.st.ids.insert_new(order.cl_ord_id.key(), *o).is_err_and(|owner| owner != *o) {
-                order.cl_ord_id = order.cl_ord_id.of_cancel(u16::MAX);
-            }
-        }
-    }
-
-    /// Running digest over (ClOrdID, side, qty, px).
-    fn add_to_digest(&mut self, id: &ClOrdId, draft: &Draft) {
-        // Every part has its own place: fixed copies cost a fraction of growing ones.
-        let mut bytes = [0_u8; 80];
-        let (text, len) = id.parts();
-        bytes[..16].copy_from_slice(&self.st.digest.to_le_bytes());
-        bytes[16..32].copy_from_slice(&draft.qty.raw().to_le_bytes());
-        bytes[32..48].copy_from_slice(&draft.px.map_or(i128::MIN, Dec::raw).to_le_bytes());
-        bytes[48..68].copy_from_slice(text);
-        bytes[68] = len;
-        bytes[69] = u8::from(draft.buy);
-        self.st.digest = xxh3_128(&bytes);
-    }
-
-    fn derive(&mut self, sub_hash: u64, at: u32, len: usize) -> ClOrdId {
-        let mut seed = [0_u8; 32];
-        seed[..16].copy_from_slice(&self.cause.id.to_le_bytes());
-        seed[16..24].copy_from_slice(&sub_hash.to_le_bytes());
-        seed[24..28].copy_from_slice(&at.to_le_bytes());
-        seed[28..32].copy_from_slice(&self.cause.slices.to_le_bytes());
-        self.cause.slices = self.cause.slices.saturating_add(1);
-        ClOrdId::from_hash(xxh3_128(&seed), len)
-    }
-
     /// Ends an order that is proven not to be at the broker.
     pub(super) fn end_unsent<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, end: End, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
@@ -546,18 +273,8 @@ impl Engine {
 }
 
 /// What is asked for now has the window of the trade that asks (0: none does), which may be older than one heard before it.
-fn newest_ns(line: &Line, asked_ns: i64) -> i64 {
+pub(super) fn newest_ns(line: &Line, asked_ns: i64) -> i64 {
     if asked_ns > 0 { asked_ns } else { line.open_until_ns }
-}
-
-/// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
-fn entered(line: &Line, buy: bool) -> Dec {
-    let (filled, working) = if buy {
-        (line.filled, line.working_buy)
-    } else {
-        (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
-    };
-    working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
 }
 
 /// A quantity to buy is positive, one to sell negative.
@@ -568,38 +285,4 @@ pub(super) fn signed(qty: Dec, buy: bool) -> Dec {
 pub(super) fn whole_steps(qty: Dec, grid: Grid) -> Dec {
     let (_, rest) = div_rem(qty.raw(), grid.step.raw()).unwrap_or((0, 0));
     Dec::from_raw(qty.raw().saturating_sub(rest))
-}
-
-/// The limit of an opening order: the leader's price and the allowed slippage, on the tick; none for market orders.
-///
-/// # Errors
-/// `no_quote`: a limit was asked for and there is no leader price to set it by. A market order would have no bound.
-fn limit_px(
-    ls: &LineState,
-    lane: &Lane,
-    buy: bool,
-    cfg: &SubscriptionConfig,
-) -> Result<Option<Dec>, Refusal> {
-    if cfg.order_type == OrderType::Market {
-        return Ok(None);
-    }
-    let limit = || {
-        let px = ls.leader_px?.mul(lane.price_factor, Round::HalfEven)?;
-        let slip = px.mul_div(cfg.max_slippage_bps, Dec::from_int(10_000), Round::HalfEven)?;
-        let raw = if buy { px.checked_add(slip)? } else { px.checked_sub(slip)? };
-        // Never beyond the allowed slippage: a buy limit rounds down, a sell limit up.
-        let ticks = raw.div(lane.tick, if buy { Round::Floor } else { Round::Ceil })?.raw();
-        let whole = mul_div(ticks, 1, Dec::ONE.raw(), if buy { Round::Floor } else { Round::Ceil })?;
-        whole.checked_mul(lane.tick.raw()).map(Dec::from_raw).filter(|px| px.is_positive())
-    };
-    limit().map(Some).ok_or(Refusal::bare(Code::NoQuote))
-}
-
-/// What an order is to be, before it has an identity.
-struct Draft {
-    buy: bool,
-    qty: Dec,
-    reduces: bool,
-    px: Option<Dec>,
-    deadline_ns: i64,
 }

@@ -1,0 +1,110 @@
+//! Making one order of ours: derived ClOrdID(11), digest, books.
+
+use super::lanes::Lane;
+use super::lines::signed;
+use super::{Engine, Index};
+use crate::action::Sink;
+use crate::decimal::Dec;
+use crate::link::SendKind;
+use crate::order::{ClOrdId, Order};
+use crate::refusal::{Code, Refusal};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// What an order is to be, before it has an identity.
+pub(super) struct Draft {
+    pub(super) buy: bool,
+    pub(super) qty: Dec,
+    pub(super) reduces: bool,
+    pub(super) px: Option<Dec>,
+    pub(super) deadline_ns: i64,
+}
+
+impl Engine {
+    /// Makes one order: derived ClOrdID, digest, books. False when the same identity was made before.
+    pub(super) fn make_order<S: Sink>(
+        &mut self,
+        ix: &Index,
+        at: u32,
+        lane: &Lane,
+        draft: &Draft,
+        _sink: &mut S,
+    ) -> bool {
+        let Some(ls) = self.st.lines.get(at as usize) else { return false };
+        let sub = ls.sub;
+        let Some(s) = ix.subs.get(sub as usize) else { return false };
+        let Ok(o) = u32::try_from(self.st.orders.len()) else { return false };
+        let Some(id) = self.new_id(s.hash, at, lane.id_len, draft.reduces) else {
+            self.refuse(Refusal::bare(Code::Duplicate));
+            return false;
+        };
+        self.add_to_digest(&id, draft);
+        if S::WANTS_DECISIONS {
+            self.cause.orders.push((id.to_vec(), signed(draft.qty, draft.buy)));
+        }
+        self.st.orders.push(Order {
+            buy: draft.buy,
+            reduces: draft.reduces,
+            qty: draft.qty,
+            px: draft.px,
+            deadline_ns: draft.deadline_ns,
+            since_ns: self.st.at_ns,
+            ..Order::new(id, sub, at)
+        });
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            ls.live.push(o);
+            ls.line.add_working(draft.buy, draft.reduces, draft.qty);
+        }
+        self.push(s.route, o, SendKind::New);
+        true
+    }
+
+    /// A new ClOrdID. An open whose identity was made before is a duplicate; a close takes the next slice, because it
+    /// must never be lost.
+    fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
+        let mut id = self.derive(sub_hash, at, len);
+        // Only a cause that came before can have made it.
+        while self.cause.repeated && self.known(&id).is_some() {
+            if !reduces {
+                return None;
+            }
+            id = self.derive(sub_hash, at, len);
+        }
+        Some(id)
+    }
+
+    /// Enters the ClOrdIDs of this event's new orders, all in one go: the table is larger than the caches, and misses
+    /// that do not wait for each other cost a fraction of those that do.
+    pub(super) fn enter_ids(&mut self, list: &[(u32, SendKind)]) {
+        for (o, _) in list.iter().filter(|(_, kind)| *kind == SendKind::New) {
+            let Some(order) = self.st.orders.get_mut(*o as usize) else { continue };
+            // An id whose key another order has, by chance of the hash, gives way before anything is sent.
+            while self.st.ids.insert_new(order.cl_ord_id.key(), *o).is_err_and(|owner| owner != *o) {
+                order.cl_ord_id = order.cl_ord_id.of_cancel(u16::MAX);
+            }
+        }
+    }
+
+    /// Running digest over (ClOrdID, side, qty, px).
+    fn add_to_digest(&mut self, id: &ClOrdId, draft: &Draft) {
+        // Every part has its own place: fixed copies cost a fraction of growing ones.
+        let mut bytes = [0_u8; 80];
+        let (text, len) = id.parts();
+        bytes[..16].copy_from_slice(&self.st.digest.to_le_bytes());
+        bytes[16..32].copy_from_slice(&draft.qty.raw().to_le_bytes());
+        bytes[32..48].copy_from_slice(&draft.px.map_or(i128::MIN, Dec::raw).to_le_bytes());
+        bytes[48..68].copy_from_slice(text);
+        bytes[68] = len;
+        bytes[69] = u8::from(draft.buy);
+        self.st.digest = xxh3_128(&bytes);
+    }
+
+    fn derive(&mut self, sub_hash: u64, at: u32, len: usize) -> ClOrdId {
+        let mut seed = [0_u8; 32];
+        seed[..16].copy_from_slice(&self.cause.id.to_le_bytes());
+        seed[16..24].copy_from_slice(&sub_hash.to_le_bytes());
+        seed[24..28].copy_from_slice(&at.to_le_bytes());
+        seed[28..32].copy_from_slice(&self.cause.slices.to_le_bytes());
+        self.cause.slices = self.cause.slices.saturating_add(1);
+        ClOrdId::from_hash(xxh3_128(&seed), len)
+    }
+}

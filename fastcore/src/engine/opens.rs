@@ -1,0 +1,235 @@
+//! Opens of one ledger line: their windows, the limits that they pass, their price and their parts (design 02, step 3c).
+
+use super::lanes::Lane;
+use super::lines::{DUE_LINE, newest_ns, signed, whole_steps};
+use super::making::Draft;
+use super::parts::Parts;
+use super::{Engine, Index, LineState, windows};
+use crate::action::Sink;
+use crate::config::{OrderType, SubscriptionConfig};
+use crate::decimal::{Dec, Round, mul_div};
+use crate::ledger::{Line, Plan, abs};
+use crate::refusal::{Code, Refusal};
+use crate::risk::{Open, admit};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+impl Engine {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn open<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        plan: &Plan,
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        waits: bool,
+        sink: &mut S,
+    ) {
+        let (now, grid) = (self.st.at_ns, lane.grid);
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
+        let (asked, buy) = (abs(plan.increase), plan.increase.is_positive());
+        let wanted = if plan.whole { asked } else { whole_steps(asked, grid) };
+        if wanted < grid.min {
+            // The next part of a needless close may make it enough.
+            if ls.needless.is_empty() {
+                ls.waiting.clear();
+            }
+            return; // waits for the next increase; not a refusal
+        }
+        let newest = newest_ns(&ls.line, self.cause.until_ns);
+        let blocked = plan.blocked || waits;
+        let unsent = if !blocked && newest > now && ls.waiting.is_empty() {
+            self.open_now(ix, at, (wanted, buy), lane, cfg, newest, sink)
+        } else {
+            self.open_by_window(ix, at, (wanted, buy), lane, cfg, (newest, blocked), sink)
+        };
+        if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
+            ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
+        }
+    }
+
+    /// An increase of which parts waited, or have to: each as long as its own window. What is not wanted any more is
+    /// returned.
+    #[allow(clippy::too_many_arguments)]
+    fn open_by_window<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        (wanted, buy): (Dec, bool),
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        (newest, blocked): (i64, bool),
+        sink: &mut S,
+    ) -> Dec {
+        let (now, grid) = (self.st.at_ns, lane.grid);
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return Dec::ZERO };
+        let (late, until) = if blocked || !ls.waiting.is_empty() {
+            windows::trim(&mut ls.waiting, signed(wanted, buy), newest);
+            windows::take_late(&mut ls.waiting, now)
+        } else {
+            (wanted, newest)
+        };
+        if late.is_positive() && newest > 0 {
+            let limit = Dec::from_int(cfg.max_age_ms);
+            self.refuse(Refusal::over(Code::Stale, limit, limit));
+        }
+        // A part of an order that was declined or canceled may be no whole step: what is left without it neither.
+        let young = match wanted.checked_sub(late).unwrap_or(Dec::ZERO) {
+            all if late.is_zero() => all,
+            rest => whole_steps(rest, grid),
+        };
+        if young >= grid.min && blocked {
+            self.st.due.insert((until, DUE_LINE, at));
+        } else if young >= grid.min {
+            let left = self.open_now(ix, at, (young, buy), lane, cfg, until, sink);
+            return late.checked_add(left).unwrap_or(late);
+        }
+        late
+    }
+
+    /// Sends an increase as far as the limits allow; what they refuse is returned.
+    #[allow(clippy::too_many_arguments)]
+    fn open_now<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        (wanted, buy): (Dec, bool),
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        until: i64,
+        sink: &mut S,
+    ) -> Dec {
+        let grid = lane.grid;
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return wanted };
+        ls.waiting.clear();
+        let px = match limit_px(ls, lane, buy, cfg) {
+            Ok(px) => px,
+            Err(refusal) => {
+                self.refuse(refusal);
+                return wanted;
+            }
+        };
+        let admitted = self.admitted(ix, at, lane, wanted, buy);
+        let units = if admitted == wanted { admitted } else { whole_steps(admitted, grid) };
+        if units < grid.min {
+            return wanted;
+        }
+        let refused = wanted.checked_sub(units).unwrap_or(Dec::ZERO);
+        let draft = Draft { buy, qty: units, reduces: false, px, deadline_ns: until };
+        let lost = if lane.venue_max.is_none_or(|most| units <= most) {
+            if self.make_order(ix, at, lane, &draft, sink) { Dec::ZERO } else { units }
+        } else {
+            self.open_in_parts(ix, at, lane, draft, sink)
+        };
+        refused.checked_add(lost).unwrap_or(refused)
+    }
+
+    /// Sends more than the venue takes at once; what was sent before under the same identity is returned.
+    fn open_in_parts<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        at: u32,
+        lane: &Lane,
+        mut draft: Draft,
+        sink: &mut S,
+    ) -> Dec {
+        let (mut lost, mut later) = (Dec::ZERO, draft.qty);
+        for qty in Parts::of(draft.qty, lane.venue_max, lane.grid) {
+            draft.qty = qty;
+            later = later.checked_sub(qty).unwrap_or(later);
+            if !self.make_order(ix, at, lane, &draft, sink) {
+                lost = lost.checked_add(qty).unwrap_or(lost);
+            }
+        }
+        // More parts than one event makes, or less than a part may be: it goes out with the next event of the line that
+        // can take it, within the same window.
+        if later.is_positive() {
+            self.wait_again(at, draft.deadline_ns, signed(later, draft.buy));
+            self.st.due.insert((draft.deadline_ns, DUE_LINE, at));
+        }
+        lost
+    }
+
+    /// What an order was to open and did not is still wanted within the order's own window.
+    pub(super) fn wait_again(&mut self, at: u32, until: i64, units: Dec) {
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            windows::insert(&mut ls.waiting, until, units);
+        }
+    }
+
+    fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
+        let held = !self.st.stops.is_empty() || ls.line.bust_hold;
+        if !held && lane.free_up_to.is_some_and(|most| qty <= most) {
+            return qty;
+        }
+        self.checked(ix, at, lane, qty, buy)
+    }
+
+    /// Asks every check.
+    #[inline(never)]
+    fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
+        let counts = lane.follower_bounds.max_position.is_some();
+        let open = Open {
+            qty,
+            killed: self.stopped(ix, ls).is_some(),
+            drift: self.drift(ix, ls, buy),
+            restricted: lane.restricted,
+            bust_hold: ls.line.bust_hold,
+            sub_entered: entered(&ls.line, buy),
+            follower_entered: if counts { self.entered_by(lane.group, buy) } else { Dec::ZERO },
+            sub: &lane.sub_bounds,
+            follower: &lane.follower_bounds,
+        };
+        let mut refusals = SmallVec::<[Refusal; 4]>::new();
+        let left = admit(&open, &mut refusals);
+        for r in &refusals {
+            self.refuse(*r);
+        }
+        left
+    }
+
+    fn entered_by(&self, group: u32, buy: bool) -> Dec {
+        let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
+        let entries =
+            lines.iter().filter_map(|l| self.st.lines.get(*l as usize)).map(|l| entered(&l.line, buy));
+        entries.fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
+    }
+}
+
+/// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
+fn entered(line: &Line, buy: bool) -> Dec {
+    let (filled, working) = if buy {
+        (line.filled, line.working_buy)
+    } else {
+        (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
+    };
+    working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
+}
+
+/// The limit of an opening order: the leader's price and the allowed slippage, on the tick; none for market orders.
+///
+/// # Errors
+/// `no_quote`: a limit was asked for and there is no leader price to set it by. A market order would have no bound.
+fn limit_px(
+    ls: &LineState,
+    lane: &Lane,
+    buy: bool,
+    cfg: &SubscriptionConfig,
+) -> Result<Option<Dec>, Refusal> {
+    if cfg.order_type == OrderType::Market {
+        return Ok(None);
+    }
+    let limit = || {
+        let px = ls.leader_px?.mul(lane.price_factor, Round::HalfEven)?;
+        let slip = px.mul_div(cfg.max_slippage_bps, Dec::from_int(10_000), Round::HalfEven)?;
+        let raw = if buy { px.checked_add(slip)? } else { px.checked_sub(slip)? };
+        // Never beyond the allowed slippage: a buy limit rounds down, a sell limit up.
+        let ticks = raw.div(lane.tick, if buy { Round::Floor } else { Round::Ceil })?.raw();
+        let whole = mul_div(ticks, 1, Dec::ONE.raw(), if buy { Round::Floor } else { Round::Ceil })?;
+        whole.checked_mul(lane.tick.raw()).map(Dec::from_raw).filter(|px| px.is_positive())
+    };
+    limit().map(Some).ok_or(Refusal::bare(Code::NoQuote))
+}
