@@ -149,7 +149,8 @@ fn a_distance_that_does_not_fit_in_a_number_is_not_gone() {
     let mut last = one(&w.leader("o2", 1, "10", "10", "10"), true, "10");
     for _ in 0..40 {
         last = expired(&mut w, &last, "0");
-        let px = d(last.terms.split('|').nth(1).unwrap());
+        let orders = &w.engine.state().orders;
+        let px = orders[orders.len() - 1].px.unwrap();
         assert!(px > d("100000000000000"), "{px}");
     }
 }
