@@ -186,3 +186,62 @@ fn a_restart_keeps_the_window_of_a_needless_close() {
         one(&orders(w.fill(&close, "5", "5")), true, sent);
     }
 }
+
+/// A fill of one of our buys, and its bust.
+fn fill_and_bust(w: &mut World, s: &Sent, bust: bool) -> Vec<Sent> {
+    let (id, qty) = (&s.id, &s.qty);
+    if !bust {
+        w.out(s);
+        return orders(w.broker(&format!(
+            "35=8|37=B{id}|11={id}|17=X{id}|150=F|39=2|55=EURUSD|54=1|38={qty}|32={qty}|31=1.1|14={qty}|151=0|"
+        )));
+    }
+    orders(w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=H{id}|19=X{id}|150=H|39=4|55=EURUSD|54=1|38={qty}|32={qty}|14=0|151=0|"
+    )))
+}
+
+/// A close that the bust of an open has made needless was asked for by nobody: what it takes all the same is not opened
+/// in the window of the leader's last trade, which was worth 1.
+#[test]
+fn what_a_bust_made_needless_has_no_window() {
+    let mut w = World::new(SAME, "");
+    let first = one(&w.leader("o1", 1, "50", "50", "50"), true, "50");
+    fill_and_bust(&mut w, &first, false);
+    let second = one(&w.leader("o2", 1, "50", "50", "50"), true, "50");
+    fill_and_bust(&mut w, &second, false);
+    let start = w.now;
+    run_to(&mut w, start + 70 * S);
+    let third = one(&w.leader("o3", 1, "1", "1", "1"), true, "1");
+    fill_and_bust(&mut w, &third, false);
+    let close = one(&w.leader("o4", 2, "51", "51", "51"), false, "51");
+    w.out(&close);
+    fill_and_bust(&mut w, &first, true);
+    assert_eq!((w.filled(), w.target()), (d("51"), d("50")));
+    assert!(orders(w.fill(&close, "51", "51")).is_empty());
+    assert_eq!((w.filled(), w.target()), (d("0"), d("0")));
+}
+
+/// The broker fills a part of an open and takes it back while a close of it is on its way: the close is to cross zero, as
+/// the open that the leader wants. Canceled by the broker it is lost like an open, and not sent again in a new window.
+#[test]
+fn a_close_that_a_bust_turned_into_an_open_is_lost_like_one() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "6", "6", "6"), true, "6");
+    w.out(&open);
+    w.leader("o2", 2, "100", "100", "100"); // the leader is short 94
+    let id = &open.id;
+    let part = format!("35=8|37=B{id}|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=6|32=5|31=1.1|14=5|151=1|");
+    let close = one(&orders(w.broker(&part)), false, "5");
+    w.out(&close);
+    let bust = format!("35=8|37=B{id}|11={id}|17=H1|19=X1|150=H|39=1|55=EURUSD|54=1|38=6|32=5|14=0|151=6|");
+    assert!(orders(w.broker(&bust)).is_empty());
+    let start = w.now;
+    run_to(&mut w, start + 70 * S);
+    assert_eq!(w.target(), d("-5"), "what waited is too late; five are on their way");
+    w.leader("o3", 2, "1", "1", "1");
+    assert_eq!(w.target(), d("-6"));
+    let of = &close.id;
+    w.broker(&format!("35=8|37=B{of}|11={of}|17=C{of}|150=4|39=4|55=EURUSD|54=2|38=5|14=0|151=0|"));
+    assert_eq!(w.target(), d("-1"), "the five are lost");
+}

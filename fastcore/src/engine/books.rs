@@ -347,6 +347,10 @@ impl Engine {
         if ours && reduces {
             return;
         }
+        if reduces {
+            // A bust may have left it nothing to close: by then it was to open, and that is lost like any open.
+            self.lower(ix, at, self.beyond_zero(at, order.buy, lost));
+        }
         if ours {
             return self.wait_again(at, until, units);
         }
@@ -367,6 +371,15 @@ impl Engine {
             ls.open_retry_at_ns = again_ns;
             self.wait_again(at, until, units);
         }
+    }
+
+    /// Of what a close on one side has lost: the units that would have crossed zero.
+    fn beyond_zero(&self, at: u32, buy: bool, lost: Dec) -> Dec {
+        let Some(line) = self.st.lines.get(at as usize).map(|l| &l.line) else { return Dec::ZERO };
+        let held = signed(line.filled, !buy).max(Dec::ZERO);
+        let closing = if buy { line.closing_buy } else { line.closing_sell };
+        let to_close = held.raw().saturating_sub(closing.raw()).max(0);
+        Dec::from_raw(lost.raw().saturating_sub(to_close).max(0))
     }
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {

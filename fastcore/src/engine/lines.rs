@@ -120,7 +120,8 @@ impl Engine {
         }
         if !nothing || !ls.needless.is_empty() {
             let desired = ls.line.filled.checked_add(plan.need).unwrap_or(ls.line.filled);
-            ls.note_needless(desired, newest_ns(&ls.line, self.cause.until_ns));
+            // Made needless by no increase but by a bust: nobody asked for it lately, and it is late when it is wanted.
+            ls.note_needless(desired, self.cause.until_ns);
         }
         let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
         let kept_back = !ls.capped.is_zero() || ls.close_tries > 0;
