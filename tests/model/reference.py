@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
-from tests.model.lots import Refused, Undecided, asked, cap_of, desired, limit_px, split, toward_zero
+from tests.model.lots import (
+    AMOUNT_MODES,
+    Refused,
+    Undecided,
+    asked,
+    cap_of,
+    desired,
+    limit_px,
+    split,
+    toward_zero,
+)
 from tests.model.terms import (
     MS,
     ZERO,
@@ -97,7 +107,7 @@ class Model:
         line.filled += order.sign * qty
         consume(order.windows, qty)
         if not order.opens:
-            line.rejected_closes, line.pause_until_ns = 0, 0
+            line.rejected_closes = 0
         if order.leaves == 0:
             line.orders.remove(order)
         self._work(line, now_ns)
@@ -117,7 +127,8 @@ class Model:
             line.rejected_closes += 1
         elif order.canceling:
             # ADR 0006: what we withdrew ourselves lowers nothing, and is sent again within its own window.
-            line.windows = sorted(line.windows + order.windows, key=lambda w: w.until_ns)
+            if order.sign == sign_of(line.target):
+                line.windows = sorted(line.windows + order.windows, key=lambda w: w.until_ns)
         else:
             self._give_up(line, order.leaves)
         self._work(line, now_ns)
@@ -140,14 +151,15 @@ class Model:
         # age: stale, unless the order's previous report is younger than max_age_s."
         # "No TransactTime: opens are refused."
         dated = min(increase, r.last_qty) if r.kind == "trade" else ZERO
-        before_ns = before_ns if r.transact_ns is not None else None
+        if before_ns is not None:
+            before_ns = None if r.transact_ns is None else min(before_ns, r.transact_ns)
         parts = [(increase - dated, before_ns, r.cum_qty - dated), (dated, r.transact_ns, r.cum_qty)]
         for line in self.lines:
             if line.subscription.leader != r.leader or line.leader_instrument.name != r.instrument:
                 continue
             if reduce:
                 line.target *= 1 - reduce / abs(p)  # r = |P| gives exactly 0
-                line.rejected_closes, line.pause_until_ns = 0, 0
+                line.pause_until_ns = 0
                 if line.target == 0:
                     line.windows = []
             if r.px is None and increase and line.subscription.slippage_bps is not None:
@@ -176,6 +188,9 @@ class Model:
             refused = "frozen_order"
         elif since_ns is None or now_ns - since_ns > rule.max_age_ns:
             refused = "stale"
+        if refused and rule.mode not in AMOUNT_MODES:
+            self.refusals[refused] += 1
+            return
         try:
             size = self._values.size(line, sized, qty, order.order_qty, cum_qty, now_ns)
         except Refused as why:
@@ -200,7 +215,12 @@ class Model:
 
     def _wanted(self, line: Line) -> Fraction:
         """The smallest lot is opened because of a leader increase only."""
-        return asked(line) if line.windows else desired(line)
+        want, side = desired(line), sign_of(line.target)
+        if want or line.subscription.rounding != "min_lot_if_nonzero":
+            return want
+        if line.working(side) and sign_of(line.filled) != side:
+            return side * min(line.working(side), line.instrument.least)
+        return asked(line) if line.windows else want
 
     def _withdraw(self, line: Line, need: Fraction) -> None:
         """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first."""
@@ -232,24 +252,31 @@ class Model:
         qty = abs(want) - entered if side else ZERO
         against = line.working(-side) if side else ZERO
         if qty + against <= 0 or (qty < least and not against):
-            line.windows = []
+            line.windows, line.waited_against = [], False
             return
-        expired = min(qty, sum((w.qty for w in line.windows if w.until_ns <= now_ns), ZERO))
+        line.waited_against = line.waited_against or against > 0
+        # What works the other way may still fill: what it takes away is wanted again, within the same window.
+        trim(line.windows, qty + against)
+        # What is held still covers the oldest of them.
+        covered = max(ZERO, sum((w.qty for w in line.windows), ZERO) - qty)
+        expired = min(qty, sum((w.qty for w in line.windows if w.until_ns <= now_ns), ZERO) - covered)
         if expired > 0:
+            if line.waited_against:
+                raise Undecided("02 step 3c: the window of an open that waited for an order against it")
+            if qty > sum((w.qty for w in line.windows), ZERO):
+                raise Undecided("02 step 4, m = min(unsent, size): the core takes all that is too late")
             self.refusals["stale"] += 1
             consume(line.windows, expired)
             self._give_up(line, expired)
             self._work(line, now_ns)
             return
-        # What works the other way may still fill: what it takes away is wanted again, within the same window.
-        trim(line.windows, qty + against)
         if not line.windows or against or any(order.canceling for order in line.orders):
             return
         if -side * line.filled > line.working(side):
-            return  # its close is not on its way yet
+            raise Undecided("02 step 3d: a flip whose close waits to be tried again")
         size = sum((w.qty for w in line.windows), ZERO)
         allowed = self._clipped(line, side, qty)
-        windows, line.windows = line.windows, []
+        windows, line.windows, line.waited_against = line.windows, [], False
         windows[-1].qty += qty - size  # what was too little before goes with the newest increase
         if allowed:
             self._enter(line, side, allowed, windows)
@@ -314,13 +341,9 @@ class Model:
         side = sign_of(line.target)
         gap = side * (asked(line) - line.committed)
         line.target -= side * min(max(ZERO, min(lost, gap)), abs(line.target))
-
-    def leaves_a_rest(self, number: int) -> bool:
-        """Would the end of this open leave only a target below the smallest lot, which is opened anew?"""
-        line, order = self._find(number)
-        rest = abs(line.target) - order.leaves
-        rounding = line.subscription.rounding
-        return rounding == "min_lot_if_nonzero" and order.opens and 0 < rest < line.instrument.least
+        small = 0 < abs(line.target) < line.instrument.least and not line.committed
+        if small and line.subscription.rounding == "min_lot_if_nonzero":
+            raise Undecided("02 step 3c: the core opens the smallest lot for what a refusal or a reject left")
 
     def _limits(self, line: Line) -> Limits:
         return self._followers[line.subscription.follower].limits

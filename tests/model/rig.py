@@ -17,7 +17,8 @@ from tests.model.reference import Model
 from tests.model.terms import MS, Action, Cancel, Report
 
 BEGIN = "FIX.4.4"
-START_NS = 1_700_000_000_000_000_000
+START_NS = 1_700_000_000_000_500_000
+"""Half a millisecond off what TransactTime(60) can say, so that nothing is due at an event's time."""
 TICKS_MAX = 1_000
 NEAR = Fraction(1, 10**9)
 """Targets of the core are fixed point: they are the model's within this part of a step."""

@@ -187,6 +187,8 @@ class Line:
     filled: Fraction = ZERO
     orders: list[Order] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
+    waited_against: bool = False
+    """The windows waited for an order of ours that works the other way."""
     sized: dict[str, Sized] = field(default_factory=dict)
     leader_px: Fraction | None = None
     rejected_closes: int = 0
