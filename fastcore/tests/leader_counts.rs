@@ -156,7 +156,8 @@ fn a_subscription_added_after_a_bust_waits_for_the_operator_as_well() {
     let never_seen = "17=2|19=9|150=H|39=1|38=20|32=4|31=1|14=10";
     for (bust, copied) in [(seen, true), (never_seen, true), (seen, false), (never_seen, false)] {
         let mut w = World::with(SAME, "", |c| c.subscriptions.truncate(usize::from(copied)));
-        tell(&mut w, "17=1|150=F|39=1|38=20|32=10|31=1|14=10");
+        tell(&mut w, "17=0|150=F|39=1|38=20|32=6|31=1|14=6");
+        tell(&mut w, "17=1|150=F|39=1|38=20|32=4|31=1|14=10");
         tell(&mut w, bust);
         copied_by(&mut w, &["s", "added"]);
         let sent = tell(&mut w, "17=3|150=F|39=1|38=20|32=5|31=1|14=11");
