@@ -294,16 +294,22 @@ impl Line {
         }
     }
 
+    /// Units that the rounded target exceeds what is committed by.
+    #[must_use]
+    pub fn gap(&self, grid: Grid, policy: Rounding, max_inflation: Dec) -> Dec {
+        let desired = abs(self.desired(grid, policy, max_inflation, true));
+        let held = neg_if(self.target < 0, self.committed());
+        Dec::from_raw(desired.raw().saturating_sub(held.raw()).max(0))
+    }
+
     /// Step 4: `m` units will not be held; the target gives up what no order stands for, never past 0.
     pub fn lower(&mut self, m: Dec, grid: Grid, policy: Rounding, max_inflation: Dec) {
         if self.target == 0 || !m.is_positive() {
             return;
         }
         let negative = self.target < 0;
-        let desired = abs(self.desired(grid, policy, max_inflation, true));
-        let held = neg_if(negative, self.committed());
-        let gap = desired.raw().saturating_sub(held.raw()).max(0);
-        let drop = quanta(Dec::from_raw(gap.min(m.raw())), grid).unwrap_or(i128::MAX);
+        let gap = self.gap(grid, policy, max_inflation);
+        let drop = quanta(gap.min(m), grid).unwrap_or(i128::MAX);
         let left = self.target.saturating_abs().saturating_sub(drop).max(0);
         self.target = if negative { left.saturating_neg() } else { left };
     }

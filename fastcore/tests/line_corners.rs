@@ -176,6 +176,33 @@ fn beside_an_odd_part_that_is_too_late_whole_steps_go_out() {
     assert_eq!(w.target(), d("6"), "three of nine were too late");
 }
 
+/// Late and refused parts that are no whole steps leave no step that nobody asks for: what waits for nothing is given up.
+#[test]
+fn a_step_made_of_late_and_refused_parts_is_not_wanted_any_more() {
+    let mut w = with(|c| {
+        c.instruments[0].lot_step = d("4");
+        c.instruments[0].min_lot = d("4");
+    });
+    let open = one(&w.leader("o1", 1, "4", "4", "4"), true, "4");
+    w.out(&open);
+    w.now += 70 * S;
+    w.apply(EventKind::Timer, "", b"");
+    let id = &open.id;
+    let declined = "17=D|150=D|39=0|378=5|55=EURUSD|54=1|38=2|14=0|151=2";
+    let cancel = w.broker(&format!("35=8|37=B|11={id}|{declined}|"));
+    let cancel = one_cancel(&cancel);
+    assert!(w.leader("o2", 1, "10", "10", "10").is_empty(), "waits for the cancel");
+    w.apply(EventKind::Operator, "", br#"{"cmd":"kill","who":"ann"}"#);
+    let canceled = "17=C|150=4|39=4|55=EURUSD|54=1|38=2|14=0|151=0";
+    assert!(w.broker(&format!("35=8|37=B|11={cancel}|41={id}|{canceled}|")).is_empty());
+    assert!(w.target() < d("4"), "{} is wanted, and nothing would send it", w.target());
+}
+
+fn one_cancel(sent: &[Sent]) -> String {
+    assert_eq!(sent.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
+    sent[0].id.clone()
+}
+
 /// A close of 3, all that is held and less than the minimum lot of 5, on its way to the broker.
 fn closing_a_residue() -> (World, Sent) {
     let mut w = with(|c| c.instruments[0].min_lot = d("5"));

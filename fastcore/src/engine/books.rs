@@ -225,6 +225,7 @@ impl Engine {
             taken = i128::from(moved.signum()).saturating_mul(ls.line.target.signum()) < 0;
         }
         self.holding_moved(at, moved);
+        self.cause.bust = true;
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
         if taken {

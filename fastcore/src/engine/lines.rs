@@ -120,8 +120,9 @@ impl Engine {
         }
         if !nothing || !ls.needless.is_empty() {
             let desired = ls.line.filled.checked_add(plan.need).unwrap_or(ls.line.filled);
-            // Made needless by no increase but by a bust: nobody asked for it lately, and it is late when it is wanted.
-            ls.note_needless(desired, self.cause.until_ns);
+            // Made needless by a bust: nobody asked for it lately, and it is late when it is wanted.
+            let window = if self.cause.bust { 0 } else { newest_ns(&ls.line, self.cause.until_ns) };
+            ls.note_needless(desired, window);
         }
         let (close_at, open_at) = (ls.retry_at_ns, ls.open_retry_at_ns);
         let kept_back = !ls.capped.is_zero() || ls.close_tries > 0;

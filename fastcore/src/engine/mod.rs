@@ -51,6 +51,8 @@ struct Cause {
     slices: u32,
     /// The same cause came before: its orders may have been made.
     repeated: bool,
+    /// A follower's broker took back a fill.
+    bust: bool,
     /// End of the window of the leader's increase that is being worked; 0: none is.
     until_ns: i64,
 }
@@ -142,7 +144,7 @@ impl Engine {
         self.st.at_ns = ev.at_ns.max(self.st.at_ns);
         self.cause.id = self.seed("row", ev.seq);
         self.cause.slices = 0;
-        self.cause.repeated = false;
+        (self.cause.repeated, self.cause.bust) = (false, false);
         self.route_ns = 0;
         match ev.kind {
             EventKind::Start => self.on_start(ev, sink),

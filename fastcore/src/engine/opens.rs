@@ -46,6 +46,11 @@ impl Engine {
         };
         if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
             ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
+            // Parts that are no whole steps may leave one together: no window asks for it, and no event would send it.
+            let left = ls.line.gap(grid, cfg.rounding, cfg.max_inflation);
+            if !blocked && ls.waiting.is_empty() && left >= grid.min {
+                ls.line.lower(left, grid, cfg.rounding, cfg.max_inflation);
+            }
         }
     }
 

@@ -171,7 +171,7 @@ impl Engine {
             }
             r.last_row = row.row_no;
             self.route_ns = row.at_ns;
-            (self.cause.slices, self.cause.repeated) = (0, false);
+            (self.cause.slices, self.cause.repeated, self.cause.bust) = (0, false, false);
             self.cause.id = self.seed(&event, row.row_no);
             self.row(at, &row.row, sink);
         }
