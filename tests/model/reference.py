@@ -91,7 +91,8 @@ class Model:
             begun = {"new": ZERO, "trade": r.cum_qty - r.last_qty}.get(r.kind, r.cum_qty)
             order = self._orders[r.order] = LeaderOrder(begun, r.order_qty)
         order.order_qty = r.order_qty
-        before_ns, order.last_ns = order.last_ns, r.transact_ns
+        before_ns = order.last_ns
+        order.last_ns = max((t for t in (before_ns, r.transact_ns) if t is not None), default=None)
         # "A CumQty that falls without a bust, or exceeds OrderQty, freezes increases of that order."
         order.frozen = order.frozen or r.cum_qty < order.known or r.cum_qty > r.order_qty
         delta = max(ZERO, r.cum_qty - order.known)
@@ -120,7 +121,8 @@ class Model:
         if how == "rejected":
             self.refusals["broker_reject"] += 1
         if not order.opens and order.canceling:
-            pass
+            if order.sign == sign_of(line.target):
+                raise Undecided("02 step 3d: the close of a flip is withdrawn while its open is there")
         elif not order.opens:
             # "Missing part of a close: retried with back-off until done."
             line.pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.rejected_closes, CLOSE_RETRY_MAX_NS)
@@ -209,6 +211,7 @@ class Model:
 
     def _work(self, line: Line, now_ns: int) -> None:
         want = self._wanted(line)
+        line.closing = bool(line.target and line.filled and not want)
         self._withdraw(line, want - line.filled)
         self._reduce(line, want, now_ns)
         self._open(line, want, now_ns)
@@ -218,19 +221,25 @@ class Model:
         want, side = desired(line), sign_of(line.target)
         if want or line.subscription.rounding != "min_lot_if_nonzero":
             return want
+        if side and sign_of(line.filled) == -side:
+            raise Undecided(
+                "02 rounding: a flip to less than the smallest lot, opened beyond max_inflation too"
+            )
         if line.working(side) and sign_of(line.filled) != side:
             return side * min(line.working(side), line.instrument.least)
         return asked(line) if line.windows else want
 
     def _withdraw(self, line: Line, need: Fraction) -> None:
-        """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first."""
+        """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first.
+        What a cancel is open for counts in full."""
+        beyond = line.working(sign_of(need)) - abs(need)
         for order in reversed(line.orders):
-            beyond = order.sign != sign_of(need) or line.working(order.sign) - _leaving(
-                line, order.sign
-            ) > abs(need)
-            if beyond and not order.canceling:
+            against = order.sign != sign_of(need)
+            if (against or beyond > 0) and not order.canceling:
                 order.canceling = True
                 self._actions.append(Cancel(order.number, line.subscription.follower))
+            if not against:
+                beyond -= order.leaves
 
     def _reduce(self, line: Line, want: Fraction, now_ns: int) -> None:
         """(b) The part towards zero, at most |filled| minus what already works that way, goes out at once."""
@@ -363,8 +372,3 @@ class Model:
             self._work(line, now_ns)
         taken, self._actions = self._actions, []
         return taken
-
-
-def _leaving(line: Line, sign: int) -> Fraction:
-    """What works on a side and was asked to be cancelled."""
-    return sum((o.leaves for o in line.orders if o.sign == sign and o.canceling), ZERO)

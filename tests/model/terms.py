@@ -163,7 +163,7 @@ class LeaderOrder:
     known: Fraction
     order_qty: Fraction
     last_ns: int | None = None
-    """Time of its previous report."""
+    """The newest TransactTime(60) of its reports."""
     frozen: bool = False
 
 
@@ -187,6 +187,8 @@ class Line:
     filled: Fraction = ZERO
     orders: list[Order] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
+    closing: bool = False
+    """A target below the smallest lot closes all that is held, also when less than it is left."""
     waited_against: bool = False
     """The windows waited for an order of ours that works the other way."""
     sized: dict[str, Sized] = field(default_factory=dict)
