@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
+from tests.model.limits import clipped
 from tests.model.lots import (
     AMOUNT_MODES,
     Refused,
@@ -18,7 +19,6 @@ from tests.model.lots import (
     desired,
     limit_px,
     split,
-    toward_zero,
 )
 from tests.model.terms import (
     MS,
@@ -284,7 +284,9 @@ class Model:
         if -side * line.filled > line.working(side):
             raise Undecided("02 step 3d: a flip whose close waits to be tried again")
         size = sum((w.qty for w in line.windows), ZERO)
-        allowed = self._clipped(line, side, qty)
+        allowed = clipped(
+            self.lines, line, self._followers[line.subscription.follower], side, qty, self.refusals
+        )
         windows, line.windows, line.waited_against = line.windows, [], False
         windows[-1].qty += qty - size  # what was too little before goes with the newest increase
         if allowed:
@@ -301,41 +303,6 @@ class Model:
             trim(mine, part)
             consume(windows, part)
             self._make(line, side, part, mine, px)
-
-    def _clipped(self, line: Line, side: int, qty: Fraction) -> Fraction:
-        """03: what the limits leave of an open. The smallest clip wins, the codes of all are recorded; the
-        first bound that refuses ends it."""
-        contract, rooms = line.instrument.contract, list[tuple[str, Fraction, bool]]()
-        scopes = ((line.subscription.limits, True), (self._limits(line), False))
-        if line.instrument.name in self._followers[line.subscription.follower].restricted:
-            rooms.append(("restricted", ZERO, True))
-        for limits, _ in scopes:
-            if limits.max_order_lots is not None:
-                rooms.append(("max_order_qty", limits.max_order_lots * contract, limits.refuse))
-        for limits, mine in scopes:
-            if limits.max_position_lots is not None:
-                room = limits.max_position_lots * contract - self._entered(line, side, mine)
-                rooms.append(("max_position", max(ZERO, room), limits.refuse))
-        codes, whole = list[str](), qty
-        for code, room, refuse in rooms:
-            if room < whole:
-                codes.append(code)
-                qty = ZERO if refuse else min(qty, toward_zero(room, line.instrument.step))
-                if refuse:
-                    break
-        self.refusals.update(dict.fromkeys(codes, 1))
-        return qty if qty >= line.instrument.least else ZERO
-
-    def _entered(self, line: Line, side: int, mine: bool) -> Fraction:
-        """03: positions counted from orders entered, longs and shorts apart, over the lines of a bound."""
-        total = ZERO
-        for other in self.lines:
-            same = other.subscription.follower == line.subscription.follower
-            if mine:
-                same = other.subscription is line.subscription
-            if same and other.instrument.name == line.instrument.name:
-                total += max(ZERO, side * other.filled + other.working(side))
-        return total
 
     def _make(self, line: Line, sign: int, qty: Fraction, windows: list[Window], px: Fraction | None) -> None:
         self._made.append(line)
