@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,12 @@ class Plant:
         """What a follower holds by the ledger, units."""
         return int(float(self.line(follower).get("filled", "0")))
 
+    def rests(self, follower: int) -> bool:
+        """Nothing of the follower works, and it is less than a lot step from its target."""
+        line = self.line(follower)
+        off = abs(Decimal(line.get("filled", "0")) - Decimal(line.get("target", "0")))
+        return line.get("working", "0") == "0" and off < Decimal(line.get("step", "1"))
+
     def read(self, server: FixServer, what: Callable[[Book], int]) -> int:
         """A number from a simulated broker's own book, read on the broker's thread."""
         return server.call(lambda: what(server.broker.book))
@@ -228,6 +235,8 @@ class Plant:
 
     def copies_a_round_trip(self) -> None:
         """Proof of life: a fill and its close reach the good and the bare broker, once each."""
+        # A test that looked at the good broker only may leave the bare one a close behind.
+        self.until(lambda: self.rests(RAW), "the bare broker does not come to rest")
         before, orders, raw = self.position(self.good), self.orders(self.good), len(self.raw.heard_of("D"))
         held = self.held(RAW)
         self.fill(1)
