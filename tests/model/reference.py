@@ -19,6 +19,7 @@ from tests.model.lots import (
     desired,
     limit_px,
     split,
+    toward_zero,
 )
 from tests.model.terms import (
     MS,
@@ -261,18 +262,16 @@ class Model:
         qty = abs(want) - entered if side else ZERO
         against = line.working(-side) if side else ZERO
         if qty + against <= 0 or (qty < least and not against):
-            line.windows, line.waited_against = [], False
+            line.windows = []
             return
-        line.waited_against = line.waited_against or against > 0
         # What works the other way may still fill: what it takes away is wanted again, within the same window.
         trim(line.windows, qty + against)
         # What is held still covers the oldest of them.
         covered = max(ZERO, sum((w.qty for w in line.windows), ZERO) - qty)
         expired = min(qty, sum((w.qty for w in line.windows if w.until_ns <= now_ns), ZERO) - covered)
         if expired > 0:
-            if line.waited_against:
-                raise Undecided("02 step 3c: the window of an open that waited for an order against it")
-            if qty > sum((w.qty for w in line.windows), ZERO):
+            whole = toward_zero(expired, line.instrument.step) == expired
+            if not whole or qty > sum((w.qty for w in line.windows), ZERO):
                 raise Undecided("02 step 4, m = min(unsent, size): the core takes all that is too late")
             self.refusals["stale"] += 1
             consume(line.windows, expired)
@@ -287,7 +286,7 @@ class Model:
         allowed = clipped(
             self.lines, line, self._followers[line.subscription.follower], side, qty, self.refusals
         )
-        windows, line.windows, line.waited_against = line.windows, [], False
+        windows, line.windows = line.windows, []
         windows[-1].qty += qty - size  # what was too little before goes with the newest increase
         if allowed:
             self._enter(line, side, allowed, windows)

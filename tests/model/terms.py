@@ -189,8 +189,6 @@ class Line:
     windows: list[Window] = field(default_factory=list)
     closing: bool = False
     """A target below the smallest lot closes all that is held, also when less than it is left."""
-    waited_against: bool = False
-    """The windows waited for an order of ours that works the other way."""
     sized: dict[str, Sized] = field(default_factory=dict)
     leader_px: Fraction | None = None
     rejected_closes: int = 0
