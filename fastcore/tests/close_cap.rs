@@ -58,17 +58,6 @@ fn questions(sent: &[Sent]) -> usize {
     sent.iter().filter(|s| s.kind == SendKind::Other).count()
 }
 
-/// Runs all timers up to a time; what was sent.
-fn run_to(w: &mut World, end: i64) -> Vec<Sent> {
-    let mut sent = Vec::new();
-    while let Some(due) = w.engine.next_due_ns().filter(|due| *due < end) {
-        w.now = w.now.max(due);
-        sent.extend(w.apply(EventKind::Timer, "", b""));
-    }
-    w.now = end;
-    sent
-}
-
 /// Six of ten were sold by hand: the close sells the four that are left, and a person is told of the six, once.
 #[test]
 fn a_close_sells_no_more_than_the_broker_holds() {
@@ -270,7 +259,7 @@ fn the_open_of_a_flip_waits_for_its_capped_close() {
     let close = one(&w.leader("o2", 2, "15", "15", "15"), false, "4");
     w.fill(&close, "4", "4");
     let end = w.now + 100 * S;
-    run_to(&mut w, end);
+    w.run_to(end);
     assert_eq!(w.target(), d("0"), "the open was too late, as any open that waits");
     one(&holds(&mut w, "6", "0"), false, "6");
 }
@@ -311,11 +300,11 @@ fn the_broker_of_a_capped_close_is_asked_until_it_is_sent() {
     holds(&mut w, "4", "0");
     w.leader("o2", 2, "10", "10", "10");
     let end = w.now + 100 * S;
-    assert_eq!(questions(&run_to(&mut w, end)), 3);
+    assert_eq!(questions(&w.run_to(end)), 3);
     let rest = holds(&mut w, "10", "0");
     assert_eq!(rest.len(), 1, "{rest:?}");
     let end = w.now + 200 * S;
-    assert_eq!(questions(&run_to(&mut w, end)), 0);
+    assert_eq!(questions(&w.run_to(end)), 0);
 }
 
 /// When a session logs on, what its followers hold may have been traded by hand meanwhile: holders are asked for.
@@ -332,6 +321,9 @@ fn a_logon_asks_what_the_followers_hold() {
     w.broker(&answer);
     let sent = w.leader("o2", 2, "10", "10", "10");
     assert_eq!((sent.last().unwrap().qty.as_str(), questions(&sent)), ("4", 1), "{sent:?}");
+    let released = w.apply(EventKind::Operator, "", br#"{"cmd":"kill","who":"ann","level":"halt"}"#);
+    let sent = w.apply(EventKind::Operator, "", br#"{"cmd":"arm","who":"ann"}"#);
+    assert_eq!((questions(&released), questions(&sent)), (0, 0), "a release changes nothing at the broker");
     for change in [
         (|_: &mut Config| {}) as fn(&mut Config), // the venue answers no such question
         |c| {

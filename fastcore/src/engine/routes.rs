@@ -306,14 +306,9 @@ impl Engine {
     }
 
     /// The route is ready: held orders go out, lines that wanted a cancel are worked.
-    pub(super) fn release<S: Sink>(&mut self, at: u32, sink: &mut S) {
-        if !self.st.routes.get(at as usize).is_some_and(super::RouteState::ready) {
+    fn release<S: Sink>(&mut self, at: u32, sink: &mut S) {
+        if !self.send_held(at, sink) {
             return;
-        }
-        let held: Vec<u32> =
-            self.st.routes.get(at as usize).map(|r| r.held.iter().copied().collect()).unwrap_or_default();
-        for o in held {
-            self.again(at, o, sink);
         }
         let on = |l: &super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == at);
         let lines: Vec<usize> =
@@ -323,6 +318,15 @@ impl Engine {
             self.work_line(&ix, u32::try_from(l).unwrap_or(u32::MAX), sink);
         }
         self.plan_questions(&ix, at);
+    }
+
+    /// What waits for a route goes out, where it may. False: the route is not ready.
+    pub(super) fn send_held<S: Sink>(&mut self, at: u32, sink: &mut S) -> bool {
+        let Some(route) = self.st.routes.get(at as usize).filter(|r| r.ready()) else { return false };
+        for o in route.held.iter().copied().collect::<Vec<_>>() {
+            self.again(at, o, sink);
+        }
+        true
     }
 
     /// A held order: sent if its route is ready and it is fresh, given up if it is an open past its deadline.

@@ -199,7 +199,7 @@ impl Engine {
         self.alert("arm", format!("{what} released by {who}; it was {}", stop.level.name()), sink);
         // Closes that waited go out now, those that a route holds and those that were never made.
         for at in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {
-            self.release(at, sink);
+            self.send_held(at, sink);
         }
         self.work_all(&ix, sink);
     }
