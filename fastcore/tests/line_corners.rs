@@ -18,25 +18,6 @@ fn codes(w: &World) -> Vec<&'static str> {
     w.alerts.iter().map(|a| a.code).collect()
 }
 
-/// Runs all timers up to a time; what was sent.
-fn run_to(w: &mut World, end: i64) -> Vec<Sent> {
-    let mut sent = Vec::new();
-    while let Some(due) = w.engine.next_due_ns().filter(|due| *due < end) {
-        w.now = w.now.max(due);
-        sent.extend(w.apply(EventKind::Timer, "", b""));
-    }
-    w.now = end;
-    sent
-}
-
-/// An acknowledged order, its broker's word for it, and what it is then asked to do.
-fn acknowledge(w: &mut World, s: &Sent) -> Vec<Sent> {
-    let (id, qty, side) = (&s.id, &s.qty, if s.buy { 1 } else { 2 });
-    w.broker(&format!(
-        "35=8|37=B{id}|11={id}|17=A{id}|150=0|39=0|55=EURUSD|54={side}|38={qty}|14=0|151={qty}|"
-    ))
-}
-
 /// A trade that is heard after a younger one opens within its own window, not within the younger one's.
 #[test]
 fn an_older_trade_that_is_heard_late_keeps_its_own_window() {
@@ -87,11 +68,11 @@ fn a_waiting_open_does_not_ride_on_a_newer_one() {
     let first = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&first);
     let start = w.now;
-    run_to(&mut w, start + 10 * S); // no report in time: unknown, what comes after it waits
+    w.run_to(start + 10 * S); // no report in time: unknown, what comes after it waits
     assert!(w.leader("o2", 1, "5", "5", "5").iter().all(|s| s.kind == SendKind::Status));
-    run_to(&mut w, start + 60 * S);
+    w.run_to(start + 60 * S);
     assert!(w.leader("o3", 1, "3", "3", "3").iter().all(|s| s.kind == SendKind::Status));
-    run_to(&mut w, start + 75 * S);
+    w.run_to(start + 75 * S);
     assert_eq!(w.engine.status().refusals.get("stale"), Some(&1), "the 5, asked for 65 seconds ago");
     one(&w.fill(&first, "10", "10"), true, "3");
     assert_eq!(w.target(), d("13"));
@@ -104,12 +85,12 @@ fn what_is_no_longer_wanted_goes_from_the_newest_window() {
     let first = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&first);
     let start = w.now;
-    run_to(&mut w, start + 10 * S);
+    w.run_to(start + 10 * S);
     w.leader("o2", 1, "10", "10", "10");
-    run_to(&mut w, start + 60 * S);
+    w.run_to(start + 60 * S);
     w.leader("o3", 1, "10", "10", "10");
     w.leader("o4", 2, "15", "15", "15"); // 30 x (1 - 15/30) = 15: 5 wanted beyond the first
-    run_to(&mut w, start + 75 * S);
+    w.run_to(start + 75 * S);
     assert!(w.fill(&first, "10", "10").is_empty(), "the window of the 5 that are left is over");
     assert_eq!((w.filled(), w.target()), (d("10"), d("10")));
 }
@@ -124,13 +105,13 @@ fn a_retry_does_not_ride_on_a_newer_open() {
     let start = w.now;
     let first = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&first);
-    acknowledge(&mut w, &first);
-    run_to(&mut w, start + 58 * S);
+    w.acknowledge(&first);
+    w.run_to(start + 58 * S);
     let second = one(&w.leader("o2", 1, "5", "5", "5"), true, "5");
     w.out(&second);
-    acknowledge(&mut w, &second);
+    w.acknowledge(&second);
     w.reject(&first);
-    let sent = run_to(&mut w, start + 100 * S);
+    let sent = w.run_to(start + 100 * S);
     let opened: Vec<&str> = sent.iter().filter(|s| s.kind == SendKind::New).map(|s| s.qty.as_str()).collect();
     assert!(opened.iter().all(|q| *q == "10") && opened.len() <= 1, "{opened:?}");
     w.fill(&second, "5", "5");
@@ -148,30 +129,36 @@ fn what_is_too_little_for_an_order_counts_with_the_next_increase() {
     w.fill(&open, "3", "3");
     assert!(w.leader("o2", 1, "2", "2", "2").is_empty());
     w.now += 61 * S;
-    acknowledge(&mut w, &open);
+    w.acknowledge(&open);
     assert_eq!(w.target(), d("5"));
     one(&w.leader("o3", 1, "1", "1", "1"), true, "3");
 }
 
-/// What is left beside an odd part that is too late goes out in whole steps.
-#[test]
-fn beside_an_odd_part_that_is_too_late_whole_steps_go_out() {
+/// An open of 4, the minimum lot, that is 70 s old when its broker declines it down to `left`: that is canceled. The ids of
+/// the open and of the cancel.
+fn declined_below_the_minimum(step: &str, left: &str) -> (World, String, String) {
     let mut w = with(|c| {
-        c.instruments[0].lot_step = d("2");
+        c.instruments[0].lot_step = d(step);
         c.instruments[0].min_lot = d("4");
     });
     let open = one(&w.leader("o1", 1, "4", "4", "4"), true, "4");
     w.out(&open);
     w.now += 70 * S;
     w.apply(EventKind::Timer, "", b"");
-    let id = &open.id;
-    // Less than the minimum lot would be left: the rest is canceled.
-    let declined = "17=D|150=D|39=0|378=5|55=EURUSD|54=1|38=3|14=0|151=3";
+    let id = open.id;
+    let declined = format!("17=D|150=D|39=0|378=5|55=EURUSD|54=1|38={left}|14=0|151={left}");
     let cancel = w.broker(&format!("35=8|37=B|11={id}|{declined}|"));
     assert_eq!(cancel.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
+    (w, id, cancel[0].id.clone())
+}
+
+/// What is left beside an odd part that is too late goes out in whole steps.
+#[test]
+fn beside_an_odd_part_that_is_too_late_whole_steps_go_out() {
+    let (mut w, open, cancel) = declined_below_the_minimum("2", "3");
     assert!(w.leader("o2", 1, "5", "5", "5").is_empty(), "waits for the cancel");
     let canceled = "17=C|150=4|39=4|55=EURUSD|54=1|38=3|14=0|151=0";
-    let sent = w.broker(&format!("35=8|37=B|11={}|41={id}|{canceled}|", cancel[0].id));
+    let sent = w.broker(&format!("35=8|37=B|11={cancel}|41={open}|{canceled}|"));
     one(&sent, true, "4");
     assert_eq!(w.target(), d("6"), "three of nine were too late");
 }
@@ -179,28 +166,12 @@ fn beside_an_odd_part_that_is_too_late_whole_steps_go_out() {
 /// Late and refused parts that are no whole steps leave no step that nobody asks for: what waits for nothing is given up.
 #[test]
 fn a_step_made_of_late_and_refused_parts_is_not_wanted_any_more() {
-    let mut w = with(|c| {
-        c.instruments[0].lot_step = d("4");
-        c.instruments[0].min_lot = d("4");
-    });
-    let open = one(&w.leader("o1", 1, "4", "4", "4"), true, "4");
-    w.out(&open);
-    w.now += 70 * S;
-    w.apply(EventKind::Timer, "", b"");
-    let id = &open.id;
-    let declined = "17=D|150=D|39=0|378=5|55=EURUSD|54=1|38=2|14=0|151=2";
-    let cancel = w.broker(&format!("35=8|37=B|11={id}|{declined}|"));
-    let cancel = one_cancel(&cancel);
+    let (mut w, open, cancel) = declined_below_the_minimum("4", "2");
     assert!(w.leader("o2", 1, "10", "10", "10").is_empty(), "waits for the cancel");
     w.apply(EventKind::Operator, "", br#"{"cmd":"kill","who":"ann"}"#);
     let canceled = "17=C|150=4|39=4|55=EURUSD|54=1|38=2|14=0|151=0";
-    assert!(w.broker(&format!("35=8|37=B|11={cancel}|41={id}|{canceled}|")).is_empty());
+    assert!(w.broker(&format!("35=8|37=B|11={cancel}|41={open}|{canceled}|")).is_empty());
     assert!(w.target() < d("4"), "{} is wanted, and nothing would send it", w.target());
-}
-
-fn one_cancel(sent: &[Sent]) -> String {
-    assert_eq!(sent.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
-    sent[0].id.clone()
 }
 
 /// A close of 3, all that is held and less than the minimum lot of 5, on its way to the broker.
@@ -222,7 +193,7 @@ fn a_residue_that_the_broker_refuses_is_not_asked_for_ever() {
     assert!(w.reject(&close).is_empty());
     assert_eq!(codes(&w), ["stuck_residue"]);
     let hour = w.now + 3_600 * S;
-    assert!(run_to(&mut w, hour).is_empty(), "not tried again");
+    assert!(w.run_to(hour).is_empty(), "not tried again");
     let again = one(&w.leader("o3", 1, "10", "10", "10"), true, "7");
     w.out(&again);
     w.fill(&again, "7", "7");
@@ -237,7 +208,7 @@ fn a_closed_market_latches_no_residue() {
     w.broker(&format!("35=8|37=NONE|11={id}|17=R1|150=8|39=8|103=2|55=EURUSD|54=2|38=3|14=0|151=0|"));
     assert_eq!(codes(&w), ["close_rejected"]);
     let later = w.now + 60 * S;
-    one(&run_to(&mut w, later)[..1], false, "3");
+    one(&w.run_to(later)[..1], false, "3");
 }
 
 /// Parts that cannot all reach the minimum lot: full parts first, what is left waits or goes when it is all that is left.
@@ -287,7 +258,7 @@ fn a_partly_declined_open_gives_up_the_rest() {
         let mut w = with(|_| {});
         let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
         w.out(&open);
-        acknowledge(&mut w, &open);
+        w.acknowledge(&open);
         let id = open.id.clone();
         w.broker(&format!("35=8|37=B|11={id}|17=D1|150=D|378=5|39=0|55=EURUSD|54=1|{leaves}|"));
         assert_eq!(w.target(), d("4"), "{leaves}");
@@ -307,11 +278,11 @@ fn a_partly_declined_close_is_closed_by_another_order() {
     w.fill(&open, "10", "10");
     let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
     w.out(&close);
-    acknowledge(&mut w, &close);
+    w.acknowledge(&close);
     let id = close.id.clone();
     w.broker(&format!("35=8|37=B|11={id}|17=D1|150=D|378=5|39=0|55=EURUSD|54=2|38=6|14=0|151=6|"));
     let later = w.now + 40 * S;
-    let rest: Vec<Sent> = run_to(&mut w, later).into_iter().filter(|s| s.kind == SendKind::New).collect();
+    let rest: Vec<Sent> = w.run_to(later).into_iter().filter(|s| s.kind == SendKind::New).collect();
     one(&rest, false, "4");
 }
 
@@ -341,7 +312,7 @@ fn a_close_that_waits_is_shown() {
     let more = one(&w.leader("o2", 1, "5", "5", "5"), true, "5");
     w.out(&more);
     let end = w.now + 10 * S;
-    run_to(&mut w, end); // unknown now
+    w.run_to(end); // unknown now
     w.leader("o3", 2, "15", "15", "15");
     w.leader("o4", 1, "1", "1", "1");
     assert_eq!(codes(&w), ["close_waits"], "once");
@@ -386,7 +357,7 @@ fn a_start_asks_for_a_stuck_residue_once_more() {
     let (mut w, close) = closing_a_residue();
     assert!(w.reject(&close).is_empty());
     let later = w.now + 60 * S;
-    assert!(run_to(&mut w, later).is_empty());
+    assert!(w.run_to(later).is_empty());
     assert!(start(&mut w, "5").is_empty());
     let hello = fastcore::link::encode_hello("r", 8, 1, w.row + 1, 0, &["R"]).unwrap();
     w.apply(EventKind::Link, "r", &hello);

@@ -5,22 +5,10 @@
 mod support;
 
 use fastcore::engine::Engine;
-use fastcore::event::EventKind;
 use fastcore::link::SendKind;
 use support::{SAME, Sent, World, config, d, one};
 
 const S: i64 = 1_000_000_000;
-
-/// Runs all timers up to a time; the orders that were sent.
-fn run_to(w: &mut World, end: i64) -> Vec<Sent> {
-    let mut sent = Vec::new();
-    while let Some(due) = w.engine.next_due_ns().filter(|due| *due < end) {
-        w.now = w.now.max(due);
-        sent.extend(w.apply(EventKind::Timer, "", b""));
-    }
-    w.now = end;
-    orders(sent)
-}
 
 fn orders(sent: Vec<Sent>) -> Vec<Sent> {
     sent.into_iter().filter(|s| s.kind == SendKind::New).collect()
@@ -60,7 +48,7 @@ fn what_a_needless_close_took_does_not_ride_on_a_newer_trade() {
     let (mut w, close) = closing();
     let start = w.now;
     assert_eq!(buys(&mut w, "o3", "5")[0].kind, SendKind::Cancel);
-    run_to(&mut w, start + 70 * S);
+    w.run_to(start + 70 * S);
     buys(&mut w, "o4", "1");
     one(&orders(w.fill(&close, "5", "5")), true, "1");
     assert_eq!((w.filled(), w.target()), (d("0"), d("1")));
@@ -73,7 +61,7 @@ fn what_a_needless_close_took_is_opened_again_within_the_window() {
     let (mut w, close) = closing();
     let start = w.now;
     buys(&mut w, "o3", "5");
-    run_to(&mut w, start + 50 * S);
+    w.run_to(start + 50 * S);
     buys(&mut w, "o4", "1");
     one(&orders(w.fill(&close, "5", "5")), true, "6");
     assert_eq!((w.filled(), w.target()), (d("0"), d("6")));
@@ -86,7 +74,7 @@ fn parts_that_a_needless_close_took_are_wanted_again_one_by_one() {
     let start = w.now;
     let cancel = buys(&mut w, "o3", "5")[0].clone();
     assert!(orders(w.fill(&close, "2", "2")).is_empty(), "waits for the cancel");
-    run_to(&mut w, start + 30 * S);
+    w.run_to(start + 30 * S);
     one(&canceled(&mut w, &close, &cancel, "2"), true, "2");
     assert_eq!((w.filled(), w.target()), (d("3"), d("5")));
 
@@ -94,7 +82,7 @@ fn parts_that_a_needless_close_took_are_wanted_again_one_by_one() {
     let start = w.now;
     let cancel = buys(&mut w, "o3", "5")[0].clone();
     w.fill(&close, "2", "2");
-    run_to(&mut w, start + 70 * S);
+    w.run_to(start + 70 * S);
     buys(&mut w, "o4", "1");
     assert_eq!(w.target(), d("4"), "2 were given up when their window ended");
     w.fill(&close, "1", "3");
@@ -108,7 +96,7 @@ fn a_needless_close_that_is_canceled_leaves_nothing_to_open() {
     let (mut w, close) = closing();
     let start = w.now;
     let cancel = buys(&mut w, "o3", "5")[0].clone();
-    run_to(&mut w, start + 70 * S);
+    w.run_to(start + 70 * S);
     buys(&mut w, "o4", "1");
     one(&canceled(&mut w, &close, &cancel, "0"), true, "1");
     assert_eq!((w.filled(), w.target()), (d("5"), d("6")));
@@ -122,9 +110,9 @@ fn two_increases_that_made_a_close_needless_have_two_windows() {
         let (mut w, close) = closing();
         let start = w.now;
         buys(&mut w, "o3", "3"); // 3 of the close are needless
-        run_to(&mut w, start + 40 * S);
+        w.run_to(start + 40 * S);
         buys(&mut w, "o4", "4"); // the other 2 as well, and 2 more are to be opened
-        run_to(&mut w, start + after_s * S);
+        w.run_to(start + after_s * S);
         let opened = orders(w.fill(&close, "5", "5"));
         assert_eq!(opened.iter().map(|s| s.qty.as_str()).collect::<String>(), sent, "after {after_s} s");
         assert_eq!(w.target(), d(if sent.is_empty() { "0" } else { sent }), "after {after_s} s");
@@ -137,7 +125,7 @@ fn what_a_close_still_has_to_do_is_not_opened_again() {
     let (mut w, close) = closing();
     let start = w.now;
     let cancel = buys(&mut w, "o3", "3")[0].clone();
-    run_to(&mut w, start + 70 * S);
+    w.run_to(start + 70 * S);
     w.fill(&close, "2", "2");
     assert_eq!((w.filled(), w.target()), (d("3"), d("3")));
     assert!(canceled(&mut w, &close, &cancel, "2").is_empty());
@@ -162,7 +150,7 @@ fn a_fill_after_the_end_of_a_close_does_not_ride_on_a_newer_trade() {
         let start = w.now;
         let cancel = buys(&mut w, "o3", "5")[0].clone();
         canceled(&mut w, &close, &cancel, "0");
-        run_to(&mut w, start + after_s * S);
+        w.run_to(start + after_s * S);
         let more = one(&w.leader("o4", 1, "1", "1", "1"), true, "1");
         w.out(&more);
         let again = orders(w.fill(&close, "5", "5"));
@@ -181,7 +169,7 @@ fn a_restart_keeps_the_window_of_a_needless_close() {
         buys(&mut w, "o3", "5");
         let bytes = w.engine.snapshot();
         w.engine = Engine::restore(config(SAME, ""), &bytes).unwrap();
-        run_to(&mut w, start + after_s * S);
+        w.run_to(start + after_s * S);
         buys(&mut w, "o4", "1");
         one(&orders(w.fill(&close, "5", "5")), true, sent);
     }
@@ -211,7 +199,7 @@ fn what_a_bust_made_needless_has_no_window() {
     let second = one(&w.leader("o2", 1, "50", "50", "50"), true, "50");
     fill_and_bust(&mut w, &second, false);
     let start = w.now;
-    run_to(&mut w, start + 70 * S);
+    w.run_to(start + 70 * S);
     let third = one(&w.leader("o3", 1, "1", "1", "1"), true, "1");
     fill_and_bust(&mut w, &third, false);
     let close = one(&w.leader("o4", 2, "51", "51", "51"), false, "51");
@@ -237,7 +225,7 @@ fn a_close_that_a_bust_turned_into_an_open_is_lost_like_one() {
     let bust = format!("35=8|37=B{id}|11={id}|17=H1|19=X1|150=H|39=1|55=EURUSD|54=1|38=6|32=5|14=0|151=6|");
     assert!(orders(w.broker(&bust)).is_empty());
     let start = w.now;
-    run_to(&mut w, start + 70 * S);
+    w.run_to(start + 70 * S);
     assert_eq!(w.target(), d("-5"), "what waited is too late; five are on their way");
     w.leader("o3", 2, "1", "1", "1");
     assert_eq!(w.target(), d("-6"));

@@ -26,13 +26,6 @@ fn tell(w: &mut World, command: &str) -> Vec<Sent> {
     w.apply(EventKind::Operator, "", command.as_bytes())
 }
 
-fn acknowledge(w: &mut World, s: &Sent) -> Vec<Sent> {
-    let (id, qty, side) = (&s.id, &s.qty, if s.buy { 1 } else { 2 });
-    w.broker(&format!(
-        "35=8|37=B{id}|11={id}|17=A{id}|150=0|39=0|55=EURUSD|54={side}|38={qty}|14=0|151={qty}|"
-    ))
-}
-
 fn fill_all(w: &mut World, sent: &[Sent]) {
     for s in sent {
         w.out(s);
@@ -227,6 +220,6 @@ fn an_open_is_asked_to_be_cancelled_once() {
     let s = one(&w.leader("o1", 1, "5", "5", "5"), true, "5");
     w.out(&s);
     tell(&mut w, r#"{"cmd":"kill","who":"ann","level":"close_only"}"#);
-    assert!(acknowledge(&mut w, &s).is_empty());
+    assert!(w.acknowledge(&s).is_empty());
     assert!(w.leader("o2", 1, "1", "1", "1").is_empty());
 }

@@ -184,6 +184,25 @@ impl World {
         ))
     }
 
+    /// An order's acknowledgement, and what it is then asked to do.
+    pub fn acknowledge(&mut self, s: &Sent) -> Vec<Sent> {
+        let (id, qty, side) = (&s.id, &s.qty, if s.buy { 1 } else { 2 });
+        self.broker(&format!(
+            "35=8|37=B{id}|11={id}|17=A{id}|150=0|39=0|55=EURUSD|54={side}|38={qty}|14=0|151={qty}|"
+        ))
+    }
+
+    /// Runs all timers up to a time; what was sent.
+    pub fn run_to(&mut self, end: i64) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        while let Some(due) = self.engine.next_due_ns().filter(|due| *due < end) {
+            self.now = self.now.max(due);
+            sent.extend(self.apply(EventKind::Timer, "", b""));
+        }
+        self.now = end;
+        sent
+    }
+
     /// A reject that the route matched to an order by RefSeqNum(45).
     pub fn rejected(&mut self, s: &Sent, text: &str) -> Vec<Sent> {
         let raw = fix(text);
