@@ -310,7 +310,8 @@ def _meaning(model: type[BaseModel], loc: tuple[Key, ...]) -> str:
     for key in loc:
         fields = [owner.model_fields[str(key)] for owner in models if key in owner.model_fields]
         if fields:
-            meaning = fields[0].description or ""
+            # A message is one line; a description may be two.
+            meaning = " ".join((fields[0].description or "").split())
             models = [m for info in fields for m in _models(info.annotation)] or models
     return meaning
 

@@ -66,6 +66,7 @@ BAD_VALUES = [
         "max_ratio = 10", 'max_ratio = 10\nlimits = { instruments = { GOLD = { max_position_lots = "0.01" } } }',
         "subscriptions[1].limits.instruments.GOLD.max_position_lots", "at least min_lot 0.1",
     ),
+    ("max_ratio = 10", "max_ratio = 10\nmax_drift_bps = -5", "subscriptions[1].max_drift_bps", "quote that is younger"),
     ("max_ratio = 10", "max_ratio = 10\nlimits = { instruments = { X = {} } }", "subscriptions[1].limits.instruments.X", "names"),
     ('[gateway]\ndeployment = "t"', "[gateway]", "gateway.deployment", "is missing"),
     ('deployment = "t"', 'deployment = "t"\ndurability = "maybe"', "gateway.durability", "'process' or 'power'"),

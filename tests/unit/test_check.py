@@ -23,11 +23,12 @@ from tests.unit.config_text import GOOD, changed, find, line_of, problems_of, wr
 def test_each_bad_value_is_an_error_at_its_place(
     tmp_path: Path, old: str, new: str, path: str, words: str
 ) -> None:
-    """One mistake gives an error with the path, and words that say what to do."""
+    """One mistake gives an error with the path, and words that say what to do, on one line."""
     config, problems = examine(write(tmp_path, changed(old, new)))
     assert config is None
     problem = find(problems, path, words)
     assert problem.severity == "error"
+    assert "\n" not in problem.text()
     assert problem.file == str(tmp_path / "gateway.toml")
     assert problem.line >= 1
 
