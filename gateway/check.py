@@ -148,6 +148,8 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
 
 
 def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
+    if isinstance(item.sizing, ByEquityShare):
+        return f"1 leader order → {decimal_text(item.sizing.percent)} % of equity"
     if lots is None:
         return f"1 leader lot → at most {decimal_text(max_ratio(item))} follower lots"
     with localcontext() as context:

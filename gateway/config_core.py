@@ -17,7 +17,7 @@ from gateway.config_model import (
 )
 from gateway.config_types import decimal_text
 
-RATIO_UNBOUNDED = Decimal(10) ** 9
+RATIO_UNBOUNDED = Decimal(10) ** 18
 """max_ratio of modes whose ratio stands in the file itself: nothing from outside can enlarge it."""
 
 

@@ -151,12 +151,14 @@ class ByEquityShare(Model):
 
 
 Sizing = Annotated[ByFactor | ByPercent | ByLots | ByAccounts | ByEquityShare, Field(discriminator="mode")]
-OUTSIDE_MODES = frozenset({"equity", "balance", "free_margin", "notional", "percent_equity"})
+OUTSIDE_MODES = frozenset({"equity", "balance", "free_margin", "notional"})
 """Modes whose ratio comes from numbers that others send: a wrong one must not size an order unbounded."""
-ACCOUNT_MODES = OUTSIDE_MODES - {"notional"}
-"""Modes that need account values."""
-COMPARING_MODES = ACCOUNT_MODES - {"percent_equity"}
+AMOUNT_MODES = frozenset({"fixed", "percent_equity"})
+"""Modes that give an amount for each leader order: there is no ratio to bound."""
+COMPARING_MODES = OUTSIDE_MODES - {"notional"}
 """Modes that divide the follower's value by the leader's, so both need a currency."""
+ACCOUNT_MODES = COMPARING_MODES | {"percent_equity"}
+"""Modes that need account values."""
 
 
 class SymbolMap(Model):
@@ -195,7 +197,8 @@ class SubscriptionConfig(Model):
     sizing: Sizing
     """How much: { mode = "…", and the numbers of that mode }."""
     max_ratio: Positive | None = None
-    """Largest follower lots per leader lot. Mandatory for modes that use account values or quotes."""
+    """Largest follower lots per leader lot, `qty_factor` included. Mandatory where the ratio comes from
+    account values or quotes. An amount (`fixed`, `percent_equity`) is bounded by `max_order_qty_lots`."""
     rounding: Literal["toward_zero", "nearest", "hold", "min_lot_if_nonzero"] = "toward_zero"
     """From target to lots."""
     max_inflation: Positive = Decimal(3)
@@ -233,6 +236,12 @@ class SubscriptionConfig(Model):
             raise PydanticCustomError(
                 "max_ratio",
                 "max_ratio is mandatory with this sizing mode: its ratio comes from outside",
+            )
+        if self.sizing.mode in AMOUNT_MODES and self.max_ratio is not None:
+            raise PydanticCustomError(
+                "max_ratio",
+                "max_ratio bounds nothing with this sizing mode: it is an amount for each leader order;"
+                " use limits.max_order_qty_lots",
             )
         if (self.on_reject == "retry") != (self.retry_window_ms > 0):
             raise PydanticCustomError(

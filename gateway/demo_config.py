@@ -66,7 +66,7 @@ SHAPES = (
     # A bound that the second order of a series meets: refusals with the code `max_position`.
     DemoShape(
         "reverse percent_equity",
-        (DemoRule('{ mode = "percent_equity", percent = 10 }', "max_ratio = 10\nreverse = true"),),
+        (DemoRule('{ mode = "percent_equity", percent = 10 }', "reverse = true"),),
         'limits = { max_position_lots = "0.08", on_breach = "refuse" }',
     ),
 )

@@ -234,7 +234,7 @@ pub struct SubscriptionConfig {
     pub leader: String,
     /// How much.
     pub sizing: Sizing,
-    /// Mandatory bound of follower units per leader unit, after conversion to lots where both have them.
+    /// Largest follower lots per leader lot.
     pub max_ratio: Dec,
     /// From target to lots.
     #[serde(default)]

@@ -53,7 +53,7 @@ pub struct Inputs {
     pub leader_unit_value: Option<Dec>,
     /// Price of one follower unit in the follower's account currency.
     pub follower_unit_value: Option<Dec>,
-    /// Bound of the ratio.
+    /// Bound of the follower lots that one leader lot may become.
     pub max_ratio: Dec,
     /// Oldest account value that counts.
     pub oldest_ns: i64,
@@ -82,50 +82,47 @@ fn fresh(as_of_ns: i64, oldest_ns: i64) -> Result<(), Refusal> {
 /// # Errors
 /// `bad_account`, `stale_account`, `max_ratio`, `no_quote` or `overflow`; nothing wraps, nothing is guessed.
 pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
-    match *sizing {
-        Sizing::Multiplier { k } => bounded(k, x).and_then(|k| Ok(Rule::Rate(mul(k, x.qty_factor)?))),
-        Sizing::Percent { percent } => {
-            let k = bounded(div(percent, Dec::from_int(100))?, x)?;
-            Ok(Rule::Rate(mul(k, x.qty_factor)?))
-        }
+    let rate = match *sizing {
+        Sizing::Multiplier { k } => mul(k, x.qty_factor)?,
+        Sizing::Percent { percent } => mul(div(percent, Dec::from_int(100))?, x.qty_factor)?,
         Sizing::LotsMultiplier { k } => {
-            let lots = mul(bounded(k, x)?, x.qty_factor)?;
-            let per_unit = lots.mul_div(x.follower_contract, x.leader_contract, Round::HalfEven);
-            Ok(Rule::Rate(per_unit.ok_or(OVERFLOW)?))
+            let lots = mul(k, x.qty_factor)?;
+            lots.mul_div(x.follower_contract, x.leader_contract, Round::HalfEven).ok_or(OVERFLOW)?
         }
-        Sizing::Fixed { lots } => Ok(Rule::Amount(mul(lots, x.follower_contract)?)),
-        Sizing::Equity { k } => by_account(k, |v| (v.equity, v.equity_ns), x),
-        Sizing::Balance { k } => by_account(k, |v| (v.balance, v.balance_ns), x),
-        Sizing::FreeMargin { k } => by_account(k, |v| (v.free_margin, v.free_margin_ns), x),
+        Sizing::Fixed { lots } => return Ok(Rule::Amount(mul(lots, x.follower_contract)?)),
+        Sizing::Equity { k } => by_account(k, |v| (v.equity, v.equity_ns), x)?,
+        Sizing::Balance { k } => by_account(k, |v| (v.balance, v.balance_ns), x)?,
+        Sizing::FreeMargin { k } => by_account(k, |v| (v.free_margin, v.free_margin_ns), x)?,
         Sizing::Notional { k } => {
-            let theirs = x.leader_unit_value.ok_or(Refusal::bare(Code::NoQuote))?;
+            let theirs = positive(x.leader_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
             let ours = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
-            let rate = k.mul_div(positive(theirs)?, ours, Round::HalfEven).ok_or(OVERFLOW)?;
-            Ok(Rule::Rate(bounded(rate, x)?))
+            k.mul_div(theirs, ours, Round::HalfEven).ok_or(OVERFLOW)?
         }
         Sizing::PercentEquity { percent } => {
             fresh(x.follower.equity_ns, x.oldest_ns)?;
             let equity = positive(x.follower.equity)?;
             let unit = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
             let money = equity.mul_div(percent, Dec::from_int(100), Round::HalfEven).ok_or(OVERFLOW)?;
-            Ok(Rule::Amount(div(money, unit)?))
+            return Ok(Rule::Amount(div(money, unit)?));
         }
-    }
+    };
+    bounded(rate, x).map(Rule::Rate)
 }
 
-fn bounded(ratio: Dec, x: &Inputs) -> Result<Dec, Refusal> {
-    if ratio > x.max_ratio { Err(Refusal::over(Code::MaxRatio, x.max_ratio, ratio)) } else { Ok(ratio) }
+/// The bound counts follower lots per leader lot, as `check` shows it, with everything that makes them.
+fn bounded(rate: Dec, x: &Inputs) -> Result<Dec, Refusal> {
+    let lots = rate.mul_div(x.leader_contract, x.follower_contract, Round::Ceil).ok_or(OVERFLOW)?;
+    if lots > x.max_ratio { Err(Refusal::over(Code::MaxRatio, x.max_ratio, lots)) } else { Ok(rate) }
 }
 
-fn by_account(k: Dec, value: impl Fn(&Values) -> (Dec, i64), x: &Inputs) -> Result<Rule, Refusal> {
+fn by_account(k: Dec, value: impl Fn(&Values) -> (Dec, i64), x: &Inputs) -> Result<Dec, Refusal> {
     let ((leader, leader_ns), (follower, follower_ns)) = (value(&x.leader), value(&x.follower));
     fresh(leader_ns, x.oldest_ns)?;
     fresh(follower_ns, x.oldest_ns)?;
     let (leader, follower) = (positive(leader)?, positive(follower)?);
     let fx = x.account_fx.ok_or(Refusal::bare(Code::NoQuote))?;
     let theirs = positive(mul(leader, fx)?)?;
-    let ratio = bounded(k.mul_div(follower, theirs, Round::HalfEven).ok_or(OVERFLOW)?, x)?;
-    Ok(Rule::Rate(mul(ratio, x.qty_factor)?))
+    mul(k.mul_div(follower, theirs, Round::HalfEven).ok_or(OVERFLOW)?, x.qty_factor)
 }
 
 /// What a leader order had left before this increase: `OrderQty - (CumQty - i)`.
@@ -206,7 +203,7 @@ mod tests {
             account_fx: Some(Dec::ONE),
             leader_unit_value: Some(d("2")),
             follower_unit_value: Some(d("4")),
-            max_ratio: d("5"),
+            max_ratio: d("300"),
             oldest_ns: 0,
         }
     }
@@ -255,10 +252,30 @@ mod tests {
         assert_eq!(code(Sizing::Equity { k: d("1") }, &x), Code::BadAccount);
         x.oldest_ns = 11;
         assert_eq!(code(Sizing::Balance { k: d("1") }, &x), Code::StaleAccount);
-        assert_eq!(code(Sizing::Multiplier { k: d("6") }, &x), Code::MaxRatio);
         x.account_fx = None;
         x.oldest_ns = 0;
         assert_eq!(code(Sizing::Balance { k: d("1") }, &x), Code::NoQuote);
+    }
+
+    /// One leader lot is 100,000 units and a follower lot 1,000: half as many units are 50 lots.
+    #[test]
+    fn max_ratio_bounds_the_follower_lots_of_a_leader_lot() {
+        let (half, three) = (Sizing::Multiplier { k: d("0.5") }, Sizing::LotsMultiplier { k: d("3") });
+        let cases = [
+            (half, "1", "50", "49.9"),
+            (half, "3", "150", "149"),
+            (Sizing::Percent { percent: d("50") }, "3", "150", "149"),
+            (three, "1", "3", "2.999"),
+            (three, "0.1", "0.3", "0.29"),
+            (Sizing::Equity { k: d("1") }, "2", "50", "49"),
+            (Sizing::Notional { k: d("1") }, "2", "50", "49"),
+        ];
+        for (sizing, factor, enough, less) in cases {
+            let x = Inputs { qty_factor: d(factor), max_ratio: d(enough), ..inputs() };
+            assert!(rule(&sizing, &x).is_ok(), "{} x {factor} is {enough} lots", sizing.name());
+            let refusal = rule(&sizing, &Inputs { max_ratio: d(less), ..x }).unwrap_err();
+            assert_eq!(refusal, Refusal::over(Code::MaxRatio, d(less), d(enough)), "{}", sizing.name());
+        }
     }
 
     /// 02: OrderQty 10→100→1000 while filling opened 3.3 lots with a share of the order alone.

@@ -33,7 +33,7 @@ LOT_STEP = "0.01"
 COPIERS = {
     "percent": ('{ mode = "percent", percent = 100 }', Decimal(1)),
     "fixed": ('{ mode = "fixed", lots = "0.1" }', Decimal(1)),
-    "equity": ('{ mode = "equity", k = 1 }', Decimal("0.5")),
+    "equity": ('{ mode = "equity", k = 1 }\nmax_ratio = 100', Decimal("0.5")),
 }
 """Follower to its sizing and its starting balance, as a share of the leader's first one."""
 PROMPT = Behaviour(ack_ms=0, fill_ms=0, jitter_ms=0, cancel_ms=0)
@@ -86,7 +86,6 @@ currency = "ACCOUNT"
 follower = "{name}"
 leader = "leader"
 sizing = {sizing}
-max_ratio = 100
 account_max_age_ms = 604800000
 """
 

@@ -47,6 +47,7 @@ BAD_VALUES = [
     ('account = "L1"', 'account = "L1"\ninitial_positions = { X = 1 }', "leaders.alpha.initial_positions.X", "names"),
     ('account = "L1"', 'account = "L1"\nfollower = "nobody"', "leaders.alpha.follower", "names nothing"),
     ("max_ratio = 10\n", "", "subscriptions[1].max_ratio", "max_ratio is mandatory"),
+    ('mode = "equity", k = 1', 'mode = "fixed", lots = "1"', "subscriptions[1].max_ratio", "max_order_qty_lots"),
     ('mode = "equity"', 'mode = "equty"', "subscriptions[1].sizing.mode", "unknown sizing mode"),
     ('{ mode = "multiplier", k = "0.5" }', '{ k = "0.5" }', "subscriptions[0].sizing.mode", "unknown sizing mode"),
     ('mode = "multiplier", k', 'mode = "multiplier", kk', "subscriptions[0].sizing.kk", "unknown key"),
