@@ -54,6 +54,8 @@ pub struct Line {
     pub open_until_ns: i64,
     /// A bust waits for the operator: no opens.
     pub bust_hold: bool,
+    /// Something was refused or lost since the leader's last increase: what that left asks for no smallest lot.
+    pub declined: bool,
 }
 
 /// What step 3 asks for.
@@ -226,13 +228,13 @@ impl Line {
     fn below_min(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
         let negative = self.target < 0;
         let held = neg_if(negative, self.filled); // positive when it is on the target's side
-        if policy == Rounding::MinLotIfNonzero && !self.draining {
+        if policy == Rounding::MinLotIfNonzero {
             if held.is_positive() {
                 // Less than a minimum lot cannot be sold: from above it, one minimum lot is, and what is left stays.
                 let rest = held.checked_sub(grid.min).filter(|r| r.is_positive()).unwrap_or(held);
                 return neg_if(negative, if rest < held { rest.min(grid.min) } else { held });
             }
-            let works = !abs(self.committed()).is_zero();
+            let works = neg_if(negative, self.committed()).is_positive();
             let min = quanta(grid.min, grid).unwrap_or(i128::MAX);
             let bound =
                 mul_div(self.target.saturating_abs(), max_inflation.raw(), Dec::ONE.raw(), Round::Down);
@@ -246,8 +248,9 @@ impl Line {
         if part_fill { self.filled } else { Dec::ZERO }
     }
 
+    /// The smallest lot may stand for less than it: a leader increase asks for it.
     fn may_open(&self, now_ns: i64) -> bool {
-        self.open_until_ns > now_ns && !self.bust_hold
+        self.open_until_ns > now_ns && !self.bust_hold && !self.declined
     }
 
     /// What [`Self::plan`] starts from, for those who want to follow it.
@@ -294,22 +297,28 @@ impl Line {
         }
     }
 
-    /// Units that the rounded target exceeds what is committed by.
+    /// Units that the rounded target exceeds what is committed by; `may_open`: with the smallest lot for less than one.
     #[must_use]
-    pub fn gap(&self, grid: Grid, policy: Rounding, max_inflation: Dec) -> Dec {
-        let desired = abs(self.desired(grid, policy, max_inflation, true));
+    pub fn gap(&self, grid: Grid, policy: Rounding, max_inflation: Dec, may_open: bool) -> Dec {
+        let desired = abs(self.desired(grid, policy, max_inflation, may_open));
         let held = neg_if(self.target < 0, self.committed());
         Dec::from_raw(desired.raw().saturating_sub(held.raw()).max(0))
     }
 
     /// Step 4: `m` units will not be held; the target gives up what no order stands for, never past 0.
     pub fn lower(&mut self, m: Dec, grid: Grid, policy: Rounding, max_inflation: Dec) {
+        self.lower_within(m, i128::MAX, grid, policy, max_inflation);
+    }
+
+    /// The same, by `most` quanta at the most.
+    pub fn lower_within(&mut self, m: Dec, most: i128, grid: Grid, policy: Rounding, max_inflation: Dec) {
         if self.target == 0 || !m.is_positive() {
             return;
         }
         let negative = self.target < 0;
-        let gap = self.gap(grid, policy, max_inflation);
-        let drop = quanta(gap.min(m), grid).unwrap_or(i128::MAX);
+        let gap = self.gap(grid, policy, max_inflation, true);
+        self.declined = true;
+        let drop = quanta(gap.min(m), grid).unwrap_or(i128::MAX).min(most);
         let left = self.target.saturating_abs().saturating_sub(drop).max(0);
         self.target = if negative { left.saturating_neg() } else { left };
     }

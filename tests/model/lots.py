@@ -62,12 +62,10 @@ def desired(line: Line) -> Fraction:
     if line.subscription.rounding == "min_lot_if_nonzero":
         if sign_of(filled) != sign_of(target):
             return ZERO  # only works: `asked` says whether it is wanted
-        if lots or 0 < abs(filled) - least < least:
-            raise Undecided(
-                "02 rounding: a held position is left until T = 0, the core reduces it below min_lot"
-            )
-        # "A held position is left until T = 0": as much of it as the smallest lot.
-        return sign_of(target) * min(abs(filled), least)
+        # "A held position is left until T = 0": as much of it as the smallest lot. Less than that cannot be
+        # sold: from a little above it one smallest lot is sold, and what is left stays (ADR 0012).
+        more = abs(filled) - least
+        return sign_of(target) * (min(more, least) if more > 0 else abs(filled))
     if sign_of(filled) == sign_of(target) and abs(filled) < least and not line.closing:
         return filled  # "a part fill below min_lot is held until T = 0"
     return ZERO  # "a reduce getting there closes all"

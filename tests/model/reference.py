@@ -40,7 +40,7 @@ from tests.model.terms import (
     sign_of,
 )
 from tests.model.values import Values
-from tests.model.windows import consume, trim
+from tests.model.windows import ask, consume, total, trim
 
 CLOSE_RETRY_NS, CLOSE_RETRY_MAX_NS = 500 * MS, 30_000 * MS
 """First and longest pause before a close that the broker did not take is sent again (`timing`)."""
@@ -105,9 +105,13 @@ class Model:
     def fill(self, number: int, qty: Fraction, now_ns: int) -> list[Action]:
         """A broker filled a part of an order of ours."""
         line, order = self._find(number)
+        # ADR 0012: what the open of a flip closes for a close that was lost is lost to the target.
+        instead = min(qty, line.to_close(order.sign)) if order.opens else ZERO
         order.leaves -= qty
         line.filled += order.sign * qty
+        self._give_up(line, order.sign, instead)
         consume(order.windows, qty)
+        self._hand_over(line)
         if not order.opens:
             line.rejected_closes = 0
         if order.leaves == 0:
@@ -115,25 +119,33 @@ class Model:
         self._work(line, now_ns)
         return self._settled(now_ns)
 
+    def _hand_over(self, line: Line) -> None:
+        """What a needless close took after all is wanted again, in the window that it was needless by."""
+        side = sign_of(line.target)
+        keep = min(max(ZERO, side * line.filled), line.working(-side)) if side else ZERO
+        taken = [Window(w.until_ns, w.qty) for w in line.needless]
+        trim(taken, max(ZERO, total(taken) - keep))
+        consume(line.needless, total(taken))
+        line.windows = sorted(line.windows + taken, key=lambda w: w.until_ns)
+
     def end(self, number: int, how: str, now_ns: int) -> list[Action]:
         """A broker ended an order of ours: `rejected`, `canceled`, `expired`."""
         line, order = self._find(number)
         line.orders.remove(order)
         if how == "rejected":
             self.refusals["broker_reject"] += 1
-        if not order.opens and order.canceling:
-            if order.sign == sign_of(line.target):
-                raise Undecided("02 step 3d: the close of a flip is withdrawn while its open is there")
+        if order.canceling and how == "canceled":
+            # ADR 0006: what we withdrew ourselves lowers nothing, and is sent again within its own window.
+            if order.opens and order.sign == sign_of(line.target):
+                line.windows = sorted(line.windows + order.windows, key=lambda w: w.until_ns)
         elif not order.opens:
+            # What the open of its flip has closed already is lost to the target (ADR 0012).
+            self._give_up(line, order.sign, order.leaves - line.to_close(order.sign))
             # "Missing part of a close: retried with back-off until done."
             line.pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.rejected_closes, CLOSE_RETRY_MAX_NS)
             line.rejected_closes += 1
-        elif order.canceling:
-            # ADR 0006: what we withdrew ourselves lowers nothing, and is sent again within its own window.
-            if order.sign == sign_of(line.target):
-                line.windows = sorted(line.windows + order.windows, key=lambda w: w.until_ns)
         else:
-            self._give_up(line, order.leaves)
+            self._give_up(line, order.sign, order.leaves)
         self._work(line, now_ns)
         return self._settled(now_ns)
 
@@ -164,7 +176,7 @@ class Model:
                 line.target *= 1 - reduce / abs(p)  # r = |P| gives exactly 0
                 line.pause_until_ns = 0
                 if line.target == 0:
-                    line.windows = []
+                    line.windows, line.needless = [], []
             if r.px is None and increase and line.subscription.slippage_bps is not None:
                 raise Undecided('02 "What is copied": a limit open, and the report has no price')
             line.leader_px = r.px or line.leader_px
@@ -172,6 +184,7 @@ class Model:
                 if qty:
                     self._increase(line, r, order, qty, since_ns, cum_qty, now_ns)
             self._work(line, now_ns)
+            line.asked, line.asked_until_ns = ZERO, 0
 
     def _increase(
         self,
@@ -204,31 +217,29 @@ class Model:
         assert since_ns is not None
         side = r.sign * (-1 if rule.reverse else 1)
         line.target += side * size
-        line.windows = sorted(
-            [*line.windows, Window(since_ns + rule.max_age_ns, size)], key=lambda w: w.until_ns
-        )
+        line.declined = False
+        until_ns = since_ns + rule.max_age_ns
+        line.asked, line.asked_until_ns = line.asked + size, until_ns
+        same_side = sign_of(line.target - side * size) == sign_of(line.target)
+        line.open_until_ns = max(line.open_until_ns, until_ns) if same_side else until_ns
 
     # Step 3: work the difference.
 
     def _work(self, line: Line, now_ns: int) -> None:
-        want = self._wanted(line)
+        want = self._wanted(line, now_ns)
         line.closing = bool(line.target and line.filled and not want)
         self._withdraw(line, want - line.filled)
         self._reduce(line, want, now_ns)
         self._open(line, want, now_ns)
 
-    def _wanted(self, line: Line) -> Fraction:
+    def _wanted(self, line: Line, now_ns: int) -> Fraction:
         """The smallest lot is opened because of a leader increase only."""
         want, side = desired(line), sign_of(line.target)
         if want or line.subscription.rounding != "min_lot_if_nonzero":
             return want
-        if side and sign_of(line.filled) == -side:
-            raise Undecided(
-                "02 rounding: a flip to less than the smallest lot, opened beyond max_inflation too"
-            )
-        if line.working(side) and sign_of(line.filled) != side:
-            return side * min(line.working(side), line.instrument.least)
-        return asked(line) if line.windows else want
+        if side * line.committed > 0:
+            return side * line.instrument.least
+        return asked(line) if line.open_until_ns > now_ns and not line.declined else want
 
     def _withdraw(self, line: Line, need: Fraction) -> None:
         """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first.
@@ -247,7 +258,9 @@ class Model:
         sign = sign_of(want - line.filled)
         if sign != -sign_of(line.filled):
             return
-        qty = min(abs(want - line.filled), abs(line.filled)) - line.working(sign)
+        # An open of a flip works the same way, and never stands in for the close.
+        room = abs(want - line.filled) - line.working(sign)
+        qty = min(line.to_close(sign), max(ZERO, room))
         to_zero = qty == abs(line.filled)
         if qty <= 0 or now_ns < line.pause_until_ns or (qty < line.instrument.least and not to_zero):
             return
@@ -258,50 +271,47 @@ class Model:
     def _open(self, line: Line, want: Fraction, now_ns: int) -> None:
         """(c) The part away from zero: the leader's doing, nothing works against it, no cancel is open."""
         side, least = sign_of(want), line.instrument.least
-        entered = max(ZERO, side * line.filled + line.working(side))
-        qty = abs(want) - entered if side else ZERO
-        against = line.working(-side) if side else ZERO
-        if qty + against <= 0 or (qty < least and not against):
-            line.windows = []
-            return
-        # What works the other way may still fill: what it takes away is wanted again, within the same window.
-        trim(line.windows, qty + against)
-        # What is held still covers the oldest of them.
-        covered = max(ZERO, sum((w.qty for w in line.windows), ZERO) - qty)
-        expired = min(qty, sum((w.qty for w in line.windows if w.until_ns <= now_ns), ZERO) - covered)
-        if expired > 0:
-            whole = toward_zero(expired, line.instrument.step) == expired
-            if not whole or qty > sum((w.qty for w in line.windows), ZERO):
-                raise Undecided("02 step 4, m = min(unsent, size): the core takes all that is too late")
-            self.refusals["stale"] += 1
-            consume(line.windows, expired)
-            self._give_up(line, expired)
-            self._work(line, now_ns)
-            return
-        if not line.windows or against or any(order.canceling for order in line.orders):
-            return
-        if -side * line.filled > line.working(side):
-            raise Undecided("02 step 3d: a flip whose close waits to be tried again")
-        size = sum((w.qty for w in line.windows), ZERO)
-        allowed = clipped(
-            self.lines, line, self._followers[line.subscription.follower], side, qty, self.refusals
+        qty = (
+            max(ZERO, side * (want - line.filled) - line.working(side) - line.to_close(side))
+            if side
+            else ZERO
         )
-        windows, line.windows = line.windows, []
-        windows[-1].qty += qty - size  # what was too little before goes with the newest increase
-        if allowed:
-            self._enter(line, side, allowed, windows)
-        if allowed < qty:
-            if qty - allowed > size:
-                raise Undecided("02 step 4, m = min(unsent, size): the core takes all that is unsent")
-            self._give_up(line, qty - allowed)
+        against = line.working(-side) if side else ZERO
+        # What works the other way may still fill: what it takes away is wanted again, within the same window.
+        held = max(ZERO, side * line.filled)
+        again = max(ZERO, abs(want) - max(ZERO, held - against)) - max(ZERO, abs(want) - held)
+        newest_ns = line.asked_until_ns or line.open_until_ns
+        ask(line.needless, again, newest_ns)
+        if qty < least:
+            if not qty or not again:
+                line.windows = []
+            return  # "an increase waits"
+        waited = total(line.windows)
+        # What is missing was asked for last; what is too much goes from the newest.
+        ask(line.windows, qty, newest_ns)
+        late = min(qty, total(w for w in line.windows if w.until_ns <= now_ns))
+        if late:
+            self.refusals["stale"] += 1
+            consume(line.windows, late)
+        young = toward_zero(qty - late, line.instrument.step) if late else qty
+        waits = against or any(order.canceling for order in line.orders) or line.to_close(side)
+        sent = ZERO if waits or young < least else self._enter(line, side, young)
+        lost = late + (ZERO if waits else young - sent)
+        # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
+        self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
+        if lost and not waits and not line.windows:
+            # Parts that are no whole steps may leave one together, and nothing asks for it.
+            self._give_up(line, side, toward_zero(side * (desired(line) - line.committed), least))
 
-    def _enter(self, line: Line, side: int, qty: Fraction, windows: list[Window]) -> None:
-        px = limit_px(line, side)
-        for part in split(qty, cap_of(line.instrument), line.instrument.step):
-            mine = [Window(w.until_ns, w.qty) for w in windows]
-            trim(mine, part)
-            consume(windows, part)
-            self._make(line, side, part, mine, px)
+    def _enter(self, line: Line, side: int, qty: Fraction) -> Fraction:
+        """Sends an increase as far as the limits allow; what was sent."""
+        until_ns = line.windows[0].until_ns
+        line.windows = []
+        follower = self._followers[line.subscription.follower]
+        allowed, px = clipped(self.lines, line, follower, side, qty, self.refusals), limit_px(line, side)
+        for part in split(allowed, cap_of(line.instrument), line.instrument.step) if allowed else []:
+            self._make(line, side, part, [Window(until_ns, part)], px)
+        return allowed
 
     def _make(self, line: Line, sign: int, qty: Fraction, windows: list[Window], px: Fraction | None) -> None:
         self._made.append(line)
@@ -311,22 +321,19 @@ class Model:
 
     # Step 4: only the leader enlarges the target.
 
-    def _give_up(self, line: Line, lost: Fraction) -> None:
-        """Lowers |T| by min(m, gap), never past 0; the gap is how far round(T) exceeds `committed`."""
-        side = sign_of(line.target)
+    def _give_up(self, line: Line, side: int, lost: Fraction) -> None:
+        """Lowers |T| by min(m, gap), never past 0; the gap is how far round(T) exceeds `committed`.
+
+        What is lost on the other side was no part of it (ADR 0012).
+        """
+        if side != sign_of(line.target) or lost <= 0:
+            return
+        line.declined = True
         gap = side * (asked(line) - line.committed)
         line.target -= side * min(max(ZERO, min(lost, gap)), abs(line.target))
-        small = 0 < abs(line.target) < line.instrument.least and not line.committed
-        if small and line.subscription.rounding == "min_lot_if_nonzero":
-            raise Undecided("02 step 3c: the core opens the smallest lot for what a refusal or a reject left")
 
     def _limits(self, line: Line) -> Limits:
         return self._followers[line.subscription.follower].limits
-
-    def flips(self, number: int) -> bool:
-        """Is it the close of a flip: a close on the side that the target is on?"""
-        line, order = self._find(number)
-        return not order.opens and order.sign == sign_of(line.target)
 
     def _find(self, number: int) -> tuple[Line, Order]:
         line = self._made[number - 1]

@@ -187,8 +187,17 @@ class Line:
     filled: Fraction = ZERO
     orders: list[Order] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
+    needless: list[Window] = field(default_factory=list)
+    """What works against the position and should not: it may still fill, and is wanted again then."""
+    asked: Fraction = ZERO
+    """What the leader's report that is being worked added to the target, and the end of its window."""
+    asked_until_ns: int = 0
+    open_until_ns: int = 0
+    """The end of the newest window on the target's side."""
     closing: bool = False
     """A target below the smallest lot closes all that is held, also when less than it is left."""
+    declined: bool = False
+    """Something was refused or lost since the last increase: what is left of it asks for no smallest lot."""
     sized: dict[str, Sized] = field(default_factory=dict)
     leader_px: Fraction | None = None
     rejected_closes: int = 0
@@ -202,6 +211,11 @@ class Line:
     def working(self, sign: int) -> Fraction:
         """Leaves of our non-terminal orders of one side, in full where a cancel is unanswered (02 State)."""
         return sum((order.leaves for order in self.orders if order.sign == sign), ZERO)
+
+    def to_close(self, sign: int) -> Fraction:
+        """Units held that orders of this side would close, and no close on its way will."""
+        closing = sum((o.leaves for o in self.orders if o.sign == sign and not o.opens), ZERO)
+        return max(ZERO, -sign * self.filled - closing)
 
     @property
     def committed(self) -> Fraction:

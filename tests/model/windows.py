@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from tests.model.terms import ZERO, Window
+
+
+def total(windows: Iterable[Window]) -> Fraction:
+    """What waits in all."""
+    return sum((w.qty for w in windows), ZERO)
 
 
 def consume(windows: list[Window], qty: Fraction) -> None:
@@ -17,12 +23,18 @@ def consume(windows: list[Window], qty: Fraction) -> None:
             windows.pop(0)
 
 
-def trim(windows: list[Window], qty: Fraction) -> None:
-    """Keeps a quantity of the oldest windows: what is no longer wanted goes from the newest."""
-    kept = ZERO
-    for at, window in enumerate(windows):
-        window.qty = min(window.qty, qty - kept)
-        kept += window.qty
-        if kept == qty:
-            del windows[at + 1 :]
-            return
+def trim(windows: list[Window], qty: Fraction) -> Fraction:
+    """Keeps at most a quantity of the oldest windows; what is missing of it."""
+    for window in windows:
+        window.qty = min(window.qty, qty)
+        qty -= window.qty
+    windows[:] = [w for w in windows if w.qty]
+    return qty
+
+
+def ask(windows: list[Window], qty: Fraction, newest_ns: int) -> None:
+    """Makes them `qty` in all: what is missing has the newest window, what is too much goes from there."""
+    missing = trim(windows, qty)
+    if missing:
+        windows.append(Window(newest_ns, missing))
+        windows.sort(key=lambda w: w.until_ns)

@@ -195,6 +195,7 @@ impl Engine {
         // Nothing is remembered of such a close but when it was made, which is before whatever made it needless.
         let cfg = self.ix.cfg.subscriptions.get(order.sub as usize).filter(|_| closes && (late || over));
         let since = cfg.map(|c| order.since_ns.saturating_add(c.max_age_ms.saturating_mul(MS)));
+        let instead = if closes { Dec::ZERO } else { self.beyond_closes(at, buy, qty) };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(signed(qty, buy));
             ls.backoff_ms = 0;
@@ -204,6 +205,11 @@ impl Engine {
             ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
         }
         self.holding_moved(at, signed(qty, buy));
+        // What an open closes in the place of a close that was lost is lost to the target, as the close would be.
+        if instead.is_positive() {
+            let ix = Arc::clone(&self.ix);
+            self.lower(&ix, at, buy, instead);
+        }
         self.st.follower_fills = self.st.follower_fills.saturating_add(1);
         if over || late {
             let what = if over { "filled more than ordered" } else { "filled after its end" };
@@ -219,18 +225,14 @@ impl Engine {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         let moved = signed(delta, order.buy);
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
-        let mut taken = false;
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(moved);
-            taken = i128::from(moved.signum()).saturating_mul(ls.line.target.signum()) < 0;
         }
         self.holding_moved(at, moved);
         self.cause.bust = true;
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
-        if taken {
-            self.lower(ix, at, abs(delta));
-        }
+        self.lower(ix, at, moved.is_negative(), abs(delta));
     }
 
     fn transition<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
@@ -342,15 +344,15 @@ impl Engine {
     fn remainder(&mut self, ix: &Index, o: u32, lost: Dec, ours: bool) {
         let now = self.st.at_ns;
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let (at, reduces, until) = (order.line, order.reduces, order.deadline_ns);
-        let units = signed(lost, order.buy);
+        let (at, reduces, buy, until) = (order.line, order.reduces, order.buy, order.deadline_ns);
+        let units = signed(lost, buy);
         let Some(cfg) = ix.cfg.subscriptions.get(order.sub as usize) else { return };
         if ours && reduces {
             return;
         }
         if reduces {
             // A bust may have left it nothing to close: by then it was to open, and that is lost like any open.
-            self.lower(ix, at, self.beyond_zero(at, order.buy, lost));
+            self.lower(ix, at, buy, self.beyond_zero(at, buy, lost));
         }
         if ours {
             return self.wait_again(at, until, units);
@@ -358,7 +360,7 @@ impl Engine {
         let window = cfg.retry_window_ms.saturating_sub(cfg.max_age_ms).saturating_mul(MS);
         let retry = cfg.on_reject == OnReject::Retry && now < until.min(until.saturating_add(window));
         if !reduces && !retry {
-            return self.lower(ix, at, lost);
+            return self.lower(ix, at, buy, lost);
         }
         let timing = ix.cfg.timing;
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
@@ -374,13 +376,22 @@ impl Engine {
         }
     }
 
-    /// Of what a close on one side has lost: the units that would have crossed zero.
-    fn beyond_zero(&self, at: u32, buy: bool, lost: Dec) -> Dec {
-        let Some(line) = self.st.lines.get(at as usize).map(|l| &l.line) else { return Dec::ZERO };
+    /// Units held that orders of one side would close, and no close on its way will.
+    fn to_close(&self, at: u32, buy: bool) -> i128 {
+        let Some(line) = self.st.lines.get(at as usize).map(|l| &l.line) else { return 0 };
         let held = signed(line.filled, !buy).max(Dec::ZERO);
         let closing = if buy { line.closing_buy } else { line.closing_sell };
-        let to_close = held.raw().saturating_sub(closing.raw()).max(0);
-        Dec::from_raw(lost.raw().saturating_sub(to_close).max(0))
+        held.raw().saturating_sub(closing.raw()).max(0)
+    }
+
+    /// Of what a close on one side has lost: the units that would have crossed zero.
+    fn beyond_zero(&self, at: u32, buy: bool, lost: Dec) -> Dec {
+        Dec::from_raw(lost.raw().saturating_sub(self.to_close(at, buy)).max(0))
+    }
+
+    /// Of what an open fills, before it does: the units that close, beside the closes that are on their way.
+    fn beyond_closes(&self, at: u32, buy: bool, qty: Dec) -> Dec {
+        Dec::from_raw(qty.raw().min(self.to_close(at, buy)))
     }
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {

@@ -66,13 +66,14 @@ impl Engine {
         // What was asked for on the other side lets nothing out on this one.
         let same_side = ls.line.target.signum() == target.signum();
         ls.line.target = target;
+        ls.line.declined = false;
         if let Some(told) = told {
             told.counted = gate.unwrap_or(Dec::ZERO);
         }
         let age = cfg.max_age_ms.saturating_mul(MS);
         let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
         ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
-        self.cause.until_ns = until;
+        (self.cause.until_ns, self.cause.size) = (until, size.saturating_abs());
         Ok(match frozen {
             Rule::Rate(v) | Rule::Amount(v) => v,
         })

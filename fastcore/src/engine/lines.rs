@@ -148,8 +148,7 @@ impl Engine {
             if open_at > now {
                 self.st.due.insert((open_at, DUE_LINE, at));
             }
-            // What is not closed yet would be closed by the open of a flip, and counted twice.
-            let waits = open_at > now || (lane.capped && self.st.capped.contains(&at));
+            let waits = open_at > now || self.st.lines.get(at as usize).is_some_and(LineState::unclosed);
             self.open(ix, at, &plan, lane, cfg, waits, sink);
         } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.waiting.clear();
@@ -259,18 +258,33 @@ impl Engine {
         };
         self.refuse(Refusal::bare(code));
         if !reduces {
-            self.lower(ix, line, leaves);
+            self.lower(ix, line, buy, leaves);
         }
     }
 
-    /// Step 4 for one line.
-    pub(super) fn lower(&mut self, ix: &Index, at: u32, m: Dec) {
+    /// Step 4 for one line: `m` units of one side will not be held. They were a part of what is committed only where the
+    /// target is on that side.
+    pub(super) fn lower(&mut self, ix: &Index, at: u32, buy: bool, m: Dec) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
+        if (ls.line.target > 0) != buy {
+            return;
+        }
         let (cfg, grid) =
             (ix.cfg.subscriptions.get(ls.sub as usize), ix.grids.get(ls.follower_instrument as usize));
         if let (Some(cfg), Some(grid)) = (cfg, grid) {
             ls.line.lower(m, *grid, cfg.rounding, cfg.max_inflation);
         }
+    }
+}
+
+impl LineState {
+    /// A part of what is held against the target has no close on its way, and will have one: what opens on the other side
+    /// would close it instead, and be counted twice.
+    fn unclosed(&self) -> bool {
+        let l = &self.line;
+        let against = i128::from(l.filled.signum()).saturating_mul(l.target.signum()) < 0;
+        let closing = if l.filled.is_positive() { l.closing_sell } else { l.closing_buy };
+        against && abs(l.filled) > closing && !self.stuck_residue
     }
 }
 

@@ -55,6 +55,8 @@ struct Cause {
     bust: bool,
     /// End of the window of the leader's increase that is being worked; 0: none is.
     until_ns: i64,
+    /// What that increase added to the target, quanta without sign.
+    size: i128,
 }
 
 /// The deciding core.

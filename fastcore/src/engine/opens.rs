@@ -8,9 +8,9 @@ use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::{OrderType, SubscriptionConfig};
 use crate::decimal::{Dec, Round, mul_div};
-use crate::ledger::{Line, Plan, abs};
+use crate::ledger::{Grid, Line, Plan, abs, quanta};
 use crate::refusal::{Code, Refusal};
-use crate::risk::{Open, admit};
+use crate::risk::{Bounds, Open, admit};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -39,19 +39,32 @@ impl Engine {
         }
         let newest = newest_ns(&ls.line, self.cause.until_ns);
         let blocked = plan.blocked || waits;
-        let unsent = if !blocked && newest > now && ls.waiting.is_empty() {
+        let all_new = ls.waiting.is_empty();
+        let most = self.most_given_up(at, grid);
+        let unsent = if !blocked && newest > now && all_new {
             self.open_now(ix, at, (wanted, buy), lane, cfg, newest, sink)
         } else {
             self.open_by_window(ix, at, (wanted, buy), lane, cfg, (newest, blocked), sink)
         };
         if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
-            ls.line.lower(unsent, grid, cfg.rounding, cfg.max_inflation);
+            ls.line.lower_within(unsent, most, grid, cfg.rounding, cfg.max_inflation);
             // Parts that are no whole steps may leave one together: no window asks for it, and no event would send it.
-            let left = ls.line.gap(grid, cfg.rounding, cfg.max_inflation);
+            let left = ls.line.gap(grid, cfg.rounding, cfg.max_inflation, false);
             if !blocked && ls.waiting.is_empty() && left >= grid.min {
                 ls.line.lower(left, grid, cfg.rounding, cfg.max_inflation);
             }
         }
+    }
+
+    /// What a refusal now may take off the target, quanta: the increase that is being worked, and what waited. What was too
+    /// little for an order before stays, and counts later.
+    fn most_given_up(&self, at: u32, grid: Grid) -> i128 {
+        let waits = self.st.lines.get(at as usize).map_or(&[][..], |ls| ls.waiting.as_slice());
+        if self.cause.until_ns == 0 {
+            return i128::MAX;
+        }
+        let waited = waits.iter().filter_map(|w| quanta(abs(w.1), grid)).fold(0, i128::saturating_add);
+        self.cause.size.saturating_add(waited)
     }
 
     /// An increase of which parts waited, or have to: each as long as its own window. What is not wanted any more is
@@ -176,15 +189,18 @@ impl Engine {
     #[inline(never)]
     fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let counts = lane.follower_bounds.max_position.is_some();
+        let entered = |bounds: &Bounds, of: Option<u32>| match bounds.max_position {
+            Some(_) => self.entered_by(lane.group, buy, of),
+            None => Dec::ZERO,
+        };
         let open = Open {
             qty,
             killed: self.stopped(ix, ls).is_some(),
             drift: self.drift(ix, ls, buy),
             restricted: lane.restricted,
             bust_hold: ls.line.bust_hold,
-            sub_entered: entered(&ls.line, buy),
-            follower_entered: if counts { self.entered_by(lane.group, buy) } else { Dec::ZERO },
+            sub_entered: entered(&lane.sub_bounds, Some(ls.sub)),
+            follower_entered: entered(&lane.follower_bounds, None),
             sub: &lane.sub_bounds,
             follower: &lane.follower_bounds,
         };
@@ -196,11 +212,12 @@ impl Engine {
         left
     }
 
-    fn entered_by(&self, group: u32, buy: bool) -> Dec {
+    /// Held and entered on one side by all lines that are one instrument at the follower: of one subscription, or of all.
+    fn entered_by(&self, group: u32, buy: bool, of: Option<u32>) -> Dec {
         let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
-        let entries =
-            lines.iter().filter_map(|l| self.st.lines.get(*l as usize)).map(|l| entered(&l.line, buy));
-        entries.fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
+        let lines = lines.iter().filter_map(|l| self.st.lines.get(*l as usize));
+        let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
+        counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
 }
 
