@@ -295,8 +295,7 @@ class Model:
             consume(line.windows, late)
         young = toward_zero(qty - late, line.instrument.step) if late else qty
         waits = against or any(order.canceling for order in line.orders) or line.to_close(side)
-        sent = ZERO if waits or young < least else self._enter(line, side, young)
-        lost = late + (ZERO if waits else young - sent)
+        lost = late if waits or young < least else late + young - self._enter(line, side, young)
         # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
         self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
         if lost and not waits and not line.windows:
