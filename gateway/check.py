@@ -165,6 +165,8 @@ def limits_text(limits: LimitSet) -> str:
     parts = []
     if limits.max_order_qty_lots is not None:
         parts.append(f"order {decimal_text(limits.max_order_qty_lots)} lots")
+    if limits.max_order_value is not None:
+        parts.append(f"order worth {decimal_text(limits.max_order_value)}")
     if limits.max_position_lots is not None:
         parts.append(f"position {decimal_text(limits.max_position_lots)} lots")
     if not parts:

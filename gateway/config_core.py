@@ -95,6 +95,7 @@ def fold(*scopes: LimitsConfig) -> LimitsConfig:
     instruments = {name: tighter(*(limit_of(scope, name) for scope in scopes)) for name in names}
     return LimitsConfig(
         max_order_qty_lots=default.max_order_qty_lots,
+        max_order_value=default.max_order_value,
         max_position_lots=default.max_position_lots,
         on_breach=default.on_breach,
         instruments=instruments,
@@ -106,6 +107,7 @@ def tighter(*sets: LimitSet) -> LimitSet:
     actions = [item.on_breach for item in sets if item.on_breach is not None]
     return LimitSet(
         max_order_qty_lots=_least([item.max_order_qty_lots for item in sets]),
+        max_order_value=_least([item.max_order_value for item in sets]),
         max_position_lots=_least([item.max_position_lots for item in sets]),
         on_breach="refuse" if "refuse" in actions else ("clip" if actions else None),
     )
@@ -174,9 +176,12 @@ def _limits(limits: LimitsConfig) -> dict[str, Any]:
 
 
 def _limit_set(limits: LimitSet) -> dict[str, Any]:
-    order, position = limits.max_order_qty_lots, limits.max_position_lots
+    bounds = {
+        "max_order_qty_lots": limits.max_order_qty_lots,
+        "max_order_value": limits.max_order_value,
+        "max_position_lots": limits.max_position_lots,
+    }
     return {
-        "max_order_qty_lots": None if order is None else decimal_text(order),
-        "max_position_lots": None if position is None else decimal_text(position),
+        **{name: None if bound is None else decimal_text(bound) for name, bound in bounds.items()},
         "on_breach": limits.on_breach or "clip",
     }

@@ -24,6 +24,9 @@ class LimitSet(Model):
 
     max_order_qty_lots: Positive | None = None
     """Largest single order, lots. Closes beyond it are split, never blocked."""
+    max_order_value: Positive | None = None
+    """Largest value of a single order, in the currency of the instrument's price: units x price, by a quote
+    that is younger than max_age_ms, else by the leader's trade. Closes are never blocked."""
     max_position_lots: NotNegative | None = None
     """Largest position, counted from orders entered, lots. Closes are never blocked."""
     on_breach: OnBreach | None = None

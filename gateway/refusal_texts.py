@@ -15,6 +15,7 @@ REASONS: Mapping[str, str] = {
     "max_ratio": "the ratio is above its bound",
     "no_quote": "a quote or exchange rate is missing",
     "max_order_qty": "order too large",
+    "max_order_value": "order worth too much",
     "max_position": "position too large",
     "duplicate": "the same order was made before",
     "overflow": "arithmetic left its range",

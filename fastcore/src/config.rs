@@ -205,6 +205,8 @@ impl Limits {
 pub struct LimitSet {
     /// Largest single order.
     pub max_order_qty_lots: Option<Dec>,
+    /// Largest value of a single order, in the currency of the instrument's price.
+    pub max_order_value: Option<Dec>,
     /// Largest position, counted from orders entered.
     pub max_position_lots: Option<Dec>,
     /// What an open beyond a bound becomes.

@@ -43,6 +43,8 @@ codes! {
     NoQuote = "no_quote",
     /// The order is larger than allowed.
     MaxOrderQty = "max_order_qty",
+    /// The order is worth more than allowed.
+    MaxOrderValue = "max_order_value",
     /// The position would be larger than allowed.
     MaxPosition = "max_position",
     /// The same order identity was made before.

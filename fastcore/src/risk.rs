@@ -3,7 +3,7 @@
 //! This list is the one place to add a limit to.
 
 use crate::config::OnBreach;
-use crate::decimal::Dec;
+use crate::decimal::{Dec, Round};
 use crate::refusal::{Code, Refusal};
 
 /// Bounds of one follower instrument, units.
@@ -11,6 +11,8 @@ use crate::refusal::{Code, Refusal};
 pub struct Bounds {
     /// Largest single order.
     pub max_order_qty: Option<Dec>,
+    /// Largest value of a single order, in the currency of the instrument's price.
+    pub max_order_value: Option<Dec>,
     /// Largest position, counted from orders entered.
     pub max_position: Option<Dec>,
     /// What an open beyond a bound becomes.
@@ -22,6 +24,8 @@ pub struct Bounds {
 pub struct Open<'a> {
     /// Units that the open asks for.
     pub qty: Dec,
+    /// Price of one unit, where a bound asks for it; none without a fresh quote and without a leader's price.
+    pub px: Option<Dec>,
     /// The kill switch is on.
     pub killed: bool,
     /// The instrument is not permitted.
@@ -54,7 +58,8 @@ pub struct Drift {
 /// What is worked out once for a lane spares its usual opens the list below.
 #[must_use]
 pub fn free_up_to(restricted: bool, sub: &Bounds, follower: &Bounds, drift: bool) -> Option<Dec> {
-    let by_position = sub.max_position.is_some() || follower.max_position.is_some() || drift;
+    let by_value = sub.max_order_value.is_some() || follower.max_order_value.is_some();
+    let by_position = sub.max_position.is_some() || follower.max_position.is_some() || drift || by_value;
     let largest = [sub.max_order_qty, follower.max_order_qty].into_iter().flatten().min();
     (!restricted && !by_position).then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
 }
@@ -69,6 +74,7 @@ pub const CHECKS: &[(Code, Check)] = &[
     (Code::BustHold, bust_hold),
     (Code::Restricted, restricted),
     (Code::MaxOrderQty, max_order_qty),
+    (Code::MaxOrderValue, max_order_value),
     (Code::MaxPosition, max_position),
     (Code::Drift, drift),
 ];
@@ -125,6 +131,21 @@ fn max_order_qty(o: &Open<'_>) -> Clip {
     smaller(one(o.sub), one(o.follower))
 }
 
+/// Without any price nobody can say what it is worth: not opened.
+fn max_order_value(o: &Open<'_>) -> Clip {
+    let one = |set: &Bounds| {
+        let limit = set.max_order_value?;
+        let Some(px) = o.px.filter(|px| px.is_positive()) else {
+            return Some((Dec::ZERO, Refusal::bare(Code::NoQuote)));
+        };
+        // What does not fit in a number is beyond every bound.
+        let value = o.qty.mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX));
+        let room = limit.div(px, Round::Down).unwrap_or(o.qty);
+        if value <= limit { None } else { clip(Code::MaxOrderValue, set, limit, value, room) }
+    };
+    smaller(one(o.sub), one(o.follower))
+}
+
 fn max_position(o: &Open<'_>) -> Clip {
     let one = |set: &Bounds, entered: Dec| {
         let limit = set.max_position?;
@@ -157,6 +178,7 @@ mod tests {
     fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
         Open {
             qty: Dec::from_int(qty),
+            px: None,
             killed: false,
             restricted: false,
             bust_hold: false,
@@ -193,15 +215,16 @@ mod tests {
         /// What is free by its lane passes every check whole; only the two latches that a person sets can stop it.
         #[test]
         fn what_is_free_passes_the_whole_list(
-            bounds in proptest::collection::vec(proptest::option::of(1_i64..20), 4), restricted: bool, drift: bool,
+            bounds in proptest::collection::vec(proptest::option::of(1_i64..20), 6), restricted: bool, drift: bool,
             qty in 1_i64..25, entered in 0_i64..20, clips: bool,
         ) {
-            let set = |order: Option<i64>, position: Option<i64>| Bounds {
+            let set = |order: Option<i64>, position: Option<i64>, value: Option<i64>| Bounds {
                 max_order_qty: order.map(Dec::from_int),
                 max_position: position.map(Dec::from_int),
+                max_order_value: value.map(Dec::from_int),
                 on_breach: if clips { OnBreach::Clip } else { OnBreach::Refuse },
             };
-            let both = (set(bounds[0], bounds[1]), set(bounds[2], bounds[3]));
+            let both = (set(bounds[0], bounds[1], bounds[4]), set(bounds[2], bounds[3], bounds[5]));
             let mut o = open(&both, qty);
             (o.restricted, o.sub_entered, o.follower_entered) = (restricted, Dec::from_int(entered), Dec::from_int(entered));
             o.drift = drift.then_some(Drift { limit: Dec::ONE, found: None });
@@ -224,6 +247,29 @@ mod tests {
         assert_eq!(found(Some(5)), (Dec::from_int(3), vec![]));
         assert_eq!(found(Some(6)), (Dec::ZERO, vec![Code::Drift]));
         assert_eq!(found(None), (Dec::ZERO, vec![Code::NoQuote]));
+    }
+
+    /// At 3 a unit an order worth 10 is 3 units and a rest; at the bound it passes, and without a price nothing does.
+    #[test]
+    fn an_order_worth_too_much_is_cut_to_its_value() {
+        let of = |on_breach, limit| Bounds {
+            max_order_value: Some(Dec::from_int(limit)),
+            on_breach,
+            ..Bounds::default()
+        };
+        let found = |px: Option<i64>, qty, on_breach| {
+            let bounds = (of(on_breach, 12), of(OnBreach::Clip, 10));
+            run(&Open { px: px.map(Dec::from_int), ..open(&bounds, qty) })
+        };
+        assert_eq!(found(Some(2), 5, OnBreach::Clip), (Dec::from_int(5), vec![]));
+        let (left, codes) = found(Some(3), 9, OnBreach::Clip);
+        assert_eq!(
+            (left, codes),
+            (Dec::from_int(10).div(Dec::from_int(3), Round::Down).unwrap(), vec![Code::MaxOrderValue])
+        );
+        assert_eq!(found(Some(3), 9, OnBreach::Refuse), (Dec::ZERO, vec![Code::MaxOrderValue]));
+        assert_eq!(found(None, 1, OnBreach::Clip), (Dec::ZERO, vec![Code::NoQuote]));
+        assert_eq!(found(Some(i64::MAX), i64::MAX, OnBreach::Clip).1, vec![Code::MaxOrderValue]);
     }
 
     /// The kill switch is the first check.

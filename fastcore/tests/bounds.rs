@@ -49,6 +49,21 @@ fn the_bound_of_a_subscription_counts_all_that_becomes_one_instrument() {
     one(&sent, true, "2");
 }
 
+/// 1.1 a unit by the leader's trade, then 2 by a fresh quote: an open is cut to what may be ordered at once, a close is not.
+#[test]
+fn an_open_is_cut_to_the_value_of_an_order() {
+    let mut w = World::with(SAME, "", |c| c.followers[0].limits.default.max_order_value = Some(d("5.6")));
+    let open = one(&w.leader("o1", 1, "8", "8", "8"), true, "5");
+    w.out(&open);
+    w.fill(&open, "5", "5");
+    w.apply(fastcore::event::EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1.9","ask":"2"}"#);
+    let open = one(&w.leader("o2", 1, "8", "8", "8"), true, "2");
+    w.out(&open);
+    w.fill(&open, "2", "2");
+    assert_eq!(w.engine.status().refusals.get("max_order_value"), Some(&2));
+    one(&w.leader("o3", 2, "16", "16", "16"), false, "7");
+}
+
 /// k = 0.5: 3 of the leader are 1.5, of which 1 is opened; what a reject leaves of it is no increase of the leader.
 #[test]
 fn the_smallest_lot_is_not_opened_again_after_a_reject() {

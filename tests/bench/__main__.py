@@ -33,6 +33,8 @@ MEMORY_MIB_MAX = 286
 Memory = list[tuple[str, int, int]]
 """(name of the process, Pss, Rss), KiB."""
 WARM_UP = 20
+LOUD_MAX = 20
+"""Errors of the log that are shown when a run fails: what ended it comes long before its last words."""
 READY_S = 120.0
 """Until all sessions are up: every process reads and checks 10,000 followers first, some seconds each."""
 REPEATS = 3
@@ -67,8 +69,10 @@ def measure(shape: Shape, folder: Path, gateway: bool, settled: bool = False) ->
                     plant.wait(idle, READY_S, "end of the audit log", lambda: process.poll() is None)
                 return result, memory_kib(process.pid)
             except BenchError as error:
-                tail = log.read_text(errors="replace")[-2000:]
-                raise BenchError(f"{shape.name}, {words[0]}: {error}\n{tail}") from error
+                said = log.read_text(errors="replace")
+                loud = [line for line in said.splitlines() if '"error"' in line or '"critical"' in line]
+                told = "\n".join([*loud[:LOUD_MAX], "…", said[-2000:]])
+                raise BenchError(f"{shape.name}, {words[0]}: {error}\n{told}") from error
     finally:
         plant.close()
 

@@ -95,19 +95,22 @@ def test_the_tighter_limit_of_all_scopes_wins(tmp_path: Path) -> None:
         'follower = "f1"\n',
     )
     text += (
-        '\n[limits]\nmax_order_qty_lots = 5\nmax_position_lots = 20\non_breach = "clip"\n'
-        "[leaders.alpha.limits]\nmax_position_lots = 10\n"
+        "\n[limits]\nmax_order_qty_lots = 5\nmax_order_value = 9000\n"
+        'max_position_lots = 20\non_breach = "clip"\n'
+        "[leaders.alpha.limits]\nmax_order_value = 5000\nmax_position_lots = 10\n"
         '[leaders.alpha.limits.instruments.EURUSD]\nmax_position_lots = 2\non_breach = "refuse"\n'
         "[followers.f1.limits]\nmax_position_lots = 30\n"
     )
     core = core_config(load(write(tmp_path, text)))
+    both = {"max_order_qty_lots": "3", "max_order_value": "5000"}
     assert core["subscriptions"][0]["limits"] == {
-        "default": {"max_order_qty_lots": "3", "max_position_lots": "10", "on_breach": "clip"},
+        "default": {**both, "max_position_lots": "10", "on_breach": "clip"},
         "instruments": {
-            "EURUSD": {"max_order_qty_lots": "3", "max_position_lots": "2", "on_breach": "refuse"},
-            "GOLD": {"max_order_qty_lots": "3", "max_position_lots": "10", "on_breach": "clip"},
+            "EURUSD": {**both, "max_position_lots": "2", "on_breach": "refuse"},
+            "GOLD": {**both, "max_position_lots": "10", "on_breach": "clip"},
         },
     }
+    assert core["followers"][0]["limits"]["default"]["max_order_value"] == "9000"
     assert core["followers"][0]["limits"]["default"]["max_position_lots"] == "20"
 
 

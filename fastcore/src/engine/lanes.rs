@@ -73,6 +73,7 @@ fn units(lots: Option<Dec>, contract: Dec) -> Option<Dec> {
 fn bounds(set: &LimitSet, contract: Dec) -> Bounds {
     Bounds {
         max_order_qty: units(set.max_order_qty_lots, contract),
+        max_order_value: set.max_order_value,
         max_position: units(set.max_position_lots, contract),
         on_breach: set.on_breach,
     }

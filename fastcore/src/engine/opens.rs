@@ -195,6 +195,7 @@ impl Engine {
         };
         let open = Open {
             qty,
+            px: self.unit_px(ix, ls, lane, buy),
             killed: self.stopped(ix, ls).is_some(),
             drift: self.drift(ix, ls, buy),
             restricted: lane.restricted,

@@ -1,5 +1,6 @@
 //! Account values, quotes and exchange rates: what sizing is allowed to know.
 
+use super::lanes::Lane;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::{InstrumentConfig, SubscriptionConfig};
@@ -58,6 +59,16 @@ impl Engine {
             worse.max(Dec::ZERO).mul_div(Dec::from_int(10_000), px, Round::HalfEven)
         };
         Some(Drift { limit: cfg.max_drift_bps?, found: found() })
+    }
+
+    /// What a unit of the follower's instrument costs, where a bound asks: its fresh quote, else the leader's last price.
+    pub(super) fn unit_px(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
+        lane.sub_bounds.max_order_value.or(lane.follower_bounds.max_order_value)?;
+        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
+        let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
+        let quote = self.st.quotes.get(&ls.follower_instrument).filter(|q| q.at_ns >= oldest_ns);
+        let quoted = quote.map(|q| if buy { q.ask } else { q.bid });
+        quoted.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))
     }
 
     /// Units of `to` for one unit of `from`, by one quoted pair.
