@@ -224,8 +224,8 @@ def _claim(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            # Not listening: a counterparty that connects in this moment would be accepted, and dropped.
             probe.bind(("", port))
-            probe.listen(1)
         except OSError as error:
             raise EnvironmentProblem(
                 "the port cannot be opened",
