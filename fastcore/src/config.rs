@@ -214,7 +214,7 @@ pub struct LimitSet {
 }
 
 /// What an open beyond a bound becomes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBreach {
     /// Cut down to the bound.

@@ -7,7 +7,7 @@ use crate::decimal::{Dec, Round};
 use crate::refusal::{Code, Refusal};
 
 /// Bounds of one follower instrument, units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// Largest single order.
     pub max_order_qty: Option<Dec>,

@@ -11,6 +11,7 @@ use crate::refusal::Refusal;
 use crate::risk::{Bounds, free_up_to};
 use crate::sizing::{Inputs, Rule, Values, rule};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// One subscription and leader instrument.
 #[derive(Clone, Debug)]
@@ -27,10 +28,10 @@ pub struct Lane {
     pub contract: Dec,
     /// Smallest change of price.
     pub tick: Dec,
-    /// Bounds of the subscription, units.
-    pub sub_bounds: Bounds,
+    /// Bounds of the subscription, units. Equal ones are shared: most lanes have the same.
+    pub sub_bounds: Arc<Bounds>,
     /// Bounds of the follower, units.
-    pub follower_bounds: Bounds,
+    pub follower_bounds: Arc<Bounds>,
     /// Largest order that both bounds and the venue allow: closes are split by it.
     pub close_max: Option<Dec>,
     /// Largest order that the venue takes, units.
@@ -79,6 +80,16 @@ fn bounds(set: &LimitSet, contract: Dec) -> Bounds {
     }
 }
 
+/// Equal bounds in one place.
+#[derive(Default)]
+struct Shared(FxHashMap<Bounds, Arc<Bounds>>);
+
+impl Shared {
+    fn of(&mut self, bounds: Bounds) -> Arc<Bounds> {
+        Arc::clone(self.0.entry(bounds).or_insert_with(|| Arc::new(bounds)))
+    }
+}
+
 /// The smallest bound that there is.
 fn smallest<const N: usize>(of: [Option<Dec>; N]) -> Option<Dec> {
     of.into_iter().flatten().min()
@@ -91,12 +102,14 @@ fn smallest<const N: usize>(of: [Option<Dec>; N]) -> Option<Dec> {
 pub fn lanes(ix: &Index, cfg: &Config) -> Result<Lanes, ConfigError> {
     let mut out = Lanes::default();
     let mut groups: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+    let mut bounds = Shared::default();
     for (n, s) in ix.subs.iter().enumerate() {
         let sub = u32::try_from(n).unwrap_or(u32::MAX);
         for (leader_instrument, (fi, qty_factor, price_factor)) in &s.map {
             let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
             let group = *groups.entry((s.follower, *fi)).or_insert(next);
-            let lane = lane(ix, cfg, n, *leader_instrument, *fi, (*qty_factor, *price_factor), group);
+            let lane =
+                lane(ix, cfg, n, *leader_instrument, *fi, (*qty_factor, *price_factor), (group, &mut bounds));
             let lane = lane.ok_or_else(|| ConfigError(format!("subscription {n}: a name is missing")))?;
             let at = u32::try_from(out.list.len()).unwrap_or(u32::MAX);
             out.at.insert((sub, *leader_instrument), at);
@@ -114,7 +127,7 @@ fn lane(
     li: u32,
     fi: u32,
     factors: (Dec, Dec),
-    group: u32,
+    (group, shared): (u32, &mut Shared),
 ) -> Option<Lane> {
     let (s, c) = (ix.subs.get(sub)?, cfg.subscriptions.get(sub)?);
     let follower = cfg.followers.get(s.follower as usize)?;
@@ -157,8 +170,8 @@ fn lane(
         grid,
         contract,
         tick: instrument.tick,
-        sub_bounds: of_sub,
-        follower_bounds: of_follower,
+        sub_bounds: shared.of(of_sub),
+        follower_bounds: shared.of(of_follower),
         close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         venue_max,
         restricted,
