@@ -35,9 +35,9 @@ use crate::refusal::Refusal;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Orders that there is room for before a leader's fill comes: two for every line, 0.2 to 3.4 MB.
+/// Orders that there is room for before a leader's fill comes: two for every line, 0.2 to 0.9 MB.
 const ORDERS_AHEAD_MIN: usize = 1_024;
-const ORDERS_AHEAD_MAX: usize = 16_384;
+const ORDERS_AHEAD_MAX: usize = 4_096;
 
 /// What one event is known by while its orders are made.
 #[derive(Debug, Default)]
