@@ -148,7 +148,9 @@ impl Engine {
             if open_at > now {
                 self.st.due.insert((open_at, DUE_LINE, at));
             }
-            let waits = open_at > now || self.st.lines.get(at as usize).is_some_and(LineState::unclosed);
+            // Whole steps away from what is committed: nothing is held on the other side.
+            let flips = !plan.whole && self.st.lines.get(at as usize).is_some_and(LineState::unclosed);
+            let waits = open_at > now || flips;
             self.open(ix, at, &plan, lane, cfg, waits, sink);
         } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.waiting.clear();

@@ -40,12 +40,16 @@ impl Engine {
         let newest = newest_ns(&ls.line, self.cause.until_ns);
         let blocked = plan.blocked || waits;
         let all_new = ls.waiting.is_empty();
-        let most = self.most_given_up(at, grid);
+        let waited = if all_new { 0 } else { quanta_of(&ls.waiting, grid) };
         let unsent = if !blocked && newest > now && all_new {
             self.open_now(ix, at, (wanted, buy), lane, cfg, newest, sink)
         } else {
             self.open_by_window(ix, at, (wanted, buy), lane, cfg, (newest, blocked), sink)
         };
+        // A refusal now takes no more off the target than the increase that is being worked, and what waited: what was too
+        // little for an order before stays, and counts later.
+        let asked = self.cause.until_ns != 0;
+        let most = if asked { self.cause.size.saturating_add(waited) } else { i128::MAX };
         if let (true, Some(ls)) = (unsent.is_positive(), self.st.lines.get_mut(at as usize)) {
             ls.line.lower_within(unsent, most, grid, cfg.rounding, cfg.max_inflation);
             // Parts that are no whole steps may leave one together: no window asks for it, and no event would send it.
@@ -54,17 +58,6 @@ impl Engine {
                 ls.line.lower(left, grid, cfg.rounding, cfg.max_inflation);
             }
         }
-    }
-
-    /// What a refusal now may take off the target, quanta: the increase that is being worked, and what waited. What was too
-    /// little for an order before stays, and counts later.
-    fn most_given_up(&self, at: u32, grid: Grid) -> i128 {
-        let waits = self.st.lines.get(at as usize).map_or(&[][..], |ls| ls.waiting.as_slice());
-        if self.cause.until_ns == 0 {
-            return i128::MAX;
-        }
-        let waited = waits.iter().filter_map(|w| quanta(abs(w.1), grid)).fold(0, i128::saturating_add);
-        self.cause.size.saturating_add(waited)
     }
 
     /// An increase of which parts waited, or have to: each as long as its own window. What is not wanted any more is
@@ -220,6 +213,12 @@ impl Engine {
         let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
         counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
+}
+
+/// What waits, in quanta.
+#[cold]
+fn quanta_of(waiting: &windows::Windows, grid: Grid) -> i128 {
+    waiting.iter().filter_map(|w| quanta(abs(w.1), grid)).fold(0, i128::saturating_add)
 }
 
 /// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
