@@ -31,11 +31,12 @@ BLOCK = {
 }
 """`block` without its Python wrapper, whose frame a leaked traceback (see `_block`) would keep alive."""
 
-PLAIN_TAGS = frozenset(
-    ["", *map(str, (1, 8, 9, 10, 11, 21, 34, 35, 37, 38, 40, 41, 44, 49, 52, 54, 55, 56, 59, 60, 77, 790))]
-)
+ORDER_TAGS = (1, 8, 9, 10, 11, 21, 34, 35, 37, 38, 40, 41, 44, 49, 52, 54, 55, 56, 59, 60, 77)
+QUESTION_TAGS = (584, 585, 710, 715, 724, 790)
+"""What OrderStatusRequest(H), OrderMassStatusRequest(AF) and RequestForPositions(AN) of ours have besides."""
+PLAIN_TAGS = frozenset(["", *map(str, ORDER_TAGS + QUESTION_TAGS)])
 """Fields that are in no repeating group and hold no raw data: a message of these only is read without a
-dictionary, which takes 12 MB. Empty is what follows the last SOH."""
+dictionary, which takes 7 to 12 MB. Empty is what follows the last SOH."""
 
 log = structlog.get_logger("fix")
 

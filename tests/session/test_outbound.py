@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.fix.engine import FixEngine
 from tests.session.harness import Gate, RawPeer, RecordingSink, field, free_port, message, until
 
 FILL = "37=O1|17=E1|150=F|39=2|55=EURUSD|54=1|38=1000|14=1000|151=0|6=1.1|"
@@ -37,6 +38,29 @@ def test_an_order_with_party_groups_keeps_them(gate: Gate) -> None:
     parties = b"453=2\x01448=A\x01447=D\x01452=24\x01448=B\x01447=D\x01452=3\x01"
     assert gate.engine.send("LEADER", order(1) + parties)
     assert parties in peer.hear_type("D")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "35=H|11=C1|37=O1|55=EURUSD|54=1|1=F1|790=Q1|",
+        "35=AF|584=Q1|585=7|1=F1|",
+        "35=AN|710=Q1|724=0|1=F1|715=20260101|60=20260101-00:00:00|",
+    ],
+)
+def test_a_question_to_a_broker_needs_no_dictionary(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """A route that asks once for the positions of its accounts would keep 7 MB for it."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    until(gate.is_up, "the session is up")
+    monkeypatch.delattr(FixEngine, "_reader")
+    gate.engine._readers.clear()
+    assert gate.engine.send("LEADER", f"8=FIX.4.4|{question}".replace("|", "\x01").encode())
+    kind, *told = question.strip("|").split("|")
+    heard = peer.hear_type(kind.removeprefix("35="))
+    assert set(told) <= set(heard.decode().split("\x01"))
 
 
 def test_nothing_is_stored_for_later_while_logged_off(gate: Gate) -> None:
