@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from itertools import chain
 
 import structlog
 
@@ -63,34 +64,34 @@ class Link:
         pipeline: RoutePipeline,
         socket: RouteSocket,
         engine: FixEngine,
+        session: str,
         wakeup: Wakeup,
     ) -> None:
         self._pipeline = pipeline
         self._socket = socket
         self._engine = engine
+        self._session = session
         self._all = Waiter([socket.monitor, socket.socket], wakeup)
         self._all_but_orders = Waiter([socket.monitor], wakeup)
         self._beat_ms = config.core.beat_ms
         self._next_beat_ms = 0
         self._linked = False
-        self._sessions: list[str] = []
-
-    def watch(self, sessions: list[str]) -> None:
-        """The sessions whose windows hold orders back."""
-        self._sessions = sessions
+        self._begun: bytes | None = None
+        """A frame with more orders than the window had room for: the rest has no OUT row yet."""
 
     def turn(self) -> None:
         """One round: wait, greet, take in, send rows, beat."""
-        open_window = all(self._engine.writable(name) for name in self._sessions)
         # Behind a full window orders wait in the socket; opens then miss their deadline instead of leaving
         # late.
+        open_window = self._engine.room(self._session) > 0
+        goes_on = open_window and self._begun is not None
         waiter = self._all if open_window else self._all_but_orders
-        ready = waiter.wait(min(POLL_MS_MAX, self._next_beat_ms - clock.steady_ms()))
+        ready = waiter.wait(0 if goes_on else min(POLL_MS_MAX, self._next_beat_ms - clock.steady_ms()))
         if self._socket.monitor in ready and self._socket.reconnected():
             self._linked = False
         if not self._linked:
             self._greet()
-        if self._socket.socket in ready:
+        if goes_on or self._socket.socket in ready:
             self._take()
         self._send_rows()
         self._beat()
@@ -100,11 +101,18 @@ class Link:
         self._linked = self._socket.send(self._pipeline.hello(clock.wall_ns()))
 
     def _take(self) -> None:
-        for frame in self._socket.receive():
-            for session, order in self._pipeline.receive(frame, clock.wall_ns()):
+        """Takes frames in their order, as far as the window has room; what was begun goes first."""
+        begun, self._begun = self._begun, None
+        for frame in chain([] if begun is None else [begun], self._socket.receive()):
+            room = self._engine.room(self._session)
+            sends, more = self._pipeline.receive_some(frame, room, clock.wall_ns())
+            for session, order in sends:
                 if not self._engine.send(session, order):
                     # Its OUT row stands: the core asks the broker, and learns that it is not known there.
                     log.error("route.not_handed_over", session=session)
+            if more:
+                self._begun = frame
+                return
 
     def _send_rows(self) -> None:
         if self._linked:
@@ -143,8 +151,7 @@ def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
     socket = RouteSocket(
         config.core_connect(), pipeline.identity, config.core.queue_frames_max, curve_of(config, name)
     )
-    link = Link(config, pipeline, socket, engine, wakeup)
-    link.watch([session_name])
+    link = Link(config, pipeline, socket, engine, session_name, wakeup)
     log.info("route.started", route=name, identity=pipeline.identity.decode())
     try:
         _serve(link, engine, stop)

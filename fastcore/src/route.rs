@@ -147,6 +147,8 @@ pub struct Decided<'a> {
     pub sends: Vec<(&'a str, &'a [u8])>,
     /// Rows up to this one are in the core's journal and may be deleted.
     pub ack: Option<u64>,
+    /// Orders of the frame are left, and nothing is decided about them: the same frame goes on where it stopped.
+    pub more: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -275,10 +277,23 @@ impl RouteGuard {
     /// # Errors
     /// [`LinkError`] when the bytes are not a frame; nothing changes then.
     pub fn decide<'a>(&mut self, frame: &'a [u8], now_ns: i64) -> Result<Decided<'a>, LinkError> {
+        self.decide_some(frame, usize::MAX, now_ns)
+    }
+
+    /// The same, with at most `most` sends. What was sent before is passed over, so the frame may be given again.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub fn decide_some<'a>(
+        &mut self,
+        frame: &'a [u8],
+        most: usize,
+        now_ns: i64,
+    ) -> Result<Decided<'a>, LinkError> {
         let mut decided = Decided::default();
         match link::decode(frame)? {
             Frame::Greet(greet) => self.on_greet(&greet, now_ns, &mut decided),
-            Frame::Orders(orders) => self.on_orders(&orders, now_ns, &mut decided)?,
+            Frame::Orders(orders) => self.on_orders(&orders, most, now_ns, &mut decided)?,
             Frame::Ack { row_no } => decided.ack = Some(row_no),
             Frame::Probe { cl_ord_id, try_no } => self.on_probe(cl_ord_id, try_no, &mut decided)?,
             Frame::CoreBeat { epoch, journal_no } => self.on_beat(epoch, journal_no, now_ns),
@@ -324,6 +339,7 @@ impl RouteGuard {
     fn on_orders<'a>(
         &mut self,
         orders: &Orders<'a>,
+        most: usize,
         now_ns: i64,
         decided: &mut Decided<'a>,
     ) -> Result<(), LinkError> {
@@ -345,6 +361,10 @@ impl RouteGuard {
             if let Some(reason) = frame_reason.or_else(|| self.refuse_order(&order, now_ns)) {
                 self.bar(order.cl_ord_id, order.try_no, reason, decided);
                 continue;
+            }
+            if decided.sends.len() >= most {
+                decided.more = true;
+                break;
             }
             keys.push(order.cl_ord_id, order.try_no)?;
             self.remember(order.cl_ord_id, order.try_no, Seen::Out);

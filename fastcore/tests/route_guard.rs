@@ -74,6 +74,42 @@ fn sent() -> (Vec<String>, usize) {
     (vec![r#"out 40 [("A", 1)]"#.to_owned()], 1)
 }
 
+proptest! {
+    /// However little room there is each time, every order of a frame leaves once, in order, behind its row.
+    #[test]
+    fn a_frame_goes_on_where_the_room_ended(rooms in prop::collection::vec(0_usize..4, 1..40)) {
+        let ids = ["A", "B", "C", "D", "E", "F", "G"];
+        let asks: Vec<Ask> = ids.iter().map(|id| Ask { id, ..OPEN }).collect();
+        let (mut guard, bytes) = (ready(), frame(&asks));
+        let mut named = Vec::new();
+        let mut sends = 0;
+        for room in rooms {
+            let decided = guard.decide_some(&bytes, room, NOW).unwrap();
+            prop_assert!(decided.sends.len() <= room);
+            for row in &decided.rows {
+                let Row::Out { keys, .. } = row.as_row() else { panic!("{row:?}") };
+                named.extend(keys.iter().map(|(id, _)| id.to_owned()));
+            }
+            sends += decided.sends.len();
+            prop_assert_eq!((named.len(), decided.more), (sends, sends < ids.len()));
+        }
+        prop_assert_eq!(&named[..], &ids[..sends]);
+    }
+}
+
+/// What waits for room is decided when there is some: too late for an open, never for a close, and after a probe not at
+/// all.
+#[test]
+fn the_rest_of_a_frame_is_decided_at_its_own_time() {
+    let mut guard = ready();
+    let close = Ask { id: "C", deadline_ns: 0, ..OPEN };
+    let bytes = frame(&[OPEN, Ask { id: "B", ..OPEN }, close, Ask { id: "D", deadline_ns: 0, ..OPEN }]);
+    assert!(guard.decide_some(&bytes, 1, NOW).unwrap().more);
+    guard.decide(&encode_probe("D", 1).unwrap(), NOW).unwrap();
+    let rows = [r#"out 40 [("C", 1)]"#, "not_sent B 1 expired", "not_sent D 1 probed"].map(str::to_owned);
+    assert_eq!(answer(&mut guard, &bytes, NOW + 100), (rows.to_vec(), 1));
+}
+
 /// An order that passes every check has an OUT row and is sent once.
 #[test]
 fn an_order_that_passes_leaves_with_an_out_row() {

@@ -96,16 +96,16 @@ class FixEngine:
         found = fix.Session.lookupSession(self._ids[session])
         return found is not None and bool(found.isLoggedOn())
 
-    def writable(self, session: str) -> bool:
-        """Whether the session's window has room; a full one means that the counterparty does not read."""
-        return self._application.windows[session].is_open
+    def room(self, session: str) -> int:
+        """How many messages the session's window has room for; none: the counterparty does not read."""
+        return self._application.windows[session].room
 
     def send(self, session: str, raw: bytes) -> bool:
         """Hands one application message to QuickFIX; False when it was certainly not sent.
 
         QuickFIX itself says yes while logged off and sends at the next logon: a stale order would trade.
         """
-        if not self.logged_on(session) or not self.writable(session):
+        if not self.logged_on(session) or self.room(session) == 0:
             return False
         message = self._read(session, raw)
         if not fix.Session.sendToTarget(message, self._ids[session]):

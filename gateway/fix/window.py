@@ -24,9 +24,9 @@ class SendWindow:
         self._last_fence = 0
 
     @property
-    def is_open(self) -> bool:
-        """Whether one more order may be handed over."""
-        return self._sent - self._covered < self._unacked_max
+    def room(self) -> int:
+        """How many more orders may be handed over."""
+        return max(0, self._unacked_max - self.unacked)
 
     @property
     def unacked(self) -> int:

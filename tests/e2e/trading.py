@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -60,11 +60,14 @@ class Run:
         self.until("no trading", TRADE_MS, lambda: self.fills() >= before + more)
 
 
-@pytest.fixture
-def trading(tmp_path: Path) -> Iterator[Run]:
-    """Simulated counterparties and the gateway, with the leader trading."""
-    deployment = demo_config.plan(tmp_path, 4, 2)
+@contextmanager
+def started(
+    folder: Path, followers: int, sessions: int, change: Callable[[str], str] = lambda text: text
+) -> Iterator[Run]:
+    """Simulated counterparties and the gateway, with the leader trading; `change` rewrites the file."""
+    deployment = demo_config.plan(folder, followers, sessions)
     demo_config.write(deployment)
+    deployment.config.write_text(change(deployment.config.read_text("utf-8")), "utf-8")
     with ExitStack() as stack:
         parties = demo.start_counterparties(deployment, SEED)
         stack.callback(parties.stop)
@@ -73,4 +76,11 @@ def trading(tmp_path: Path) -> Iterator[Run]:
         run = Run(deployment, parties, gateway)
         run.until("no logon", LOGON_MS, parties.all_logged_on)
         parties.leader.call(parties.trader.begin)
+        yield run
+
+
+@pytest.fixture
+def trading(tmp_path: Path) -> Iterator[Run]:
+    """Four followers on two sessions."""
+    with started(tmp_path, 4, 2) as run:
         yield run

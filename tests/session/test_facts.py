@@ -256,7 +256,7 @@ def test_fact_12_without_the_window_the_queue_has_no_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The danger: QuickFIX takes every order for a peer that reads nothing."""
-    monkeypatch.setattr(SendWindow, "is_open", property(lambda _: True))
+    monkeypatch.setattr(SendWindow, "room", property(lambda _: 1_000_000))
     assert handed_over(tmp_path) == QUEUED
 
 

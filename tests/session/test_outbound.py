@@ -99,7 +99,7 @@ def test_a_counterparty_that_does_not_read_gets_a_bounded_number_of_orders(tmp_p
     for _ in range(4):
         fence = field(peer.hear_type("1"), 112)
     peer.say(message("0", 2, f"112={fence}|"))
-    until(lambda: gate.engine.writable("LEADER"), "the answered fence opens the window")
+    until(lambda: gate.engine.room("LEADER") > 0, "the answered fence opens the window")
     assert gate.engine.send("LEADER", order(100))
     gate.stop()
 

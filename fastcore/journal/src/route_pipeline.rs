@@ -99,6 +99,15 @@ impl RoutePipeline {
     /// [`JournalError`] when the rows could not be written: then nothing may be sent and the process must end, for
     /// the guard has already counted them. Bytes that are no frame are ignored.
     pub fn receive(&self, frame: &[u8], now_ns: i64) -> Result<Vec<ToSend>> {
+        self.receive_some(frame, usize::MAX, now_ns).map(|(sends, _)| sends)
+    }
+
+    /// The same, with at most `most` messages; true: more of the frame is left, without a row, and the frame has to be
+    /// given again.
+    ///
+    /// # Errors
+    /// As [`RoutePipeline::receive`].
+    pub fn receive_some(&self, frame: &[u8], most: usize, now_ns: i64) -> Result<(Vec<ToSend>, bool)> {
         let mut written = None;
         let mut inner = self.lock()?;
         if let Ok(Frame::CoreBeat { epoch, .. }) = link::decode(frame)
@@ -106,7 +115,9 @@ impl RoutePipeline {
         {
             inner.hello_due = true;
         }
-        let Ok(decided) = inner.guard.decide(frame, now_ns) else { return Ok(Vec::new()) };
+        let Ok(decided) = inner.guard.decide_some(frame, most, now_ns) else {
+            return Ok((Vec::new(), false));
+        };
         if !decided.rows.is_empty() {
             let rows: Vec<Row<'_>> = decided.rows.iter().map(|r| r.as_row()).collect();
             let journal_no = inner.guard.highest_journal_no();
@@ -122,7 +133,8 @@ impl RoutePipeline {
         if let Some(last) = written {
             self.gate.wait(last)?;
         }
-        Ok(decided.sends.into_iter().map(|(session, fix)| (session.to_owned(), fix.to_owned())).collect())
+        let sends = decided.sends.into_iter().map(|(session, fix)| (session.to_owned(), fix.to_owned()));
+        Ok((sends.collect(), decided.more))
     }
 
     /// A message of the broker: durable when this returns, so `fromApp` may return.

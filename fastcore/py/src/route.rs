@@ -6,6 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
 
+/// (session, FIX message) to send now.
+type ToSend<'py> = Vec<(String, Bound<'py, PyBytes>)>;
+
 /// Guard and durable file of a route.
 #[pyclass(frozen)]
 pub struct RoutePipeline {
@@ -46,14 +49,20 @@ impl RoutePipeline {
     }
 
     /// Decides a frame of the core; answers (session, FIX) to send now, their OUT rows durable.
-    fn receive<'py>(
+    fn receive<'py>(&self, py: Python<'py>, frame: &[u8], now_ns: i64) -> PyResult<ToSend<'py>> {
+        self.receive_some(py, frame, usize::MAX, now_ns).map(|(sends, _)| sends)
+    }
+
+    /// The same with at most `most` messages; and whether more of the frame is left, which has to be given again.
+    fn receive_some<'py>(
         &self,
         py: Python<'py>,
         frame: &[u8],
+        most: usize,
         now_ns: i64,
-    ) -> PyResult<Vec<(String, Bound<'py, PyBytes>)>> {
-        let sends = py.detach(|| self.inner.receive(frame, now_ns)).map_err(raise)?;
-        Ok(sends.into_iter().map(|(session, fix)| (session, PyBytes::new(py, &fix))).collect())
+    ) -> PyResult<(ToSend<'py>, bool)> {
+        let (sends, more) = py.detach(|| self.inner.receive_some(frame, most, now_ns)).map_err(raise)?;
+        Ok((sends.into_iter().map(|(session, fix)| (session, PyBytes::new(py, &fix))).collect(), more))
     }
 
     /// A message of the broker; durable when this returns.
