@@ -53,15 +53,15 @@ pub struct Drift {
     pub found: Option<Dec>,
 }
 
-/// The largest open that no bound touches, whatever is held and entered; none where that matters, or nothing may open.
+/// The largest open that no bound touches, whatever is held, entered and paid; none where that matters, or nothing may open.
 ///
 /// What is worked out once for a lane spares its usual opens the list below.
 #[must_use]
 pub fn free_up_to(restricted: bool, sub: &Bounds, follower: &Bounds, drift: bool) -> Option<Dec> {
-    let by_value = sub.max_order_value.is_some() || follower.max_order_value.is_some();
-    let by_position = sub.max_position.is_some() || follower.max_position.is_some() || drift || by_value;
+    let asks = |set: &Bounds| set.max_position.is_some() || set.max_order_value.is_some();
     let largest = [sub.max_order_qty, follower.max_order_qty].into_iter().flatten().min();
-    (!restricted && !by_position).then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
+    (!restricted && !drift && !asks(sub) && !asks(follower))
+        .then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
 }
 
 /// A check's answer: none lets all pass, else the units that it leaves and why.

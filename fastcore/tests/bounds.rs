@@ -56,12 +56,54 @@ fn an_open_is_cut_to_the_value_of_an_order() {
     let open = one(&w.leader("o1", 1, "8", "8", "8"), true, "5");
     w.out(&open);
     w.fill(&open, "5", "5");
-    w.apply(fastcore::event::EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1.9","ask":"2"}"#);
+    w.apply(fastcore::event::EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1.8","ask":"2"}"#);
     let open = one(&w.leader("o2", 1, "8", "8", "8"), true, "2");
     w.out(&open);
     w.fill(&open, "2", "2");
     assert_eq!(w.engine.status().refusals.get("max_order_value"), Some(&2));
-    one(&w.leader("o3", 2, "16", "16", "16"), false, "7");
+    // The close is worth 12.6; what opens on the other side has the bid.
+    let flip = w.leader("o3", 2, "24", "24", "24");
+    assert_eq!(quantities(&flip), ["7", "3"]);
+}
+
+/// A quote of a minute ago is none: an order is worth what the leader paid.
+#[test]
+fn an_old_quote_does_not_say_what_an_order_is_worth() {
+    let mut w = World::with(SAME, "", |c| c.subscriptions[0].limits.default.max_order_value = Some(d("5.6")));
+    w.apply(fastcore::event::EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1.9","ask":"2"}"#);
+    w.now += 61 * S;
+    one(&w.leader("o1", 1, "8", "8", "8"), true, "5");
+}
+
+/// The smallest lot is 3. Of 5 held for a target of 2 one smallest lot is sold, and 2 stay until the leader is flat; of 2
+/// held no part is sold.
+#[test]
+fn a_position_above_the_smallest_lot_comes_down_by_one() {
+    let mut w = least_lot(SAME, |c| c.instruments[0].min_lot = d("3"));
+    let open = one(&w.leader("o1", 1, "5", "5", "5"), true, "5");
+    w.out(&open);
+    w.fill(&open, "5", "5");
+    let close = one(&w.leader("o2", 2, "3", "3", "3"), false, "3");
+    w.out(&close);
+    w.fill(&close, "3", "3");
+    assert!(w.leader("o3", 2, "1", "1", "1").is_empty());
+    assert_eq!((w.filled(), w.target()), (d("2"), d("1")));
+    one(&w.leader("o4", 2, "1", "1", "1"), false, "2");
+}
+
+/// The leader turns below the smallest lot and back: what is held is kept, and its close taken back.
+#[test]
+fn the_smallest_lot_is_kept_when_the_leader_comes_back_to_its_side() {
+    let mut w = least_lot(r#"{"mode":"multiplier","k":"0.1"}"#, |_| {});
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "1");
+    w.out(&open);
+    w.fill(&open, "1", "1");
+    let close = one(&w.leader("o2", 2, "11", "11", "11"), false, "1");
+    w.out(&close);
+    w.acknowledge(&close);
+    let sent = w.leader("o3", 1, "6", "6", "6");
+    assert_eq!(sent.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel], "{sent:?}");
+    assert_eq!(w.target(), d("0.5"));
 }
 
 /// k = 0.5: 3 of the leader are 1.5, of which 1 is opened; what a reject leaves of it is no increase of the leader.

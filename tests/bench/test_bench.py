@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from gateway import clock
 from gateway._fastcore import Pipeline
 from gateway.config import core_json, load
-from tests.bench.__main__ import main
+from tests.bench import __main__ as bench
+from tests.bench.__main__ import Memory, main
 from tests.bench.deployment import Shape, write_config
+from tests.bench.plant import Result, _histogram
 from tests.bench.rawfix import Framer, Session, broker_fill, encode, fields, leader_fill
 
 UTC = b"20260101-00:00:00.000"
@@ -80,6 +83,25 @@ def test_a_small_run_sees_every_order_once_through_relay_and_gateway(
     assert [row["through"] for row in rows] == ["relay", "gateway"] * 3
     assert all(row["ratio_p50"] > 0 for row in rows[1::2])
     assert all(0 < row["first_us"]["p50"] <= row["last_us"]["p50"] <= row["last_us"]["max"] for row in rows)
+
+
+def test_the_pair_in_the_middle_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ratio is one of two runs that follow each other, never the best of each side."""
+    runs = iter([(100, 500), (200, 600), (300, 600)])
+    medians: list[int] = []
+
+    def measured(shape: Shape, folder: Path, gateway: bool) -> tuple[Result, Memory]:
+        if not gateway:
+            medians.extend(next(runs))
+        result = Result(_histogram(), _histogram(), Counter())
+        result.last.record_value(medians.pop(0) * 1000)
+        result.first.record_value(1000)
+        return result, []
+
+    monkeypatch.setattr(bench, "measure", measured)
+    relay, gateway = bench.wire_to_wire(bench.SHAPES[0], False, 3)
+    assert (relay["last_us"]["p50"], gateway["last_us"]["p50"]) == (200, 600)
+    assert (gateway["ratio_p50"], gateway["ratios_p50"]) == (3.0, [2.0, 3.0, 5.0])
 
 
 def test_the_measured_deployment_is_a_valid_configuration(tmp_path: Path) -> None:
