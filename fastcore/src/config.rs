@@ -393,6 +393,15 @@ pub struct Filters {
     pub tags: Vec<(u32, String)>,
 }
 
+impl Filters {
+    /// Nothing is left out.
+    #[must_use]
+    pub fn passes_all(&self) -> bool {
+        let any_order = self.side == SideFilter::Both && !self.min_order_qty.is_positive();
+        any_order && self.instruments.is_none() && self.tags.is_empty()
+    }
+}
+
 /// Leader position sides that are copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

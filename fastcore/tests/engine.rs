@@ -478,6 +478,33 @@ fn a_restored_engine_decides_the_same() {
     one(&twin.leader("o2", 2, "4", "4", "4"), false, "2");
 }
 
+/// What was decided has one digest, and every part of an order changes it: quantity, side, price, and what came before.
+#[test]
+fn the_digest_tells_every_order_apart() {
+    let digest = |sizing: &str, extra: &str, fills: &[&str]| {
+        let mut w = World::new(sizing, extra);
+        (1..).zip(fills).for_each(|(n, qty)| drop(w.leader(&format!("o{n}"), 1, qty, qty, qty)));
+        w.apply(EventKind::Timer, "", b"");
+        w.engine.digest()
+    };
+    let limit = r#","order_type":"limit","max_slippage_bps":"5""#;
+    let further = r#","order_type":"limit","max_slippage_bps":"6""#;
+    let all = [
+        digest(SAME, "", &[]),
+        digest(SAME, "", &["10"]),
+        digest(SAME, "", &["10", "10"]),
+        digest(SAME, "", &["20", "10"]),
+        digest(HALF, "", &["10"]),
+        digest(SAME, r#","reverse":true"#, &["10"]),
+        digest(SAME, limit, &["10"]),
+        digest(SAME, further, &["10"]),
+    ];
+    assert_eq!(all[1], digest(SAME, "", &["10"]), "the same decisions");
+    for (n, one) in all.iter().enumerate() {
+        assert!(!all[..n].contains(one), "number {n} of {all:?}");
+    }
+}
+
 /// Whatever bytes arrive, nothing panics and nothing is sent.
 #[test]
 fn bad_quantities_are_alerts_not_orders() {

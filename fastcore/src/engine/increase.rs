@@ -26,16 +26,18 @@ impl Engine {
         date: u32,
         mut told: Option<&mut Conversion>,
     ) -> Result<Dec, Refusal> {
-        let gate = filters(ix, x, order, sub, cfg).and_then(|()| {
-            if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, cfg) }
+        let passes = if lane.filtered { filters(ix, x, order, sub, cfg) } else { Ok(()) };
+        let gate = passes.and_then(|()| {
+            if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, lane) }
         });
-        let amount = matches!(cfg.sizing, Sizing::Fixed { .. } | Sizing::PercentEquity { .. });
-        if let (Err(refusal), false) = (gate, amount) {
-            return Err(refusal);
+        if let Err(refusal) = gate {
+            // A refused part of an amount counts as sized, so the rule is worked out for it as well.
+            if !matches!(cfg.sizing, Sizing::Fixed { .. } | Sizing::PercentEquity { .. }) {
+                return Err(refusal);
+            }
         }
         let grid = lane.grid;
         let overflow = Refusal::bare(Code::Overflow);
-        // A refused part of an amount counts as sized, so the rule is worked out for it as well.
         let frozen = match (self.frozen(x, order, (sub, place), cfg, lane, date), gate) {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
@@ -56,7 +58,7 @@ impl Engine {
                 quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
             }
         };
-        let negative = x.delta.is_negative() != cfg.reverse;
+        let negative = x.delta.is_negative() != lane.reverse;
         let signed = if negative { size.saturating_neg() } else { size };
         let now = self.st.at_ns;
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return Err(overflow) };
@@ -70,8 +72,7 @@ impl Engine {
         if let Some(told) = told {
             told.counted = gate.unwrap_or(Dec::ZERO);
         }
-        let age = cfg.max_age_ms.saturating_mul(MS);
-        let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(age);
+        let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(lane.max_age_ns);
         ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
         (self.cause.until_ns, self.cause.size) = (until, size.saturating_abs());
         Ok(match frozen {
@@ -80,9 +81,9 @@ impl Engine {
     }
 
     /// The part of the increase that is young enough (02 step 1).
-    fn fresh_part(&mut self, x: &Execution<'_>, cfg: &SubscriptionConfig) -> Result<Dec, Refusal> {
+    fn fresh_part(&mut self, x: &Execution<'_>, lane: &Lane) -> Result<Dec, Refusal> {
         let now = self.st.at_ns;
-        let oldest = now.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
+        let oldest = now.saturating_sub(lane.max_age_ns);
         let own = x.report.transact_ns.is_some_and(|t| t >= oldest);
         let fresh = match (own, x.previous_ns >= oldest) {
             (false, _) => Dec::ZERO,
@@ -91,7 +92,8 @@ impl Engine {
         };
         let stale = || {
             let age_ms = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
-            Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), Dec::from_int(age_ms))
+            let limit_ms = lane.max_age_ns.checked_div(MS).unwrap_or(0);
+            Refusal::over(Code::Stale, Dec::from_int(limit_ms), Dec::from_int(age_ms))
         };
         if fresh.is_zero() {
             return Err(stale());
@@ -112,8 +114,11 @@ impl Engine {
         lane: &Lane,
         date: u32,
     ) -> Result<Rule, Refusal> {
-        if let Some(constant) = lane.constant {
-            return constant;
+        if let Some(rate) = lane.rate {
+            return Ok(Rule::Rate(rate));
+        }
+        if let Some(refusal) = lane.no_rate {
+            return Err(refusal);
         }
         let known = order.rules.get(place).and_then(Option::as_ref);
         if let Some(found) = known.filter(|r| r.date == date) {

@@ -108,7 +108,7 @@ impl Engine {
             return;
         };
         let grid = lane.grid;
-        let mut plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
+        let mut plan = ls.line.plan(grid, lane.rounding, lane.max_inflation, now);
         let nothing = plan.cancel_buy.is_zero() && plan.cancel_sell.is_zero();
         let withdrawn = !nothing
             && (self.withdraw(ix, at, true, plan.cancel_buy, sink)
@@ -116,7 +116,7 @@ impl Engine {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         if withdrawn {
             // What was held is gone at once: it no longer stands in for a close, and the target may be lower.
-            plan = ls.line.plan(grid, cfg.rounding, cfg.max_inflation, now);
+            plan = ls.line.plan(grid, lane.rounding, lane.max_inflation, now);
         }
         if !nothing || !ls.needless.is_empty() {
             let desired = ls.line.filled.checked_add(plan.need).unwrap_or(ls.line.filled);
@@ -235,7 +235,7 @@ impl Engine {
         let Ok(px) = self.priced(ix, at, lane, buy, sink) else { return };
         for part in Parts::of(qty, lane.close_max, lane.grid) {
             let draft = Draft { buy, qty: part, reduces: true, px, deadline_ns: 0 };
-            self.make_order(ix, at, lane, &draft, sink);
+            self.make_order(at, lane, &draft, sink);
         }
     }
 

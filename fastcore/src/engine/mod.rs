@@ -75,6 +75,8 @@ pub struct Engine {
     frames: Vec<(u32, Vec<u8>)>,
     fields: Vec<Field>,
     buffer: Vec<u8>,
+    /// What the digest is to cover of this event's orders.
+    made: Vec<u8>,
     /// When the route wrote the row that is being applied; 0 outside of one. Reported, never decided by.
     route_ns: i64,
 }
@@ -102,6 +104,7 @@ impl Engine {
             frames: Vec::new(),
             fields: Vec::new(),
             buffer: Vec::new(),
+            made: Vec::new(),
             route_ns: 0,
         };
         engine.fit();
@@ -161,6 +164,7 @@ impl Engine {
         }
         self.run_due(sink);
         self.flush(sink);
+        self.digest_made();
         if ev.kind != EventKind::Leader {
             // Nobody waits for these as followers wait for a leader's fill: memory for the next fills is made now.
             let ahead = self.ix.lanes.list.len().saturating_mul(2).clamp(ORDERS_AHEAD_MIN, ORDERS_AHEAD_MAX);
@@ -188,7 +192,7 @@ impl Engine {
         queues.flatten().map(|q| q.0).chain(timers).min()
     }
 
-    /// Running digest over (ClOrdID, side, qty, px) of every order made so far.
+    /// Running digest over (ClOrdID, side, qty, px) of every order made by the events so far.
     #[must_use]
     pub fn digest(&self) -> u128 {
         self.st.digest

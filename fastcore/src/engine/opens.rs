@@ -6,7 +6,7 @@ use super::making::Draft;
 use super::parts::Parts;
 use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
-use crate::config::{OrderType, SubscriptionConfig};
+use crate::config::SubscriptionConfig;
 use crate::decimal::{Dec, Round, mul_div};
 use crate::ledger::{Grid, Line, Plan, abs, quanta};
 use crate::refusal::{Code, Refusal};
@@ -128,28 +128,21 @@ impl Engine {
         }
         let refused = wanted.checked_sub(units).unwrap_or(Dec::ZERO);
         let draft = Draft { buy, qty: units, reduces: false, px, deadline_ns: until };
-        let lost = if lane.venue_max.is_none_or(|most| units <= most) {
-            if self.make_order(ix, at, lane, &draft, sink) { Dec::ZERO } else { units }
+        let lost = if units <= lane.free_up_to || lane.venue_max.is_none_or(|most| units <= most) {
+            if self.make_order(at, lane, &draft, sink) { Dec::ZERO } else { units }
         } else {
-            self.open_in_parts(ix, at, lane, draft, sink)
+            self.open_in_parts(at, lane, draft, sink)
         };
         refused.checked_add(lost).unwrap_or(refused)
     }
 
     /// Sends more than the venue takes at once; what was sent before under the same identity is returned.
-    fn open_in_parts<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        at: u32,
-        lane: &Lane,
-        mut draft: Draft,
-        sink: &mut S,
-    ) -> Dec {
+    fn open_in_parts<S: Sink>(&mut self, at: u32, lane: &Lane, mut draft: Draft, sink: &mut S) -> Dec {
         let (mut lost, mut later) = (Dec::ZERO, draft.qty);
         for qty in Parts::of(draft.qty, lane.venue_max, lane.grid) {
             draft.qty = qty;
             later = later.checked_sub(qty).unwrap_or(later);
-            if !self.make_order(ix, at, lane, &draft, sink) {
+            if !self.make_order(at, lane, &draft, sink) {
                 lost = lost.checked_add(qty).unwrap_or(lost);
             }
         }
@@ -172,7 +165,7 @@ impl Engine {
     fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let held = !self.st.stops.is_empty() || ls.line.bust_hold;
-        if !held && lane.free_up_to.is_some_and(|most| qty <= most) {
+        if !held && qty <= lane.free_up_to {
             return qty;
         }
         self.checked(ix, at, lane, qty, buy)
@@ -241,7 +234,7 @@ fn limit_px(
     buy: bool,
     cfg: &SubscriptionConfig,
 ) -> Result<Option<Dec>, Refusal> {
-    if cfg.order_type == OrderType::Market {
+    if !lane.limit_opens {
         return Ok(None);
     }
     let limit = || {

@@ -45,8 +45,9 @@ pub struct LeaderState {
     pub listing: super::questions::Listing,
 }
 
-/// One ledger line with its orders.
+/// One ledger line with its orders. In whole cache lines: a fill touches that of every follower.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[repr(align(64))]
 pub struct LineState {
     /// Subscription.
     pub sub: u32,
