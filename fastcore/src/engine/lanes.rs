@@ -126,7 +126,9 @@ fn smallest<const N: usize>(of: [Option<Dec>; N]) -> Option<Dec> {
 /// # Errors
 /// `ConfigError` when a name is missing, which `Index::new` has found before.
 pub fn lanes(ix: &Index, cfg: &Config) -> Result<Lanes, ConfigError> {
-    let mut out = Lanes::default();
+    // Room for all at once: aligned memory grows by copying, which leaves holes as large as what was copied.
+    let list = Vec::with_capacity(ix.subs.iter().map(|s| (&s.map).into_iter().len()).sum());
+    let mut out = Lanes { list, ..Lanes::default() };
     let mut groups: FxHashMap<(u32, u32), u32> = FxHashMap::default();
     let mut bounds = Shared::default();
     for (n, s) in ix.subs.iter().enumerate() {

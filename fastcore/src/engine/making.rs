@@ -10,6 +10,9 @@ use crate::order::{ClOrdId, Order};
 use crate::refusal::{Code, Refusal};
 use xxhash_rust::xxh3::xxh3_128;
 
+/// Bytes that wait for the digest at most: what fits the first cache beside other things.
+const MADE_MAX: usize = 8_192;
+
 /// What an order is to be, before it has an identity.
 pub(super) struct Draft {
     pub(super) buy: bool,
@@ -87,9 +90,12 @@ impl Engine {
         bytes[52] = len;
         bytes[53] = u8::from(draft.buy);
         self.made.extend_from_slice(&bytes);
+        if self.made.len() >= MADE_MAX {
+            self.digest_made();
+        }
     }
 
-    /// Takes the orders of this event into the digest, all in one go: one hash over many bytes costs a fraction of many
+    /// Takes the orders of this event into the digest, many in one go: one hash over many bytes costs a fraction of many
     /// over few.
     pub(super) fn digest_made(&mut self) {
         if self.made.is_empty() {

@@ -120,6 +120,9 @@ impl Engine {
         grow(&mut self.st.routes, self.ix.cfg.routes.len());
         grow(&mut self.st.groups, self.ix.lanes.groups);
         grow(&mut self.pending, self.ix.cfg.routes.len());
+        // One line for each lane at most. Room for all is address space until it is written to.
+        let lines = self.ix.lanes.list.len().saturating_sub(self.st.lines.len());
+        self.st.lines.reserve_exact(lines);
         // Groups are numbered by the configuration: a name that is added may move all that follow.
         self.st.groups.iter_mut().for_each(Vec::clear);
         for (at, l) in (0_u32..).zip(&mut self.st.lines) {

@@ -332,7 +332,6 @@ impl Index {
         // What stays has its own size: lists that grew hold up to twice of what is in them.
         cfg.followers.shrink_to_fit();
         cfg.subscriptions.shrink_to_fit();
-        ix.lanes.list.shrink_to_fit();
         // Resolved by now: nobody looks for these names again.
         cfg.followers.iter_mut().for_each(|f| f.symbols.clear());
         cfg.subscriptions.iter_mut().for_each(|s| s.symbol_map.clear());
