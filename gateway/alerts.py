@@ -22,6 +22,7 @@ ADVICE = {
     "gap": "The broker passed over messages that never came. Orders without an outcome are asked about.",
     "garbled": "Ask the counterparty what it sent; the bytes are in the journal.",
     "garbled_rows": "Run the same version of copygate on core and routes.",
+    "guard": "Closes go on. Decide with the account's owner, then release the follower by name.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",
     "leader_drift": "What the leader holds less of was reduced here too; more is not copied. Find out why.",
     "leader_gap": "A fill may be lost. Where the venue answers, positions are asked for; else compare.",

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.config import examine
-from gateway.config_core import effective_limits, full_symbol_map, limit_of, max_ratio
+from gateway.config_core import effective_guards, effective_limits, full_symbol_map, limit_of, max_ratio
+from gateway.config_guards import rule_text as rule_text_of_guard
 from gateway.config_model import (
     OUTSIDE_MODES,
     ByAccounts,
@@ -129,6 +130,8 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         notes.append("restricted: not opened")
     if item.filters.side != "both":
         notes.append(f"{item.filters.side} only")
+    if (guards := effective_guards(config, follower)) is not None:
+        notes.append("guards: " + ", ".join(map(rule_text_of_guard, guards.rules)))
     if item.max_drift_bps is not None:
         notes.append(f"drift at most {decimal_text(item.max_drift_bps)} bps")
     if lots is not None and lots < ours.min_lot:

@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from gateway.config_guards import GuardsConfig
 from gateway.config_model import (
     FollowerConfig,
     GatewayConfig,
@@ -83,6 +84,15 @@ def effective_limits(config: GatewayConfig, subscription: SubscriptionConfig) ->
     return fold(subscription_limits(config, subscription), follower.limits)
 
 
+def effective_guards(config: GatewayConfig, follower: FollowerConfig) -> GuardsConfig | None:
+    """All rules of a follower: the global ones and its own, in its own zone; None where there are none."""
+    ours, of_all = follower.guards, config.guards
+    if ours is None or of_all is None:
+        return ours or of_all
+    max_age_ms = min(ours.max_age_ms, of_all.max_age_ms)
+    return ours.model_copy(update={"rules": of_all.rules + ours.rules, "max_age_ms": max_age_ms})
+
+
 def limit_of(limits: LimitsConfig, instrument: str) -> LimitSet:
     """The bounds of one instrument."""
     return tighter(limits, limits.instruments.get(instrument, LimitSet()))
@@ -131,6 +141,7 @@ def _leader(config: GatewayConfig, name: str, leader: LeaderConfig) -> dict[str,
 
 
 def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dict[str, Any]:
+    guards = effective_guards(config, follower)
     return {
         "name": name,
         "route": follower.route,
@@ -139,6 +150,16 @@ def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dic
         "symbols": symbols_of(config, follower),
         "restricted": list(follower.restricted),
         "limits": _limits(follower_limits(config, follower)),
+        **({} if guards is None else {"guards": _guards(guards)}),
+    }
+
+
+def _guards(guards: GuardsConfig) -> dict[str, Any]:
+    return {
+        "zone": guards.zone,
+        "day_begins_s": guards.day_begins_s,
+        "max_age_ms": guards.max_age_ms,
+        "rules": [rule.model_dump(mode="json", exclude_none=True) for rule in guards.rules],
     }
 
 

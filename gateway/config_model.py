@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
+from gateway.config_guards import GuardsConfig
 from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
 
@@ -106,6 +107,8 @@ class FollowerConfig(Model):
     """Instruments that it may not open."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds over all its subscriptions."""
+    guards: GuardsConfig | None = None
+    """At which loss copying to it stops. Rules of `guards` for every follower stay in force beside them."""
 
 
 class ByFactor(Model):
@@ -281,6 +284,8 @@ class GatewayConfig(Model):
     """Who copies whom."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of every follower account and every subscription."""
+    guards: GuardsConfig | None = None
+    """At which loss copying to an account stops: for every follower."""
 
     _file: Path = PrivateAttr(default=Path("gateway.toml"))
     _profiles: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)

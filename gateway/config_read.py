@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway import resources
+from gateway.config_guards import GuardsConfig
 from gateway.config_model import (
     FollowerConfig,
     GatewayConfig,
@@ -48,6 +49,7 @@ class Draft:
     timing: TimingSection | None = None
     core: CoreSection | None = None
     limits: LimitsConfig | None = None
+    guards: GuardsConfig | None = None
     sessions: dict[str, SessionConfig] = field(default_factory=dict)
     leaders: dict[str, LeaderConfig] = field(default_factory=dict)
     routes: dict[str, RouteConfig] = field(default_factory=dict)
@@ -142,6 +144,8 @@ def _sections(draft: Draft) -> None:
     draft.timing = _part(draft, ("timing",), TimingSection)
     draft.core = _part(draft, ("core",), CoreSection)
     draft.limits = _part(draft, ("limits",), LimitsConfig)
+    if "guards" in draft.raw:
+        draft.guards = _validated(draft, ("guards",), GuardsConfig, draft.raw["guards"])
     draft.sessions = _parts(draft, "sessions", SessionConfig)
     draft.leaders = _parts(draft, "leaders", LeaderConfig)
     draft.routes = _parts(draft, "routes", RouteConfig)
@@ -217,11 +221,15 @@ def _translate(
         meaning = _meaning(model, details["loc"])
         draft.report(path, "is missing", hint=f"It means: {meaning}" if meaning else "")
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
-        modes = str(context.get("expected_tags", "")) or "one of the sizing modes"
+        tag = str(context.get("discriminator", "'mode'")).strip("'")
+        what = {"mode": "sizing mode", "rule": "guard"}[tag]
+        modes = str(context.get("expected_tags", ""))
         value = str(context.get("tag", "nothing"))
-        path = (*path, "mode") if path[-1] != "mode" else path
+        path = (*path, tag) if path[-1] != tag else path
         hint = nearest(value, _words(modes), CHOICE_CUTOFF)
-        draft.report(path, "unknown sizing mode", value=value, bound=f"one of {modes}", hint=hint)
+        draft.report(
+            path, f"unknown {what}", value=value, bound=f"one of {modes}" if modes else "named", hint=hint
+        )
     elif kind == "literal_error":
         expected = str(context.get("expected", ""))
         value = details["input"]
@@ -273,7 +281,7 @@ def _real_path(loc: tuple[Key, ...], raw: object) -> tuple[Key, ...]:
     for number, key in enumerate(loc):
         last = number == len(loc) - 1
         if isinstance(raw, dict):
-            if key not in raw and (not last or key == "[key]"):
+            if key not in raw and (not last or key == "[key]" or key in (raw.get("mode"), raw.get("rule"))):
                 continue
             raw = raw.get(key)
         elif isinstance(raw, list) and isinstance(key, int) and key < len(raw):
@@ -298,8 +306,8 @@ def _fields_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
     for key in loc:
         found = [m for owner in models if key in owner.model_fields
                  for m in _models(owner.model_fields[str(key)].annotation)]  # fmt: skip
-        tagged = [m for m in models if "mode" in m.model_fields
-                  and key in get_args(m.model_fields["mode"].annotation)]  # fmt: skip
+        tagged = [m for m in models for tag in ("mode", "rule") if tag in m.model_fields
+                  and key in get_args(m.model_fields[tag].annotation)]  # fmt: skip
         models = found or tagged or models
     return [name for owner in models for name in owner.model_fields]
 

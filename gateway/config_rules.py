@@ -8,6 +8,7 @@ from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_lots import (
     all_limits,
+    guards,
     lots,
     order_types,
     position_models,
@@ -239,6 +240,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     secrets,
     lots,
     sizing,
+    guards,
     subscription_names,
     order_types,
     venue_takes_our_orders,

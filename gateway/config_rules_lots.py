@@ -89,6 +89,21 @@ def sizing(draft: Draft) -> None:
             _fixed_lots(draft, number, subscription, rule)
 
 
+def guards(draft: Draft) -> None:
+    """Equity is counted in the account's currency: what is won in another one must be converted."""
+    for name, follower in draft.followers.items():
+        if follower.guards is None and draft.guards is None:
+            continue
+        if follower.currency is None:
+            text = "is missing: its guards count in it"
+            draft.report(("followers", name, "currency"), text, hint='Add currency = "USD".')
+            continue
+        names = draft.instruments if follower.symbols is None else follower.symbols.values()
+        traded = (draft.instruments[one] for one in names if one in draft.instruments)
+        for currency in dict.fromkeys(item.currency for item in traded):
+            _convertible(draft, ("followers", name, "guards"), currency, follower.currency)
+
+
 def _convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> None:
     pairs = {(item.base, item.currency) for item in draft.instruments.values()}
     if one != other and (one, other) not in pairs and (other, one) not in pairs:

@@ -161,19 +161,27 @@ def account(
     balance: Value = None,
     equity: Value = None,
     free_margin: Value = None,
+    deposit: Annotated[
+        str | None,
+        typer.Option(
+            help="Paid in since the last value, below 0: out. Guards count neither.", show_default=False
+        ),
+    ] = None,
     who: WhoOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give the account values that sizing needs, where the broker sends none."""
+    """Give the account values that sizing and guards need, where the broker sends none."""
     with _errors():
         config = context.obj.config()
         known = [*config.leaders, *config.followers]
         _known(name, known, "neither a leader nor a follower")
-        given = {"balance": balance, "equity": equity, "free_margin": free_margin}
+        given = {"balance": balance, "equity": equity, "free_margin": free_margin, "deposit": deposit}
         values = {key: decimal_text(_decimal(key, text)) for key, text in given.items() if text is not None}
         if not values:
             raise UsageError(
-                "no value given", path="account", hint="Give --balance, --equity or --free-margin."
+                "no value given",
+                path="account",
+                hint="Give --balance, --equity, --free-margin or --deposit.",
             )
         command = {"cmd": "account", "who": _name(who or getpass.getuser()), "account": name, **values}
         said = ", ".join(f"{key} {text}" for key, text in values.items())

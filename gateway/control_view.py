@@ -16,6 +16,8 @@ from gateway.refusal_texts import reason
 
 LINES_MAX = 40
 """Ledger lines shown; those off target come first, the rest are counted. `--json` has all."""
+GUARDS_MAX = 10
+"""Guarded accounts shown. `--json` has all."""
 ALERTS_MAX = 8
 """Newest alerts shown, equal ones as one."""
 
@@ -27,6 +29,7 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((deployment, "bold"), "   ", (switch, "bold red" if stops else "green")),
         *_stops(stops),
+        *_guards(status.get("guards") or []),
         Text(_counts(status)),
         Text(),
         _routes(status.get("routes") or []),
@@ -57,14 +60,43 @@ def _stops(stops: list[dict[str, Any]]) -> list[RenderableType]:
     return [Text(), stops_table(stops), Text()] if stops else []
 
 
+def _guards(guards: list[dict[str, Any]]) -> list[RenderableType]:
+    """Guarded accounts, those nearest to their floor first."""
+    if not guards:
+        return []
+    table = _table("guarded account", "equity", "floor", "of", "", right=("equity", "floor"))
+    for one in sorted(guards, key=_room)[:GUARDS_MAX]:
+        known = one["equity"] is not None
+        note = (
+            "[bold red]stopped[/]" if one["stopped"] else ("" if known else "[yellow]not known: no opens[/]")
+        )
+        equity = f"{_cents(one['equity'])} {one['currency']}" if known else "?"
+        floor = "" if one["floor"] is None else _cents(one["floor"])
+        table.add_row(one["follower"], equity, floor, one["code"] or "", note)
+    rest = len(guards) - GUARDS_MAX
+    more = [Text(f"… and {rest} more; --json has all", style="dim")] if rest > 0 else []
+    return [table, *more, Text()]
+
+
+def _room(guard: dict[str, Any]) -> tuple[bool, Decimal]:
+    """Stopped and unknown ones first, then by what is left in parts of the equity."""
+    equity, floor = (Decimal(guard[key] or 0) for key in ("equity", "floor"))
+    return not guard["stopped"], (equity - floor) / equity if equity > 0 else Decimal(-1)
+
+
+def _cents(amount: str) -> str:
+    return format(Decimal(amount).quantize(Decimal("0.01")), "f")
+
+
 def stops_table(stops: list[dict[str, Any]]) -> Table:
     """What is stopped, how much, by whom and since when."""
-    table = _table("stopped", "level", "by", "since")
+    table = _table("stopped", "level", "why", "by", "since")
     for one in stops:
         what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
         since = datetime.fromtimestamp(int(one["at_ns"]) // NS_PER_S, tz=UTC)
         table.add_row(
-            f"[bold red]{escape(what)}[/]", one["level"], escape(one["who"]), f"{since:%Y-%m-%d %H:%M:%S} UTC"
+            *(f"[bold red]{escape(what)}[/]", one["level"], one["code"], escape(one["who"])),
+            f"{since:%Y-%m-%d %H:%M:%S} UTC",
         )
     return table
 

@@ -24,6 +24,9 @@ REASONS: Mapping[str, str] = {
     "bad_side": "neither buy, sell nor short sale",
     "broker_reject": "the follower's broker refused the order",
     "missed": "could not be sent while it was fresh",
+    "suspended_equity": "the account's equity is at or below its floor",
+    "daily_loss": "the account lost too much today",
+    "period_drawdown": "the account lost too much since its highest equity",
     "drift": "the price moved too far since the leader's trade",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }

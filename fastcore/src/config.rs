@@ -1,6 +1,7 @@
 //! The deployment as the core sees it: names resolved by the gateway, decimals as text.
 
 use crate::decimal::Dec;
+use crate::guard::Guards;
 use crate::profile::Profile;
 use crate::table::Table;
 use serde::Deserialize;
@@ -179,6 +180,9 @@ pub struct FollowerConfig {
     /// Bounds over all its subscriptions.
     #[serde(default)]
     pub limits: Limits,
+    /// What stops it when it loses too much; most followers have none.
+    #[serde(default)]
+    pub guards: Option<Box<Guards>>,
 }
 
 /// Bounds, with exceptions by instrument.

@@ -11,6 +11,7 @@ pub mod decimal;
 pub mod engine;
 pub mod event;
 pub mod fix;
+pub mod guard;
 pub mod leader;
 pub mod ledger;
 pub mod link;

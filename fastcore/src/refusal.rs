@@ -63,6 +63,12 @@ codes! {
     Missed = "missed",
     /// The minimum lot would inflate the position beyond `max_inflation`.
     MaxInflation = "max_inflation",
+    /// The follower's equity is at or below a floor.
+    SuspendedEquity = "suspended_equity",
+    /// The follower lost too much since the day began.
+    DailyLoss = "daily_loss",
+    /// The follower lost too much since the highest equity of a period.
+    PeriodDrawdown = "period_drawdown",
     /// The price moved too far since the leader's trade.
     Drift = "drift",
 }

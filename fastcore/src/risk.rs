@@ -28,6 +28,8 @@ pub struct Open<'a> {
     pub px: Option<Dec>,
     /// The kill switch is on.
     pub killed: bool,
+    /// A guard of the follower's equity stopped it, or cannot say what the account is worth.
+    pub guard: Option<Refusal>,
     /// The instrument is not permitted.
     pub restricted: bool,
     /// The line waits for an operator after a bust.
@@ -71,6 +73,7 @@ type Check = fn(&Open<'_>) -> Clip;
 /// The checks, in their documented order; every one sees the whole open, the smallest answer wins.
 pub const CHECKS: &[(Code, Check)] = &[
     (Code::Kill, kill),
+    (Code::SuspendedEquity, guard),
     (Code::BustHold, bust_hold),
     (Code::Restricted, restricted),
     (Code::MaxOrderQty, max_order_qty),
@@ -100,6 +103,10 @@ fn latch(on: bool, code: Code) -> Clip {
 
 fn kill(o: &Open<'_>) -> Clip {
     latch(o.killed, Code::Kill)
+}
+
+fn guard(o: &Open<'_>) -> Clip {
+    o.guard.map(|refusal| (Dec::ZERO, refusal))
 }
 
 fn bust_hold(o: &Open<'_>) -> Clip {
@@ -180,6 +187,7 @@ mod tests {
             qty: Dec::from_int(qty),
             px: None,
             killed: false,
+            guard: None,
             restricted: false,
             bust_hold: false,
             sub_entered: Dec::ZERO,

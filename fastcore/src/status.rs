@@ -2,8 +2,10 @@
 
 use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
+use crate::engine::guards::Trip;
 use crate::engine::stops::{Scope, Stop};
 use crate::ledger::QUANTA;
+use crate::refusal::Code;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -64,10 +66,29 @@ pub struct StopStatus {
     pub name: String,
     /// `no_opens`, `close_only` or `halt`.
     pub level: &'static str,
-    /// Who set it, or which fault.
+    /// Why: `kill`, or the code of a guard.
+    pub code: &'static str,
+    /// Who set it, or which fault; the numbers of a guard.
     pub who: String,
     /// When, nanoseconds.
     pub at_ns: String,
+}
+
+/// A follower whose equity is guarded.
+#[derive(Debug, Serialize)]
+pub struct GuardStatus {
+    /// Follower name.
+    pub follower: String,
+    /// Currency of the account.
+    pub currency: String,
+    /// What the account is worth now; none while an account value, a price or a rate is missing: nothing is opened.
+    pub equity: Option<Dec>,
+    /// The highest floor of its rules; none before the first equity.
+    pub floor: Option<Dec>,
+    /// The rule that it is of.
+    pub code: Option<&'static str>,
+    /// A guard has stopped it.
+    pub stopped: bool,
 }
 
 /// The whole of it.
@@ -81,6 +102,8 @@ pub struct Status {
     pub killed: bool,
     /// Every stop, the widest first.
     pub stops: Vec<StopStatus>,
+    /// Followers with guards.
+    pub guards: Vec<GuardStatus>,
     /// Leader executions counted.
     pub leader_executions: u64,
     /// Orders handed to routes.
@@ -120,13 +143,19 @@ impl Engine {
         let stop = |(scope, s): (&Scope, &Stop)| {
             let (scope, name) = scope.kind_and_name(ix);
             let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
-            StopStatus { scope, name: name.to_owned(), level, who, at_ns }
+            StopStatus { scope, name: name.to_owned(), level, code: Code::Kill.as_str(), who, at_ns }
+        };
+        let trip = |(f, t): (&u32, &Trip)| {
+            let (scope, name) = Scope::Follower(*f).kind_and_name(ix);
+            let (level, code, at_ns) = (t.level.name(), t.code.as_str(), t.at_ns.to_string());
+            StopStatus { scope, name: name.to_owned(), level, code, who: t.numbers(), at_ns }
         };
         Status {
             journal_rows: st.seq,
             epoch: st.epoch,
             killed: st.stops.contains_key(&Scope::Global),
-            stops: st.stops.iter().map(stop).collect(),
+            stops: st.stops.iter().map(stop).chain(st.tripped.iter().map(trip)).collect(),
+            guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
             follower_fills: st.follower_fills,
@@ -137,6 +166,23 @@ impl Engine {
             routes: st.routes.iter().zip(&ix.cfg.routes).map(route).collect(),
             subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
         }
+    }
+
+    fn guard_status(&self, follower: u32) -> Option<GuardStatus> {
+        let (st, ix) = (self.state(), self.index());
+        let (state, cfg) = (st.guards.get(&follower)?, ix.cfg.followers.get(follower as usize)?);
+        let floors = state.rules.iter().zip(&state.bases);
+        let floors =
+            floors.filter_map(|(rule, base)| Some((rule.floor((*base)?.equity), rule.code().as_str())));
+        let highest = floors.max_by_key(|(floor, _)| *floor);
+        Some(GuardStatus {
+            follower: cfg.name.clone(),
+            currency: cfg.currency.clone().unwrap_or_default(),
+            equity: self.equity(ix, follower),
+            floor: highest.map(|(floor, _)| floor),
+            code: highest.map(|(_, code)| code),
+            stopped: st.tripped.contains_key(&follower),
+        })
     }
 
     fn line_status(&self, at: usize) -> Option<LineStatus> {

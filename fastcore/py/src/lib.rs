@@ -23,6 +23,12 @@ fn read_message(py: Python<'_>, raw: &[u8], profile_json: &str) -> PyResult<Stri
     py.detach(|| meaning::read(raw, profile_json)).map_err(errors::FastcoreError::new_err)
 }
 
+/// Whether days can be counted in a time zone, by its IANA name.
+#[pyfunction]
+fn time_zone_known(name: &str) -> bool {
+    fastcore::guard::Calendar::new(name, 0).is_ok()
+}
+
 mod meaning;
 
 /// The Rust core of Copygate.
@@ -33,5 +39,6 @@ fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<replay::Replay>()?;
     module.add_function(wrap_pyfunction!(engine_version, module)?)?;
     module.add_function(wrap_pyfunction!(read_message, module)?)?;
+    module.add_function(wrap_pyfunction!(time_zone_known, module)?)?;
     errors::add(module)
 }

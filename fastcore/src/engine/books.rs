@@ -74,9 +74,11 @@ impl Engine {
     fn account_values(&mut self, ix: &Index, route: u32, a: &crate::report::Account<'_>) {
         let at = self.st.at_ns;
         let follower = Self::follower_of(ix, route, a.account);
-        if let Some(v) = follower.and_then(|f| self.st.followers.get_mut(f as usize)) {
+        let Some(f) = follower else { return };
+        if let Some(v) = self.st.followers.get_mut(f as usize) {
             set_values(v, a.balance, a.equity, a.free_margin, at);
         }
+        self.anchor(ix, f, a.balance, a.equity);
     }
 
     fn order_of(&self, r: &Report<'_>) -> Option<u32> {
@@ -110,8 +112,14 @@ impl Engine {
         let counting = Counting::of(profile, ix.unit(profile, instrument));
         let change = self.counted(route, o, r, &counting, sink);
         match change {
-            Change::Fill { qty, .. } => self.filled(o, at, qty, sink),
-            Change::Bust { delta } => self.busted(ix, o, at, delta, sink),
+            Change::Fill { qty, .. } => {
+                self.book_fill(ix, o, qty, r.last_px);
+                self.filled(o, at, qty, sink);
+            }
+            Change::Bust { delta } => {
+                self.book_fill(ix, o, delta, r.last_px);
+                self.busted(ix, o, at, delta, sink);
+            }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
                 self.query(route, o);

@@ -196,7 +196,9 @@ fn lane(
         Some(Ok(Rule::Amount(_))) | None => (None, None),
     };
     let restricted = ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi));
-    let free = free_up_to(restricted, &of_sub, &of_follower, c.max_drift_bps.is_some());
+    // A guard values the account at every open.
+    let guarded = follower.guards.is_some();
+    let free = free_up_to(restricted || guarded, &of_sub, &of_follower, c.max_drift_bps.is_some());
     Some(Lane {
         grid,
         rate,

@@ -99,7 +99,7 @@ impl Engine {
     /// Works the difference between target and what is filled.
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let now = self.st.at_ns;
-        let level = if self.st.stops.is_empty() { None } else { self.stopped_at(ix, at) };
+        let level = if self.nothing_stopped() { None } else { self.stopped_at(ix, at) };
         if level >= Some(Level::CloseOnly) {
             self.cancel_opens(ix, at, sink);
         }

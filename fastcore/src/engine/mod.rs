@@ -3,6 +3,7 @@
 mod books;
 mod close_px;
 mod dispatch;
+pub mod guards;
 mod holdings;
 mod increase;
 pub mod lanes;
@@ -132,6 +133,7 @@ impl Engine {
                 lines.push(at);
             }
         }
+        self.fit_guards();
         for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
             for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
                 // What was counted, or was lost to counting, no configuration sets again.

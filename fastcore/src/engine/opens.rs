@@ -174,6 +174,8 @@ impl Engine {
     /// Asks every check.
     #[inline(never)]
     fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+        let follower = self.follower_of_line(ix, at);
+        let guard = follower.and_then(|f| self.guarded(ix, f));
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let entered = |bounds: &Bounds, of: Option<u32>| match bounds.max_position {
             Some(_) => self.entered_by(lane.group, buy, of),
@@ -182,7 +184,8 @@ impl Engine {
         let open = Open {
             qty,
             px: self.unit_px(ix, ls, lane, buy),
-            killed: self.stopped(ix, ls).is_some(),
+            killed: self.killed(ix, ls).is_some(),
+            guard,
             drift: self.drift(ix, ls, buy),
             restricted: lane.restricted,
             bust_hold: ls.line.bust_hold,

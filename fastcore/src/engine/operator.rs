@@ -7,6 +7,7 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::event::Event;
 use serde::Deserialize;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case")]
@@ -26,6 +27,9 @@ enum Command {
         equity: Option<Dec>,
         #[serde(default)]
         free_margin: Option<Dec>,
+        /// Paid in since the last value, out where it is negative: guards count it as neither profit nor loss.
+        #[serde(default)]
+        deposit: Option<Dec>,
     },
     /// A core's FIX engine rejected a message of the leader's broker: it was not applied.
     Refused {
@@ -51,8 +55,12 @@ impl Engine {
             Command::Kill(stop) => self.stop(stop, sink),
             Command::Arm(stop) if !stop.who.is_empty() => self.release_stop(&stop, sink),
             Command::Arm(_) => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
-            Command::Account { who, account, balance, equity, free_margin } => {
+            Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
+                let follower = self.ix.cfg.followers.iter().position(|f| f.name == account);
+                if let (Some(f), Some(amount)) = (follower.and_then(|i| u32::try_from(i).ok()), deposit) {
+                    self.deposit(f, amount, sink);
+                }
                 self.named_account(&account, balance, equity, free_margin, sink);
             }
             Command::Refused { session, .. } => {
@@ -81,6 +89,10 @@ impl Engine {
             set_values(&mut l.values, balance, equity, free, at);
         } else if let Some(v) = follower.and_then(|i| self.st.followers.get_mut(i)) {
             set_values(v, balance, equity, free, at);
+            let (ix, f) = (Arc::clone(&self.ix), follower.and_then(|i| u32::try_from(i).ok()));
+            if let Some(f) = f {
+                self.anchor(&ix, f, balance, equity);
+            }
         } else {
             self.alert("bad_command", format!("account {name:?} is neither a leader nor a follower"), sink);
         }

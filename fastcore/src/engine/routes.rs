@@ -1,6 +1,7 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
 use super::Engine;
+use super::guards::{DUE_GUARD, DUE_GUARDS};
 use super::holdings::DUE_HOLDINGS;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
@@ -469,6 +470,14 @@ impl Engine {
             }
             if kind == DUE_ASK {
                 self.ask_positions(&ix, id, sink);
+                continue;
+            }
+            if kind == DUE_GUARD {
+                self.guard_due(&ix, id, sink);
+                continue;
+            }
+            if kind == DUE_GUARDS {
+                self.guards_due(&ix, sink);
                 continue;
             }
             if kind == DUE_HOLDINGS {

@@ -137,6 +137,14 @@ pub struct State {
     pub digest: u128,
     /// What is stopped, and by whom.
     pub stops: BTreeMap<Scope, Stop>,
+    /// What guards know, by follower.
+    pub guards: BTreeMap<u32, super::guards::GuardState>,
+    /// Followers that a guard has stopped.
+    pub tripped: BTreeMap<u32, super::guards::Trip>,
+    /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.
+    pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
+    /// Guarded accounts are not valued again before, however many quotes come.
+    pub sweep_ns: i64,
     /// By leader index.
     pub leaders: Vec<LeaderState>,
     /// Account values by follower index.
@@ -219,6 +227,8 @@ pub struct Index {
     pub restricted: Vec<BTreeSet<u32>>,
     /// By subscription and leader instrument, worked out.
     pub lanes: super::lanes::Lanes,
+    /// When days, weeks and months of guarded followers begin.
+    pub guards: BTreeMap<u32, crate::guard::Calendar>,
     /// By subscription.
     pub subs: Vec<SubIndex>,
     /// Subscriptions by leader.
@@ -323,6 +333,7 @@ impl Index {
             leader_symbols,
             follower_symbols,
             restricted,
+            guards: super::guards::calendars(&cfg).map_err(ConfigError)?,
             subs,
             subs_of,
             cfg: Config::default(),

@@ -133,8 +133,19 @@ impl Scope {
 }
 
 impl Engine {
-    /// The highest level of the stops that a line is under.
+    /// No person and no guard stops anything.
+    pub(super) fn nothing_stopped(&self) -> bool {
+        self.st.stops.is_empty() && self.st.tripped.is_empty()
+    }
+
+    /// The highest level of what stops a line: persons, faults, and the guards of its follower.
     pub(super) fn stopped(&self, ix: &Index, ls: &LineState) -> Option<Level> {
+        let follower = ix.subs.get(ls.sub as usize)?.follower;
+        self.killed(ix, ls).max(self.st.tripped.get(&follower).map(|trip| trip.level))
+    }
+
+    /// The highest level of the kill switches that a line is under.
+    pub(super) fn killed(&self, ix: &Index, ls: &LineState) -> Option<Level> {
         if self.st.stops.is_empty() {
             return None;
         }
@@ -193,10 +204,13 @@ impl Engine {
             Err(why) => return self.alert("bad_command", format!("arm: {why}"), sink),
         };
         let what = scope.text(&ix);
-        let Some(stop) = self.st.stops.remove(&scope) else {
+        let guarded = matches!(scope, Scope::Follower(f) if self.release_guard(f));
+        let stop = self.st.stops.remove(&scope);
+        if stop.is_none() && !guarded {
             return self.alert("arm", format!("{what} is not stopped; {who} asked for it"), sink);
-        };
-        self.alert("arm", format!("{what} released by {who}; it was {}", stop.level.name()), sink);
+        }
+        let was = stop.map_or("stopped by a guard", |stop| stop.level.name());
+        self.alert("arm", format!("{what} released by {who}; it was {was}"), sink);
         // Closes that waited go out now, those that a route holds and those that were never made.
         for at in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {
             self.send_held(at, sink);
@@ -213,11 +227,14 @@ impl Engine {
     /// `close_only` and above: what would still open is taken back, from the broker or before it was sent.
     pub(super) fn cancel_opens<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let guard = ix.subs.get(ls.sub as usize).and_then(|s| self.st.tripped.get(&s.follower));
+        let code =
+            if self.killed(ix, ls).is_some() { Code::Kill } else { guard.map_or(Code::Kill, |t| t.code) };
         for o in ls.live.clone() {
             match self.st.orders.get(o as usize) {
                 Some(order) if order.reduces => {}
                 Some(order) if order.state == State::Held => {
-                    self.end_unsent(ix, o, End::Refused(Code::Kill), sink);
+                    self.end_unsent(ix, o, End::Refused(code), sink);
                 }
                 Some(_) => self.ask_cancel(ix, o),
                 None => {}

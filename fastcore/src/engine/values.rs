@@ -38,6 +38,7 @@ impl Engine {
         if bid.is_positive() && ask >= bid {
             self.st.quotes.insert(instrument, Quote { bid, ask, at_ns: self.st.at_ns });
             self.work_unpriced(instrument, sink);
+            self.guards_after_quote();
         }
     }
 
