@@ -18,6 +18,7 @@ ADVICE = {
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
     "corporate_action": "Opens of the instrument wait: compare both positions, then release it by name.",
     "fill_missing": "Compare both books and ask the broker: a trade is not counted without its report.",
+    "empty_fill": "Nothing was counted. Ask the counterparty; its status or the trade again tells.",
     "foreign_order": "Somebody else trades this account, or another deployment has the same name.",
     "gap": "The broker passed over messages that never came. Orders without an outcome are asked about.",
     "garbled": "Ask the counterparty what it sent; the bytes are in the journal.",

@@ -6,8 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PrivateAttr
 
 from gateway.config_guards import GuardsConfig
 from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
@@ -235,25 +234,6 @@ class SubscriptionConfig(Model):
     """How long a rejected open is tried again, milliseconds. Needs on_reject = "retry"."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of this subscription."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SubscriptionConfig:
-        if self.sizing.mode in OUTSIDE_MODES and self.max_ratio is None:
-            raise PydanticCustomError(
-                "max_ratio",
-                "max_ratio is mandatory with this sizing mode: its ratio comes from outside",
-            )
-        if self.sizing.mode in AMOUNT_MODES and self.max_ratio is not None:
-            raise PydanticCustomError(
-                "max_ratio",
-                "max_ratio bounds nothing with this sizing mode: it is an amount for each leader order;"
-                " use limits.max_order_qty_lots",
-            )
-        if (self.on_reject == "retry") != (self.retry_window_ms > 0):
-            raise PydanticCustomError(
-                "retry", 'on_reject = "retry" and retry_window_ms above 0 belong together'
-            )
-        return self
 
     @property
     def label(self) -> str:

@@ -203,10 +203,6 @@ def _validated(draft: Draft, path: tuple[Key, ...], model: type[M], raw: object)
         return None
 
 
-_FIELD_OF = {"max_ratio": "max_ratio", "retry": "on_reject"}
-"""Rules between keys of one section, by the type of their error: the key that the report names."""
-
-
 def _translate(
     draft: Draft, prefix: tuple[Key, ...], model: type[BaseModel], raw: object, details: ErrorDetails
 ) -> None:
@@ -236,11 +232,6 @@ def _translate(
         # The bound lists the choices already: the hint is the nearest one, or what they mean.
         hint = nearest(str(value), _words(expected), CHOICE_CUTOFF) or _meaning(model, details["loc"])
         draft.report(path, "not one of the choices", value=value, bound=expected, hint=hint)
-    elif kind in _FIELD_OF:
-        # A rule between keys says which of them is to be written or changed.
-        field = (_FIELD_OF[kind],)
-        hint = f"It means: {_meaning(model, field)}"
-        draft.report((*path, *field), _message(details), hint=hint)
     else:
         meaning = _meaning(model, details["loc"])
         found = None if isinstance(details["input"], dict | list) else details["input"]

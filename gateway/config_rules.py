@@ -9,6 +9,7 @@ from gateway.config_read import Draft
 from gateway.config_rules_lots import (
     all_limits,
     guards,
+    keys_that_belong_together,
     lots,
     order_types,
     position_models,
@@ -239,6 +240,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     versions,
     secrets,
     lots,
+    keys_that_belong_together,
     sizing,
     guards,
     subscription_names,

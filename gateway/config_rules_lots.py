@@ -8,7 +8,9 @@ from typing import Any
 
 from gateway.config_model import (
     ACCOUNT_MODES,
+    AMOUNT_MODES,
     COMPARING_MODES,
+    OUTSIDE_MODES,
     ByLots,
     InstrumentConfig,
     LimitsConfig,
@@ -69,6 +71,29 @@ def multiple(value: Decimal, step: Decimal) -> bool:
     with localcontext() as context:
         context.prec = 80
         return value % step == 0
+
+
+def keys_that_belong_together(draft: Draft) -> None:
+    """Keys of one subscription that need, or exclude, each other. Not asked by the section itself: a mistake
+    there would hide what the other rules find."""
+    for number, subscription in draft.subscriptions.items():
+        at = ("subscriptions", number)
+        mode, bounded = subscription.sizing.mode, subscription.max_ratio is not None
+        if mode in OUTSIDE_MODES and not bounded:
+            text = "max_ratio is mandatory with this sizing mode: its ratio comes from outside"
+            draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
+        if mode in AMOUNT_MODES and bounded:
+            text = "max_ratio bounds nothing with this sizing mode: it is an amount for each leader order;"
+            text += " use limits.max_order_qty_lots"
+            draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
+        if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
+            text = 'on_reject = "retry" and retry_window_ms above 0 belong together'
+            draft.report((*at, "on_reject"), text, hint=_meaning("on_reject"))
+
+
+def _meaning(field: str) -> str:
+    description = SubscriptionConfig.model_fields[field].description or ""
+    return f"It means: {' '.join(description.split())}"
 
 
 def sizing(draft: Draft) -> None:

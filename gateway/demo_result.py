@@ -147,7 +147,8 @@ def summary(
 ) -> dict[str, Any]:
     """The closing figures, with the keys that scripts rely on.
 
-    `latency_us` is from the leader's report to the follower's order at its route, for every order.
+    `latency_us` is from the leader's report to the follower's order at its route, for every order that it
+    caused at once.
     """
     latency = audit.latency_us
     zero = dict.fromkeys(("count", *(name for name, _ in PERCENTILES), "max"), 0)

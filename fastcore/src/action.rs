@@ -83,6 +83,19 @@ pub struct Decision<'a> {
     pub n: u32,
 }
 
+/// An order that no decision has: a close that is tried again, an open that waited, a close that a guard asked for.
+#[derive(Clone, Debug)]
+pub struct Later<'a> {
+    /// Subscription index.
+    pub sub: u32,
+    /// ClOrdID(11) of ours.
+    pub cl_ord_id: &'a [u8],
+    /// Leader instrument.
+    pub instrument: &'a str,
+    /// Signed units.
+    pub qty: Dec,
+}
+
 /// What became of one order.
 #[derive(Clone, Debug)]
 pub struct Outcome<'a> {
@@ -123,6 +136,8 @@ pub trait Sink {
     fn question(&mut self, _session: &str, _message: &[u8]) {}
     /// A decision on a leader execution.
     fn decision(&mut self, _decision: &Decision<'_>) {}
+    /// An order that was made without a leader's execution.
+    fn later(&mut self, _later: &Later<'_>) {}
     /// A change of an order of ours.
     fn outcome(&mut self, _outcome: &Outcome<'_>) {}
     /// Something a person should see.

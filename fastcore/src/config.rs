@@ -2,6 +2,7 @@
 
 use crate::decimal::Dec;
 use crate::guard::Guards;
+use crate::instrument::Lots;
 use crate::profile::Profile;
 use crate::table::Table;
 use serde::Deserialize;
@@ -105,12 +106,12 @@ pub struct InstrumentConfig {
     /// Units in one lot.
     pub contract_size: Dec,
     /// Smallest change of quantity, lots.
-    pub lot_step: Dec,
+    pub lot_step: Lots,
     /// Smallest order, lots.
-    pub min_lot: Dec,
+    pub min_lot: Lots,
     /// Largest order that the venue takes, lots.
     #[serde(default)]
-    pub max_lot: Option<Dec>,
+    pub max_lot: Option<Lots>,
     /// Smallest change of price.
     pub tick: Dec,
     /// Currency of one unit, where it has one (EUR of EURUSD).
@@ -208,11 +209,11 @@ impl Limits {
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSet {
     /// Largest single order.
-    pub max_order_qty_lots: Option<Dec>,
+    pub max_order_qty_lots: Option<Lots>,
     /// Largest value of a single order, in the currency of the instrument's price.
     pub max_order_value: Option<Dec>,
     /// Largest position, counted from orders entered.
-    pub max_position_lots: Option<Dec>,
+    pub max_position_lots: Option<Lots>,
     /// What an open beyond a bound becomes.
     pub on_breach: OnBreach,
 }
@@ -306,7 +307,7 @@ pub enum Sizing {
     /// k lots per leader lot.
     LotsMultiplier { k: Dec },
     /// The same lots for every leader order.
-    Fixed { lots: Dec },
+    Fixed { lots: Lots },
     /// k x follower equity / leader equity, units per unit.
     Equity { k: Dec },
     /// k x follower balance / leader balance.

@@ -117,6 +117,18 @@ pub fn reduced(target: i128, position: Dec, r: Dec) -> i128 {
     mul_div(target, left, held.raw(), Round::HalfEven).unwrap_or(0)
 }
 
+/// Whether a target can be worked: its units are no further from zero than [`UNITS_MAX`].
+#[must_use]
+pub fn fits(target: i128, grid: Grid) -> bool {
+    // Two numbers of together at most 183 bits have a product below 2¹⁸³, and a quantum is more than 2⁵⁹ of them.
+    let bits = |n: i128| 128_u32.saturating_sub(n.saturating_abs().leading_zeros());
+    // Room for the sums of a few targets.
+    bits(target) <= 125
+        && (bits(target).saturating_add(bits(grid.step.raw())) <= 183
+            || mul_div(target.saturating_abs(), grid.step.raw(), QUANTA, Round::Up)
+                .is_some_and(|u| u <= UNITS_MAX))
+}
+
 /// Quanta of a quantity of units.
 #[must_use]
 pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod event;
 pub mod fix;
 pub mod guard;
+pub mod instrument;
 pub mod leader;
 pub mod ledger;
 pub mod link;

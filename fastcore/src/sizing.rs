@@ -55,10 +55,13 @@ pub struct Inputs {
     pub follower_unit_value: Option<Dec>,
     /// Bound of the follower lots that one leader lot may become.
     pub max_ratio: Dec,
-    /// Oldest account value that counts.
-    pub oldest_ns: i64,
+    /// Time of the event.
+    pub now_ns: i64,
+    /// Age of the oldest account value that counts.
+    pub max_age_ms: i64,
 }
 
+const MS: i64 = 1_000_000;
 const OVERFLOW: Refusal = Refusal::bare(Code::Overflow);
 
 fn mul(a: Dec, b: Dec) -> Result<Dec, Refusal> {
@@ -73,8 +76,15 @@ fn positive(v: Dec) -> Result<Dec, Refusal> {
     if v.is_positive() { Ok(v) } else { Err(Refusal::over(Code::BadAccount, Dec::ZERO, v)) }
 }
 
-fn fresh(as_of_ns: i64, oldest_ns: i64) -> Result<(), Refusal> {
-    if as_of_ns >= oldest_ns { Ok(()) } else { Err(Refusal::bare(Code::StaleAccount)) }
+/// A value that was never given has no age to compare.
+fn fresh(as_of_ns: i64, x: &Inputs) -> Result<(), Refusal> {
+    let max_age_ns = x.max_age_ms.saturating_mul(MS);
+    if as_of_ns >= x.now_ns.saturating_sub(max_age_ns).max(1) {
+        return Ok(());
+    }
+    let age_ms = x.now_ns.saturating_sub(as_of_ns).checked_div(MS).unwrap_or(0);
+    let found = Refusal::over(Code::StaleAccount, Dec::from_int(x.max_age_ms), Dec::from_int(age_ms));
+    Err(if as_of_ns > 0 { found } else { Refusal::bare(Code::StaleAccount) })
 }
 
 /// Works out the rule for one leader order.
@@ -89,7 +99,9 @@ pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
             let lots = mul(k, x.qty_factor)?;
             lots.mul_div(x.follower_contract, x.leader_contract, Round::HalfEven).ok_or(OVERFLOW)?
         }
-        Sizing::Fixed { lots } => return Ok(Rule::Amount(mul(lots, x.follower_contract)?)),
+        Sizing::Fixed { lots } => {
+            return Ok(Rule::Amount(lots.units(x.follower_contract, Round::HalfEven).ok_or(OVERFLOW)?));
+        }
         Sizing::Equity { k } => by_account(k, |v| (v.equity, v.equity_ns), x)?,
         Sizing::Balance { k } => by_account(k, |v| (v.balance, v.balance_ns), x)?,
         Sizing::FreeMargin { k } => by_account(k, |v| (v.free_margin, v.free_margin_ns), x)?,
@@ -99,7 +111,7 @@ pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
             k.mul_div(theirs, ours, Round::HalfEven).ok_or(OVERFLOW)?
         }
         Sizing::PercentEquity { percent } => {
-            fresh(x.follower.equity_ns, x.oldest_ns)?;
+            fresh(x.follower.equity_ns, x)?;
             let equity = positive(x.follower.equity)?;
             let unit = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
             let money = equity.mul_div(percent, Dec::from_int(100), Round::HalfEven).ok_or(OVERFLOW)?;
@@ -117,8 +129,8 @@ fn bounded(rate: Dec, x: &Inputs) -> Result<Dec, Refusal> {
 
 fn by_account(k: Dec, value: impl Fn(&Values) -> (Dec, i64), x: &Inputs) -> Result<Dec, Refusal> {
     let ((leader, leader_ns), (follower, follower_ns)) = (value(&x.leader), value(&x.follower));
-    fresh(leader_ns, x.oldest_ns)?;
-    fresh(follower_ns, x.oldest_ns)?;
+    fresh(leader_ns, x)?;
+    fresh(follower_ns, x)?;
     let (leader, follower) = (positive(leader)?, positive(follower)?);
     let fx = x.account_fx.ok_or(Refusal::bare(Code::NoQuote))?;
     let theirs = positive(mul(leader, fx)?)?;
@@ -180,6 +192,7 @@ impl Sizes {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::instrument::Lots;
 
     fn d(t: &str) -> Dec {
         Dec::parse(t.as_bytes()).unwrap()
@@ -204,7 +217,8 @@ mod tests {
             leader_unit_value: Some(d("2")),
             follower_unit_value: Some(d("4")),
             max_ratio: d("300"),
-            oldest_ns: 0,
+            now_ns: 10,
+            max_age_ms: 1,
         }
     }
 
@@ -215,7 +229,7 @@ mod tests {
             (Sizing::Multiplier { k: d("0.5") }, Rule::Rate(d("0.5"))),
             (Sizing::Percent { percent: d("25") }, Rule::Rate(d("0.25"))),
             (Sizing::LotsMultiplier { k: d("2") }, Rule::Rate(d("0.02"))),
-            (Sizing::Fixed { lots: d("3") }, Rule::Amount(d("3000"))),
+            (Sizing::Fixed { lots: Lots::new(d("3")) }, Rule::Amount(d("3000"))),
             (Sizing::Equity { k: d("1") }, Rule::Rate(d("0.25"))),
             (Sizing::Balance { k: d("1") }, Rule::Rate(d("0.5"))),
             (Sizing::FreeMargin { k: d("2") }, Rule::Rate(d("0.25"))),
@@ -237,7 +251,7 @@ mod tests {
             (Sizing::LotsMultiplier { k: d("2") }, Rule::Rate(d("0.06"))),
             (Sizing::Equity { k: d("1") }, Rule::Rate(d("0.75"))),
             (Sizing::Balance { k: d("1") }, Rule::Rate(d("1.5"))),
-            (Sizing::Fixed { lots: d("3") }, Rule::Amount(d("3000"))),
+            (Sizing::Fixed { lots: Lots::new(d("3")) }, Rule::Amount(d("3000"))),
         ] {
             assert_eq!(rule(&sizing, &x), Ok(want), "{}", sizing.name());
         }
@@ -250,10 +264,15 @@ mod tests {
         x.leader.equity = Dec::ZERO;
         let code = |s: Sizing, x: &Inputs| rule(&s, x).unwrap_err().code;
         assert_eq!(code(Sizing::Equity { k: d("1") }, &x), Code::BadAccount);
-        x.oldest_ns = 11;
-        assert_eq!(code(Sizing::Balance { k: d("1") }, &x), Code::StaleAccount);
+        x.now_ns = 3_000_011;
+        let stale = rule(&Sizing::Balance { k: d("1") }, &x).unwrap_err();
+        assert_eq!(stale, Refusal::over(Code::StaleAccount, d("1"), d("3")), "limit and age, ms");
+        x.leader.balance_ns = 0;
+        let never = rule(&Sizing::Balance { k: d("1") }, &x).unwrap_err();
+        assert_eq!(never, Refusal::bare(Code::StaleAccount));
+        x.leader.balance_ns = 10;
         x.account_fx = None;
-        x.oldest_ns = 0;
+        x.now_ns = 10;
         assert_eq!(code(Sizing::Balance { k: d("1") }, &x), Code::NoQuote);
     }
 

@@ -5,7 +5,7 @@ mod support;
 
 use fastcore::config::{Config, Rounding};
 use fastcore::link::SendKind;
-use support::{HALF, SAME, Sent, World, d, one};
+use support::{HALF, SAME, Sent, World, d, lots, one};
 
 const S: i64 = 1_000_000_000;
 
@@ -39,7 +39,7 @@ fn the_bound_of_a_subscription_counts_all_that_becomes_one_instrument() {
         let s = &mut c.subscriptions[0];
         let map = s.symbol_map.get("EURUSD").unwrap().clone();
         s.symbol_map.insert("EURO".to_owned(), map);
-        s.limits.default.max_position_lots = Some(d("5"));
+        s.limits.default.max_position_lots = Some(lots("5"));
     });
     one(&w.leader("o1", 1, "3", "3", "3"), true, "3");
     let raw = support::fix(
@@ -79,7 +79,7 @@ fn an_old_quote_does_not_say_what_an_order_is_worth() {
 /// held no part is sold.
 #[test]
 fn a_position_above_the_smallest_lot_comes_down_by_one() {
-    let mut w = least_lot(SAME, |c| c.instruments[0].min_lot = d("3"));
+    let mut w = least_lot(SAME, |c| c.instruments[0].min_lot = lots("3"));
     let open = one(&w.leader("o1", 1, "5", "5", "5"), true, "5");
     w.out(&open);
     w.fill(&open, "5", "5");
@@ -122,7 +122,7 @@ fn the_smallest_lot_is_not_opened_again_after_a_reject() {
 /// The same where a bound refused it.
 #[test]
 fn the_smallest_lot_is_not_opened_for_what_a_bound_left() {
-    let mut w = least_lot(HALF, |c| c.subscriptions[0].limits.default.max_position_lots = Some(d("0")));
+    let mut w = least_lot(HALF, |c| c.subscriptions[0].limits.default.max_position_lots = Some(lots("0")));
     assert!(w.leader("o1", 1, "3", "3", "3").is_empty());
     assert_eq!(w.engine.status().refusals.get("max_position"), Some(&1), "asked once");
     assert!(w.leader("o2", 2, "1", "1", "1").is_empty());
@@ -167,8 +167,8 @@ fn a_flip_opens_the_smallest_lot_where_it_may() {
 #[test]
 fn a_refused_increase_leaves_what_waited_before_it() {
     let mut w = World::with(SAME, "", |c| {
-        (c.instruments[0].lot_step, c.instruments[0].min_lot) = (d("2"), d("2"));
-        c.subscriptions[0].limits.default.max_position_lots = Some(d("2"));
+        (c.instruments[0].lot_step, c.instruments[0].min_lot) = (lots("2"), lots("2"));
+        c.subscriptions[0].limits.default.max_position_lots = Some(lots("2"));
         c.subscriptions[0].limits.default.on_breach = fastcore::config::OnBreach::Refuse;
     });
     assert!(w.leader("o1", 1, "1", "1", "1").is_empty());
@@ -274,7 +274,7 @@ fn an_open_that_is_refused_after_the_leader_turned_takes_nothing_off_the_target(
 /// A residue that cannot be closed does not keep the follower out of the market.
 #[test]
 fn a_stuck_residue_does_not_hold_back_the_open_of_a_flip() {
-    let mut w = World::with(SAME, "", |c| c.instruments[0].min_lot = d("3"));
+    let mut w = World::with(SAME, "", |c| c.instruments[0].min_lot = lots("3"));
     let open = one(&w.leader("o1", 1, "3", "3", "3"), true, "3");
     w.out(&open);
     w.fill(&open, "2", "2");

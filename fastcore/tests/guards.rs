@@ -40,14 +40,18 @@ fn quote(w: &mut World, bid: &str, ask: &str) -> Vec<Sent> {
     sent
 }
 
-/// The leader trades with a new order, and what the follower is to do is filled at 1.1.
+/// The leader trades with a new order, and what the follower is to do is filled at 1.1, with what comes of it.
 fn copied(w: &mut World, order: &str, side: u8, qty: &str) -> Vec<Sent> {
     let sent = w.leader(order, side, qty, qty, qty);
-    for s in &sent {
-        w.out(s);
-        w.fill(s, &s.qty, &s.qty);
-    }
+    fill_all(w, sent.clone());
     sent
+}
+
+fn fill_all(w: &mut World, mut sent: Vec<Sent>) {
+    while let Some(s) = sent.pop() {
+        sent.extend(w.out(&s));
+        sent.extend(w.fill(&s, &s.qty, &s.qty));
+    }
 }
 
 fn equity(w: &World) -> Option<Dec> {
@@ -394,10 +398,8 @@ proptest::proptest! {
                 1 => drop(trade(&mut w, n, 2, *qty)),
                 2 => {
                     let px = Dec::from_int(*px).div(Dec::from_int(100), Round::Down).unwrap().to_text();
-                    for s in quote(&mut w, &px, &px) {
-                        w.out(&s);
-                        w.fill(&s, &s.qty, &s.qty);
-                    }
+                    let sent = quote(&mut w, &px, &px);
+                    fill_all(&mut w, sent);
                 }
                 _ => drop(tell(&mut w, r#"{"cmd":"arm","who":"ann","follower":"f"}"#)),
             }

@@ -8,7 +8,7 @@ use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::profile::{FillKey, FillQty, OrderKey};
-use support::{SAME, Sent, World, config, d, fix, one};
+use support::{SAME, Sent, World, config, d, fix, lots, one};
 
 const DAY_NS: i64 = 86_400_000_000_000;
 
@@ -111,7 +111,7 @@ fn a_position_beyond_counting_is_not_known_any_more() {
 fn a_quantity_that_does_not_fit_in_units_is_not_nothing() {
     let mut w = with(SAME, |c| {
         c.instruments[0].contract_size = d("100000");
-        c.instruments[0].lot_step = d("1");
+        c.instruments[0].lot_step = lots("1");
         c.profiles[0].quantity_unit = fastcore::profile::QuantityUnit::Lots;
     });
     let huge = "100000000000000000";

@@ -6,7 +6,7 @@ mod support;
 use fastcore::config::{Config, OnReject, Rounding};
 use fastcore::event::EventKind;
 use fastcore::link::{Row, SendKind};
-use support::{SAME, Sent, World, config_text, d, one};
+use support::{SAME, Sent, World, config_text, d, lots, one};
 
 const S: i64 = 1_000_000_000;
 
@@ -123,7 +123,7 @@ fn a_retry_does_not_ride_on_a_newer_open() {
 /// What is less than a minimum lot stays in the target, however long, and counts with the next increase.
 #[test]
 fn what_is_too_little_for_an_order_counts_with_the_next_increase() {
-    let mut w = with(|c| c.instruments[0].min_lot = d("3"));
+    let mut w = with(|c| c.instruments[0].min_lot = lots("3"));
     let open = one(&w.leader("o1", 1, "3", "3", "3"), true, "3");
     w.out(&open);
     w.fill(&open, "3", "3");
@@ -138,8 +138,8 @@ fn what_is_too_little_for_an_order_counts_with_the_next_increase() {
 /// the open and of the cancel.
 fn declined_below_the_minimum(step: &str, left: &str) -> (World, String, String) {
     let mut w = with(|c| {
-        c.instruments[0].lot_step = d(step);
-        c.instruments[0].min_lot = d("4");
+        c.instruments[0].lot_step = lots(step);
+        c.instruments[0].min_lot = lots("4");
     });
     let open = one(&w.leader("o1", 1, "4", "4", "4"), true, "4");
     w.out(&open);
@@ -176,7 +176,7 @@ fn a_step_made_of_late_and_refused_parts_is_not_wanted_any_more() {
 
 /// A close of 3, all that is held and less than the minimum lot of 5, on its way to the broker.
 fn closing_a_residue() -> (World, Sent) {
-    let mut w = with(|c| c.instruments[0].min_lot = d("5"));
+    let mut w = with(|c| c.instruments[0].min_lot = lots("5"));
     let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&open);
     w.fill(&open, "3", "3");
@@ -215,8 +215,8 @@ fn a_closed_market_latches_no_residue() {
 #[test]
 fn no_part_is_below_the_minimum_lot() {
     let mut w = with(|c| {
-        c.instruments[0].min_lot = d("6");
-        c.instruments[0].max_lot = Some(d("10"));
+        c.instruments[0].min_lot = lots("6");
+        c.instruments[0].max_lot = Some(lots("10"));
     });
     let open = one(&w.leader("o1", 1, "11", "11", "11"), true, "10");
     w.out(&open);
@@ -233,8 +233,8 @@ fn no_part_is_below_the_minimum_lot() {
 #[test]
 fn a_close_in_parts_leaves_nothing() {
     let mut w = with(|c| {
-        c.instruments[0].min_lot = d("6");
-        c.instruments[0].max_lot = Some(d("10"));
+        c.instruments[0].min_lot = lots("6");
+        c.instruments[0].max_lot = Some(lots("10"));
     });
     let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&open);

@@ -7,7 +7,7 @@ use fastcore::config::Config;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::{self, Row, SendKind};
-use support::{SAME, Sent, World, config, d, fix, one};
+use support::{SAME, Sent, World, config, d, fix, lots, one};
 
 fn kinds(sent: &[Sent]) -> Vec<SendKind> {
     sent.iter().map(|s| s.kind).collect()
@@ -170,7 +170,7 @@ fn with(change: impl FnOnce(&mut Config)) -> World {
 /// A flip's close is not counted against the position that the flip opens.
 #[test]
 fn a_flip_may_open_up_to_the_bound() {
-    let mut w = with(|c| c.subscriptions[0].limits.default.max_position_lots = Some(d("15")));
+    let mut w = with(|c| c.subscriptions[0].limits.default.max_position_lots = Some(lots("15")));
     let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
     w.out(&open);
     w.fill(&open, "10", "10");
@@ -181,7 +181,7 @@ fn a_flip_may_open_up_to_the_bound() {
 /// More parts than one event makes: the rest of an open follows, it is not dropped without a word.
 #[test]
 fn the_rest_of_an_open_in_very_many_parts_follows() {
-    let mut w = with(|c| c.instruments[0].max_lot = Some(d("1")));
+    let mut w = with(|c| c.instruments[0].max_lot = Some(lots("1")));
     let first = w.leader("o1", 1, "150", "150", "150");
     assert_eq!(first.len(), 100);
     let mut more = 0;
@@ -213,7 +213,7 @@ fn groups_keep_their_lines_when_a_symbol_is_added() {
         c.followers[0].symbols.insert("USDJPY".into(), "USDJPY".into());
         let mut g = c.followers[0].clone();
         (g.name, g.account) = ("g".into(), Some("G".into()));
-        g.limits.default.max_position_lots = Some(d("10"));
+        g.limits.default.max_position_lots = Some(lots("10"));
         c.followers.push(g);
         c.subscriptions = vec![
             serde_json::from_str(&text("a", "f", first, "")).unwrap(),
@@ -255,10 +255,10 @@ fn a_configuration_that_changes_the_meaning_of_a_position_is_refused() {
         ("reverse", |c| c.subscriptions[0].reverse = true),
         ("symbol map", |c| c.subscriptions[0].symbol_map.clear()),
         ("symbol map", |c| c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2")),
-        ("sizing mode", |c| c.subscriptions[0].sizing = fastcore::config::Sizing::Fixed { lots: d("1") }),
+        ("sizing mode", |c| c.subscriptions[0].sizing = fastcore::config::Sizing::Fixed { lots: lots("1") }),
         ("filters", |c| c.subscriptions[0].filters.min_order_qty = d("2")),
         ("lots", |c| c.instruments[0].contract_size = d("10")),
-        ("lots", |c| c.instruments[0].lot_step = d("0.1")),
+        ("lots", |c| c.instruments[0].lot_step = lots("0.1")),
         ("account", |c| c.followers[0].account = Some("G".into())),
         ("account", |c| c.leaders[0].account = Some("G".into())),
         ("route", |c| c.routes[0].session = "R2".into()),
@@ -270,7 +270,7 @@ fn a_configuration_that_changes_the_meaning_of_a_position_is_refused() {
         assert!(text.contains(what), "{what}: {text}");
     }
     let mut next = config(r#"{"mode":"multiplier","k":"2"}"#, "");
-    next.followers[0].limits.default.max_position_lots = Some(d("1"));
+    next.followers[0].limits.default.max_position_lots = Some(lots("1"));
     w.engine.accepts(&next).unwrap();
     w.out(&open);
     w.fill(&open, "10", "10");

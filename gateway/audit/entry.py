@@ -23,6 +23,7 @@ FORM = "copygate-audit/1"
 PLACES: Mapping[str, tuple[str, ...]] = {
     "genesis": ("origin", "key", "_sd_alg"),
     "decision": ("pseudonym", "rule_hash", "conversion", "stages", "_sd"),
+    "order": ("pseudonym", "_sd"),
     "outcome": ("pseudonym", "stages", "_sd"),
 }
 """Fields that later steps fill in. They are null from the start, so that filling them is not a new form.

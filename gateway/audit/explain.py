@@ -198,7 +198,8 @@ def _refusal(one: Fields) -> Reason:
 def _order(child: Child, numbers: Fields) -> Reason:
     size = _units(Fraction(child.qty or 0), numbers.get("follower_contract"))
     at = f" at {child.px}" if child.px else ""
-    text = f"Order {child.cl_ord_id}: {child.side} {size}; {child.state}, {child.cum_qty} filled{at}."
+    what = "Later order" if child.later else "Order"
+    text = f"{what} {child.cl_ord_id}: {child.side} {size}; {child.state}, {child.cum_qty} filled{at}."
     return Reason("order", text, {"cl_ord_id": child.cl_ord_id, "qty": child.qty, "cum_qty": child.cum_qty})
 
 
@@ -208,6 +209,7 @@ def _result(entry: Fields, numbers: Any, known: Context) -> Reason:
         "refused": "So nothing was sent.",
         "waits": _waits(entry, numbers, known),
         "none": "So there was nothing to do.",
+        "withdrawn": "So what was on its way is withdrawn.",
     }.get(str(entry.get("result")), str(entry.get("result")))
     if not isinstance(numbers, dict):
         text += " There is no target: no mapping, or the leader's position is not known."

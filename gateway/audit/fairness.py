@@ -25,7 +25,7 @@ PLACE_FAIR_PERMILLE = 500
 
 SENT = """SELECT d.follower, min(o.sent_ns) - d.received_ns FROM decision d
   JOIN child_order c ON c.decision_id = d.id JOIN outcome o ON o.cl_ord_id = c.cl_ord_id
-  WHERE o.sent_ns IS NOT NULL AND d.received_ns IS NOT NULL AND d.n > 1 GROUP BY d.id"""
+  WHERE o.sent_ns IS NOT NULL AND d.received_ns IS NOT NULL AND d.n > 1 AND NOT c.later GROUP BY d.id"""
 """Delay of each decision that sent something; what left in another file, after midnight, is not counted."""
 
 

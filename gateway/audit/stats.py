@@ -128,11 +128,12 @@ def _order_stages(
 ) -> None:
     """Sent, acknowledged and filled: per order, from the first outcome of each kind."""
     query = (
-        "SELECT c.cl_ord_id, coalesce(d.received_ns, d.at_ns, 0), coalesce(d.queued_ns, 0)"
-        " FROM child_order c JOIN decision d ON d.id = c.decision_id"
+        "SELECT c.cl_ord_id, coalesce(d.received_ns, d.at_ns, 0), coalesce(d.queued_ns, 0), c.later"
+        " FROM child_order c LEFT JOIN decision d ON d.id = c.decision_id"
     )
-    for cl_ord_id, received_ns, queued_ns in db.execute(query):
-        queued.setdefault(cl_ord_id, (received_ns, queued_ns))
+    for cl_ord_id, received_ns, queued_ns, later in db.execute(query):
+        # An order that was made later has waited on purpose: it is no latency of its decision.
+        queued.setdefault(cl_ord_id, (0, 0) if later else (received_ns, queued_ns))
     at: dict[str, dict[str, int]] = {}
     for row in db.execute("SELECT * FROM outcome ORDER BY id"):
         last[row["cl_ord_id"]] = row["state"]

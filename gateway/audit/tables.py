@@ -50,8 +50,8 @@ CREATE TABLE decision(id INTEGER PRIMARY KEY REFERENCES entry(id), journal INTEG
   follower TEXT, mode TEXT, ratio TEXT, target_before TEXT, target_after TEXT, rounding TEXT, result TEXT,
   code TEXT, numbers TEXT, k INTEGER, n INTEGER, received_ns INTEGER, journaled_ns INTEGER,
   decided_ns INTEGER, queued_ns INTEGER) STRICT;
-CREATE TABLE child_order(id INTEGER PRIMARY KEY, decision_id INTEGER NOT NULL REFERENCES decision(id),
-  cl_ord_id TEXT NOT NULL, side TEXT, qty TEXT) STRICT;
+CREATE TABLE child_order(id INTEGER PRIMARY KEY, decision_id INTEGER REFERENCES decision(id),
+  cl_ord_id TEXT NOT NULL, side TEXT, qty TEXT, later INTEGER NOT NULL) STRICT;
 CREATE TABLE outcome(id INTEGER PRIMARY KEY REFERENCES entry(id), journal INTEGER NOT NULL, at_ns INTEGER,
   subscription TEXT, cl_ord_id TEXT, state TEXT, qty TEXT, cum_qty TEXT, px TEXT, sent_ns INTEGER,
   acknowledged_ns INTEGER, filled_ns INTEGER, ended_ns INTEGER) STRICT;
@@ -74,8 +74,8 @@ CREATE VIEW orders AS SELECT c.id, c.cl_ord_id, d.leader, d.exec_id, d.follower,
   (SELECT cum_qty FROM outcome o WHERE o.cl_ord_id = c.cl_ord_id ORDER BY o.id DESC LIMIT 1) AS filled_qty,
   (SELECT px FROM outcome o WHERE o.cl_ord_id = c.cl_ord_id AND px IS NOT NULL ORDER BY o.id DESC LIMIT 1)
   AS last_px, d.received_ns, d.journaled_ns, d.decided_ns, d.queued_ns, t.sent_ns, t.acknowledged_ns,
-  t.filled_ns, t.ended_ns, c.decision_id FROM child_order c
-  JOIN decision d ON d.id = c.decision_id LEFT JOIN (
+  t.filled_ns, t.ended_ns, c.decision_id, c.later FROM child_order c
+  LEFT JOIN decision d ON d.id = c.decision_id LEFT JOIN (
     SELECT cl_ord_id, min(sent_ns) AS sent_ns, min(coalesce(acknowledged_ns, filled_ns)) AS acknowledged_ns,
     max(filled_ns) AS filled_ns, max(ended_ns) AS ended_ns FROM outcome GROUP BY cl_ord_id
   ) t ON t.cl_ord_id = c.cl_ord_id;
@@ -84,7 +84,7 @@ CREATE VIEW order_latency AS SELECT id, cl_ord_id, follower,
   (decided_ns - journaled_ns) / 1000 AS decide_us, (queued_ns - decided_ns) / 1000 AS queue_us,
   (sent_ns - queued_ns) / 1000 AS send_us, (acknowledged_ns - sent_ns) / 1000 AS acknowledge_us,
   (filled_ns - acknowledged_ns) / 1000 AS fill_us, (filled_ns - received_ns) / 1000 AS received_to_filled_us
-  FROM orders;
+  FROM orders WHERE NOT later;
 CREATE VIEW refusals AS SELECT code, count(*) AS decisions, min(id) AS first_id, max(id) AS last_id
   FROM decision WHERE result = 'refused' GROUP BY code;
 CREATE VIEW latency AS SELECT id, follower, journaled_ns - received_ns AS journal_ns,
@@ -93,10 +93,19 @@ CREATE VIEW latency AS SELECT id, follower, journaled_ns - received_ns AS journa
   FROM decision WHERE queued_ns IS NOT NULL;
 """
 
+LATER = (
+    "INSERT INTO child_order(decision_id, cl_ord_id, side, qty, later) VALUES((SELECT id FROM decision"
+    " WHERE follower = ? AND subscription = ? AND instrument = ? AND id < ?"
+    " ORDER BY id DESC LIMIT 1),?,?,?,1)"
+)
+"""An order without a decision of its own works for the newest one of its ledger line. After midnight, before
+the line's first decision, it has none."""
+
 INSERT: Mapping[str, str] = {
     "entry": "INSERT INTO entry VALUES(?,?,?,?)",
     "decision": f"INSERT INTO decision VALUES({','.join('?' * 25)})",
-    "child_order": "INSERT INTO child_order(decision_id, cl_ord_id, side, qty) VALUES(?,?,?,?)",
+    "child_order": "INSERT INTO child_order(decision_id, cl_ord_id, side, qty, later) VALUES(?,?,?,?,0)",
+    "later": LATER,
     "outcome": f"INSERT INTO outcome VALUES({','.join('?' * 13)})",
 }
 
@@ -108,6 +117,11 @@ def index_rows(number: int, entry: Entry, rows: Rows) -> None:
     rows["entry"].append((number, entry.journal, entry.kind, entry.at_ns))
     if entry.kind == "decision":
         _decision(number, entry, rows)
+    elif entry.kind == "order":
+        get = entry.fields.get
+        line = (_text(get(name)) for name in ("follower", "subscription", "instrument"))
+        side, qty = _side(get("side"), get("qty"))
+        rows["later"].append((*line, number, _text(get("cl_ord_id")), side, qty))
     elif entry.kind == "outcome":
         fields = entry.fields
         get = fields.get

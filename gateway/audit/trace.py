@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class Child:
     px: str = ""
     times: dict[str, int] = field(default_factory=dict)
     """Stage name → ns, from the outcomes."""
+    later: bool = False
+    """Made after the decision: a close that was tried again, or an open that waited."""
 
 
 @dataclass(slots=True)
@@ -109,7 +112,13 @@ def _decisions(db: sqlite3.Connection, exec_id: str) -> list[Step]:
     for row in db.execute("SELECT * FROM decision WHERE exec_id = ? ORDER BY id", (exec_id,)):
         orders = db.execute("SELECT * FROM child_order WHERE decision_id = ? ORDER BY id", (row["id"],))
         steps.append(
-            Step(dict(row), [Child(o["cl_ord_id"], o["side"] or "", o["qty"] or "") for o in orders])
+            Step(
+                dict(row),
+                [
+                    Child(o["cl_ord_id"], o["side"] or "", o["qty"] or "", later=bool(o["later"]))
+                    for o in orders
+                ],
+            )
         )
     return steps
 
@@ -196,10 +205,13 @@ def _child(child: Child, row: Row, wide: bool) -> list[str]:
     style = "green" if child.state == "filled" else "red" if child.state in ENDED else "yellow"
     part = child.cum_qty if child.state == "filled" else f"{child.state} {child.cum_qty}"
     filled = f"[{style}]{part}[/]" + (f" at {child.px}" if child.px else "")
-    times = [row["queued_ns"], *(child.times.get(name) for name in ORDER_TIMES)]
+    # It waited on purpose before it was sent.
+    queued_ns = None if child.later else row["queued_ns"]
+    times = [queued_ns, *(child.times.get(name) for name in ORDER_TIMES)]
     steps = [_us(before, at) for before, at in pairwise(times)]
+    order = f"{'later: ' if child.later else ''}{child.side} {child.qty}"
     return [
-        f"{child.side} {child.qty}", filled, *([child.cl_ord_id] if wide else []), *steps,
+        order, filled, *([child.cl_ord_id] if wide else []), *steps,
         _us(row["received_ns"], times[-1]),
     ]  # fmt: skip
 
@@ -257,9 +269,10 @@ def summary(trace: Trace) -> str:
         name = str(step.row["result"])
         results[name] = results.get(name, 0) + 1
     orders = [child for step in trace.steps for child in step.children]
-    filled = sum(child.state == "filled" for child in orders)
-    open_ = sum(child.state not in ENDED for child in orders)
+    ends = Counter(child.state if child.state in ENDED else "open" for child in orders)
+    others = sorted(ends.keys() - {"filled", "open"})
+    ended = ", ".join(f"{ends[name]} {name}" for name in ("filled", *others, "open"))
     said = ", ".join(f"{count} {name}" for name, count in sorted(results.items()))
     n = trace.steps[0].row["n"]
     whole = f"{'' if trace.complete else 'only '}{len(trace.steps)} of {n} decisions"
-    return f"{whole}: {said}; {len(orders)} orders: {filled} filled, {open_} open"
+    return f"{whole}: {said}; {len(orders)} orders: {ended}"

@@ -16,7 +16,9 @@ import pytest
 from gateway._fastcore import Replay
 from gateway.audit.explain import context, explain, missing
 from gateway.audit.rules import Rules
+from gateway.audit.stats import collect
 from gateway.audit.store import read_entries
+from gateway.audit.trace import find
 from tests.e2e import recompute
 
 DEMO_S = 40
@@ -88,6 +90,23 @@ def test_the_audit_log_derives_again_to_the_same_bytes(
     decisions = [json.loads(data) for data in live if b'"kind":"decision"' in data]
     assert decisions
     assert all(entry["stages"] for entry in decisions)
+
+
+@pytest.mark.slow
+def test_the_audit_log_has_every_order_that_the_brokers_have(
+    demo: tuple[int, dict[str, Any]], folder: Path
+) -> None:
+    """Those that were tried again as well: each of them belongs to an execution, and is in its trace."""
+    _, figures = demo
+    (state,) = folder.glob("copygate-demo-*/state")
+    assert collect(state / "audit").orders == figures["orders_sent"]
+    entries = [json.loads(data) for _, data in read_entries(state / "audit")]
+    made = {order["cl_ord_id"] for e in entries if e["kind"] == "decision" for order in e["orders"]}
+    later = {entry["cl_ord_id"] for entry in entries if entry["kind"] == "order"}
+    assert not made & later
+    executions = {entry["exec_id"] for entry in entries if entry["kind"] == "decision"}
+    steps = [step for e in executions for found in find(state / "audit", e) for step in found.steps]
+    assert {child.cl_ord_id for step in steps for child in step.children} == made | later
 
 
 @pytest.mark.slow

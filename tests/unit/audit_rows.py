@@ -52,6 +52,17 @@ def outcome(journal: int, cl_ord_id: str, state: str, at_ns: int | None = None, 
     return journal, "outcome", json.dumps(row)
 
 
+def later(journal: int, cl_ord_id: str, qty: str, k: int = 1, at_ns: int | None = None) -> Row:
+    """An order that no decision of its row has."""
+    at = T0_NS + journal * 1_000_000 if at_ns is None else at_ns
+    row = {
+        "kind": "order", "journal": str(journal), "at_ns": str(at), "leader": "alpha",
+        "subscription": f"f{k}<alpha", "follower": f"f{k}", "instrument": "EURUSD",
+        "cl_ord_id": cl_ord_id, "side": "sell", "qty": qty,
+    }  # fmt: skip
+    return journal, "order", json.dumps(row)
+
+
 class FakeReplay:
     """A journal that is a list of rows; rows not in the list have no entries."""
 

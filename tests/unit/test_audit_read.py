@@ -19,7 +19,7 @@ from gateway.audit.places import places
 from gateway.audit.stats import collect
 from gateway.audit.store import Store, read_entries
 from gateway.audit.trace import Trace, find, render, summary
-from tests.unit.audit_rows import T0_NS, Row, decision, outcome
+from tests.unit.audit_rows import T0_NS, Row, decision, later, outcome
 
 REFUSED: dict[str, Any] = {"result": "refused", "code": "stale", "orders": [], "numbers": {"age_ms": "70000"}}
 ROWS: list[Row] = [
@@ -92,6 +92,46 @@ def test_trace_shows_all_followers_and_their_fills(state: Path) -> None:
     assert lines["f3"].endswith("waits")
     assert trace.complete
     assert summary(trace) == "3 of 3 decisions: 1 ordered, 1 refused, 1 waits; 1 orders: 1 filled, 0 open"
+
+
+def test_a_trace_goes_on_to_what_was_tried_again(tmp_path: Path) -> None:
+    """A rejected close and its second attempt are one execution's, not the next one's or another follower's.
+
+    Its waiting is no latency: stages and fairness count what the decision made at once.
+    """
+    rows = (
+        decision(1, 1, 2),
+        decision(1, 2, 2),
+        outcome(2, "C1-1", "rejected", T0_NS + 2_000_000),
+        later(3, "AGAIN", "300", 1),
+        later(3, "OTHER", "200", 2),
+        outcome(4, "AGAIN", "out", T0_NS + 800_000_000),
+        outcome(5, "AGAIN", "filled", T0_NS + 900_000_000, cum_qty="300"),
+        outcome(5, "C1-2", "filled", T0_NS + 4_000_000),
+        decision(6, 1, 1),
+    )
+    with Store(tmp_path) as store:
+        store.append([from_replay(*row) for row in rows], 6)
+    (trace,) = find(tmp_path, "E1")
+    assert [[child.cl_ord_id for child in step.children] for step in trace.steps] == [
+        ["C1-1", "AGAIN"],
+        ["C1-2", "OTHER"],
+    ]
+    assert summary(trace).endswith("2 ordered; 4 orders: 2 filled, 1 rejected, 1 open")
+    assert "later: sell 300" in shown(trace, 200)
+    (after,) = find(tmp_path, "E6")
+    assert [child.cl_ord_id for child in after.steps[0].children] == ["C6-1"]
+    stats = collect(tmp_path)
+    assert (stats.orders, stats.states["filled"]) == (5, 2)
+    assert "send" not in stats.latency_us
+
+
+def test_an_order_before_any_decision_of_its_day_is_in_the_tables(tmp_path: Path) -> None:
+    """After midnight a close may be tried again for a decision of the day before."""
+    with Store(tmp_path) as store:
+        store.append([from_replay(*later(3, "AGAIN", "300")), from_replay(*outcome(4, "AGAIN", "filled"))], 4)
+    stats = collect(tmp_path)
+    assert (stats.orders, stats.states) == (1, {"filled": 1})
 
 
 def test_a_trace_fits_a_screen_of_80_columns(state: Path) -> None:

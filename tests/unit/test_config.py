@@ -16,7 +16,7 @@ from gateway.config_model import LimitsConfig, LimitSet
 from gateway.config_types import decimal_text, read_decimal
 from gateway.errors import EnvironmentProblem, ExitCode
 from gateway.toml_lines import LineIndex, dotted
-from tests.unit.config_text import GOOD, changed, write
+from tests.unit.config_text import GOOD, changed, find, problems_of, write
 
 
 def test_a_valid_deployment_loads_with_its_profile_and_absolute_paths(tmp_path: Path) -> None:
@@ -253,3 +253,13 @@ def test_a_large_deployment_is_checked_in_seconds(tmp_path: Path) -> None:
     # Processor time, so that a busy machine does not matter; quadratic rules take minutes.
     assert after.user + after.system - before.user - before.system < 20
     assert config.subscriptions[0].max_inflation == Decimal(3)
+
+
+def test_one_mistake_in_a_subscription_does_not_hide_another(tmp_path: Path) -> None:
+    """A ratio without its bound, in an account without a currency: both are said at once."""
+    text = changed("max_ratio = 10\n", "")
+    text = text.replace('account = "F2"\ncurrency = "USD"', 'account = "F2"')
+    assert 'account = "F2"\n' in text
+    problems = problems_of(tmp_path, text)
+    assert find(problems, "subscriptions[1].max_ratio", "max_ratio is mandatory")
+    assert find(problems, "followers.f2.currency", "sizing equity")

@@ -1,7 +1,7 @@
 //! What the engine derived, as canonical JSON: keys sorted, no spaces, decimals and nanoseconds as strings.
 
 use crate::log::{JournalRow, Stage};
-use fastcore::action::{Alert, Conversion, Decision, Outcome, Sink};
+use fastcore::action::{Alert, Conversion, Decision, Later, Outcome, Sink};
 use fastcore::event::EventKind;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -47,6 +47,17 @@ fn conversion(c: &Conversion) -> Value {
         "order_open": open.map(|v| v.to_string()), "target_moved": c.target_moved.to_string(),
         "rounded": c.line.rounded.to_string(), "filled": c.line.filled.to_string(),
         "working_buy": c.line.working_buy.to_string(), "working_sell": c.line.working_sell.to_string()})
+}
+
+/// What a target of zero without an order is: nothing was held; or what was on its way is being withdrawn; or the close
+/// waits for something.
+fn given_up(c: Option<&Conversion>) -> &'static str {
+    let held = c.map(|c| c.line).unwrap_or_default();
+    match (held.filled.is_zero(), held.working_buy.is_zero() && held.working_sell.is_zero()) {
+        (true, true) => "none",
+        (true, false) => "withdrawn",
+        (false, _) => "waits",
+    }
 }
 
 /// The stage that an order reaches with this state.
@@ -156,6 +167,7 @@ impl Sink for Collector {
             (false, _) => "ordered",
             (true, Some(_)) => "refused",
             (true, None) if d.target_after == d.target_before => "none",
+            (true, None) if d.target_after == 0 => given_up(d.conversion.as_ref()),
             (true, None) => "waits",
         };
         let side = if d.leader_delta.is_negative() { "sell" } else { "buy" };
@@ -174,6 +186,17 @@ impl Sink for Collector {
                 "ratio": d.ratio.map(|v| v.to_string()), "target_before": d.target_before.to_string(),
                 "target_after": d.target_after.to_string(), "step": d.step.to_string(),
                 "conversion": d.conversion.as_ref().map(conversion), "refusals": refusals, "orders": orders, "k": d.k, "n": d.n, "stages": self.times}),
+        );
+    }
+
+    fn later(&mut self, o: &Later<'_>) {
+        let [subscription, follower, leader, ..] = self.sub(o.sub);
+        let side = if o.qty.is_negative() { "sell" } else { "buy" };
+        self.push(
+            "order",
+            json!({"subscription": subscription, "follower": follower, "leader": leader,
+                "instrument": o.instrument, "cl_ord_id": text(o.cl_ord_id), "side": side,
+                "qty": fastcore::ledger::abs(o.qty).to_string()}),
         );
     }
 

@@ -124,6 +124,11 @@ impl Engine {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
                 self.query(route, o);
             }
+            Change::None if r.is_empty_trade() => {
+                let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
+                self.alert("empty_fill", format!("{id}: a fill says no quantity: nothing was counted"), sink);
+                self.query(route, o);
+            }
             // "Unknown order" has no identity of its own: the same bytes answer each question anew.
             Change::Duplicate if r.kind != Kind::Status && !self.denies(o, r) => return,
             Change::None | Change::Duplicate => {}

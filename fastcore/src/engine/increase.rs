@@ -7,7 +7,7 @@ use crate::action::Conversion;
 use crate::config::{SideFilter, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::leader::{Frozen, LeaderOrder};
-use crate::ledger::quanta;
+use crate::ledger::{fits, quanta};
 use crate::refusal::{Code, Refusal};
 use crate::sizing::{Rule, amount_share, open_qty, rule};
 
@@ -62,9 +62,7 @@ impl Engine {
         let signed = if negative { size.saturating_neg() } else { size };
         let now = self.st.at_ns;
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return Err(overflow) };
-        let bound = i128::MAX.checked_div(4).unwrap_or(i128::MAX);
-        let target =
-            ls.line.target.checked_add(signed).filter(|t| t.saturating_abs() < bound).ok_or(overflow)?;
+        let target = ls.line.target.checked_add(signed).filter(|t| fits(*t, grid)).ok_or(overflow)?;
         // What was asked for on the other side lets nothing out on this one.
         let same_side = ls.line.target.signum() == target.signum();
         ls.line.target = target;

@@ -4,6 +4,7 @@
 use super::Index;
 use crate::config::{Config, ConfigError, LimitSet, OrderType, Rounding, Sizing};
 use crate::decimal::{Dec, Round};
+use crate::instrument::Lots;
 use crate::ledger::Grid;
 use crate::order::{CL_ORD_ID_MAX, ClOrdId, Order};
 use crate::outbound::{self, Template};
@@ -93,8 +94,8 @@ pub struct Lanes {
     pub groups: usize,
 }
 
-fn units(lots: Option<Dec>, contract: Dec) -> Option<Dec> {
-    lots?.mul(contract, Round::Down)
+fn units(lots: Option<Lots>, contract: Dec) -> Option<Dec> {
+    lots?.units(contract, Round::Down)
 }
 
 fn bounds(set: &LimitSet, contract: Dec) -> Bounds {
@@ -184,7 +185,8 @@ fn lane(
         leader_unit_value: None,
         follower_unit_value: None,
         max_ratio: c.max_ratio,
-        oldest_ns: 0,
+        now_ns: 0,
+        max_age_ms: 0,
     };
     let constant = matches!(
         c.sizing,

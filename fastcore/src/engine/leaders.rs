@@ -237,6 +237,13 @@ impl Engine {
                 self.hold_opens(leader, instrument);
                 None
             }
+            Change::None if report.is_empty_trade() => {
+                let order = String::from_utf8_lossy(report.order_id);
+                let what = format!("a fill of order {order:?} says no quantity: nothing was copied");
+                self.alert("empty_fill", what, sink);
+                self.ask_status(ix, leader, report, sink);
+                None
+            }
             Change::None => {
                 if !matches!(report.kind, Kind::New | Kind::Trade | Kind::Status) {
                     self.note(report.kind.name());
@@ -462,6 +469,8 @@ impl Engine {
             k: place.0,
             n: place.1,
         });
+        // Told: what the event makes after this is no part of it.
+        self.cause.orders.clear();
     }
 }
 

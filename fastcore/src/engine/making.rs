@@ -116,3 +116,43 @@ impl Engine {
         ClOrdId::from_hash(xxh3_128(&seed), len)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::action::Discard;
+    use crate::config::Config;
+    use std::sync::Arc;
+
+    const CONFIG: &str = r#"{"deployment":"t","profiles":[{"name":"p","begin_string":"FIX.4.4"}],
+        "instruments":[{"name":"I","contract_size":"1","lot_step":"1","min_lot":"1","tick":"1","currency":"USD"}],
+        "leaders":[{"name":"l","session":"L","profile":"p","symbols":{"I":"I"},"assume_flat":true}],
+        "routes":[{"name":"r","session":"R","profile":"p"}],
+        "followers":[{"name":"f","route":"r","account":"F","symbols":{"I":"I"}}],
+        "subscriptions":[{"name":"s","follower":"f","leader":"l","sizing":{"mode":"multiplier","k":"1"},
+          "max_ratio":"9","symbol_map":{"I":{"instrument":"I"}}}]}"#;
+
+    /// The same cause a second time: its open is refused, because it was made before; its close goes out under an
+    /// identity of its own, because it must never be lost.
+    #[test]
+    fn an_open_is_made_once_for_one_cause_and_a_close_is_never_lost() {
+        let mut engine = Engine::new(Config::from_json(CONFIG).unwrap()).unwrap();
+        let ix = Arc::clone(&engine.ix);
+        let at = engine.line_of(&ix, 0, 0, 0).unwrap();
+        let lane = ix.lane(engine.st.lines.first().unwrap()).unwrap();
+        let made = |engine: &mut Engine, repeated: bool, reduces: bool| {
+            (engine.cause.id, engine.cause.slices, engine.cause.repeated) = (7, 0, repeated);
+            engine.cause.refusals.clear();
+            let draft = Draft { buy: true, qty: Dec::ONE, reduces, px: None, deadline_ns: 0 };
+            let made = engine.make_order(at, lane, &draft, &mut Discard);
+            engine.flush(&mut Discard);
+            (made, engine.cause.refusals.iter().map(|r| r.code).collect::<Vec<_>>())
+        };
+        assert_eq!(made(&mut engine, false, false), (true, vec![]));
+        assert_eq!(made(&mut engine, true, false), (false, vec![Code::Duplicate]));
+        assert_eq!(made(&mut engine, true, true), (true, vec![]));
+        let ids = [0, 1].map(|n| engine.st.orders.get(n).unwrap().cl_ord_id);
+        assert!(engine.st.orders.len() == 2 && ids.first() != ids.last());
+    }
+}

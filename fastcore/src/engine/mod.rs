@@ -25,7 +25,7 @@ mod windows;
 
 pub use state::{Index, LeaderState, LineState, RouteState, State};
 
-use crate::action::{Alert, Sink};
+use crate::action::{Alert, Later, Sink};
 use crate::config::{Config, ConfigError};
 use crate::decimal::Dec;
 use crate::event::{Event, EventKind};
@@ -168,6 +168,9 @@ impl Engine {
             EventKind::Quote => self.on_quote(ev, sink),
         }
         self.run_due(sink);
+        if S::WANTS_DECISIONS {
+            self.tell_later(sink);
+        }
         self.flush(sink);
         self.digest_made();
         if ev.kind != EventKind::Leader {
@@ -175,6 +178,21 @@ impl Engine {
             let ahead = self.ix.lanes.list.len().saturating_mul(2).clamp(ORDERS_AHEAD_MIN, ORDERS_AHEAD_MAX);
             self.st.orders.prepare(ahead, || Order::new(ClOrdId::from_hash(0, 0), 0, 0));
             self.st.ids.prepare(ahead);
+        }
+    }
+
+    /// The orders of this event that no decision has: they are the newest ones.
+    fn tell_later<S: Sink>(&mut self, sink: &mut S) {
+        let made = std::mem::take(&mut self.cause.orders).len();
+        for at in self.st.orders.len().saturating_sub(made)..self.st.orders.len() {
+            let Some(order) = self.st.orders.get(at) else { continue };
+            let instrument = self.st.lines.get(order.line as usize).map_or(u32::MAX, |ls| ls.instrument);
+            sink.later(&Later {
+                sub: order.sub,
+                cl_ord_id: &order.cl_ord_id,
+                instrument: self.ix.cfg.instruments.get(instrument as usize).map_or("", |i| &i.name),
+                qty: lines::signed(order.qty, order.buy),
+            });
         }
     }
 

@@ -14,6 +14,8 @@ use crate::risk::{Bounds, Open, admit};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+const MS: i64 = 1_000_000;
+
 impl Engine {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn open<S: Sink>(
@@ -75,6 +77,7 @@ impl Engine {
     ) -> Dec {
         let (now, grid) = (self.st.at_ns, lane.grid);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return Dec::ZERO };
+        let oldest = ls.waiting.first().map_or(newest, |w| w.0);
         let (late, until) = if blocked || !ls.waiting.is_empty() {
             windows::trim(&mut ls.waiting, signed(wanted, buy), newest);
             windows::take_late(&mut ls.waiting, now)
@@ -82,8 +85,10 @@ impl Engine {
             (wanted, newest)
         };
         if late.is_positive() && newest > 0 {
-            let limit = Dec::from_int(cfg.max_age_ms);
-            self.refuse(Refusal::over(Code::Stale, limit, limit));
+            // A window ends when the trade that it is of becomes too old.
+            let over_ms = now.saturating_sub(oldest).checked_div(MS).unwrap_or(0);
+            let age_ms = Dec::from_int(cfg.max_age_ms.saturating_add(over_ms));
+            self.refuse(Refusal::over(Code::Stale, Dec::from_int(cfg.max_age_ms), age_ms));
         }
         // A part of an order that was declined or canceled may be no whole step: what is left without it neither.
         let young = match wanted.checked_sub(late).unwrap_or(Dec::ZERO) {

@@ -277,8 +277,8 @@ impl<'a> Known<'a> {
 
 fn grid(i: &InstrumentConfig) -> Result<Grid, ConfigError> {
     let bad = |what: &str| ConfigError(format!("instrument {:?}: {what}", i.name));
-    let step = i.lot_step.mul(i.contract_size, Round::HalfEven).filter(|s| s.is_positive());
-    let min = i.min_lot.mul(i.contract_size, Round::HalfEven);
+    let step = i.lot_step.units(i.contract_size, Round::HalfEven).filter(|s| s.is_positive());
+    let min = i.min_lot.units(i.contract_size, Round::HalfEven);
     let step = step.ok_or_else(|| bad("lot_step x contract_size must be positive"))?;
     let min = min.filter(|m| *m >= step).ok_or_else(|| bad("min_lot must be at least lot_step"))?;
     if min > Grid::MIN_MAX {

@@ -121,7 +121,8 @@ impl Engine {
             leader_unit_value: self.unit_value(li, &ours, oldest_ns),
             follower_unit_value: self.unit_value(fi, &ours, oldest_ns),
             max_ratio: cfg.max_ratio,
-            oldest_ns,
+            now_ns: self.st.at_ns,
+            max_age_ms: cfg.account_max_age_ms,
         }
     }
 }

@@ -141,6 +141,13 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// A trade that says no quantity, neither its own nor the order's: nothing can be counted.
+    #[must_use]
+    pub fn is_empty_trade(&self) -> bool {
+        let some = |qty: Option<Dec>| qty.is_some_and(Dec::is_positive);
+        self.kind == Kind::Trade && !some(self.last_qty) && !some(self.cum_qty)
+    }
+
     /// No report: stands where a decision has another cause than an execution.
     #[must_use]
     pub const fn none() -> Self {

@@ -51,14 +51,16 @@ const fn sizing(mode: &'static str, key: &'static str, values: [(&'static str, W
 
 use Worth::{Amount, Rate};
 
-/// Every account begins with an equity of 1000, every price is 10: `percent_equity` of 10 is 10 units. A follower's equity
-/// is at most doubled.
-pub const SIZINGS: [Sizing; 8] = [
+/// Every account begins with an equity, balance and free margin of 1000, every price is 10: `percent_equity` of 10 is 10
+/// units. A follower's equity is at most doubled.
+pub const SIZINGS: [Sizing; 10] = [
     sizing("multiplier", "k", [("1", Rate(1, 1)), ("2", Rate(2, 1))]),
     sizing("percent", "percent", [("50", Rate(1, 2)), ("150", Rate(3, 2))]),
     sizing("multiplier", "k", [("0.333333333333333333", Rate(1, 3)), ("0.7", Rate(7, 10))]),
     sizing("lots_multiplier", "k", [("2.5", Rate(5, 2)), ("1", Rate(1, 1))]),
     sizing("equity", "k", [("1.1", Rate(11, 10)), ("0.4", Rate(2, 5))]),
+    sizing("balance", "k", [("0.6", Rate(3, 5)), ("1.2", Rate(6, 5))]),
+    sizing("free_margin", "k", [("0.9", Rate(9, 10)), ("0.3", Rate(3, 10))]),
     sizing("notional", "k", [("1.5", Rate(3, 2)), ("1", Rate(1, 1))]),
     sizing("fixed", "lots", [("7", Amount(7)), ("9", Amount(9))]),
     sizing("percent_equity", "percent", [("10", Amount(10)), ("5", Amount(5))]),
@@ -208,7 +210,7 @@ impl Rule {
     }
 
     fn by_equity(&self) -> bool {
-        matches!(self.sizing.mode, "equity" | "percent_equity")
+        matches!(self.sizing.mode, "equity" | "balance" | "free_margin" | "percent_equity")
     }
 
     /// The most units that a leader's increase of `units`, in `orders` orders, is ever worth.

@@ -301,7 +301,8 @@ impl World {
         if let Some(n) = account.strip_prefix('f').and_then(|n| n.parse::<usize>().ok()) {
             self.books.equity[n] = value;
         }
-        self.operator(&format!(r#"{{"cmd":"account","account":"{account}","equity":"{value}"}}"#));
+        let values = format!(r#""equity":"{value}","balance":"{value}","free_margin":"{value}""#);
+        self.operator(&format!(r#"{{"cmd":"account","account":"{account}",{values}}}"#));
     }
 
     /// Faults end: everything is delivered, answered and filled until nothing moves any more.

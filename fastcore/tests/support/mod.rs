@@ -6,12 +6,17 @@ use fastcore::config::Config;
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::{Event, EventKind};
+use fastcore::instrument::Lots;
 use fastcore::link::{self, Frame, KeysBuf, Row, RowRef, SendKind};
 
 pub const NOW: i64 = 1_700_000_000_000_000_000;
 
 pub fn d(t: &str) -> Dec {
     Dec::parse(t.as_bytes()).unwrap()
+}
+
+pub fn lots(t: &str) -> Lots {
+    Lots::new(d(t))
 }
 
 pub fn config(sizing: &str, extra: &str) -> Config {
