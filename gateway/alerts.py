@@ -1,6 +1,9 @@
-"""What a person can do about an alert of the core. The core says what happened; the advice is ours."""
+"""What a person can do about an alert of the core or an event of QuickFIX: they say what happened, the advice
+is ours."""
 
 from __future__ import annotations
+
+import re
 
 ADVICE = {
     "account": "Send account values by the venue or by an operator command.",
@@ -49,8 +52,35 @@ ADVICE = {
 """By code."""
 PLAIN = frozenset({"arm", "bust_resume", "kill", "leader_position"})
 """Codes that only confirm what somebody did or said."""
+_NUMBERS = (
+    "The counterparty counts from a lower MsgSeqNum(34) than we expect, and the line was dropped. Compare "
+    "both numbers with it: either it goes on at the expected one, or both sides agree who resets and when, "
+    "and `reset` of the session says so."
+)
+_COMP_IDS = "49 must be our `target_comp_id`, 56 our `sender_comp_id`"
+_STRANGER = (
+    "Compare BeginString(8), SenderCompID(49) and TargetCompID(56) of the message with the sessions of the "
+    f"configuration: {_COMP_IDS}, the port that session's. If all agree, the session is logged on already, "
+    "and a second one is refused."
+)
+_OTHER_NAME = (
+    "Compare SenderCompID(49) and TargetCompID(56) of the counterparty's message with the session: "
+    f"{_COMP_IDS}. Correct them on the side that is wrong."
+)
+EVENTS = (
+    (re.compile("MsgSeqNum too low"), _NUMBERS),
+    (re.compile("Session not found for incoming message"), _STRANGER),
+    (re.compile(r"Message \d+ Rejected: CompID problem"), _OTHER_NAME),
+)
+"""QuickFIX's events that keep a line down until a person acts, by the beginning of their text. The end may be
+the counterparty's own words, and decides nothing."""
 
 
 def advice(code: str) -> str:
     """What to do; empty where the alert says all."""
     return ADVICE.get(code, "")
+
+
+def event_advice(text: str) -> str:
+    """What to do about an event of QuickFIX; empty for those that only tell its life."""
+    return next((words for beginning, words in EVENTS if beginning.match(text)), "")

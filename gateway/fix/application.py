@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import structlog
 
 from gateway import clock
+from gateway.alerts import event_advice
 from gateway.errors import ExitCode
 from gateway.failures import operating
 from gateway.fix.gaps import STILL_WAITING, GapWatch, Heard
@@ -197,8 +198,13 @@ class Application(fix.Application):  # type: ignore[misc]
 
     def note(self, name: str, text: str) -> None:
         """Passes QuickFIX's events to the log stream, and rings its own thread when a doorbell is set."""
-        say_it = log.debug if text.startswith(PER_MESSAGE) else log.info
-        say_it("fix.event", session=name, text=text.replace("\x01", "|"))
+        said = {"session": name, "text": text.replace("\x01", "|")}
+        if advice := event_advice(text):
+            log.warning("fix.event", **said, advice=advice)
+        elif text.startswith(PER_MESSAGE):
+            log.debug("fix.event", **said)
+        else:
+            log.info("fix.event", **said)
         if name == OWN_LOG and self.doorbell is not None:
             ring, self.doorbell = self.doorbell, None
             ring()

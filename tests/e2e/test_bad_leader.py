@@ -31,6 +31,9 @@ def test_a_wrong_comp_id_is_refused_and_alerted(plant: Plant) -> None:
     plant.until(lambda: plant.leader.logons > logons and plant.leader.is_up, "the line comes back")
     assert plant.orders(plant.good) == orders
     assert "send it again" in plant.alerts("we_rejected")[-1]["advice"]
+    said = [row for row in plant.said("fix.event") if "CompID problem" in row["text"]]
+    assert {(row["level"], row["session"]) for row in said} == {("warning", "LEADER")}
+    assert "49 must be our `target_comp_id`, 56 our `sender_comp_id`" in said[-1]["advice"]
 
 
 def test_a_sequence_number_too_low_ends_the_line_and_copies_nothing(plant: Plant) -> None:
@@ -40,7 +43,10 @@ def test_a_sequence_number_too_low_ends_the_line_and_copies_nothing(plant: Plant
     plant.leader.repeat_number(1, "8", fill)
     plant.until(lambda: plant.leader.logons > logons and plant.leader.is_up, "the line comes back")
     assert any(b"too low, expecting" in raw for raw in plant.leader.heard_of("5"))
-    assert any("too low" in str(row.get("text")) for row in plant.said("fix.event"))
+    said = [row for row in plant.said("fix.event") if "too low, expecting" in row["text"]]
+    assert {(row["level"], row["session"]) for row in said} == {("warning", "LEADER")}
+    assert "Compare both numbers" in said[-1]["advice"]
+    assert "`reset` of the session" in said[-1]["advice"]
     assert plant.orders(plant.good) == orders
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import EnvironmentProblem
 from tests.session.harness import Gate, RawPeer, RecordingSink, field, free_port, message, until
@@ -109,13 +112,23 @@ def test_garbled_bytes_are_passed_over_and_the_session_lives(gate: Gate) -> None
     assert gate.sink.records == []
 
 
+def warnings(log: list[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
+    """What the log says to a person, not for the record only."""
+    return [row for row in log if row["log_level"] == "warning"]
+
+
 def test_a_wrong_comp_id_gets_no_session(gate: Gate) -> None:
-    """A stranger is disconnected without a word."""
+    """A stranger is disconnected without a word; the operator reads what it sent, and what to compare."""
     peer = RawPeer.connect(gate.spec.port)
-    peer.say(message("A", 1, "98=0|108=30|", sender="STRANGER"))
-    assert peer.hear() is None
+    with capture_logs() as log:
+        peer.say(message("A", 1, "98=0|108=30|", sender="STRANGER"))
+        assert peer.hear() is None
     assert gate.sink.records == []
     assert not gate.is_up()
+    (said,) = warnings(log)
+    assert said["text"].startswith("Session not found")
+    assert "|49=STRANGER|56=COPYGATE|" in said["text"]
+    assert "49 must be our `target_comp_id`, 56 our `sender_comp_id`" in said["advice"]
 
 
 def test_a_sequence_number_too_low_ends_the_session_with_a_reason(gate: Gate) -> None:
@@ -123,10 +136,30 @@ def test_a_sequence_number_too_low_ends_the_session_with_a_reason(gate: Gate) ->
     peer = RawPeer.connect(gate.spec.port)
     peer.log_on()
     peer.say(message("8", 2, FILL))
-    peer.say(message("8", 1, FILL))
-    assert "too low" in field(peer.hear_type("5"), 58)
-    until(lambda: not gate.is_up(), "the session ends")
+    with capture_logs() as log:
+        peer.say(message("8", 1, FILL))
+        assert "too low" in field(peer.hear_type("5"), 58)
+        until(lambda: not gate.is_up(), "the session ends")
     assert len(gate.sink.records) == 1
+    (said,) = warnings(log)
+    assert said["text"] == "MsgSeqNum too low, expecting 3 but received 1"
+    assert "`reset` of the session" in said["advice"]
+
+
+def test_a_logon_with_a_number_too_low_is_a_warning_with_advice(gate: Gate) -> None:
+    """The counterparty lost its numbers over night: the line stays down until somebody acts."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.close()
+    until(lambda: not gate.is_up(), "the session ends")
+    again = RawPeer.connect(gate.spec.port)
+    with capture_logs() as log:
+        again.say(message("A", 1, "98=0|108=30|"))
+        assert "too low, expecting 2" in field(again.hear_type("5"), 58)
+        assert again.hear() is None
+    (said,) = warnings(log)
+    assert said["session"] == "LEADER"
+    assert "Compare both numbers" in said["advice"]
 
 
 def test_a_second_logon_is_refused_without_a_word_and_the_first_lives(gate: Gate) -> None:
@@ -134,8 +167,10 @@ def test_a_second_logon_is_refused_without_a_word_and_the_first_lives(gate: Gate
     first = RawPeer.connect(gate.spec.port)
     first.log_on()
     second = RawPeer.connect(gate.spec.port)
-    second.say(message("A", 2, "98=0|108=30|"))
-    assert second.hear() is None
+    with capture_logs() as log:
+        second.say(message("A", 2, "98=0|108=30|"))
+        assert second.hear() is None
+    assert ["is logged on already" in row["advice"] for row in warnings(log)] == [True]
     first.say(message("8", 2, FILL))
     until(lambda: len(gate.sink.records) == 1, "the first session still works")
 

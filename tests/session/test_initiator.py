@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from tests.session.harness import Gate, RawPeer
+from tests.session.harness import Gate, RawPeer, message
 
 ACCEPT_S = 20
 
@@ -59,3 +60,17 @@ def test_an_order_does_not_wait_for_the_acknowledgement_of_the_one_before(
     assert [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in ours] == [1]
     for one in ours:
         one.close()
+
+
+def test_a_logon_answered_under_another_comp_id_is_a_warning_with_advice(
+    gate: Gate, broker: socket.socket
+) -> None:
+    """We reached somebody else, or one side's CompIDs are wrong: a person has to compare them."""
+    peer = RawPeer(broker.accept()[0])
+    assert peer.hear_type("A")
+    with capture_logs() as log:
+        peer.say(message("A", 1, "98=0|108=30|", sender="STRANGER"))
+        assert peer.hear() is None
+    (said,) = [row for row in log if row["log_level"] == "warning"]
+    assert (said["session"], said["text"]) == ("LEADER", "Message 1 Rejected: CompID problem")
+    assert "49 must be our `target_comp_id`, 56 our `sender_comp_id`" in said["advice"]

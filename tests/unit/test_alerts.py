@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.alerts import ADVICE, PLAIN, advice
+from gateway.alerts import ADVICE, PLAIN, advice, event_advice
 
 ENGINE = Path(__file__).resolve().parents[2] / "fastcore" / "src" / "engine"
 
@@ -21,3 +21,11 @@ def test_every_alert_code_has_advice() -> None:
 def test_an_unknown_code_has_no_advice() -> None:
     """A newer core than shell says less, not something wrong."""
     assert advice("new_code") == ""
+
+
+def test_the_counterpartys_words_make_no_event_a_warning() -> None:
+    """Only QuickFIX's own words count: a Text(58) may hold anything."""
+    assert event_advice("MsgSeqNum too low, expecting 3 but received 1")
+    assert event_advice("Message 4 Rejected: CompID problem")
+    for text in ("Disconnecting", "Message 4 Rejected: 58=CompID problem", "Received 58=MsgSeqNum too low"):
+        assert event_advice(text) == "", text
