@@ -162,3 +162,13 @@ def test_every_key_of_the_core_is_on_the_page() -> None:
     keys -= {"cl_ord_id", "supports", "account_values"}
     page = (ROOT / "docs" / "reference" / "profiles.md").read_text(encoding="utf-8").split("## Profiles")[0]
     assert set(re.findall(r"^\| `([a-z0-9_.]+)` \|", page, flags=re.MULTILINE)) == keys
+
+
+def test_what_nothing_reads_yet_is_read_by_nothing() -> None:
+    """Whoever sets a key reads in the table whether it does anything; the core's sources say so too."""
+    page = (ROOT / "docs" / "reference" / "profiles.md").read_text(encoding="utf-8").split("## Profiles")[0]
+    idle = re.findall(r"^\| `([a-z0-9_.]+)` \|.*\| nothing yet \|$", page, flags=re.MULTILINE)
+    sources = [path for path in (ROOT / "fastcore" / "src").rglob("*.rs") if path.name != "profile.rs"]
+    core = "".join(path.read_text(encoding="utf-8") for path in sources)
+    assert idle
+    assert [key for key in idle if re.search(rf"\b(?:p|profile)\.{re.escape(key)}\b", core)] == []
