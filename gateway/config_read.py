@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import types
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +118,12 @@ def _text(draft: Draft) -> str | None:
         return None
     if len(data) > FILE_BYTES_MAX:
         draft.report((), "the file is too long", bound=f"at most {FILE_BYTES_MAX} bytes")
+        return None
+    if data.startswith(BOM_UTF8):
+        # TOML 1.0 allows none, and its reader would point at a first line that looks right.
+        message = "the file begins with a byte order mark (BOM), which TOML does not allow"
+        hint = "Save the file as UTF-8 without BOM; editors offer it beside plain UTF-8."
+        draft.problems.append(Problem(str(draft.file), 1, "", message, hint=hint))
         return None
     try:
         return data.decode("utf-8").replace("\r\n", "\n")

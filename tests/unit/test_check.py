@@ -106,6 +106,10 @@ def test_a_missing_binary_or_empty_file_is_a_problem_not_a_traceback(tmp_path: P
     (tmp_path / "b.toml").write_bytes(b"[gateway]\nx = \xff\xfe\n")
     problem = examine(tmp_path / "b.toml")[1][0]
     assert ("UTF-8" in problem.message, problem.line) == (True, 2)
+    (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbf[gateway]\n")
+    (problem,) = examine(tmp_path / "bom.toml")[1]
+    assert ("begins with a byte order mark" in problem.message, problem.line) == (True, 1)
+    assert "UTF-8 without BOM" in problem.hint
     paths = {problem.path for problem in problems_of(tmp_path, "")}
     assert paths >= {"gateway", "sessions", "leaders", "routes", "followers", "instruments", "subscriptions"}
 
