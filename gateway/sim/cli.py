@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.errors import ExitCode, OperatingError
+from gateway.errors import ExitCode, OperatingError, UsageError
 from gateway.sim import history as histories
 from gateway.sim import history_copy, history_view
 from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_accounts
@@ -123,9 +123,9 @@ def history(
     """A statement as leader: copies it to three followers, prints its reports, or plays them on a session."""
     try:
         read = histories.load(file, account)
-    except (FileNotFoundError, ValueError, KeyError) as error:
+    except (UsageError, ValueError) as error:
         typer.echo(f"copygate: {error}", err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(int(ExitCode.USAGE)) from error
     if messages:
         for message in read.messages:
             typer.echo(message.raw.decode().replace("\x01", "|"))

@@ -8,22 +8,23 @@ Symbols go out as the venue prints them, suffix and all; `History.symbols` maps 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
-from gateway.sim.text import EPOCH, Fields, decode, encode, first, number, utc
+from gateway.errors import UsageError
+from gateway.sim.statement import amount, read_statement, time_ns
+from gateway.sim.text import Fields, decode, encode, first, number, utc
 
 ZERO = Decimal(0)
 BALANCE = Decimal(10_000)
 """Opening balance of a statement that does not tell one; only account sizing modes need it."""
 DAY_NS = 86_400_000_000_000
 """Account values are told after each change, and again when they are a day old."""
+SECTIONS = ("closed", "open", "cancelled", "working")
 FROM = re.compile(r"from #(\d+)")
 TAXES, SWAP = 5101, 5102
 """Custom tags of our dialect: taxes and swap of a closing fill, in account currency. Commission is tag 12."""
@@ -149,12 +150,11 @@ def load(
     """Reads a statement and makes its messages; `balance` is what the account held before its first row.
     Not given: nothing, or BALANCE where the statement shows no deposit.
 
-    Raises FileNotFoundError with a hint when the file is missing.
+    Raises UsageError, with what is expected, when the file is missing or no statement.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"history: {path} does not exist; give an MT4 history csv")
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [_row(values) for values in csv.DictReader(stream)]
+    rows = read_statement(path, _row)
+    if not any(row.symbol for row in rows):
+        raise UsageError("the statement has no orders", path=str(path), value=f"{len(rows)} rows")
     history = History(rows)
     if balance is None:
         balance = ZERO if any(r.kind == "balance" for r in rows) else BALANCE
@@ -163,35 +163,28 @@ def load(
 
 
 def _row(values: dict[str, str]) -> HistoryRow:
-    balance_row = values["type"] == "balance"
+    """One row. ValueError names the column that cannot be read."""
+    section, ticket, kind = values["section"], values["ticket"], values["type"]
+    if section not in SECTIONS:
+        raise ValueError(f"section must be one of {', '.join(SECTIONS)}, got {section!r}")
+    if not (ticket.isascii() and ticket.isdigit()):
+        raise ValueError(f"ticket must be a whole number, got {ticket!r}")
     return HistoryRow(
-        section=values["section"],
-        ticket=values["ticket"],
-        kind=values["type"],
+        section=section,
+        ticket=ticket,
+        kind=kind,
         symbol=values["symbol"],
-        lots=_amount(values["lots"]),
-        open_ns=_time(values["open_time"]),
-        close_ns=_time(values["close_time"]),
-        open_px=_amount(values["open_price"]),
-        close_px=_amount(values["close_price"]),
-        commission=_amount(values["commission"]),
-        taxes=_amount(values["taxes"]),
-        swap=_amount(values["swap"]),
-        profit=_amount(values["profit"]),
-        comment="" if balance_row else values["comment"],
+        lots=amount(values, "lots"),
+        open_ns=time_ns(values, "open_time"),
+        close_ns=time_ns(values, "close_time"),
+        open_px=amount(values, "open_price"),
+        close_px=amount(values, "close_price"),
+        commission=amount(values, "commission"),
+        taxes=amount(values, "taxes"),
+        swap=amount(values, "swap"),
+        profit=amount(values, "profit"),
+        comment="" if kind == "balance" else values["comment"],
     )
-
-
-def _amount(text: str) -> Decimal:
-    return Decimal(text) if text else ZERO
-
-
-def _time(text: str) -> int:
-    """Statement time, read as UTC: only the order and the distances matter."""
-    if not text:
-        return 0
-    moment = datetime.strptime(text, "%Y.%m.%d %H:%M:%S").replace(tzinfo=UTC) - EPOCH
-    return (moment.days * 86_400 + moment.seconds) * 1_000_000_000
 
 
 @dataclass(frozen=True)

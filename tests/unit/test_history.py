@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import UsageError
 from gateway.sim.history import contract_units, follow, instrument_name, load
 from gateway.sim.text import decode, first
 
@@ -176,5 +177,5 @@ def test_suffixes_are_kept_on_the_wire_and_mapped_to_instruments() -> None:
 
 def test_a_missing_file_says_which(tmp_path: Path) -> None:
     """The error names the path and what to give."""
-    with pytest.raises(FileNotFoundError, match=r"none\.csv does not exist"):
+    with pytest.raises(UsageError, match=r"none\.csv: does not exist"):
         load(tmp_path / "none.csv")

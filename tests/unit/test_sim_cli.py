@@ -45,7 +45,61 @@ def test_a_missing_history_ends_with_usage_error(tmp_path: Path) -> None:
     """Exit code 2, and the message names the file."""
     result = CliRunner().invoke(app, ["history", str(tmp_path / "none.csv")])
     assert result.exit_code == 2
-    assert "none.csv does not exist" in result.stderr
+    assert "none.csv: does not exist" in result.stderr
+
+
+HEADING = (
+    "section,ticket,open_time,type,lots,symbol,open_price,stop_loss,take_profit,close_time,close_price,"
+    "commission,taxes,swap,profit,comment\n"
+)
+ROW = "closed,7,2018.05.14 20:45:48,sell,0.10,gbpusd,1.3,,,2018.05.14 21:30:23,1.2,0,0,0,0.40,\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"date,amount\n2018,1\n",
+            "is no statement: its first line has no section, ticket, open_time and 11 more",
+        ),
+        (b"", "got nothing"),
+        (b"PK\x03\x04\x14\x00\xff\xfe", "is a zip archive"),
+        (b"\x89PNG\r\n\x1a\n\xff", "line 1 is not UTF-8 text"),
+        (HEADING.encode("utf-16-le"), "is not text"),
+        (HEADING.encode(), "has no rows"),
+        ((HEADING + "closed,7\n").encode(), "line 2: columns are missing"),
+        ((HEADING + ROW + ROW.replace("0.10", "much")).encode(), "line 3: lots must be a number, got 'much'"),
+        ((HEADING + ROW.replace("21:30:23", "21h")).encode(), "line 2: close_time must be like 2018.05.14"),
+        ((HEADING + ROW.replace("7", "x", 1)).encode(), "line 2: ticket must be a whole number, got 'x'"),
+        ((HEADING + ROW.replace("closed", "shut")).encode(), "line 2: section must be one of closed, open"),
+    ],
+)
+def test_a_file_that_is_no_statement_says_what_is_expected(tmp_path: Path, content: bytes, said: str) -> None:
+    """One line with the file, what is wrong in it, and what to give; exit code 2."""
+    path = tmp_path / "statement.csv"
+    path.write_bytes(content)
+    result = CliRunner().invoke(app, ["history", str(path)])
+    assert result.exit_code == 2
+    assert f"copygate: {path}: " in result.stderr
+    assert said in result.stderr
+    assert "Give the csv of an MT4 account history" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_folder_is_no_statement(tmp_path: Path) -> None:
+    """It exists, so the message does not say that it does not."""
+    result = CliRunner().invoke(app, ["history", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "is a folder, not a statement. Give the csv" in result.stderr
+
+
+def test_a_statement_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """Spreadsheets write one; the first column is still the section."""
+    path = tmp_path / "statement.csv"
+    path.write_text(HEADING + ROW, encoding="utf-8-sig")
+    result = CliRunner().invoke(app, ["history", str(path), "--messages"])
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) > 1
 
 
 def test_a_taken_port_ends_with_environment_error() -> None:
