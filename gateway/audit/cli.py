@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 from rich.console import Console
@@ -20,7 +20,8 @@ from gateway.audit import stats as counting
 from gateway.audit import trace as tracing
 from gateway.audit.places import Places, places
 from gateway.audit.store import day_files
-from gateway.errors import OperatingError, UsageError
+from gateway.errors import EnvironmentProblem, OperatingError, UsageError
+from gateway.failures import operating
 
 app = typer.Typer(
     add_completion=False,
@@ -54,7 +55,7 @@ def export(
         if out == "-":
             count = write(entries, sys.stdout)
         else:
-            with Path(out).open("w", encoding="utf-8", newline="") as file:
+            with _written(out) as file:
                 count = write(entries, file)
         Console(stderr=True).print(f"{count} entries written")
 
@@ -169,6 +170,21 @@ def _time_ns(text: str | None, option: str) -> int | None:
         at += DAY
     since = at - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+@contextmanager
+def _written(out: str) -> Iterator[IO[str]]:
+    """The file to export to. EnvironmentProblem when it cannot be opened or takes no more; 75 for no room."""
+    try:
+        with Path(out).open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        problem = operating(error)
+        raise EnvironmentProblem(
+            f"the export cannot be written: {problem.message}",
+            path=out, hint="Name a file in a folder that exists, with room, and that this user may write to.",
+            exit_code=problem.exit_code,
+        ) from error  # fmt: skip
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.audit import explain, trace
-from gateway.audit.store import day_files, open_reader, read_entry
+from gateway.audit.store import day_files, has_decisions, read_entry, reading
 from gateway.errors import UsageError
 from gateway.hints import did_you_mean
 
@@ -70,8 +69,8 @@ def _config(folder: Path, path: Path, number: int) -> Any:
 def _newest(folder: Path, query: str, number: int) -> Iterator[tuple[Path, int]]:
     """Day files, the newest first, in which the query finds an entry, and its number."""
     for path in reversed(day_files(folder)):
-        with closing(open_reader(path)) as db:
-            row = db.execute(query, (number,)).fetchone()
+        with reading(path) as db:
+            row = db.execute(query, (number,)).fetchone() if has_decisions(db) else None
         if row is not None and row["id"] is not None:
             yield path, int(row["id"])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.audit.stats import PERCENTILES, percentiles
-from gateway.audit.store import day_files, open_reader
+from gateway.audit.store import day_files, has_decisions, reading
 
 PLACE_FAIR_PERMILLE = 500
 """Mean place of a follower that is served as often early as late: 0 is always first, 1000 always last."""
@@ -53,8 +52,8 @@ def collect(folder: Path) -> dict[str, Served]:
     """Followers by name, over all files. What only one subscription copies says nothing and is left out."""
     found: dict[str, Served] = {}
     for path in day_files(folder):
-        with closing(open_reader(path)) as db:
-            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'decision'").fetchone() is not None:
+        with reading(path) as db:
+            if has_decisions(db):
                 _places(db, found)
                 for follower, delay_ns in db.execute(SENT):
                     found[follower].delays_ns.append(max(0, delay_ns))

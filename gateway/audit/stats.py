@@ -6,7 +6,6 @@ import json
 import sqlite3
 from array import array
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gateway.audit.store import day_files, open_reader
+from gateway.audit.store import day_files, has_decisions, reading
 from gateway.audit.trace import note
 
 PERCENTILES = (("p50", 5000), ("p90", 9000), ("p99", 9900), ("p99_9", 9990))
@@ -69,8 +68,8 @@ def collect(folder: Path) -> Stats:
     queued: dict[str, tuple[int, int]] = {}
     last: dict[str, str] = {}
     for path in day_files(folder):
-        with closing(open_reader(path)) as db:
-            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'decision'").fetchone() is None:
+        with reading(path) as db:
+            if not has_decisions(db):
                 continue
             stats.files.append(path.name)
             _counts(db, stats)

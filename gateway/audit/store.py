@@ -12,6 +12,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,21 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
     connection.row_factory = sqlite3.Row
     return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A reader, closed behind the block. What SQLite cannot read in it is a StoreError with a way out."""
+    try:
+        with closing(open_reader(path)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from error
+
+
+def has_decisions(db: sqlite3.Connection) -> bool:
+    """Whether the file has its tables. One without is from a crash before its first commit: it is empty."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'decision'").fetchone() is not None
 
 
 class Store:
@@ -222,25 +238,16 @@ def _seal(path: Path) -> str:
 
 
 def _place(path: Path) -> tuple[int, int, int] | None:
-    try:
-        db = open_reader(path)
-        try:
-            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'place'").fetchone() is None:
-                return None
-            row = db.execute("SELECT journal, size, at_ns FROM place").fetchone()
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
+    with reading(path) as db:
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'place'").fetchone() is None:
+            return None
+        row = db.execute("SELECT journal, size, at_ns FROM place").fetchone()
     return None if row is None else (row[0], row[1], row[2])
 
 
 def _bundle(path: Path, number: int) -> list[bytes]:
-    db = open_reader(path)
-    try:
+    with reading(path) as db:
         row = db.execute("SELECT data FROM entries WHERE n = ?", (number,)).fetchone()
-    finally:
-        db.close()
     return [] if row is None else list(unpack(row[0]))
 
 
@@ -261,8 +268,7 @@ def read_entries(folder: Path) -> Iterator[tuple[int, bytes]]:
     for path in day_files(folder):
         if _place(path) is None:
             continue
-        db = open_reader(path)
-        try:
+        with reading(path) as db:
             for n, data in db.execute("SELECT n, data FROM entries ORDER BY n"):
                 first = n * BUNDLE_ENTRIES
                 if first > number:
@@ -271,5 +277,3 @@ def read_entries(folder: Path) -> Iterator[tuple[int, bytes]]:
                     if i >= number:
                         yield i, entry
                         number = i + 1
-        finally:
-            db.close()

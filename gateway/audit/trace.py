@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.audit.entry import NS_PER_S
-from gateway.audit.store import day_files, open_reader
+from gateway.audit.store import day_files, has_decisions, reading
 from gateway.audit.tables import ORDER_STAGES, STAGES
 
 LINES_MAX = 40
@@ -85,7 +84,9 @@ def find(folder: Path, exec_id: str) -> list[Trace]:
     traces: dict[int, Trace] = {}
     children: dict[str, list[Child]] = {}
     for path in day_files(folder):
-        with closing(open_reader(path)) as db:
+        with reading(path) as db:
+            if not has_decisions(db):
+                continue
             for step in _decisions(db, exec_id):
                 journal = int(step.row["journal"] or 0)
                 traces.setdefault(journal, Trace(journal, [])).steps.append(step)
@@ -100,8 +101,8 @@ def newest(folder: Path) -> str | None:
     """ExecID(17) of the newest execution that was decided on; None when there is none."""
     query = "SELECT exec_id FROM decision WHERE exec_id <> '' ORDER BY id DESC LIMIT 1"
     for path in reversed(day_files(folder)):
-        with closing(open_reader(path)) as db:
-            row = db.execute(query).fetchone()
+        with reading(path) as db:
+            row = db.execute(query).fetchone() if has_decisions(db) else None
         if row is not None:
             return str(row["exec_id"])
     return None

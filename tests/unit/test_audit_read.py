@@ -17,7 +17,7 @@ from gateway.audit.entry import from_replay
 from gateway.audit.export import COLUMNS, TIMES, UNITS, csv_row
 from gateway.audit.places import places
 from gateway.audit.stats import collect
-from gateway.audit.store import Store, read_entries
+from gateway.audit.store import Store, day_files, read_entries
 from gateway.audit.trace import Trace, find, render, summary
 from tests.unit.audit_rows import T0_NS, Row, decision, later, outcome
 
@@ -264,6 +264,38 @@ def test_stats_count_decisions_refusals_orders_and_stages(state: Path) -> None:
     assert stats.latency_us["received_to_filled"]["max"] == 2000
     assert json.loads(invoke("stats", "--state", str(state), "--json").stdout)["orders"] == 2
     assert "never ran" in invoke("stats", "--state", str(state)).stdout
+
+
+READERS = (["export"], ["stats"], ["trace"], ["trace", "E1"], ["explain", "E1", "f1"], ["fairness"])
+
+
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
+@pytest.mark.parametrize("bytes_kept", [10, 4096, 8192])
+def test_a_cut_file_is_damaged_state_with_a_way_out(state: Path, words: list[str], bytes_kept: int) -> None:
+    """Exit code 4, the file, and that the next start makes it again from the journal; no traceback."""
+    (path,) = day_files(state / "audit")
+    path.write_bytes(path.read_bytes()[:bytes_kept])
+    result = invoke(*words, "--state", str(state))
+    assert result.exit_code == 4, result.output
+    assert f"copygate: {path}: " in result.stderr
+    assert "derives the log again from the journal" in result.stderr
+
+
+@pytest.mark.parametrize("words", [w for w in READERS if w[0] != "explain"], ids=" ".join)
+def test_a_file_of_a_crash_before_its_first_commit_is_empty(state: Path, words: list[str]) -> None:
+    """It has no tables yet: what the other days hold is shown."""
+    (state / "audit" / "audit-20241005.db").touch()
+    result = invoke(*words, "--state", str(state))
+    assert result.exit_code == 0, result.output
+
+
+def test_an_export_that_cannot_be_written_names_the_file(state: Path) -> None:
+    """Exit code 3 and one line; it was a traceback."""
+    for out in (state / "none" / "log.jsonl", state):
+        result = invoke("export", str(out), "--state", str(state))
+        assert result.exit_code == 3
+        assert f"copygate: {out}: the export cannot be written: " in result.stderr
+        assert "a folder that exists" in result.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["--state", "nowhere"], ["--config", "nowhere.toml"]])
