@@ -7,18 +7,29 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.errors import ExitCode, OperatingError, UsageError
+from gateway.failures import operating
 from gateway.sim import history as histories
 from gateway.sim import history_copy, history_view
 from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_accounts
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession, Ticker, free_port
 from gateway.sim.market import DEMO_INSTRUMENTS, Market, SimInstrument
+from gateway.sim.options import (
+    BEGIN_STRINGS,
+    check_book,
+    check_store,
+    checked_accounts,
+    checked_session,
+    checked_text,
+)
 from gateway.sim.reports import Dialect
 from gateway.sim.scenario import LeaderScenario
 from gateway.sim.text import number
@@ -36,7 +47,7 @@ Port = Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes a free o
 Seed = Annotated[int, typer.Option(help="Seed of the market and of the broker's moods.")]
 Session = Annotated[str, typer.Option(help="Our SenderCompID(49).")]
 Peer = Annotated[str, typer.Option(help="The gateway's SenderCompID(49).")]
-Begin = Annotated[str, typer.Option(help="BeginString(8): FIX.4.2, FIX.4.4 or FIXT.1.1.")]
+Begin = Annotated[str, typer.Option(help=f"BeginString(8): {', '.join(BEGIN_STRINGS)}.")]
 Seconds = Annotated[int, typer.Option(help="Stop after this many seconds; 0 waits for Ctrl-C.", min=0)]
 Store = Annotated[Path | None, typer.Option(help="Folder of the FIX store; not set: a new temporary one.")]
 Instruments = Annotated[
@@ -64,10 +75,13 @@ def broker(
     book: BookFile = None,
 ) -> None:
     """A follower's broker: takes orders, answers H, AF and AN, keeps its own book."""
-    behaviour = Behaviour(reject_per_10k=rejects, partial_per_10k=partials)
-    model = Broker(seed, demo_accounts(accounts.split(",")), behaviour, Dialect(begin_string))
-    tickers: list[Ticker] = [MarketTicker(Market(seed), model)]
-    _run(model, SimSession(session, peer, begin_string), port, store, tickers, seconds, None, book)
+    with _errors():
+        served = checked_session(session, peer, begin_string)
+        names = checked_accounts("--accounts", accounts)
+        behaviour = Behaviour(reject_per_10k=rejects, partial_per_10k=partials)
+        model = Broker(seed, demo_accounts(names), behaviour, Dialect(begin_string))
+        tickers: list[Ticker] = [MarketTicker(Market(seed), model)]
+        _run(model, served, port, store, tickers, seconds, None, book)
 
 
 @app.command()
@@ -85,25 +99,26 @@ def leader(
     book: BookFile = None,
 ) -> None:
     """A leader who trades a generated market and ends flat; his broker reports to the gateway."""
-    traded = _instruments(instruments)
-    model = Broker(seed, demo_accounts([account]), Behaviour(partial_per_10k=3000), Dialect(begin_string))
-    trader = LeaderTicker(
-        LeaderScenario(seed, traded), model.book.accounts[account], session, trade_ms, trading=True
-    )
-    tickers: list[Ticker] = [MarketTicker(Market(seed, traded), model), trader]
-    _run(model, SimSession(session, peer, begin_string), port, store, tickers, seconds, trader, book)
+    with _errors():
+        served = checked_session(session, peer, begin_string)
+        name = checked_text("--account", account)
+        traded = _instruments(instruments)
+        model = Broker(seed, demo_accounts([name]), Behaviour(partial_per_10k=3000), Dialect(begin_string))
+        scenario = LeaderScenario(seed, traded)
+        trader = LeaderTicker(scenario, model.book.accounts[name], session, trade_ms, trading=True)
+        tickers: list[Ticker] = [MarketTicker(Market(seed, traded), model), trader]
+        _run(model, served, port, store, tickers, seconds, trader, book)
 
 
 def _instruments(names: str | None) -> tuple[SimInstrument, ...]:
-    """The instruments of a list of names; all of them without one. Ends the command on an unknown name."""
+    """The instruments of a list of names; all of them without one. UsageError on an unknown name."""
     known = {i.name: i for i in DEMO_INSTRUMENTS}
     wanted = list(known) if names is None else [name.strip() for name in names.split(",")]
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        typer.echo(
-            f"copygate: --instruments: unknown {', '.join(unknown)}. Known: {', '.join(known)}.", err=True
+        raise UsageError(
+            f"unknown {', '.join(unknown)}", path="--instruments", hint=f"Known: {', '.join(known)}."
         )
-        raise typer.Exit(2)
     return tuple(known[name] for name in dict.fromkeys(wanted))
 
 
@@ -121,26 +136,45 @@ def history(
     seconds: Seconds = 0,
 ) -> None:
     """A statement as leader: copies it to three followers, prints its reports, or plays them on a session."""
+    with _errors():
+        served = checked_session(session, peer, "FIX.4.4")
+        name = checked_text("--account", account)
+        try:
+            read = histories.load(file, name)
+        except ValueError as error:
+            raise UsageError(str(error), path=str(file)) from error
+        if messages:
+            _print_messages(read)
+        elif serve:
+            player: list[Ticker] = [HistoryTicker(read, session, per_second)]
+            _run(Broker(1, demo_accounts([name])), served, port, None, player, seconds, None, None)
+        else:
+            result = history_copy.run(read)
+            typer.echo(json.dumps(history_view.as_json(result)) if json_output else history_view.text(result))
+            raise typer.Exit(int(ExitCode.OK if result.good else ExitCode.BAD_RESULT))
+
+
+def _print_messages(read: histories.History) -> None:
+    for message in read.messages:
+        typer.echo(message.raw.decode().replace("\x01", "|"))
+    profit = histories.follow(read.messages, read.rates)
+    total = "equal" if profit.total == read.statement_total else "NOT equal"
+    text = f"{len(read.messages)} messages; statement total {number(read.statement_total)}"
+    typer.echo(f"{text}, {total} to a 100 % follower's result", err=True)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """What a person can put right ends the command with one line and its exit code, without a traceback."""
     try:
-        read = histories.load(file, account)
-    except (UsageError, ValueError) as error:
-        typer.echo(f"copygate: {error}", err=True)
-        raise typer.Exit(int(ExitCode.USAGE)) from error
-    if messages:
-        for message in read.messages:
-            typer.echo(message.raw.decode().replace("\x01", "|"))
-        profit = histories.follow(read.messages, read.rates)
-        total = "equal" if profit.total == read.statement_total else "NOT equal"
-        text = f"{len(read.messages)} messages; statement total {number(read.statement_total)}"
-        typer.echo(f"{text}, {total} to a 100 % follower's result", err=True)
-        return
-    if not serve:
-        result = history_copy.run(read)
-        typer.echo(json.dumps(history_view.as_json(result)) if json_output else history_view.text(result))
-        raise typer.Exit(int(ExitCode.OK if result.good else ExitCode.BAD_RESULT))
-    model = Broker(1, demo_accounts([account]))
-    player: list[Ticker] = [HistoryTicker(read, session, per_second)]
-    _run(model, SimSession(session, peer), port, None, player, seconds, None, None)
+        yield
+    except BrokenPipeError:
+        # The reader of our output went away; the program's entry knows what that means.
+        raise
+    except (OperatingError, OSError) as error:
+        problem = operating(error)
+        typer.echo(f"copygate: {problem}", err=True)
+        raise typer.Exit(int(problem.exit_code)) from error
 
 
 def _run(
@@ -153,7 +187,9 @@ def _run(
     trader: LeaderTicker | None,
     book: Path | None,
 ) -> None:
-    """Serves until the time is over or a signal comes; a leader is brought flat first."""
+    """Serves until the time is over or a signal ends it; a leader is brought flat first."""
+    check_book(book)
+    check_store(store)
     stop = threading.Event()
     # QuickFIX resets SIGINT when it is imported, so handlers are set here, after it.
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -180,11 +216,7 @@ def _serve(
     """Runs the server and returns the broker's book at the end."""
     with tempfile.TemporaryDirectory(prefix="copygate-sim-") as folder:
         server = FixServer(model, [session], port or free_port(), store or Path(folder), tickers)
-        try:
-            server.start()
-        except OperatingError as error:
-            typer.echo(f"copygate: {error}", err=True)
-            raise typer.Exit(int(error.exit_code)) from error
+        server.start()
         ids = f"{session.begin_string} {session.comp_id}->{session.peer_comp_id}"
         typer.echo(f"{ids} on 127.0.0.1:{server.port}")
         stop.wait(seconds or None)
@@ -197,5 +229,5 @@ def _serve(
         server.stop()
     if server.failure:
         typer.echo(f"copygate: the simulator stopped early: {server.failure}", err=True)
-        raise typer.Exit(70)
+        raise typer.Exit(int(ExitCode.INTERNAL))
     return exported

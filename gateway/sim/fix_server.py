@@ -126,7 +126,11 @@ class FixServer:
         settings = fix.SessionSettings(str(self._write_settings()))
         application = _Application(self._inbox)
         store = fix.FileStoreFactory(settings)
-        self._acceptor = fix.SocketAcceptor(application, store, settings)
+        try:
+            self._acceptor = fix.SocketAcceptor(application, store, settings)
+        except (fix.ConfigError, fix.RuntimeError) as error:
+            place = str(self._folder)
+            raise EnvironmentProblem("QuickFIX cannot start", path=place, hint=str(error)) from error
         self._kept = [settings, application, store]  # QuickFIX borrows them; Python must not collect them
         engine = threading.Thread(target=self._run_engine, name=f"sim-fix-{self.port}", daemon=True)
         model = threading.Thread(target=self._serve, name=f"sim-model-{self.port}", daemon=True)
@@ -276,7 +280,7 @@ class FixServer:
             if session.begin_string == "FIXT.1.1":
                 lines.append(f"DefaultApplVerID={session.appl_ver_id}")
         path = self._folder / "acceptor.cfg"
-        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
 

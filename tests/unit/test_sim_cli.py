@@ -113,6 +113,60 @@ def test_a_taken_port_ends_with_environment_error() -> None:
     assert port in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["broker", "--session", ""], 2, "--session: cannot be used: must be 1 to 64 printable ASCII"),
+        (["broker", "--peer", " x"], 2, "--peer: cannot be used"),
+        (["broker", "--session", "COPYGATE"], 2, "--session: is the same as --peer, got COPYGATE"),
+        (["broker", "--accounts", ""], 2, "--accounts: cannot be used"),
+        (["broker", "--accounts", "F1,,F2"], 2, "--accounts: cannot be used"),
+        (["broker", "--begin-string", "bogus"], 2, "must be one of FIX.4.2, FIX.4.3, FIX.4.4, FIXT.1.1"),
+        (["broker", "--book", "{folder}/none/x.json"], 3, "--book {folder}/none/x.json: the book cannot"),
+        (["broker", "--book", "{folder}"], 3, "Is a directory. Name a file in a folder that exists"),
+        (["broker", "--store", "{folder}/file"], 3, "--store {folder}/file: the FIX store cannot be written"),
+        (["broker", "--store", "/proc/x"], 3, "--store /proc/x: the FIX store cannot be written"),
+        (["leader", "--account", ""], 2, "--account: cannot be used"),
+        (["leader", "--begin-string", "bogus"], 2, "--begin-string: unknown version of FIX"),
+        (["leader", "--book", "{folder}"], 3, "Is a directory"),
+        (["history", "{statement}", "--serve", "--session", "COPYGATE"], 2, "is the same as --peer"),
+    ],
+)
+def test_an_option_that_cannot_be_used_ends_before_anything_starts(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    """One line with the option and the bound; no port is told, and nothing is written."""
+    (tmp_path / "file").touch()
+    names = {"folder": tmp_path, "statement": DATA / "history-mt4-heiken-ashi.csv"}
+    result = CliRunner().invoke(app, [*(word.format(**names) for word in words), "--seconds", "1"])
+    assert result.exit_code == code, result.output
+    assert said.format(**names) in result.stderr
+    assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_book_is_only_touched_at_the_end(tmp_path: Path) -> None:
+    """The check before the start leaves an older book as it was: here the port is taken."""
+    book = tmp_path / "book.json"
+    book.write_text("older", encoding="utf-8")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = str(holder.getsockname()[1])
+        words = ["broker", "--port", port, "--seconds", "1", "--book"]
+        assert CliRunner().invoke(app, [*words, str(book)]).exit_code == 3
+        assert CliRunner().invoke(app, [*words, str(tmp_path / "new.json")]).exit_code == 3
+    assert book.read_text(encoding="utf-8") == "older"
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_a_store_may_have_any_name(tmp_path: Path) -> None:
+    """QuickFIX reads the folder's name from its settings as bytes."""
+    folder = tmp_path / "Ablage für später"
+    result = CliRunner().invoke(app, ["broker", "--seconds", "1", "--store", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert list(folder.glob("*.seqnums"))
+
+
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_leader_command_leaves_a_flat_book(tmp_path: Path, seed: str) -> None:
     """After its time the leader closes everything; the exported book shows trades and no position."""
