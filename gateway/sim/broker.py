@@ -132,6 +132,10 @@ class Broker:
         extra: Fields = [(19, exec_id), *reports.fill_fields(execution)]
         return [self._report(order, "H", now_ns, extra)]
 
+    def newest_fill(self) -> Execution | None:
+        """The newest fill that is not busted; None when there is none."""
+        return next((e for e in reversed(self.book.executions.values()) if not e.busted), None)
+
     def expire_day_orders(self, now_ns: int) -> list[Outgoing]:
         """The end of the trading day: every working order of time in force Day expires."""
         out: list[Outgoing] = []

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from gateway.failures import operating
 from gateway.sim import history as histories
 from gateway.sim import history_copy, history_view
 from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_accounts
+from gateway.sim.book import Execution
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession, Ticker, free_port
 from gateway.sim.market import DEMO_INSTRUMENTS, Market, SimInstrument
@@ -42,6 +44,8 @@ app = typer.Typer(
 
 FLAT_NS = 10_000_000_000
 """How long a leader may take to close everything once he is told to stop."""
+DELAY_MS_MAX = 600_000
+"""Ten minutes: an order whose report is later than that has been given up by everybody."""
 
 Port = Annotated[int, typer.Option(help="TCP port on 127.0.0.1; 0 takes a free one.", min=0, max=65_535)]
 Seed = Annotated[int, typer.Option(help="Seed of the market and of the broker's moods.")]
@@ -58,6 +62,12 @@ Instruments = Annotated[
 ]
 BookFile = Annotated[Path | None, typer.Option(help="Write the broker's own book here (JSON) at the end.")]
 Chance = Annotated[int, typer.Option(help="Chance per 10,000 orders.", min=0, max=10_000)]
+Delay = Annotated[
+    int,
+    typer.Option(
+        help="Milliseconds that each acknowledgement, fill and cancel comes later.", min=0, max=DELAY_MS_MAX
+    ),
+]
 
 
 @app.command()
@@ -70,15 +80,26 @@ def broker(
     seed: Seed = 1,
     rejects: Chance = 0,
     partials: Chance = 0,
+    delay_ms: Delay = 0,
     seconds: Seconds = 0,
     store: Store = None,
     book: BookFile = None,
 ) -> None:
-    """A follower's broker: takes orders, answers H, AF and AN, keeps its own book."""
+    """A follower's broker: takes orders, answers H, AF and AN, keeps its own book.
+
+    SIGUSR1 (kill -USR1 PID) busts the newest fill that is not busted, and standard error says which.
+    """
     with _errors():
         served = checked_session(session, peer, begin_string)
         names = checked_accounts("--accounts", accounts)
-        behaviour = Behaviour(reject_per_10k=rejects, partial_per_10k=partials)
+        usual = Behaviour()
+        behaviour = Behaviour(
+            ack_ms=usual.ack_ms + delay_ms,
+            fill_ms=usual.fill_ms + delay_ms,
+            cancel_ms=usual.cancel_ms + delay_ms,
+            reject_per_10k=rejects,
+            partial_per_10k=partials,
+        )
         model = Broker(seed, demo_accounts(names), behaviour, Dialect(begin_string))
         tickers: list[Ticker] = [MarketTicker(Market(seed), model)]
         _run(model, served, port, store, tickers, seconds, None, book)
@@ -98,7 +119,10 @@ def leader(
     store: Store = None,
     book: BookFile = None,
 ) -> None:
-    """A leader who trades a generated market and ends flat; his broker reports to the gateway."""
+    """A leader who trades a generated market and ends flat; his broker reports to the gateway.
+
+    SIGUSR1 (kill -USR1 PID) busts his newest fill that is not busted, and standard error says which.
+    """
     with _errors():
         served = checked_session(session, peer, begin_string)
         name = checked_text("--account", account)
@@ -190,12 +214,13 @@ def _run(
     """Serves until the time is over or a signal ends it; a leader is brought flat first."""
     check_book(book)
     check_store(store)
-    stop = threading.Event()
+    # Not an Event: a handler may put while the same thread waits, whatever it is doing in that moment.
+    wishes: SimpleQueue[int] = SimpleQueue()
     # QuickFIX resets SIGINT when it is imported, so handlers are set here, after it.
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(one, lambda *_: stop.set()) for one in signals]
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.signal(one, lambda number, _: wishes.put(number)) for one in signals]
     try:
-        exported = _serve(model, session, port, store, tickers, seconds, trader, stop)
+        exported = _serve(model, session, port, store, tickers, seconds, trader, wishes)
     finally:
         for one, handler in zip(signals, before, strict=True):
             signal.signal(one, handler)
@@ -211,7 +236,7 @@ def _serve(
     tickers: list[Ticker],
     seconds: int,
     trader: LeaderTicker | None,
-    stop: threading.Event,
+    wishes: SimpleQueue[int],
 ) -> dict[str, object]:
     """Runs the server and returns the broker's book at the end."""
     with tempfile.TemporaryDirectory(prefix="copygate-sim-") as folder:
@@ -219,7 +244,7 @@ def _serve(
         server.start()
         ids = f"{session.begin_string} {session.comp_id}->{session.peer_comp_id}"
         typer.echo(f"{ids} on 127.0.0.1:{server.port}")
-        stop.wait(seconds or None)
+        _attend(server, wishes, seconds)
         if trader is not None:
             server.call(trader.finish)
             deadline_ns = time.monotonic_ns() + FLAT_NS
@@ -231,3 +256,27 @@ def _serve(
         typer.echo(f"copygate: the simulator stopped early: {server.failure}", err=True)
         raise typer.Exit(int(ExitCode.INTERNAL))
     return exported
+
+
+def _attend(server: FixServer, wishes: SimpleQueue[int], seconds: int) -> None:
+    """Waits for signals: SIGUSR1 busts a fill, another one or the end of the time returns."""
+    deadline_s = time.monotonic() + seconds
+    while True:
+        left_s = max(deadline_s - time.monotonic(), 0) if seconds else None
+        try:
+            wish = wishes.get(timeout=left_s)
+        except Empty:
+            return
+        if wish != signal.SIGUSR1:
+            return
+        typer.echo(f"SIGUSR1: {_busted(server.call(server.bust_newest))}", err=True)
+
+
+def _busted(execution: Execution | None) -> str:
+    if execution is None:
+        return "there is no fill to bust"
+    side = "buy" if execution.side == "1" else "sell"
+    return (
+        f"busted {execution.exec_id}: {side} {number(execution.qty)} {execution.symbol} at "
+        f"{number(execution.px)}, account {execution.account}, ClOrdID {execution.cl_ord_id}"
+    )

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway.errors import EnvironmentProblem
 from gateway.fix.swig import fix
+from gateway.sim.book import Execution
 from gateway.sim.broker import Broker
 from gateway.sim.reports import Outgoing
 from gateway.sim.text import decode, encode
@@ -153,6 +154,14 @@ class FixServer:
         future: Future[T] = Future()
         self._inbox.put(("call", action, future))
         return future.result(patience_s)
+
+    def bust_newest(self) -> Execution | None:
+        """Takes the newest fill back and reports it; None when there is none. To be run by `call`."""
+        execution = self.broker.newest_fill()
+        if execution is not None:
+            for message in self.broker.bust(execution.exec_id, time.time_ns()):
+                self._send(message)
+        return execution
 
     def _run_engine(self) -> None:
         """Polls and stops QuickFIX on one thread.

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway.clock import wait_until
+from gateway.resources import root
 from gateway.sim.actors import fresh
 from gateway.sim.cli import app
 from gateway.sim.text import decode, encode, first
+from tests.unit.test_sim_server import Client
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+PATIENCE_MS = 20_000
 
 
 def test_history_prints_every_message_and_the_equal_total() -> None:
@@ -165,6 +174,95 @@ def test_a_store_may_have_any_name(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["broker", "--seconds", "1", "--store", str(folder)])
     assert result.exit_code == 0, result.output
     assert list(folder.glob("*.seqnums"))
+
+
+class Simulator:
+    """`copygate sim broker` as a process of its own: signals are for processes."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._out, self._errors = folder / "out", folder / "errors"
+        with self._out.open("wb") as out, self._errors.open("wb") as errors:
+            command = [sys.executable, "-m", "gateway", "sim", "broker", *words]
+            self.process = subprocess.Popen(command, cwd=root(), stdout=out, stderr=errors)
+
+    @property
+    def errors(self) -> list[str]:
+        """What it said on standard error, by line."""
+        return self._errors.read_text(encoding="utf-8").splitlines()
+
+    def client(self) -> Client:
+        """A gateway that is logged on."""
+        self.until(lambda: self._out.read_text(encoding="utf-8").endswith("\n"), "the port is told")
+        client = Client(int(self._out.read_text(encoding="utf-8").rpartition(":")[2]), "FIX.4.4")
+        client.send("A", "98=0|108=30")
+        client.until(35, "A")
+        return client
+
+    def signal(self, number: int, lines: int) -> str:
+        """Sends a signal, waits until so many lines were said, and gives the last."""
+        self.process.send_signal(number)
+        self.until(lambda: len(self.errors) >= lines, "the signal is answered")
+        return self.errors[-1]
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Polls until it holds."""
+        assert wait_until(condition, PATIENCE_MS), f"{what}: {self.errors}"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Simulator]]:
+    """Starts simulators, and ends them whatever the test does."""
+    started: list[Simulator] = []
+
+    def begin(*words: str) -> Simulator:
+        started.append(Simulator(tmp_path, *words))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+ORDER = "11={id}|1=F1|55=EURUSD|54=1|38=20000|40=1|59=0|60=20260101-00:00:00.000"
+
+
+def test_a_signal_busts_the_newest_fill(tmp_path: Path, start: Callable[..., Simulator]) -> None:
+    """SIGUSR1: the report names the fill, the book takes it back, standard error says so; then the one before
+    it, and when there is none that is said too."""
+    book = tmp_path / "book.json"
+    simulator = start("--book", str(book))
+    client = simulator.client()
+    assert simulator.signal(signal.SIGUSR1, 1) == "SIGUSR1: there is no fill to bust"
+    fills = []
+    for cl_ord_id in ("A1", "A2"):
+        client.send("D", ORDER.format(id=cl_ord_id))
+        fills.append(first(client.until(39, "2"), 17))
+    for lines, (fill, cl_ord_id) in enumerate(zip(reversed(fills), ("A2", "A1"), strict=True), 2):
+        said = simulator.signal(signal.SIGUSR1, lines)
+        assert said.startswith(f"SIGUSR1: busted {fill}: buy 20000 EURUSD at 1.")
+        assert said.endswith(f"account F1, ClOrdID {cl_ord_id}")
+        bust = client.until(150, "H")
+        assert [first(bust, tag) for tag in (11, 19, 14)] == [cl_ord_id, fill, "0"]
+    assert simulator.signal(signal.SIGUSR1, 4) == "SIGUSR1: there is no fill to bust"
+    client.close()
+    simulator.process.send_signal(signal.SIGTERM)
+    assert simulator.process.wait(PATIENCE_MS / 1000) == 0
+    written = json.loads(book.read_text(encoding="utf-8"))
+    assert [execution["busted"] for execution in written["executions"]] == [True, True]
+    assert written["accounts"]["F1"]["positions"] == {}
+
+
+def test_reports_come_as_late_as_they_are_told_to(start: Callable[..., Simulator]) -> None:
+    """--delay-ms is before the acknowledgement, and again before the fill: never less."""
+    client = start("--delay-ms", "300").client()
+    sent_ns = time.monotonic_ns()
+    client.send("D", ORDER.format(id="A1"))
+    client.until(39, "0")
+    assert time.monotonic_ns() - sent_ns >= 300_000_000
+    client.until(39, "2")
+    assert time.monotonic_ns() - sent_ns >= 600_000_000
+    client.close()
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
