@@ -10,6 +10,7 @@ instead, the sequence number stays, and the counterparty sends the message again
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -40,7 +41,16 @@ PER_MESSAGE = ("MsgSeqNum too high", "Processing QUEUED message", "Resending Mes
 ORDERS = ("D", "F", "G")
 """Messages of ours that a reject may name by their number only."""
 
+LOGOUT_ADVICE = "The counterparty's own words. If it misses numbers, agree with it who resets, and when."
+SECRET = re.compile(r"(^|\x01)(554|925|1402|1404)=[^\x01]*")
+"""Password(554), NewPassword(925) and their encrypted forms. QuickFIX's events may quote a whole Logon."""
+
 log = structlog.get_logger("fix")
+
+
+def readable(text: str) -> str:
+    """A text of QuickFIX or of a counterparty for the log: fields behind |, no password."""
+    return SECRET.sub(r"\1\2=***", text).replace("\x01", "|")
 
 
 class SessionTap(fix.Log):  # type: ignore[misc]
@@ -198,7 +208,7 @@ class Application(fix.Application):  # type: ignore[misc]
 
     def note(self, name: str, text: str) -> None:
         """Passes QuickFIX's events to the log stream, and rings its own thread when a doorbell is set."""
-        said = {"session": name, "text": text.replace("\x01", "|")}
+        said = {"session": name, "text": readable(text)}
         if advice := event_advice(text):
             log.warning("fix.event", **said, advice=advice)
         elif text.startswith(PER_MESSAGE):
@@ -283,6 +293,9 @@ class Application(fix.Application):  # type: ignore[misc]
         if kind == "3":
             self._deliver(message, key)
             return
+        if kind == "5" and message.isSetField(58):
+            # Why the counterparty ends the line: its log is not ours to read.
+            log.warning("fix.logout", session=name, text=readable(message.getField(58)), advice=LOGOUT_ADVICE)
         seq = int(message.getHeader().getField(34))
         raw = self._taps[key].take(seq, message)
         if kind == "4" and message.isSetField(36):

@@ -121,13 +121,15 @@ def test_a_wrong_comp_id_gets_no_session(gate: Gate) -> None:
     """A stranger is disconnected without a word; the operator reads what it sent, and what to compare."""
     peer = RawPeer.connect(gate.spec.port)
     with capture_logs() as log:
-        peer.say(message("A", 1, "98=0|108=30|", sender="STRANGER"))
+        peer.say(message("A", 1, "98=0|108=30|553=joe|554=hunter2|925=hunter3|", sender="STRANGER"))
         assert peer.hear() is None
     assert gate.sink.records == []
     assert not gate.is_up()
     (said,) = warnings(log)
     assert said["text"].startswith("Session not found")
     assert "|49=STRANGER|56=COPYGATE|" in said["text"]
+    assert "|553=joe|554=***|925=***|" in said["text"], "a password is in no log"
+    assert "hunter" not in str(log)
     assert "49 must be our `target_comp_id`, 56 our `sender_comp_id`" in said["advice"]
 
 
@@ -144,6 +146,18 @@ def test_a_sequence_number_too_low_ends_the_session_with_a_reason(gate: Gate) ->
     (said,) = warnings(log)
     assert said["text"] == "MsgSeqNum too low, expecting 3 but received 1"
     assert "`reset` of the session" in said["advice"]
+
+
+def test_the_counterparty_s_reason_for_a_logout_is_a_warning(gate: Gate) -> None:
+    """What it says about our numbers stands in its log, which we cannot read, and in this message."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    with capture_logs() as log:
+        peer.say(message("5", 2, "58=MsgSeqNum too low, expecting 9 but received 2|"))
+        until(lambda: any(one["event"] == "fix.logout" for one in log), "the reason is told")
+    (said,) = warnings(log)
+    assert (said["log_level"], said["text"]) == ("warning", "MsgSeqNum too low, expecting 9 but received 2")
+    assert "who resets" in said["advice"]
 
 
 def test_a_logon_with_a_number_too_low_is_a_warning_with_advice(gate: Gate) -> None:
