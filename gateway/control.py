@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import zmq
 
-from gateway import clock
+from gateway import clock, kill_file
 from gateway.config import GatewayConfig
 from gateway.errors import EnvironmentProblem, ExitCode
 
@@ -40,6 +40,7 @@ class ControlSocket:
 
     def __init__(self, config: GatewayConfig, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+        self._state_dir = config.state_dir
         self._context = zmq.Context()
         self.socket: Any = self._context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -58,6 +59,16 @@ class ControlSocket:
         seq, text = self._handle(request)
         self.socket.send(text.encode())
         return seq
+
+    def take_up(self) -> None:
+        """A stop that was left while no core answered: journaled first, then removed."""
+        stop = kill_file.left(self._state_dir)
+        if stop is None:
+            return
+        log.warning("control.left_stop", level_of=stop.level, who=stop.who)
+        command = {"cmd": "kill", "who": stop.who, "level": stop.level}
+        self._pipeline.submit("operator", "", json.dumps(command, sort_keys=True).encode(), clock.wall_ns())
+        kill_file.taken_up(self._state_dir)
 
     def close(self) -> None:
         """Closes at once."""

@@ -29,6 +29,7 @@ from gateway.config_types import decimal_text, read_decimal
 from gateway.control_view import grouped, status_screen, stops_table
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError, UsageError
 from gateway.hints import did_you_mean
+from gateway.kill_file import LEVELS, LeftStop, leave
 
 app = typer.Typer(
     no_args_is_help=True, help="Tell a running gateway: status, stops, kill, arm, account, bust-resume."
@@ -43,8 +44,6 @@ WhoOption = Annotated[
 ScopeOption = Annotated[
     str | None, typer.Option(help="Only what has this name in the configuration.", show_default=False)
 ]
-LEVELS = ("no_opens", "close_only", "halt")
-"""Each stops what the one before it stops, and more."""
 EFFECTS = {
     "no_opens": "no opens; closes go on",
     "close_only": "no opens, and those that worked are being cancelled; closes go on",
@@ -107,7 +106,10 @@ def kill(
             raise UsageError("no such level", path="--level", value=level, bound=bound)
         scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
         who = _name(who or getpass.getuser())
-        answer = _tell(context.obj, {"cmd": "kill", "who": who, "level": level, **scope})
+        try:
+            answer = _tell(context.obj, {"cmd": "kill", "who": who, "level": level, **scope})
+        except EnvironmentProblem as problem:
+            raise _without_core(context.obj, problem, LeftStop(level, who), scope) from problem
         held = _held(context.obj, scope)
         if held not in LEVELS or LEVELS.index(held) < LEVELS.index(level):
             raise _no_effect(answer, scope)
@@ -245,6 +247,26 @@ def _held(desk: Desk, scope: dict[str, str]) -> str | None:
     kind, name = next(iter(scope.items()), ("global", ""))
     found = desk.ask({"cmd": "status"}).get("stops") or []
     return next((str(one["level"]) for one in found if (one["scope"], one["name"]) == (kind, name)), None)
+
+
+def _without_core(
+    desk: Desk, problem: EnvironmentProblem, stop: LeftStop, scope: dict[str, str]
+) -> EnvironmentProblem:
+    """Stops everything without the core, as far as that goes; the error says how far."""
+    if scope:
+        hint = "Without a core only everything can be stopped, not one part: leave out the scope."
+        return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
+    try:
+        stands = leave(places(desk.path).state, stop)
+    except OSError as error:
+        hint = f"It could not be left for the routes either: {error}. Stop the processes."
+        return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
+    hint = (
+        f"Left for the routes of this host and for the core: {EFFECTS[stands.level]}. Routes hold back"
+        " new orders from their next heartbeat on; the core (`copygate run`) takes it up when it is back."
+        " Orders at brokers stay there."
+    )
+    return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
 
 
 def _no_effect(answer: dict[str, Any], scope: dict[str, str]) -> EnvironmentProblem:

@@ -132,6 +132,7 @@ class SocketLoop:
         if now_ms < self._next_beat_ms:
             return
         self._next_beat_ms = now_ms + self._beat_ms
+        self._control.take_up()
         gone = {
             identity for identity, _ in wire.forward(self._pipeline.beat(clock.wall_ns()), self._socket.send)
         }

@@ -8,7 +8,7 @@ from itertools import chain
 
 import structlog
 
-from gateway import clock
+from gateway import clock, kill_file
 from gateway._fastcore import FastcoreError, RoutePipeline
 from gateway.config import GatewayConfig
 from gateway.core import POLL_MS_MAX, SWITCH_INTERVAL_S
@@ -75,6 +75,8 @@ class Link:
         self._all_but_orders = Waiter([socket.monitor], wakeup)
         self._beat_ms = config.core.beat_ms
         self._next_beat_ms = 0
+        self._state_dir = config.state_dir
+        self._stop: kill_file.LeftStop | None = None
         self._linked = False
         self._begun: bytes | None = None
         """A frame with more orders than the window had room for: the rest has no OUT row yet."""
@@ -123,11 +125,24 @@ class Link:
 
     def _beat(self) -> None:
         now_ms = clock.steady_ms()
-        if self._linked and now_ms >= self._next_beat_ms:
-            self._next_beat_ms = now_ms + self._beat_ms
+        if now_ms < self._next_beat_ms:
+            return
+        self._next_beat_ms = now_ms + self._beat_ms
+        self._heed(kill_file.left(self._state_dir))
+        if self._linked:
             self._linked = self._socket.send(self._pipeline.beat(clock.wall_ns()))
-        elif now_ms >= self._next_beat_ms:
-            self._next_beat_ms = now_ms + self._beat_ms
+
+    def _heed(self, stop: kill_file.LeftStop | None) -> None:
+        """A stop that was left while no core answered holds here, until the core has taken it up."""
+        if stop == self._stop:
+            return
+        self._stop = stop
+        self._pipeline.kill_here(stop.number if stop else 0)
+        if stop is None:
+            log.warning("route.kill_ends", action="the core decides again")
+        else:
+            action = "held back here, without the core"
+            log.warning("route.kill", level_of=stop.level, who=stop.who, action=action)
 
 
 def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:

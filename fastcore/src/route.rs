@@ -165,6 +165,7 @@ pub struct RouteGuard {
     epoch: u64,
     greeted: bool,
     kill: u8,
+    own_kill: u8,
     halted: bool,
     orphan_ns: i64,
     last_core_beat_ns: Option<i64>,
@@ -191,6 +192,7 @@ impl RouteGuard {
             epoch,
             greeted: false,
             kill: 0,
+            own_kill: 0,
             halted: false,
             orphan_ns,
             last_core_beat_ns: None,
@@ -230,6 +232,11 @@ impl RouteGuard {
         if let Some(line) = self.lines.iter_mut().find(|line| line.name == name) {
             line.unacked = 0;
         }
+    }
+
+    /// The level of a kill switch of this route's own host, 0 to release it. The higher one of this and of the core's holds.
+    pub fn kill_here(&mut self, level: u8) {
+        self.own_kill = level;
     }
 
     /// Stops all sending until the process is restarted.
@@ -398,10 +405,10 @@ impl RouteGuard {
             return Some(NotSent::UnknownSession);
         };
         // Closes carry no deadline (09.10): levels 1 and 2 stop what has one, level 3 stops every new order.
-        let is_open = order.deadline_ns != 0;
+        let (is_open, kill) = (order.deadline_ns != 0, self.kill.max(self.own_kill));
         if !line.logged_on {
             Some(NotSent::LoggedOff)
-        } else if order.kind == SendKind::New && (self.kill >= 3 || (self.kill >= 1 && is_open)) {
+        } else if order.kind == SendKind::New && (kill >= 3 || (kill >= 1 && is_open)) {
             Some(NotSent::Killed)
         } else if is_open && now_ns >= order.deadline_ns {
             Some(NotSent::Expired)

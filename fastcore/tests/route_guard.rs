@@ -164,10 +164,30 @@ fn kill_levels_stop_what_they_name() {
         (3, of(SendKind::Status), true),
         (3, of(SendKind::Other), true),
     ] {
+        let orders = frame(&[ask]);
         let mut guard = ready();
         guard.decide(&greet(7, 2, level), NOW).unwrap();
         let want = if passes { sent() } else { refused("killed") };
-        assert_eq!(answer(&mut guard, &frame(&[ask]), NOW), want, "level {level}");
+        assert_eq!(answer(&mut guard, &orders, NOW), want, "level {level}");
+        // The same by the switch of the route's own host, whatever the core says.
+        let mut guard = ready();
+        guard.kill_here(level);
+        guard.decide(&greet(7, 2, 0), NOW).unwrap();
+        assert_eq!(answer(&mut guard, &orders, NOW), want, "own level {level}");
+    }
+}
+
+/// Neither switch lowers the other, and each is released alone.
+#[test]
+fn the_higher_of_both_kill_switches_holds() {
+    for (core, own, passes) in [(0, 1, false), (1, 0, false), (3, 1, false), (1, 3, false), (0, 0, true)] {
+        let mut guard = ready();
+        guard.kill_here(3);
+        guard.decide(&greet(7, 2, 3), NOW).unwrap();
+        guard.kill_here(own);
+        guard.decide(&greet(7, 2, core), NOW).unwrap();
+        let want = if passes { sent() } else { refused("killed") };
+        assert_eq!(answer(&mut guard, &frame(&[OPEN]), NOW), want, "core {core}, own {own}");
     }
 }
 

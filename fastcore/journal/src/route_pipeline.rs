@@ -284,6 +284,15 @@ impl RoutePipeline {
         Ok(link::encode_route_beat(inner.guard.incarnation(), next, queued))
     }
 
+    /// Holds back new orders at the level of this host's own kill switch: 1 and 2 opens, 3 all of them, 0 none.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn kill_here(&self, level: u8) -> Result<()> {
+        self.lock()?.guard.kill_here(level);
+        Ok(())
+    }
+
     /// Stops all sending until the process is restarted.
     ///
     /// # Errors

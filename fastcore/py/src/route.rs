@@ -121,6 +121,11 @@ impl RoutePipeline {
         Ok(PyBytes::new(py, &frame))
     }
 
+    /// Holds back new orders at the level of this host's own kill switch, 0 to 3.
+    fn kill_here(&self, py: Python<'_>, level: u8) -> PyResult<()> {
+        py.detach(|| self.inner.kill_here(level)).map_err(raise)
+    }
+
     /// Stops all sending until the process is restarted.
     fn halt(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.halt()).map_err(raise)

@@ -1,0 +1,51 @@
+"""The stop that is left while no core answers: the higher one stays, an unreadable one stops as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.control_cli import app
+from gateway.kill_file import LeftStop, leave, left, place_of, taken_up
+from tests.unit.config_text import write
+
+
+def test_nothing_is_stopped_without_a_file(tmp_path: Path) -> None:
+    assert left(tmp_path) is None
+    taken_up(tmp_path)
+
+
+@pytest.mark.parametrize(("first", "second"), [("no_opens", "halt"), ("halt", "no_opens"), ("halt", "halt")])
+def test_the_stop_that_stops_more_stays(tmp_path: Path, first: str, second: str) -> None:
+    """As in the core: a kill never lowers a stop."""
+    leave(tmp_path, LeftStop(first, "ann"))
+    stands = leave(tmp_path, LeftStop(second, "bob"))
+    assert stands == left(tmp_path) == LeftStop("halt", "ann" if first == "halt" else "bob")
+    assert stands.number == 3
+    taken_up(tmp_path)
+    assert left(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"level": "hlat"}', '{"level": 3, "who": 4}', "\x00\xff"])
+def test_a_file_that_nobody_can_read_stops_opens(tmp_path: Path, text: str) -> None:
+    """Somebody meant to stop something."""
+    place_of(tmp_path).write_bytes(text.encode("latin-1"))
+    stop = left(tmp_path)
+    assert stop is not None
+    assert stop.number == 1
+
+
+def test_kill_without_a_core_says_how_far_it_goes(tmp_path: Path) -> None:
+    """Exit code 3: the core has not said that it is in effect. One part cannot be stopped like that."""
+    file = write(tmp_path)
+    done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--level", "halt"])
+    assert done.exit_code == 3
+    assert "Left for the routes of this host" in done.output
+    assert left(tmp_path / "state") == LeftStop("halt", "ann")
+    taken_up(tmp_path / "state")
+    done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--follower", "f1"])
+    assert done.exit_code == 3
+    assert "leave out the scope" in done.output
+    assert left(tmp_path / "state") is None
