@@ -32,6 +32,7 @@ def core_config(config: GatewayConfig) -> dict[str, Any]:
     return {
         "deployment": config.gateway.deployment,
         "timing": config.timing.model_dump(),
+        "faults": config.faults.model_dump(),
         "profiles": [config.profiles[name] for name in sorted(config.profiles)],
         "instruments": [{"name": n, **i.model_dump(mode="json")} for n, i in config.instruments.items()],
         "leaders": [_leader(config, name, leader) for name, leader in config.leaders.items()],

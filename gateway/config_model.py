@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from gateway.config_guards import GuardsConfig
-from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
+from gateway.config_sections import CoreSection, FaultsSection, GatewaySection, SessionConfig, TimingSection
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
 
 FOLLOWERS_MAX = 20_000
@@ -248,6 +248,8 @@ class GatewayConfig(Model):
     """The deployment: its name, folders and durability."""
     timing: TimingSection = TimingSection()
     """Timeouts of the delivery rules."""
+    faults: FaultsSection = FaultsSection()
+    """Faults that stop a follower's opens by themselves."""
     core: CoreSection = CoreSection()
     """The core process: sockets and patience."""
     sessions: dict[Name, SessionConfig] = Field(min_length=1, max_length=SECTIONS_MAX)

@@ -25,7 +25,13 @@ from gateway.config_model import (
     RouteConfig,
     SubscriptionConfig,
 )
-from gateway.config_sections import CoreSection, GatewaySection, SessionConfig, TimingSection
+from gateway.config_sections import (
+    CoreSection,
+    FaultsSection,
+    GatewaySection,
+    SessionConfig,
+    TimingSection,
+)
 from gateway.config_types import NAME_PATTERN
 from gateway.errors import OperatingError, Problem, Severity, shown
 from gateway.hints import CHOICE_CUTOFF, did_you_mean, nearest
@@ -48,6 +54,7 @@ class Draft:
     raw: dict[str, Any]
     gateway: GatewaySection | None = None
     timing: TimingSection | None = None
+    faults: FaultsSection | None = None
     core: CoreSection | None = None
     limits: LimitsConfig | None = None
     guards: GuardsConfig | None = None
@@ -149,6 +156,7 @@ def _sections(draft: Draft) -> None:
             draft.report((key,), "unknown key", value=key, hint=hint)
     draft.gateway = _part(draft, ("gateway",), GatewaySection, required=True)
     draft.timing = _part(draft, ("timing",), TimingSection)
+    draft.faults = _part(draft, ("faults",), FaultsSection)
     draft.core = _part(draft, ("core",), CoreSection)
     draft.limits = _part(draft, ("limits",), LimitsConfig)
     if "guards" in draft.raw:

@@ -57,6 +57,15 @@ class TimingSection(Model):
         return self
 
 
+class FaultsSection(Model):
+    """Faults that stop a follower's opens by themselves. Closes go on; a person releases it (`ctl arm`)."""
+
+    reject_burst: int = Field(default=20, ge=0, le=100_000)
+    """So many opens of one follower rejected by its broker within reject_window_ms. 0 = never."""
+    reject_window_ms: int = Field(default=60_000, ge=1_000, le=86_400_000)
+    """The window. Milliseconds."""
+
+
 class CoreSection(Model):
     """The core process: its sockets, its patience."""
 

@@ -28,6 +28,9 @@ pub struct Config {
     /// Timeouts of the delivery rules.
     #[serde(default)]
     pub timing: Timing,
+    /// What stops a follower by itself.
+    #[serde(default)]
+    pub faults: Faults,
     /// Venue profiles by name.
     pub profiles: Vec<Profile>,
     /// Instruments by name.
@@ -53,6 +56,16 @@ impl Config {
     pub fn from_json(text: &str) -> Result<Config, ConfigError> {
         serde_json::from_str(text).map_err(|e| ConfigError(format!("core config: {e}")))
     }
+}
+
+/// Faults that stop a follower's opens by themselves; a person releases it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Faults {
+    /// So many opens of one follower rejected within the window; 0: no number is too many.
+    pub reject_burst: u32,
+    /// The window, milliseconds.
+    pub reject_window_ms: i64,
 }
 
 /// Timeouts, milliseconds.

@@ -223,3 +223,83 @@ fn an_open_is_asked_to_be_cancelled_once() {
     assert!(w.acknowledge(&s).is_empty());
     assert!(w.leader("o2", 1, "1", "1", "1").is_empty());
 }
+
+/// Three opens rejected in a second stop their follower, and nobody else; a person releases it, and it counts anew.
+#[test]
+fn a_burst_of_rejected_opens_stops_their_follower() {
+    let mut w = World::with(SAME, "", |c: &mut Config| {
+        let mut follower = c.followers[0].clone();
+        (follower.name, follower.account) = ("g".to_owned(), Some("G".to_owned()));
+        c.followers.push(follower);
+        let mut sub = c.subscriptions[0].clone();
+        (sub.name, sub.follower) = ("t".to_owned(), "g".to_owned());
+        c.subscriptions.push(sub);
+        c.dispatch = fastcore::config::Dispatch::Listed;
+        c.faults.reject_burst = 3;
+        c.faults.reject_window_ms = 1_000;
+    });
+    let mut n = 0;
+    let mut open = |w: &mut World, reject: bool| {
+        n += 1;
+        let sent = w.leader(&format!("o{n}"), 1, "5", "5", "5");
+        for s in &sent {
+            w.out(s);
+        }
+        if let (Some(first), true) = (sent.first(), reject) {
+            w.reject(first);
+        }
+        sent.len()
+    };
+    assert_eq!([open(&mut w, true), open(&mut w, true)], [2, 2]);
+    // The first two are too long ago by then.
+    w.now += 1_500_000_000;
+    assert_eq!(
+        [open(&mut w, true), open(&mut w, true), open(&mut w, false), open(&mut w, true)],
+        [2, 2, 2, 2]
+    );
+    let stops = w.engine.status().stops;
+    assert_eq!((stops.len(), stops[0].name.as_str(), stops[0].level), (1, "f", "no_opens"));
+    assert!(stops[0].who.contains("fault: 3 opens rejected in 1 s"), "{}", stops[0].who);
+    assert_eq!(open(&mut w, false), 1, "the other follower goes on");
+    tell(&mut w, r#"{"cmd":"arm","who":"ann","follower":"f"}"#);
+    assert_eq!([open(&mut w, true), open(&mut w, true), open(&mut w, false)], [2, 2, 2]);
+    assert!(w.engine.status().stops.is_empty());
+}
+
+/// Rejects of closes and of a closed market (103=2) do not count, and nothing counts where no number is set.
+#[test]
+fn rejects_that_are_no_fault_stop_nothing() {
+    let with = |burst: u32| {
+        World::with(SAME, "", |c: &mut Config| {
+            c.faults.reject_burst = burst;
+            c.faults.reject_window_ms = 60_000;
+        })
+    };
+    let mut w = with(2);
+    let open = one(&w.leader("o1", 1, "5", "5", "5"), true, "5");
+    w.out(&open);
+    w.fill(&open, "5", "5");
+    let mut close = one(&w.leader("o2", 2, "5", "5", "5"), false, "5");
+    for _ in 0..4 {
+        w.out(&close);
+        w.reject(&close);
+        let end = w.now + 10_000_000_000;
+        close = one(&w.run_to(end), false, "5");
+    }
+    assert!(w.engine.status().stops.is_empty());
+    let mut w = with(2);
+    for n in 0..4 {
+        let open = one(&w.leader(&format!("p{n}"), 1, "9", "9", "9"), true, "9");
+        w.out(&open);
+        let id = &open.id;
+        w.broker(&format!("35=8|37=NONE|11={id}|17=R{n}|150=8|39=8|103=2|55=EURUSD|54=1|38=9|14=0|151=0|"));
+    }
+    assert!(w.engine.status().stops.is_empty());
+    let mut w = with(0);
+    for n in 0..40 {
+        let open = one(&w.leader(&format!("p{n}"), 1, "9", "9", "9"), true, "9");
+        w.out(&open);
+        w.reject(&open);
+    }
+    assert!(w.engine.status().stops.is_empty());
+}

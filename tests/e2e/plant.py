@@ -37,6 +37,9 @@ deployment = "plant"
 state_dir = "state"
 durability = "power"
 
+[faults]
+reject_burst = 0
+
 [core]
 bind = "tcp://127.0.0.1:{core_port}"
 public_key_file = "keys/core.public"

@@ -39,8 +39,8 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
     """The core refuses unknown keys, so the compiled shape is fixed here."""
     core = core_config(load(write(tmp_path)))
     assert list(core) == [
-        "deployment", "timing", "profiles", "instruments", "leaders", "routes", "followers", "subscriptions",
-        "dispatch",
+        "deployment", "timing", "faults", "profiles", "instruments", "leaders", "routes", "followers",
+        "subscriptions", "dispatch",
     ]  # fmt: skip
     assert core["routes"][0] == {"name": "r1", "session": "R1", "profile": "plain"}
     assert core["instruments"][1] == {
@@ -48,6 +48,7 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
         "tick": "0.01", "base": None, "currency": "USD",
     }  # fmt: skip
     assert core["timing"]["close_retry_max_ms"] == 30_000
+    assert core["faults"] == {"reject_burst": 20, "reject_window_ms": 60_000}
     first = core["subscriptions"][0]
     assert first["name"] == "f1<alpha"
     assert first["sizing"] == {"mode": "multiplier", "k": "0.5"}

@@ -290,6 +290,10 @@ impl Engine {
         self.set_state(o, input, sink);
         if input == Input::Reject {
             self.refuse(Refusal::bare(Code::BrokerReject));
+            // A closed market (103=2) is no fault of the broker's.
+            if r.rej_reason != Some(b"2") {
+                self.open_rejected(ix, o, sink);
+            }
             self.close_rejected(o, r.text, r.rej_reason, sink);
         }
     }
@@ -474,6 +478,7 @@ impl Engine {
         }
         if self.set_state(o, Input::Reject, sink) {
             self.refuse(Refusal::bare(Code::BrokerReject));
+            self.open_rejected(ix, o, sink);
             self.close_rejected(o, b"", None, sink);
             self.remainder(ix, o, lost, false);
             self.work_line(ix, at, sink);

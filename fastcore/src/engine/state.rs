@@ -143,6 +143,8 @@ pub struct State {
     pub tripped: BTreeMap<u32, super::guards::Trip>,
     /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.
     pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
+    /// When opens were rejected lately, by follower, the oldest first: as many as make a burst.
+    pub rejects: BTreeMap<u32, VecDeque<i64>>,
     /// Guarded accounts are not valued again before, however many quotes come.
     pub sweep_ns: i64,
     /// By leader index.

@@ -132,6 +132,8 @@ impl Scope {
     }
 }
 
+const MS: i64 = 1_000_000;
+
 impl Engine {
     /// No person and no guard stops anything.
     pub(super) fn nothing_stopped(&self) -> bool {
@@ -193,6 +195,28 @@ impl Engine {
         self.st.stops.insert(scope, Stop { level, who, at_ns: self.st.at_ns });
         if level > Level::NoOpens {
             self.work_all(ix, sink);
+        }
+    }
+
+    /// A broker that rejects one open after the other is a fault: its follower opens nothing until a person has looked.
+    /// Rejects of closes do not count: closes are tried until they are done.
+    pub(super) fn open_rejected<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, sink: &mut S) {
+        let (faults, now) = (ix.cfg.faults, self.st.at_ns);
+        let order = self.st.orders.get(o as usize).filter(|x| !x.reduces && faults.reject_burst > 0);
+        let Some(follower) = order.and_then(|x| ix.subs.get(x.sub as usize)).map(|s| s.follower) else {
+            return;
+        };
+        let since_ns = now.saturating_sub(faults.reject_window_ms.saturating_mul(MS));
+        let rejects = self.st.rejects.entry(follower).or_default();
+        rejects.push_back(now);
+        while rejects.front().is_some_and(|at| *at <= since_ns) {
+            rejects.pop_front();
+        }
+        if rejects.len() >= faults.reject_burst as usize {
+            self.st.rejects.remove(&follower);
+            let window_s = faults.reject_window_ms.checked_div(1_000).unwrap_or(0);
+            let who = format!("fault: {} opens rejected in {window_s} s", faults.reject_burst);
+            self.latch(ix, Scope::Follower(follower), Level::NoOpens, who, sink);
         }
     }
 
