@@ -135,7 +135,9 @@ def conclude(
     return int(ExitCode.OK if verdict.good else ExitCode.BAD_RESULT)
 
 
-def start_counterparties(deployment: DemoDeployment, seed: int) -> Counterparties:
+def start_counterparties(
+    deployment: DemoDeployment, seed: int, begin_string: str = "FIX.4.4"
+) -> Counterparties:
     """One broker per session, each with its own seed, all on the same generated market."""
     leader = Broker(seed, demo_accounts([LEADER_ACCOUNT]), LEADER_MOODS)
     trader = LeaderTicker(
@@ -144,22 +146,28 @@ def start_counterparties(deployment: DemoDeployment, seed: int) -> Counterpartie
         "LEADER",
         TRADE_MS,
     )
-    parties = Counterparties(_server(deployment, "LEADER", leader, seed, [trader]), trader)
+    parties = Counterparties(_server(deployment, "LEADER", leader, seed, [trader], begin_string), trader)
     for index, name in enumerate(deployment.brokers, 1):
         accounts = demo_accounts([f.account for f in deployment.followers if f.session == name])
         model = Broker(seed + index, accounts, BROKER_MOODS)
-        parties.brokers.append(_server(deployment, name, model, seed, []))
+        parties.brokers.append(_server(deployment, name, model, seed, [], begin_string))
     for server in parties.servers:
         server.start()
     return parties
 
 
 def _server(
-    deployment: DemoDeployment, name: str, model: Broker, seed: int, tickers: list[Ticker]
+    deployment: DemoDeployment, name: str, model: Broker, seed: int, tickers: list[Ticker], begin_string: str
 ) -> FixServer:
     market = MarketTicker(Market(seed), model)
     folder = deployment.folder / "sim" / name
-    return FixServer(model, [SimSession(name)], deployment.ports[name], folder, [market, *tickers])
+    return FixServer(
+        model,
+        [SimSession(name, begin_string=begin_string)],
+        deployment.ports[name],
+        folder,
+        [market, *tickers],
+    )
 
 
 def start_gateway(deployment: DemoDeployment) -> subprocess.Popen[bytes]:

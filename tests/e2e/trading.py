@@ -62,14 +62,18 @@ class Run:
 
 @contextmanager
 def started(
-    folder: Path, followers: int, sessions: int, change: Callable[[str], str] = lambda text: text
+    folder: Path,
+    followers: int,
+    sessions: int,
+    change: Callable[[str], str] = lambda text: text,
+    begin_string: str = "FIX.4.4",
 ) -> Iterator[Run]:
     """Simulated counterparties and the gateway, with the leader trading; `change` rewrites the file."""
     deployment = demo_config.plan(folder, followers, sessions)
     demo_config.write(deployment)
     deployment.config.write_text(change(deployment.config.read_text("utf-8")), "utf-8")
     with ExitStack() as stack:
-        parties = demo.start_counterparties(deployment, SEED)
+        parties = demo.start_counterparties(deployment, SEED, begin_string)
         stack.callback(parties.stop)
         gateway = demo.start_gateway(deployment)
         stack.callback(demo.stop_gateway, gateway)
