@@ -335,6 +335,42 @@ impl Order {
 mod tests {
     use super::*;
 
+    /// What every pair leads to, written down a second time; `-` changes nothing. Columns are the inputs in their order:
+    /// Dispatch, OutRow, NotSent, Acknowledge, PartFill, Fill, Cancel, Reject, Expire, Silence, Absent, Withdraw.
+    const PAIRS: [(State, &str); 11] = [
+        (State::Held, "Dispatched - - Acknowledged PartlyFilled Filled Canceled - Expired - - Missed"),
+        (State::Dispatched, "- Out Held Acknowledged PartlyFilled Filled Canceled Rejected Expired - - -"),
+        (State::Out, "- Out - Acknowledged PartlyFilled Filled Canceled Rejected Expired Unknown - -"),
+        (
+            State::Acknowledged,
+            "- Acknowledged - Acknowledged PartlyFilled Filled Canceled Rejected Expired Unknown - -",
+        ),
+        (
+            State::PartlyFilled,
+            "- PartlyFilled - PartlyFilled PartlyFilled Filled Canceled Rejected Expired Unknown - -",
+        ),
+        (State::Unknown, "- Unknown - Acknowledged PartlyFilled Filled Canceled Rejected Expired - Held -"),
+        (State::Filled, "- - - - Filled Filled - - - - - -"),
+        (State::Canceled, "- - - - Canceled Canceled - - - - - -"),
+        (State::Rejected, "- - - - Rejected Rejected - - - - - -"),
+        (State::Expired, "- - - - Expired Expired - - - - - -"),
+        (State::Missed, "- - - - Missed Missed - - - - - -"),
+    ];
+
+    /// Every state with every input leads where the table of the test says, and nowhere else.
+    #[test]
+    fn every_pair_of_state_and_input_is_as_written_down() {
+        assert_eq!(PAIRS.map(|row| row.0), State::ALL);
+        for (state, row) in PAIRS {
+            let cells: Vec<&str> = row.split(' ').collect();
+            assert_eq!(cells.len(), Input::ALL.len(), "{state:?}");
+            for (input, cell) in Input::ALL.into_iter().zip(cells) {
+                let found = next(state, input).map_or("-".to_owned(), |after| format!("{after:?}"));
+                assert_eq!(found, cell, "{state:?} and {input:?}");
+            }
+        }
+    }
+
     /// Every pair that the table does not name changes nothing; an ended order never lives again.
     #[test]
     fn an_ended_order_never_lives_again() {
