@@ -86,12 +86,13 @@ def effective_limits(config: GatewayConfig, subscription: SubscriptionConfig) ->
 
 
 def effective_guards(config: GatewayConfig, follower: FollowerConfig) -> GuardsConfig | None:
-    """All rules of a follower: the global ones and its own, in its own zone; None where there are none."""
+    """All rules of a follower: the global ones and its own; None where there are none. What its section
+    leaves out is as for everybody."""
     ours, of_all = follower.guards, config.guards
     if ours is None or of_all is None:
         return ours or of_all
-    max_age_ms = min(ours.max_age_ms, of_all.max_age_ms)
-    return ours.model_copy(update={"rules": of_all.rules + ours.rules, "max_age_ms": max_age_ms})
+    own = {name: getattr(ours, name) for name in ours.model_fields_set if name != "rules"}
+    return of_all.model_copy(update={**own, "rules": of_all.rules + ours.rules})
 
 
 def limit_of(limits: LimitsConfig, instrument: str) -> LimitSet:

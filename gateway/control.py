@@ -30,6 +30,10 @@ NO_CORE = "Is `copygate run` running? Without a core no route opens anything; or
 log = structlog.get_logger("control")
 
 
+class NoCore(EnvironmentProblem):
+    """Nobody answered: not known what is in effect."""
+
+
 def socket_of(state_dir: Path) -> Path:
     """The control socket of a deployment: a file in its state folder."""
     return state_dir / "run" / "control.ipc"
@@ -41,6 +45,8 @@ class ControlSocket:
     def __init__(self, config: GatewayConfig, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._state_dir = config.state_dir
+        self._stopped: kill_file.LeftStop | None = None
+        """A stop that is in the journal, and whose file could not be removed: journaled once."""
         self._context = zmq.Context()
         self.socket: Any = self._context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -62,13 +68,20 @@ class ControlSocket:
 
     def take_up(self) -> None:
         """A stop that was left while no core answered: journaled first, then removed."""
-        stop = kill_file.left(self._state_dir)
-        if stop is None:
-            return
-        log.warning("control.left_stop", level_of=stop.level, who=stop.who)
-        command = {"cmd": "kill", "who": stop.who, "level": stop.level}
-        self._pipeline.submit("operator", "", json.dumps(command, sort_keys=True).encode(), clock.wall_ns())
-        kill_file.taken_up(self._state_dir)
+        try:
+            stop = kill_file.take(self._state_dir)
+            if stop is None or stop == self._stopped:
+                return
+            log.warning("control.left_stop", level_of=stop.level, who=stop.who)
+            command = {"cmd": "kill", "who": stop.who, "level": stop.level}
+            text = json.dumps(command, sort_keys=True).encode()
+            self._pipeline.submit("operator", "", text, clock.wall_ns())
+            self._stopped = stop
+            kill_file.taken_up(self._state_dir)
+            self._stopped = None
+        except OSError as error:
+            # It is in force all the same; what cannot be removed holds the routes back until a person does.
+            log.error("control.left_stop_stays", error=str(error))
 
     def close(self) -> None:
         """Closes at once."""
@@ -105,13 +118,13 @@ def ask_at(state_dir: Path, command: dict[str, Any]) -> dict[str, Any]:
     """
     place = socket_of(state_dir)
     if not _is_served(place):
-        raise EnvironmentProblem("no core runs for this deployment", path=str(place), hint=NO_CORE)
+        raise NoCore("no core runs for this deployment", path=str(place), hint=NO_CORE)
     with zmq.Context() as context, context.socket(zmq.REQ) as request:
         request.setsockopt(zmq.LINGER, 0)
         request.connect(f"ipc://{place}")
         request.send_json({"who": getpass.getuser(), **command})
         if not request.poll(ANSWER_MS):
-            raise EnvironmentProblem(
+            raise NoCore(
                 "the core does not answer", path=str(place), value=f"nothing in {ANSWER_MS} ms", hint=NO_CORE
             )
         answer = request.recv_json()

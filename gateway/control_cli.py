@@ -26,6 +26,7 @@ from gateway import control
 from gateway.audit.places import places
 from gateway.config import GatewayConfig, load
 from gateway.config_types import decimal_text, read_decimal
+from gateway.control import NoCore
 from gateway.control_view import grouped, status_screen, stops_table
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError, UsageError
 from gateway.hints import did_you_mean
@@ -49,6 +50,12 @@ EFFECTS = {
     "close_only": "no opens, and those that worked are being cancelled; closes go on",
     "halt": "no opens, and closes wait until the release",
 }
+HELD_BACK = {
+    "no_opens": "new opens",
+    "close_only": "new opens",
+    "halt": "every new order, closes too",
+}
+"""What routes do by themselves while no core answers."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Value = Annotated[str | None, typer.Option(help="Decimal in the account's currency.", show_default=False)]
 
@@ -108,7 +115,7 @@ def kill(
         who = _name(who or getpass.getuser())
         try:
             answer = _tell(context.obj, {"cmd": "kill", "who": who, "level": level, **scope})
-        except EnvironmentProblem as problem:
+        except NoCore as problem:
             raise _without_core(context.obj, problem, LeftStop(level, who), scope) from problem
         held = _held(context.obj, scope)
         if held not in LEVELS or LEVELS.index(held) < LEVELS.index(level):
@@ -262,8 +269,9 @@ def _without_core(
         hint = f"It could not be left for the routes either: {error}. Stop the processes."
         return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
     hint = (
-        f"Left for the routes of this host and for the core: {EFFECTS[stands.level]}. Routes hold back"
-        " new orders from their next heartbeat on; the core (`copygate run`) takes it up when it is back."
+        f"Left at {stands.level} for the routes of this host and for the core: from their next heartbeat on"
+        f" routes hold back {HELD_BACK[stands.level]}; nothing is cancelled without a core."
+        " The core (`copygate run`) takes it up when it is back."
         " Orders at brokers stay there."
     )
     return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
@@ -271,7 +279,9 @@ def _without_core(
 
 def _no_effect(answer: dict[str, Any], scope: dict[str, str]) -> EnvironmentProblem:
     words = "the command is journaled but not in effect"
-    if scope:
+    if answer.get("cmd") == "arm" and "follower" in scope:
+        words += "; a guard stops it again while its account is below a fixed floor"
+    elif scope:
         words += "; does the running configuration know the name?"
     return EnvironmentProblem(
         words, path=f"journal row {answer['journal_no']}", value=" ".join(_words(scope)) or None,

@@ -46,15 +46,28 @@ def leave(state_dir: Path, stop: LeftStop) -> LeftStop:
     place = place_of(state_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
     fresh = place.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps({"level": stop.level, "who": stop.who}), encoding="utf-8")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(json.dumps({"level": stop.level, "who": stop.who}))
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(place)
     return stop
 
 
 def left(state_dir: Path) -> LeftStop | None:
-    """The stop that stands; None without a file. One that cannot be read stops opens: somebody meant to."""
+    """The stop that stands: the one that was left, or one that is being taken up, whichever stops more."""
+    found = [_read(place) for place in (place_of(state_dir), _taken(state_dir))]
+    return max((stop for stop in found if stop is not None), key=lambda stop: stop.number, default=None)
+
+
+def _taken(state_dir: Path) -> Path:
+    return state_dir / "kill.taken.json"
+
+
+def _read(place: Path) -> LeftStop | None:
+    """None without a file. One that cannot be read stops opens: somebody meant to."""
     try:
-        found = json.loads(place_of(state_dir).read_text(encoding="utf-8"))
+        found = json.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -63,6 +76,16 @@ def left(state_dir: Path) -> LeftStop | None:
     return LeftStop(level if level in LEVELS else LEVELS[0], who if isinstance(who, str) else UNREADABLE)
 
 
+def take(state_dir: Path) -> LeftStop | None:
+    """Takes what was left aside: a harder stop that comes meanwhile is not lost. None when nothing was left.
+
+    Call `taken_up` once it is in the journal. Raises OSError when the folder cannot be written.
+    """
+    if (stop := left(state_dir)) is not None and place_of(state_dir).exists():
+        place_of(state_dir).replace(_taken(state_dir))
+    return stop
+
+
 def taken_up(state_dir: Path) -> None:
-    """Removes the file: the stop is in the journal."""
-    place_of(state_dir).unlink(missing_ok=True)
+    """The stop that was taken aside is in the journal."""
+    _taken(state_dir).unlink(missing_ok=True)

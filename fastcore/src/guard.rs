@@ -233,6 +233,8 @@ pub struct Pnl {
     pub px_ns: i64,
     /// What is held has no known cost: only a new account value helps.
     pub unknown: bool,
+    /// What is held is in the account value of then, and counts from the first price that is younger.
+    pub waits_since_ns: Option<i64>,
 }
 
 impl Pnl {
@@ -267,8 +269,22 @@ impl Pnl {
         worth.checked_sub(self.basis)?.checked_add(self.realised)
     }
 
+    /// What is held is in an account value, at a price that is not known.
+    pub fn wait(&mut self, at_ns: i64) {
+        (self.realised, self.basis, self.unknown, self.waits_since_ns) =
+            (Dec::ZERO, Dec::ZERO, false, Some(at_ns));
+    }
+
+    /// A price for what waits for one; nothing where nothing waits.
+    pub fn begin(&mut self, held: Dec, px: Dec) {
+        if self.waits_since_ns.is_some() {
+            self.start(held, px);
+        }
+    }
+
     /// From now on: what is held costs what it is worth, and nothing was earned.
     pub fn start(&mut self, held: Dec, px: Dec) {
+        self.waits_since_ns = None;
         let basis = held.mul(px, Round::HalfEven);
         (self.realised, self.unknown) = (Dec::ZERO, basis.is_none());
         self.basis = basis.unwrap_or(Dec::ZERO);

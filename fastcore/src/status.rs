@@ -145,16 +145,17 @@ impl Engine {
             let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
             StopStatus { scope, name: name.to_owned(), level, code: Code::Kill.as_str(), who, at_ns }
         };
-        let trip = |(f, t): (&u32, &Trip)| {
-            let (scope, name) = Scope::Follower(*f).kind_and_name(ix);
+        let trip = |(f, t): (u32, &Trip)| {
+            let (scope, name) = Scope::Follower(f).kind_and_name(ix);
             let (level, code, at_ns) = (t.level.name(), t.code.as_str(), t.at_ns.to_string());
             StopStatus { scope, name: name.to_owned(), level, code, who: t.numbers(), at_ns }
         };
+        let trips = st.tripped.iter().flat_map(|(f, list)| list.iter().map(|t| (*f, t)));
         Status {
             journal_rows: st.seq,
             epoch: st.epoch,
             killed: st.stops.contains_key(&Scope::Global),
-            stops: st.stops.iter().map(stop).chain(st.tripped.iter().map(trip)).collect(),
+            stops: st.stops.iter().map(stop).chain(trips.map(trip)).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,

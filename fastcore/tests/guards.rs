@@ -81,9 +81,8 @@ fn equity_is_the_last_value_and_what_was_won_since() {
     assert_eq!(equity(&w), Some(d("10000")));
     quote(&mut w, "1.2", "1.3");
     assert_eq!(equity(&w), Some(d("10100")));
-    copied(&mut w, "o2", 2, "1500"); // closes 1,000 at 1.1, and sells 500
-    assert_eq!(equity(&w), Some(d("10000")));
-    quote(&mut w, "1.2", "1.3");
+    // Closes 1,000 at 1.1, and sells 500, which cost 1.3 to buy back: one fill moves no quote.
+    copied(&mut w, "o2", 2, "1500");
     assert_eq!(equity(&w), Some(d("9900")));
     // The broker's word replaces what was counted; a deposit is added to it.
     worth(&mut w, "9890");
@@ -295,7 +294,8 @@ fn a_harder_rule_follows_a_milder_one() {
     quote(&mut w, "1", "1");
     assert_eq!(stops(&w), [("f".to_owned(), "no_opens", "suspended_equity")]);
     one(&quote(&mut w, "0.9", "0.9"), false, "1000");
-    assert_eq!(stops(&w), [("f".to_owned(), "close_only", "suspended_equity")]);
+    let all: Vec<_> = stops(&w).into_iter().map(|stop| stop.1).collect();
+    assert_eq!(all, ["no_opens", "close_only"]);
 }
 
 /// A breach that nobody valued yet is found by the open that would make it worse.
@@ -324,10 +324,9 @@ fn guards_that_come_later_wait_for_an_account_value() {
     tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","balance":"1000"}"#);
     assert_eq!(equity(&w), None);
     worth(&mut w, "1000");
-    assert_eq!(equity(&w), None, "no price of what is held");
+    assert_eq!(equity(&w), Some(d("1000")), "what is held is in it");
     quote(&mut w, "1.2", "1.2");
-    worth(&mut w, "1000");
-    assert_eq!(equity(&w), Some(d("1000")));
+    assert_eq!(equity(&w), Some(d("1000")), "it counts from its first price on");
     quote(&mut w, "1.3", "1.3");
     assert_eq!(equity(&w), Some(d("1100")));
 }
@@ -420,5 +419,143 @@ fn bad_guards_are_errors() {
         let mut c = config(SAME, "");
         guard(&mut c, rules);
         assert!(Engine::new(c).unwrap_err().to_string().contains("follower \"f\""), "{rules}");
+    }
+}
+
+/// Each rule stops and ends by itself: one that resets itself takes no other stop with it.
+#[test]
+fn a_stop_that_resets_itself_leaves_the_others() {
+    let mut w = guarded(&format!("{DAY},{FLOOR}"));
+    worth(&mut w, "1000");
+    copied(&mut w, "o1", 1, "1000");
+    quote(&mut w, "1.04", "1.04"); // 940: the loss of the day
+    quote(&mut w, "0.99", "0.99"); // 890: the floor as well
+    assert_eq!(stops(&w).len(), 2);
+    w.now += 86_400_000_000_000;
+    quote(&mut w, "1.1", "1.1");
+    assert_eq!(stops(&w), [("f".to_owned(), "no_opens", "suspended_equity")]);
+    assert!(copied(&mut w, "o2", 1, "10").is_empty());
+}
+
+/// The broker itself says that the account is below its floor: no price is needed to believe it.
+#[test]
+fn an_account_value_is_judged_without_a_price() {
+    let mut w = guarded(CLOSE);
+    worth(&mut w, "1000");
+    copied(&mut w, "o1", 1, "1000");
+    w.now += 7_200_000_000_000;
+    let told = r#"{"cmd":"account","who":"ann","account":"f","equity":"700"}"#;
+    one(&tell(&mut w, told), false, "1000");
+    assert_eq!(stops(&w), [("f".to_owned(), "close_only", "suspended_equity")]);
+}
+
+/// An equity that comes after hours without quotes has the move of those hours in it: the next quote brings no loss.
+#[test]
+fn a_move_that_is_in_an_account_value_is_not_counted_again() {
+    let mut w = guarded(FLOOR);
+    worth(&mut w, "10000");
+    copied(&mut w, "o1", 1, "1000");
+    quote(&mut w, "1.1", "1.1");
+    w.now += 7_200_000_000_000;
+    worth(&mut w, "9900");
+    quote(&mut w, "1", "1");
+    assert_eq!(equity(&w), Some(d("9900")));
+    quote(&mut w, "0.99", "0.99");
+    assert_eq!(equity(&w), Some(d("9890")));
+}
+
+/// An account that stands still behind an old price is judged by it: only opens need a fresh one.
+#[test]
+fn a_breach_is_found_behind_an_old_price() {
+    let mut w = guarded(FLOOR);
+    worth(&mut w, "1000");
+    copied(&mut w, "o1", 1, "1000");
+    quote(&mut w, "1.05", "1.05");
+    w.now += 7_200_000_000_000;
+    tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","deposit":"-60"}"#);
+    assert_eq!((equity(&w), stops(&w).len()), (None, 1));
+}
+
+/// Other rules in a new configuration neither release a stop nor begin what the same rules measure anew.
+#[test]
+fn a_new_configuration_releases_nothing_and_forgets_nothing() {
+    let restart = |w: &mut World, rules: Option<&str>, account: &str| {
+        let bytes = w.engine.snapshot();
+        let mut c = config(SAME, "");
+        c.followers[0].account = Some(account.to_owned());
+        c.followers[0].currency = Some("USD".to_owned());
+        if let Some(rules) = rules {
+            guard(&mut c, rules);
+        }
+        w.engine = Engine::restore(c, &bytes).unwrap();
+        w.apply(EventKind::Timer, "", b"");
+    };
+    let mut w = guarded(FALL);
+    worth(&mut w, "2000");
+    worth(&mut w, "1810");
+    restart(&mut w, Some(&format!("{DAY},{FALL}")), "F");
+    worth(&mut w, "1800");
+    let code = "period_drawdown";
+    assert_eq!(stops(&w).iter().map(|s| s.2).collect::<Vec<_>>(), [code], "of 2,000, not of 1,810");
+    // Without any guards the stop stays, until somebody releases it.
+    restart(&mut w, None, "F");
+    assert!(copied(&mut w, "o1", 1, "10").is_empty());
+    assert_eq!(refused(&w, code), 1);
+    tell(&mut w, r#"{"cmd":"arm","who":"ann","follower":"f"}"#);
+    assert_eq!(copied(&mut w, "o2", 1, "10").len(), 1);
+    // Another account: nothing is known of it, and the highest equity of the one before is not its own.
+    let mut w = guarded(FALL);
+    worth(&mut w, "2000");
+    restart(&mut w, Some(FALL), "G");
+    assert_eq!(equity(&w), None);
+    worth(&mut w, "100");
+    assert!(stops(&w).is_empty());
+}
+
+/// Where a broker sends balances only: one that comes while nothing is held says all.
+#[test]
+fn a_balance_of_a_flat_account_is_its_equity() {
+    let balance = |w: &mut World, amount: &str| {
+        let text = format!(r#"{{"cmd":"account","who":"ann","account":"f","balance":"{amount}"}}"#);
+        tell(w, &text);
+    };
+    let mut w = World::new(SAME, "");
+    copied(&mut w, "o1", 1, "1000");
+    let bytes = w.engine.snapshot();
+    let mut c = config(SAME, "");
+    guard(&mut c, FLOOR);
+    w.engine = Engine::restore(c, &bytes).unwrap();
+    balance(&mut w, "5000");
+    assert_eq!(equity(&w), None, "nobody knows what is held cost");
+    copied(&mut w, "o2", 2, "1000");
+    balance(&mut w, "4990");
+    assert_eq!(equity(&w), Some(d("4990")));
+    worth(&mut w, "4980");
+    balance(&mut w, "4970");
+    assert_eq!(equity(&w), Some(d("4970")), "also after an equity was given once");
+}
+
+/// A bust that does not say its price makes the profit unknown, and one that does is no price of now.
+#[test]
+fn a_bust_is_no_price() {
+    for (px, found) in [("", None), ("31=1.1|", Some("10000"))] {
+        let mut w = guarded(FLOOR);
+        worth(&mut w, "10000");
+        let sent = w.leader("o1", 1, "100", "100", "100");
+        let id = &sent[0].id;
+        w.out(&sent[0]);
+        w.broker(&format!(
+            "35=8|37=B|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=100|32=40|31=1.1|14=40|151=60|"
+        ));
+        w.broker(&format!(
+            "35=8|37=B|11={id}|17=X2|150=F|39=1|55=EURUSD|54=1|38=100|32=40|31=2.1|14=80|151=20|"
+        ));
+        assert_eq!(equity(&w), Some(d("10040")));
+        w.broker(&format!(
+            "35=8|37=B|11={id}|17=X3|19=X1|150=H|39=1|55=EURUSD|54=1|38=100|32=40|{px}14=40|151=60|"
+        ));
+        // The fill at 2.1 is the newest price still: what is left is worth 2.1, and cost 1.6 on average.
+        let want = found.map(|_| d("10000"));
+        assert_eq!(equity(&w), want, "{px:?}");
     }
 }

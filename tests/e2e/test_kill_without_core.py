@@ -36,7 +36,7 @@ def test_a_kill_while_the_core_hangs_holds_in_the_routes_and_then_in_the_core(tr
     os.kill(core, signal.SIGSTOP)
     try:
         code, text = ctl(trading, "kill", "--who", "ann")
-        assert (code, "Left for the routes" in text) == (3, True), text
+        assert (code, "Left at no_opens for the routes" in text) == (3, True), text
         both = {"route:r1", "route:r2"}
         trading.until("a route does not heed it", QUIET_MS, lambda: said(trading, "route.kill") == both)
     finally:

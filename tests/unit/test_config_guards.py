@@ -43,13 +43,17 @@ def test_a_follower_without_guards_has_none(tmp_path: Path) -> None:
 
 
 def test_rules_for_all_and_a_followers_own_are_all_in_force(tmp_path: Path) -> None:
-    """In the follower's own zone, with the shorter of both ages."""
+    """In the follower's own zone; what its section leaves out is as for everybody."""
     first, second = guards(deployment(tmp_path, OF_ALL, OWN))
     loss = {"percent": "5", "action": "no_opens", "rule": "daily_loss", "auto_reset": True}
     assert second == {"zone": "UTC", "day_begins_s": 0, "max_age_ms": 1000, "rules": [loss]}
     assert (first["zone"], first["day_begins_s"], first["max_age_ms"]) == ("America/New_York", 61_200, 1000)
     assert first["rules"][0] == loss
     assert [rule["rule"] for rule in first["rules"]] == ["daily_loss", "equity_floor", "drawdown"]
+    of_all = OF_ALL.replace('"UTC"', '"Asia/Tokyo"\nday_begins = "07:00"')
+    own = 'guards = { max_age_ms = 5000, rules = [{ rule = "drawdown", amount = 1 }] }\n'
+    first, _ = guards(deployment(tmp_path, of_all, own))
+    assert (first["zone"], first["day_begins_s"], first["max_age_ms"]) == ("Asia/Tokyo", 25_200, 5000)
 
 
 def test_the_core_takes_every_rule_and_shows_what_it_guards(tmp_path: Path) -> None:
@@ -68,9 +72,10 @@ def test_the_core_takes_every_rule_and_shows_what_it_guards(tmp_path: Path) -> N
     assert (second["equity"], second["floor"], second["stopped"]) == (None, None, False)
     pipeline.submit("operator", "", json.dumps({**told, "equity": "750"}).encode(), 1_700_000_000_000_000_002)
     status = json.loads(pipeline.status())
-    # The rule that stops most, of those that were reached.
+    # Every rule that was reached, each with its own numbers.
     assert [(s["name"], s["level"], s["code"]) for s in status["stops"]] == [
-        ("f1", "close_only", "suspended_equity")
+        ("f1", "no_opens", "daily_loss"),
+        ("f1", "close_only", "suspended_equity"),
     ]
     del status["pipeline"]
     out = StringIO()
@@ -88,7 +93,8 @@ def test_check_says_which_guards_a_copy_is_under(tmp_path: Path) -> None:
         "guards: daily loss 5 %, equity floor 80 % of high_water, close_all, drawdown 250.5 a week"
         in notes["f1"]
     )
-    assert "guards: daily loss 5 %" in notes["f2"]
+    assert "day from 17:00 America/New_York" in notes["f1"]
+    assert "guards: daily loss 5 %, day from 00:00 UTC" in notes["f2"]
 
 
 def test_zones_are_those_of_the_core(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.control_cli import app
-from gateway.kill_file import LeftStop, leave, left, place_of, taken_up
+from gateway.kill_file import LeftStop, leave, left, place_of, take, taken_up
 from tests.unit.config_text import write
 
 
@@ -24,6 +24,19 @@ def test_the_stop_that_stops_more_stays(tmp_path: Path, first: str, second: str)
     stands = leave(tmp_path, LeftStop(second, "bob"))
     assert stands == left(tmp_path) == LeftStop("halt", "ann" if first == "halt" else "bob")
     assert stands.number == 3
+    assert take(tmp_path) == stands
+    taken_up(tmp_path)
+    assert left(tmp_path) is None
+
+
+def test_a_harder_stop_that_comes_while_one_is_taken_up_is_not_lost(tmp_path: Path) -> None:
+    """The core writes the first into its journal, which takes time; what is left meanwhile stays for it."""
+    leave(tmp_path, LeftStop("no_opens", "ann"))
+    assert take(tmp_path) == LeftStop("no_opens", "ann")
+    assert left(tmp_path) == LeftStop("no_opens", "ann"), "routes hold back until it is the core's"
+    leave(tmp_path, LeftStop("halt", "bob"))
+    taken_up(tmp_path)
+    assert take(tmp_path) == LeftStop("halt", "bob")
     taken_up(tmp_path)
     assert left(tmp_path) is None
 
@@ -42,8 +55,9 @@ def test_kill_without_a_core_says_how_far_it_goes(tmp_path: Path) -> None:
     file = write(tmp_path)
     done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--level", "halt"])
     assert done.exit_code == 3
-    assert "Left for the routes of this host" in done.output
-    assert left(tmp_path / "state") == LeftStop("halt", "ann")
+    assert "Left at halt for the routes of this host" in done.output
+    assert "closes too" in done.output
+    assert take(tmp_path / "state") == LeftStop("halt", "ann")
     taken_up(tmp_path / "state")
     done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--follower", "f1"])
     assert done.exit_code == 3

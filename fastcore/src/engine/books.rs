@@ -113,11 +113,11 @@ impl Engine {
         let change = self.counted(route, o, r, &counting, sink);
         match change {
             Change::Fill { qty, .. } => {
-                self.book_fill(ix, o, qty, r.last_px);
+                self.book_fill(ix, o, qty, r.last_px, false);
                 self.filled(o, at, qty, sink);
             }
             Change::Bust { delta } => {
-                self.book_fill(ix, o, delta, r.last_px);
+                self.book_fill(ix, o, delta, r.last_px, true);
                 self.busted(ix, o, at, delta, sink);
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
@@ -287,11 +287,11 @@ impl Engine {
             },
             Kind::Bust | Kind::Correct | Kind::PendingCancel | Kind::PendingReplace | Kind::Note(_) => return,
         };
-        self.set_state(o, input, sink);
+        let changed = self.set_state(o, input, sink);
         if input == Input::Reject {
             self.refuse(Refusal::bare(Code::BrokerReject));
-            // A closed market (103=2) is no fault of the broker's.
-            if r.rej_reason != Some(b"2") {
+            // A closed market (103=2) is no fault of the broker's, and a second word about one order is no second order.
+            if changed && r.rej_reason != Some(b"2") {
                 self.open_rejected(ix, o, sink);
             }
             self.close_rejected(o, r.text, r.rej_reason, sink);

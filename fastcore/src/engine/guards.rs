@@ -30,6 +30,8 @@ pub struct GuardState {
     pub rules: Vec<Rule>,
     /// By rule: what its floor is measured from.
     pub bases: Vec<Option<Base>>,
+    /// Hash of the account that all of this is of.
+    pub account: u64,
 }
 
 /// An account value and what it is.
@@ -41,13 +43,15 @@ pub struct Anchor {
     pub is_equity: bool,
 }
 
-/// A follower that a guard has stopped.
+/// A rule that has stopped a follower. Each stops by itself, and ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
     /// Which rule.
-    pub rule: u32,
+    pub rule: Rule,
     /// Its code.
     pub code: Code,
+    /// The period that it was reached in ends then; `i64::MAX`: never.
+    pub until_ns: i64,
     /// How much is stopped.
     pub level: Level,
     /// The floor at that time.
@@ -74,15 +78,24 @@ impl Engine {
     /// Room for every guarded follower. What it holds already has a cost that nobody knows.
     pub(super) fn fit_guards(&mut self) {
         let ix = Arc::clone(&self.ix);
+        // A stop stays, also of a rule that is no more: only a person ends it.
         self.st.guards.retain(|f, _| ix.guards.contains_key(f));
-        self.st.tripped.retain(|f, _| ix.guards.contains_key(f));
         self.st.pnl.retain(|(f, _), _| ix.guards.contains_key(f));
         for f in ix.guards.keys() {
             let Some(guards) = ix.guards_of(*f) else { continue };
             let state = self.st.guards.entry(*f).or_default();
-            if state.rules != guards.rules {
-                (state.rules, state.bases) = (guards.rules.clone(), vec![None; guards.rules.len()]);
+            let account = account_of(&ix, *f);
+            if state.account != account {
+                // Another account has another worth, and what it holds is not known here.
+                *state = GuardState { account, ..GuardState::default() };
+                let of_f = self.st.pnl.range_mut((*f, 0)..=(*f, u32::MAX));
+                of_f.for_each(|(_, pnl)| *pnl = Pnl { unknown: true, ..Pnl::default() });
             }
+            // A rule that was there before goes on from what it measured.
+            let known =
+                |rule: &Rule| state.rules.iter().position(|r| r == rule).and_then(|at| state.bases.get(at));
+            let bases = guards.rules.iter().map(|rule| known(rule).copied().flatten()).collect();
+            (state.bases, state.rules) = (bases, guards.rules.clone());
         }
         for (at, ls) in (0_u32..).zip(&self.st.lines) {
             let Some(follower) = ix.subs.get(ls.sub as usize).map(|s| s.follower) else { continue };
@@ -94,17 +107,26 @@ impl Engine {
     }
 
     /// Counts a fill, or what a bust takes back, before the books move: signed units at the broker's price.
-    pub(super) fn book_pnl(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>) {
+    fn book_pnl(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>, bust: bool) {
         if ix.guards.is_empty() {
             return;
         }
         let Some((follower, held)) = self.held_by(ix, at) else { return };
         let now = self.st.at_ns;
-        // Without a price of the broker's own, the newest one that is known.
-        let px = px.filter(|px| px.is_positive()).or_else(|| self.mark(ix, at, units).map(|(px, _)| px));
+        let px = px.filter(|px| px.is_positive()).map(|px| (px, now));
+        // Without a price of the broker's own, the one that is known; what a bust takes back had its own.
+        let px = px.or_else(|| self.mark(ix, at, units, i64::MIN).filter(|_| !bust));
         let pnl = self.st.pnl.entry((follower, at)).or_default();
         match px {
-            Some(px) => pnl.book(held, units, px, now),
+            Some((px, at_ns)) => {
+                pnl.begin(held, px);
+                let last = (pnl.px, pnl.px_ns);
+                pnl.book(held, units, px, at_ns);
+                if bust {
+                    // The price of an old trade is no price of now.
+                    (pnl.px, pnl.px_ns) = last;
+                }
+            }
             None => pnl.unknown = true,
         }
         self.st.due.insert((now, DUE_GUARD, follower));
@@ -122,41 +144,81 @@ impl Engine {
         ix.guards.contains_key(&follower).then_some((follower, ls.line.filled))
     }
 
-    /// The price at which `held` signed units could be closed, and when it was true: a quote of the follower's
-    /// instrument, else of the leader's, else the price of the last fill, whichever is newest.
-    fn mark(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
+    /// The price at which `held` signed units could be closed, and when it was true: a quote that is not too old, the
+    /// newer one of the follower's and the leader's instrument; without one, the newest that is known, fills included.
+    fn mark(&self, ix: &Index, at: u32, held: Dec, oldest_ns: i64) -> Option<(Dec, i64)> {
         let ls = self.st.lines.get(at as usize)?;
         let follower = ix.subs.get(ls.sub as usize)?.follower;
         let side = |q: &super::state::Quote| if held.is_negative() { q.ask } else { q.bid };
+        let theirs = self.st.quotes.get(&ls.instrument).and_then(|q| {
+            let factor = ix.lane(ls)?.price_factor;
+            Some((side(q).mul(factor, Round::HalfEven)?, q.at_ns))
+        });
+        // The same name on both sides is one quote, the leader's: it has the factor.
         let own = self.st.quotes.get(&ls.follower_instrument).map(|q| (side(q), q.at_ns));
-        let leaders = || {
-            let (q, lane) = (self.st.quotes.get(&ls.instrument)?, ix.lane(ls)?);
-            Some((side(q).mul(lane.price_factor, Round::HalfEven)?, q.at_ns))
-        };
+        let own = own.filter(|_| ls.follower_instrument != ls.instrument);
+        let newest = |a: Option<(Dec, i64)>, b| a.into_iter().chain(b).max_by_key(|(_, at_ns)| *at_ns);
+        let quoted = newest(own, theirs);
         let filled = self.st.pnl.get(&(follower, at)).filter(|p| p.px.is_positive()).map(|p| (p.px, p.px_ns));
-        [own.or_else(leaders), filled].into_iter().flatten().max_by_key(|(_, at_ns)| *at_ns)
+        quoted
+            .filter(|(_, at_ns)| *at_ns >= oldest_ns && oldest_ns != i64::MIN)
+            .or_else(|| newest(quoted, filled))
     }
 
-    /// A new account value of a follower. A balance counts only where the equity was never given.
+    /// A new account value of a follower. A balance counts where nothing is held, and where no equity was ever given.
     pub(super) fn anchor(&mut self, ix: &Index, follower: u32, balance: Option<Dec>, equity: Option<Dec>) {
+        let (now, lines) = (self.st.at_ns, self.lines_of(follower));
+        let held =
+            |engine: &Self, at: u32| engine.st.lines.get(at as usize).map_or(Dec::ZERO, |l| l.line.filled);
+        let flat = lines.iter().all(|at| held(self, *at).is_zero());
         let Some(state) = self.st.guards.get_mut(&follower) else { return };
         let had_equity = state.anchor.is_some_and(|a| a.is_equity);
-        let is_equity = equity.is_some();
-        let Some(amount) = equity.or(balance.filter(|_| !had_equity)) else { return };
-        state.anchor = Some(Anchor { amount, is_equity });
-        for at in self.lines_of(follower) {
-            let held = self.st.lines.get(at as usize).map_or(Dec::ZERO, |ls| ls.line.filled);
-            let px = self.mark(ix, at, held).map(|(px, _)| px);
+        let is_equity = equity.is_some() || flat;
+        let Some(amount) = equity.or(balance.filter(|_| flat || !had_equity)) else { return };
+        state.anchor = Some(Anchor { amount, is_equity: equity.is_some() });
+        let oldest_ns = self.oldest_ns(ix, follower);
+        for at in lines {
+            let held = held(self, at);
+            let fresh = self.mark(ix, at, held, oldest_ns).filter(|(_, at_ns)| *at_ns >= oldest_ns);
+            let quoted = self.quoted(at, oldest_ns);
             let Some(pnl) = self.st.pnl.get_mut(&(follower, at)) else { continue };
-            if !is_equity {
-                pnl.realised = Dec::ZERO;
-            } else if let Some(px) = px.or(held.is_zero().then_some(Dec::ZERO)) {
-                pnl.start(held, px);
-            } else {
-                pnl.unknown = true;
+            match (is_equity, fresh.filter(|_| quoted)) {
+                (false, _) => pnl.realised = Dec::ZERO,
+                (true, _) if held.is_zero() => pnl.start(held, Dec::ZERO),
+                (true, Some((px, _))) => pnl.start(held, px),
+                // What is held is in the value, at a price that nobody told: it begins at the first one that is heard.
+                (true, None) => pnl.wait(now),
             }
         }
-        self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
+        self.st.due.insert((now, DUE_GUARD, follower));
+    }
+
+    /// Whether a quote of a line is not too old.
+    fn quoted(&self, at: u32, oldest_ns: i64) -> bool {
+        let names = self.st.lines.get(at as usize).map(|ls| [ls.instrument, ls.follower_instrument]);
+        names.is_some_and(|names| {
+            names.iter().any(|i| self.st.quotes.get(i).is_some_and(|q| q.at_ns >= oldest_ns))
+        })
+    }
+
+    fn oldest_ns(&self, ix: &Index, follower: u32) -> i64 {
+        let max_age_ms = ix.guards_of(follower).map_or(0, |g| g.max_age_ms);
+        self.st.at_ns.saturating_sub(max_age_ms.saturating_mul(MS))
+    }
+
+    /// Lines whose worth waited for a price begin with a quote that is younger than their account value.
+    fn begin_waiting(&mut self, ix: &Index, follower: u32) {
+        for at in self.lines_of(follower) {
+            let since_ns = self.st.pnl.get(&(follower, at)).and_then(|pnl| pnl.waits_since_ns);
+            let Some(since_ns) = since_ns.filter(|since| self.quoted(at, since.saturating_add(1))) else {
+                continue;
+            };
+            let held = self.st.lines.get(at as usize).map_or(Dec::ZERO, |l| l.line.filled);
+            let px = self.mark(ix, at, held, since_ns.saturating_add(1));
+            if let (Some(pnl), Some((px, _))) = (self.st.pnl.get_mut(&(follower, at)), px) {
+                pnl.begin(held, px);
+            }
+        }
     }
 
     /// Money that was paid in (or out, where it is negative): it is neither profit nor loss.
@@ -178,22 +240,26 @@ impl Engine {
         self.st.pnl.range((follower, 0)..=(follower, u32::MAX)).map(|((_, at), _)| *at).collect()
     }
 
-    /// What a guarded account is worth now; none while an account value, a price or an exchange rate is missing or old.
-    pub(crate) fn equity(&self, ix: &Index, follower: u32) -> Option<Dec> {
-        let (guards, anchor) = (ix.guards_of(follower)?, self.st.guards.get(&follower)?.anchor?);
-        let oldest_ns = self.st.at_ns.saturating_sub(guards.max_age_ms.saturating_mul(MS));
+    /// What a guarded account is worth now; none while an account value, a price or an exchange rate is missing, or older
+    /// than `oldest_ns`.
+    fn equity_since(&self, ix: &Index, follower: u32, oldest_ns: i64) -> Option<Dec> {
+        let anchor = self.st.guards.get(&follower)?.anchor?;
         let ours = ix.cfg.followers.get(follower as usize)?.currency.as_deref();
+        let fresh_ns = self.oldest_ns(ix, follower);
         let mut sum = anchor.amount;
         for ((_, at), pnl) in self.st.pnl.range((follower, 0)..=(follower, u32::MAX)) {
             let ls = self.st.lines.get(*at as usize)?;
             let held = ls.line.filled;
-            if pnl.unknown {
+            if pnl.unknown || pnl.waits_since_ns.is_some_and(|since| since < oldest_ns) {
                 return None;
+            }
+            if pnl.waits_since_ns.is_some() {
+                continue; // in the account value, at its own price
             }
             let px = if held.is_zero() {
                 Dec::ZERO
             } else {
-                self.mark(ix, *at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns)?.0
+                self.mark(ix, *at, held, fresh_ns).filter(|(_, at_ns)| *at_ns >= oldest_ns)?.0
             };
             let won = pnl.total(held, px)?;
             let theirs = ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency.as_str();
@@ -203,26 +269,41 @@ impl Engine {
         Some(sum)
     }
 
+    /// The same with prices that are not too old: what an open may rely on.
+    pub(crate) fn equity(&self, ix: &Index, follower: u32) -> Option<Dec> {
+        self.equity_since(ix, follower, self.oldest_ns(ix, follower))
+    }
+
     /// Why a guard opens nothing now. A breach that is found here stops the follower before the event ends.
     pub(super) fn guarded(&mut self, ix: &Index, follower: u32) -> Option<Refusal> {
-        ix.guards.get(&follower)?;
-        if let Some(trip) = self.st.tripped.get(&follower) {
+        if let Some(trip) = self.hardest(follower) {
             return Some(trip.refusal());
         }
+        ix.guards.get(&follower)?;
         let Some(equity) = self.equity(ix, follower) else {
             return Some(Refusal::bare(Code::StaleAccount));
         };
-        let trip = self.judge(ix, follower, equity)?;
+        let refusal = self.judge(ix, follower, equity).first().map(Trip::refusal)?;
         self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
-        Some(trip.refusal())
+        Some(refusal)
     }
 
-    /// Moves the bases of all rules, and says which rule is breached: the one that stops most, the first of equals.
-    fn judge(&mut self, ix: &Index, follower: u32, equity: Dec) -> Option<Trip> {
-        let (now, calendar) = (self.st.at_ns, ix.guards.get(&follower)?);
-        let state = self.st.guards.get_mut(&follower)?;
-        let mut found: Option<Trip> = None;
-        for (n, (rule, base)) in (0_u32..).zip(state.rules.iter().zip(&mut state.bases)) {
+    /// The stop of a follower that stops most, the first of equals.
+    pub(super) fn hardest(&self, follower: u32) -> Option<&Trip> {
+        let trips = self.st.tripped.get(&follower)?;
+        let highest = trips.iter().map(|t| t.level).max()?;
+        trips.iter().find(|t| t.level == highest)
+    }
+
+    /// Moves the bases of all rules, and says which rules are breached.
+    fn judge(&mut self, ix: &Index, follower: u32, equity: Dec) -> Vec<Trip> {
+        let now = self.st.at_ns;
+        let (Some(calendar), Some(state)) = (ix.guards.get(&follower), self.st.guards.get_mut(&follower))
+        else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (rule, base) in state.rules.iter().zip(&mut state.bases) {
             let fresh = rule.base(*base, equity, now, calendar);
             if base.is_none_or(|b| b.until_ns != fresh.until_ns) && fresh.until_ns != i64::MAX {
                 self.st.due.insert((fresh.until_ns, DUE_GUARD, follower));
@@ -233,51 +314,57 @@ impl Engine {
                 Action::NoOpens => Level::NoOpens,
                 Action::CloseAll => Level::CloseOnly,
             };
-            if equity <= floor && found.as_ref().is_none_or(|t| level > t.level) {
-                found = Some(Trip { rule: n, code: rule.code(), level, floor, equity, at_ns: now });
+            if equity <= floor {
+                let (code, until_ns) = (rule.code(), fresh.until_ns);
+                found.push(Trip { rule: rule.clone(), code, until_ns, level, floor, equity, at_ns: now });
             }
         }
         found
     }
 
-    /// A guard's timer: values the account and stops it, or lets it go at the beginning of a new period.
+    /// A guard's timer: values the account, stops it, and lets it go at the beginning of a new period. A breach is judged
+    /// by the newest prices that are known, however old: only opens need fresh ones.
     pub(super) fn guard_due<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
-        let Some(equity) = self.equity(ix, follower) else { return };
-        let ended = self.period_ended(follower);
-        let breach = self.judge(ix, follower, equity);
-        if ended && breach.is_none() {
+        self.begin_waiting(ix, follower);
+        self.end_periods(ix, follower, sink);
+        let known = self.equity(ix, follower).or_else(|| self.equity_since(ix, follower, i64::MIN));
+        let Some(equity) = known else { return };
+        let before = self.hardest(follower).map(|t| t.level);
+        for trip in self.judge(ix, follower, equity) {
+            let trips = self.st.tripped.entry(follower).or_default();
+            if trips.iter().any(|t| t.rule == trip.rule) {
+                continue;
+            }
+            trips.push(trip.clone());
+            let (what, level, code) =
+                (Scope::Follower(follower).text(ix), trip.level.name(), trip.code.as_str());
+            let text = format!("{what} stopped at {level} by {code}: {}", trip.numbers());
+            self.alert("guard", text, sink);
+        }
+        let after = self.hardest(follower).map(|t| t.level);
+        if after > before && after > Some(Level::NoOpens) {
+            self.close_all(ix, follower, sink);
+        }
+    }
+
+    /// Ends the stops that reset themselves and whose period is over.
+    fn end_periods<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
+        let now = self.st.at_ns;
+        let Some(trips) = self.st.tripped.get_mut(&follower) else { return };
+        let before = trips.len();
+        trips.retain(|t| !t.rule.auto_reset || now < t.until_ns);
+        let (ended, left) = (trips.len() < before, trips.len());
+        if left == 0 {
             self.st.tripped.remove(&follower);
+        }
+        if ended {
             let what = Scope::Follower(follower).text(ix);
-            self.alert("arm", format!("{what} released: a new period has begun"), sink);
-        }
-        let stopped = self.st.tripped.get(&follower).map(|t| t.level);
-        if let Some(trip) = breach.filter(|t| stopped.is_none_or(|level| t.level > level)) {
-            self.trip(ix, follower, trip, sink);
+            let rest = if left > 0 { "; other stops of it stay" } else { "" };
+            self.alert("arm", format!("{what} released: a new period has begun{rest}"), sink);
         }
     }
 
-    /// The rule that stopped a follower may let it go, and the time that it counted for is over.
-    fn period_ended(&self, follower: u32) -> bool {
-        let (Some(trip), Some(state)) = (self.st.tripped.get(&follower), self.st.guards.get(&follower))
-        else {
-            return false;
-        };
-        let at = trip.rule as usize;
-        let resets = state.rules.get(at).is_some_and(|rule| rule.auto_reset);
-        let over = state.bases.get(at).copied().flatten().is_some_and(|base| self.st.at_ns >= base.until_ns);
-        resets && over
-    }
-
-    fn trip<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, trip: Trip, sink: &mut S) {
-        let what = Scope::Follower(follower).text(ix);
-        let text =
-            format!("{what} stopped at {} by {}: {}", trip.level.name(), trip.code.as_str(), trip.numbers());
-        self.alert("guard", text, sink);
-        let close_all = trip.level > Level::NoOpens;
-        self.st.tripped.insert(follower, trip);
-        if !close_all {
-            return;
-        }
+    fn close_all<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
         for at in 0..u32::try_from(self.st.lines.len()).unwrap_or(0) {
             let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
             if ix.subs.get(ls.sub as usize).is_none_or(|s| s.follower != follower) {
@@ -317,11 +404,18 @@ impl Engine {
     }
 
     /// What a fill, or a bust, moved on a line: see [`Self::book_pnl`].
-    pub(super) fn book_fill(&mut self, ix: &Index, o: u32, units: Dec, px: Option<Dec>) {
+    pub(super) fn book_fill(&mut self, ix: &Index, o: u32, units: Dec, px: Option<Dec>, bust: bool) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (at, buy) = (order.line, order.buy);
-        self.book_pnl(ix, at, signed(units, buy), px);
+        self.book_pnl(ix, at, signed(units, buy), px, bust);
     }
+}
+
+/// Hash of the account, its session and its currency.
+fn account_of(ix: &Index, follower: u32) -> u64 {
+    let Some(f) = ix.cfg.followers.get(follower as usize) else { return 0 };
+    let session = ix.cfg.routes.iter().find(|r| r.name == f.route).map_or("", |r| r.session.as_str());
+    xxhash_rust::xxh3::xxh3_64(format!("{session}\u{1}{:?}\u{1}{:?}", f.account, f.currency).as_bytes())
 }
 
 impl Index {

@@ -344,7 +344,11 @@ impl Engine {
         }
         let end = match () {
             () if deadline != 0 && deadline <= self.st.at_ns => Some(End::Missed),
-            () if stopped.is_some() && !reduces => Some(End::Refused(Code::Kill)),
+            () if stopped.is_some() && !reduces => {
+                let code =
+                    self.st.lines.get(line as usize).map_or(Code::Kill, |l| self.stop_code(&self.ix, l));
+                Some(End::Refused(code))
+            }
             () if held_back && !reduces => Some(End::Refused(Code::BustHold)),
             () => None,
         };

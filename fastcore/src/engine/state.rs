@@ -140,7 +140,7 @@ pub struct State {
     /// What guards know, by follower.
     pub guards: BTreeMap<u32, super::guards::GuardState>,
     /// Followers that a guard has stopped.
-    pub tripped: BTreeMap<u32, super::guards::Trip>,
+    pub tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
     /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.
     pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
     /// When opens were rejected lately, by follower, the oldest first: as many as make a burst.

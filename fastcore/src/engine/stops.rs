@@ -143,7 +143,7 @@ impl Engine {
     /// The highest level of what stops a line: persons, faults, and the guards of its follower.
     pub(super) fn stopped(&self, ix: &Index, ls: &LineState) -> Option<Level> {
         let follower = ix.subs.get(ls.sub as usize)?.follower;
-        self.killed(ix, ls).max(self.st.tripped.get(&follower).map(|trip| trip.level))
+        self.killed(ix, ls).max(self.hardest(follower).map(|trip| trip.level))
     }
 
     /// The highest level of the kill switches that a line is under.
@@ -161,6 +161,13 @@ impl Engine {
             Scope::Route(s.route),
         ];
         scopes.iter().filter_map(|scope| self.st.stops.get(scope)).map(|stop| stop.level).max()
+    }
+
+    /// The code of what is refused because it is stopped.
+    pub(super) fn stop_code(&self, ix: &Index, ls: &LineState) -> Code {
+        let follower = ix.subs.get(ls.sub as usize).map(|s| s.follower);
+        let guard = follower.and_then(|f| self.hardest(f)).filter(|_| self.killed(ix, ls).is_none());
+        guard.map_or(Code::Kill, |trip| trip.code)
     }
 
     /// The same by the number of the line.
@@ -251,9 +258,7 @@ impl Engine {
     /// `close_only` and above: what would still open is taken back, from the broker or before it was sent.
     pub(super) fn cancel_opens<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
-        let guard = ix.subs.get(ls.sub as usize).and_then(|s| self.st.tripped.get(&s.follower));
-        let code =
-            if self.killed(ix, ls).is_some() { Code::Kill } else { guard.map_or(Code::Kill, |t| t.code) };
+        let code = self.stop_code(ix, ls);
         for o in ls.live.clone() {
             match self.st.orders.get(o as usize) {
                 Some(order) if order.reduces => {}
