@@ -109,9 +109,9 @@ Positive = Annotated[
 """An exact decimal above 0."""
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """The name of a section: a session, leader, route, follower or profile."""
-FixText = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-<>-~]([ -<>-~]{0,62}[!-<>-~])?$")
-]
+FIX_TEXT_PATTERN = r"^[!-<>-~]([ -<>-~]{0,62}[!-<>-~])?$"
+"""1 to 64 printable ASCII characters without `=`, no space at either end."""
+FixText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=FIX_TEXT_PATTERN)]
 """A value that goes on the wire: printable ASCII without `=`, no space at either end."""
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]([ -~]{0,62}[!-~])?$")]
 """A venue's text in Symbol(55), or the name of an instrument."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,8 @@ class ControlSocket:
     def __init__(self, config: GatewayConfig, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._state_dir = config.state_dir
-        self._stopped: kill_file.LeftStop | None = None
-        """A stop that is in the journal, and whose file could not be removed: journaled once."""
+        self._journaled: kill_file.LeftStop | None = None
+        """The stop that was taken up, as long as its file cannot be removed."""
         self._context = zmq.Context()
         self.socket: Any = self._context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -67,20 +68,23 @@ class ControlSocket:
         return seq
 
     def take_up(self) -> None:
-        """A stop that was left while no core answered: journaled first, then removed."""
+        """A stop that was left while no core answered: journaled once, then removed."""
+        if (stop := kill_file.left(self._state_dir)) is None:
+            self._journaled = None
+            return
+        with suppress(OSError):
+            kill_file.set_aside(self._state_dir)
+        stop = kill_file.left(self._state_dir) or stop
+        if stop == self._journaled:
+            return
+        log.warning("control.left_stop", command_level=stop.level, who=stop.who)
+        command = {"cmd": "kill", "who": stop.who, "level": stop.level}
+        self._pipeline.submit("operator", "", json.dumps(command, sort_keys=True).encode(), clock.wall_ns())
+        self._journaled = stop
         try:
-            stop = kill_file.take(self._state_dir)
-            if stop is None or stop == self._stopped:
-                return
-            log.warning("control.left_stop", level_of=stop.level, who=stop.who)
-            command = {"cmd": "kill", "who": stop.who, "level": stop.level}
-            text = json.dumps(command, sort_keys=True).encode()
-            self._pipeline.submit("operator", "", text, clock.wall_ns())
-            self._stopped = stop
             kill_file.taken_up(self._state_dir)
-            self._stopped = None
         except OSError as error:
-            # It is in force all the same; what cannot be removed holds the routes back until a person does.
+            # In force here; in the routes until a person has removed the file.
             log.error("control.left_stop_stays", error=str(error))
 
     def close(self) -> None:

@@ -256,24 +256,20 @@ def _held(desk: Desk, scope: dict[str, str]) -> str | None:
     return next((str(one["level"]) for one in found if (one["scope"], one["name"]) == (kind, name)), None)
 
 
-def _without_core(
-    desk: Desk, problem: EnvironmentProblem, stop: LeftStop, scope: dict[str, str]
-) -> EnvironmentProblem:
+def _without_core(desk: Desk, problem: NoCore, stop: LeftStop, scope: dict[str, str]) -> EnvironmentProblem:
     """Stops everything without the core, as far as that goes; the error says how far."""
     if scope:
         hint = "Without a core only everything can be stopped, not one part: leave out the scope."
-        return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
-    try:
-        stands = leave(places(desk.path).state, stop)
-    except OSError as error:
-        hint = f"It could not be left for the routes either: {error}. Stop the processes."
-        return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
-    hint = (
-        f"Left at {stands.level} for the routes of this host and for the core: from their next heartbeat on"
-        f" routes hold back {HELD_BACK[stands.level]}; nothing is cancelled without a core."
-        " The core (`copygate run`) takes it up when it is back."
-        " Orders at brokers stay there."
-    )
+    else:
+        try:
+            stands = leave(places(desk.path).state, stop)
+            hint = (
+                f"Left at {stands.level} for the routes of this host and for the core: from their next beat"
+                f" on routes hold back {HELD_BACK[stands.level]}; nothing is cancelled without a core."
+                " The core (`copygate run`) takes it up when it is back. Orders at brokers stay there."
+            )
+        except OSError as error:
+            hint = f"It could not be left for the routes either: {error}. Stop the processes."
     return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
 
 

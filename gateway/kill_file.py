@@ -76,16 +76,15 @@ def _read(place: Path) -> LeftStop | None:
     return LeftStop(level if level in LEVELS else LEVELS[0], who if isinstance(who, str) else UNREADABLE)
 
 
-def take(state_dir: Path) -> LeftStop | None:
-    """Takes what was left aside: a harder stop that comes meanwhile is not lost. None when nothing was left.
+def set_aside(state_dir: Path) -> None:
+    """Before a stop is journaled: a harder one that is left meanwhile is another file, and is not lost.
 
-    Call `taken_up` once it is in the journal. Raises OSError when the folder cannot be written.
+    Raises OSError when the folder cannot be written.
     """
-    if (stop := left(state_dir)) is not None and place_of(state_dir).exists():
+    if place_of(state_dir).exists():
         place_of(state_dir).replace(_taken(state_dir))
-    return stop
 
 
 def taken_up(state_dir: Path) -> None:
-    """The stop that was taken aside is in the journal."""
+    """What was set aside is in the journal. Raises OSError when it cannot be removed."""
     _taken(state_dir).unlink(missing_ok=True)

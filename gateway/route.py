@@ -142,7 +142,7 @@ class Link:
             log.warning("route.kill_ends", action="the core decides again")
         else:
             action = "held back here, without the core"
-            log.warning("route.kill", level_of=stop.level, who=stop.who, action=action)
+            log.warning("route.kill", command_level=stop.level, who=stop.who, action=action)
 
 
 def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:

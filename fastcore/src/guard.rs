@@ -238,9 +238,18 @@ pub struct Pnl {
 }
 
 impl Pnl {
-    /// Counts a fill of signed units, with `held` signed units before it. What does not fit in a number is unknown.
+    /// Counts a fill of signed units, with `held` signed units before it. What waits for a price begins at this one; what
+    /// does not fit in a number is unknown.
     pub fn book(&mut self, held: Dec, units: Dec, px: Dec, at_ns: i64) {
+        if self.waits_since_ns.is_some() {
+            self.start(held, px);
+        }
         (self.px, self.px_ns) = (px, at_ns);
+        self.take_back(held, units, px);
+    }
+
+    /// The same for units that a bust takes back: the price of an old trade is no price of now.
+    pub fn take_back(&mut self, held: Dec, units: Dec, px: Dec) {
         if self.try_book(held, units, px).is_none() {
             self.unknown = true;
         }
@@ -273,13 +282,6 @@ impl Pnl {
     pub fn wait(&mut self, at_ns: i64) {
         (self.realised, self.basis, self.unknown, self.waits_since_ns) =
             (Dec::ZERO, Dec::ZERO, false, Some(at_ns));
-    }
-
-    /// A price for what waits for one; nothing where nothing waits.
-    pub fn begin(&mut self, held: Dec, px: Dec) {
-        if self.waits_since_ns.is_some() {
-            self.start(held, px);
-        }
     }
 
     /// From now on: what is held costs what it is worth, and nothing was earned.

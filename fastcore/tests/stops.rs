@@ -12,6 +12,10 @@ use support::{SAME, Sent, World, d, one};
 
 /// The follower `f` on route `r`, and a follower `g` on the same route who copies the same leader.
 fn two() -> World {
+    two_with(|_| {})
+}
+
+fn two_with(change: impl FnOnce(&mut Config)) -> World {
     World::with(SAME, "", |c: &mut Config| {
         let mut follower = c.followers[0].clone();
         (follower.name, follower.account) = ("g".to_owned(), Some("G".to_owned()));
@@ -19,6 +23,7 @@ fn two() -> World {
         let mut sub = c.subscriptions[0].clone();
         (sub.name, sub.follower) = ("t".to_owned(), "g".to_owned());
         c.subscriptions.push(sub);
+        change(c);
     })
 }
 
@@ -227,13 +232,7 @@ fn an_open_is_asked_to_be_cancelled_once() {
 /// Three opens rejected in a second stop their follower, and nobody else; a person releases it, and it counts anew.
 #[test]
 fn a_burst_of_rejected_opens_stops_their_follower() {
-    let mut w = World::with(SAME, "", |c: &mut Config| {
-        let mut follower = c.followers[0].clone();
-        (follower.name, follower.account) = ("g".to_owned(), Some("G".to_owned()));
-        c.followers.push(follower);
-        let mut sub = c.subscriptions[0].clone();
-        (sub.name, sub.follower) = ("t".to_owned(), "g".to_owned());
-        c.subscriptions.push(sub);
+    let mut w = two_with(|c| {
         c.dispatch = fastcore::config::Dispatch::Listed;
         c.faults.reject_burst = 3;
         c.faults.reject_window_ms = 1_000;

@@ -6,15 +6,17 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
+from typing import get_args
 
+from gateway.config_sections import BeginString
+from gateway.config_types import FIX_TEXT_PATTERN
 from gateway.errors import EnvironmentProblem, UsageError
 from gateway.sim.fix_server import SimSession
 
-BEGIN_STRINGS = ("FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1")
+BEGIN_STRINGS: tuple[str, ...] = get_args(BeginString)
 """The versions that a session of the gateway can have."""
-FIX_TEXT = re.compile(r"[!-<>-~]([ -<>-~]{0,62}[!-<>-~])?")
 FIX_TEXT_BOUND = "1 to 64 printable ASCII characters without =, no space at either end"
-"""The same as the gateway's configuration takes."""
+"""What the gateway's configuration takes, in words."""
 
 
 def checked_session(session: str, peer: str, begin_string: str) -> SimSession:
@@ -71,6 +73,6 @@ def check_store(folder: Path | None) -> None:
 
 def checked_text(option: str, text: str) -> str:
     """A value that goes on the wire. UsageError when it cannot."""
-    if not FIX_TEXT.fullmatch(text):
+    if not re.search(FIX_TEXT_PATTERN, text):
         raise UsageError("cannot be used", path=option, value=text or "nothing", bound=FIX_TEXT_BOUND)
     return text

@@ -48,10 +48,10 @@ def read_statement(path: Path, row_of: Callable[[dict[str, str]], T]) -> list[T]
 def amount(values: dict[str, str], column: str) -> Decimal:
     """An amount of a row; nothing is zero. ValueError names the column."""
     text = values[column]
-    amount = decimal_or_none(text) if text else Decimal(0)
-    if amount is None:
+    found = decimal_or_none(text) if text else Decimal(0)
+    if found is None:
         raise ValueError(f"{column} must be a number, got {text!r}")
-    return amount
+    return found
 
 
 def time_ns(values: dict[str, str], column: str) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway.config import load
+from gateway.control import ControlSocket
 from gateway.control_cli import app
-from gateway.kill_file import LeftStop, leave, left, place_of, take, taken_up
+from gateway.kill_file import LeftStop, leave, left, place_of, set_aside, taken_up
 from tests.unit.config_text import write
 
 
@@ -24,7 +27,8 @@ def test_the_stop_that_stops_more_stays(tmp_path: Path, first: str, second: str)
     stands = leave(tmp_path, LeftStop(second, "bob"))
     assert stands == left(tmp_path) == LeftStop("halt", "ann" if first == "halt" else "bob")
     assert stands.number == 3
-    assert take(tmp_path) == stands
+    set_aside(tmp_path)
+    assert left(tmp_path) == stands
     taken_up(tmp_path)
     assert left(tmp_path) is None
 
@@ -32,13 +36,38 @@ def test_the_stop_that_stops_more_stays(tmp_path: Path, first: str, second: str)
 def test_a_harder_stop_that_comes_while_one_is_taken_up_is_not_lost(tmp_path: Path) -> None:
     """The core writes the first into its journal, which takes time; what is left meanwhile stays for it."""
     leave(tmp_path, LeftStop("no_opens", "ann"))
-    assert take(tmp_path) == LeftStop("no_opens", "ann")
+    set_aside(tmp_path)
     assert left(tmp_path) == LeftStop("no_opens", "ann"), "routes hold back until it is the core's"
     leave(tmp_path, LeftStop("halt", "bob"))
     taken_up(tmp_path)
-    assert take(tmp_path) == LeftStop("halt", "bob")
-    taken_up(tmp_path)
-    assert left(tmp_path) is None
+    assert left(tmp_path) == LeftStop("halt", "bob")
+
+
+class Journal:
+    """A pipeline that only remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, str]] = []
+
+    def submit(self, _kind: str, _session: str, payload: bytes, _now_ns: int) -> int:
+        self.commands.append(json.loads(payload))
+        return len(self.commands)
+
+
+def test_a_stop_whose_file_cannot_be_removed_is_journaled_once(tmp_path: Path) -> None:
+    """A folder of that name stops opens, and neither ends the core nor fills its journal."""
+    journal, config = Journal(), load(write(tmp_path))
+    control = ControlSocket(config, journal)  # type: ignore[arg-type]
+    try:
+        place_of(config.state_dir).mkdir()
+        for _ in range(3):
+            control.take_up()
+        assert [command["level"] for command in journal.commands] == ["no_opens"]
+        leave(config.state_dir, LeftStop("halt", "bob"))
+        control.take_up()
+        assert [command["level"] for command in journal.commands] == ["no_opens", "halt"]
+    finally:
+        control.close()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"level": "hlat"}', '{"level": 3, "who": 4}', "\x00\xff"])
@@ -57,8 +86,8 @@ def test_kill_without_a_core_says_how_far_it_goes(tmp_path: Path) -> None:
     assert done.exit_code == 3
     assert "Left at halt for the routes of this host" in done.output
     assert "closes too" in done.output
-    assert take(tmp_path / "state") == LeftStop("halt", "ann")
-    taken_up(tmp_path / "state")
+    assert left(tmp_path / "state") == LeftStop("halt", "ann")
+    place_of(tmp_path / "state").unlink()
     done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--follower", "f1"])
     assert done.exit_code == 3
     assert "leave out the scope" in done.output

@@ -72,13 +72,25 @@ impl Engine {
     }
 
     fn account_values(&mut self, ix: &Index, route: u32, a: &crate::report::Account<'_>) {
-        let at = self.st.at_ns;
-        let follower = Self::follower_of(ix, route, a.account);
-        let Some(f) = follower else { return };
-        if let Some(v) = self.st.followers.get_mut(f as usize) {
-            set_values(v, a.balance, a.equity, a.free_margin, at);
+        if let Some(f) = Self::follower_of(ix, route, a.account) {
+            self.follower_values(ix, f, a.balance, a.equity, a.free_margin);
         }
-        self.anchor(ix, f, a.balance, a.equity);
+    }
+
+    /// What a follower's account is worth, by its broker's word or a person's: for sizing, and for its guards.
+    pub(super) fn follower_values(
+        &mut self,
+        ix: &Index,
+        follower: u32,
+        balance: Option<Dec>,
+        equity: Option<Dec>,
+        free_margin: Option<Dec>,
+    ) {
+        let at = self.st.at_ns;
+        if let Some(v) = self.st.followers.get_mut(follower as usize) {
+            set_values(v, balance, equity, free_margin, at);
+        }
+        self.anchor(ix, follower, balance, equity);
     }
 
     fn order_of(&self, r: &Report<'_>) -> Option<u32> {
@@ -113,11 +125,11 @@ impl Engine {
         let change = self.counted(route, o, r, &counting, sink);
         match change {
             Change::Fill { qty, .. } => {
-                self.book_fill(ix, o, qty, r.last_px, false);
+                self.book_pnl(ix, o, qty, r.last_px, false);
                 self.filled(o, at, qty, sink);
             }
             Change::Bust { delta } => {
-                self.book_fill(ix, o, delta, r.last_px, true);
+                self.book_pnl(ix, o, delta, r.last_px, true);
                 self.busted(ix, o, at, delta, sink);
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {

@@ -106,28 +106,27 @@ impl Engine {
         }
     }
 
-    /// Counts a fill, or what a bust takes back, before the books move: signed units at the broker's price.
-    fn book_pnl(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>, bust: bool) {
+    /// Counts a fill of an order, or what a bust takes back, before the books move: units at the broker's price.
+    pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, qty: Dec, px: Option<Dec>, bust: bool) {
         if ix.guards.is_empty() {
             return;
         }
+        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
         let Some((follower, held)) = self.held_by(ix, at) else { return };
-        let now = self.st.at_ns;
+        let (now, units) = (self.st.at_ns, signed(qty, buy));
         let px = px.filter(|px| px.is_positive()).map(|px| (px, now));
-        // Without a price of the broker's own, the one that is known; what a bust takes back had its own.
-        let px = px.or_else(|| self.mark(ix, at, units, i64::MIN).filter(|_| !bust));
+        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
         let pnl = self.st.pnl.entry((follower, at)).or_default();
-        match px {
-            Some((px, at_ns)) => {
-                pnl.begin(held, px);
-                let last = (pnl.px, pnl.px_ns);
-                pnl.book(held, units, px, at_ns);
-                if bust {
-                    // The price of an old trade is no price of now.
-                    (pnl.px, pnl.px_ns) = last;
-                }
-            }
-            None => pnl.unknown = true,
+        match (px, bust) {
+            // What is held waits for a price of now, and this is one of then.
+            (_, true) if pnl.waits_since_ns.is_some() => pnl.unknown = true,
+            (Some((px, _)), true) => pnl.take_back(held, units, px),
+            // What a bust takes back had a price of its own; a fill is worth what is known.
+            (None, true) => pnl.unknown = true,
+            (px, false) => match px.or(known) {
+                Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
+                None => pnl.unknown = true,
+            },
         }
         self.st.due.insert((now, DUE_GUARD, follower));
     }
@@ -139,16 +138,18 @@ impl Engine {
 
     /// The guarded follower of a line, and what the line holds.
     fn held_by(&self, ix: &Index, at: u32) -> Option<(u32, Dec)> {
-        let ls = self.st.lines.get(at as usize)?;
-        let follower = ix.subs.get(ls.sub as usize)?.follower;
-        ix.guards.contains_key(&follower).then_some((follower, ls.line.filled))
+        let follower = self.follower_of_line(ix, at)?;
+        ix.guards.contains_key(&follower).then_some((follower, self.held(at)))
     }
 
-    /// The price at which `held` signed units could be closed, and when it was true: a quote that is not too old, the
-    /// newer one of the follower's and the leader's instrument; without one, the newest that is known, fills included.
-    fn mark(&self, ix: &Index, at: u32, held: Dec, oldest_ns: i64) -> Option<(Dec, i64)> {
+    fn held(&self, at: u32) -> Dec {
+        self.st.lines.get(at as usize).map_or(Dec::ZERO, |ls| ls.line.filled)
+    }
+
+    /// The newest quote at which `held` signed units of a line could be closed, and when it came: of the follower's
+    /// instrument, or of the leader's.
+    fn quote_of(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
         let ls = self.st.lines.get(at as usize)?;
-        let follower = ix.subs.get(ls.sub as usize)?.follower;
         let side = |q: &super::state::Quote| if held.is_negative() { q.ask } else { q.bid };
         let theirs = self.st.quotes.get(&ls.instrument).and_then(|q| {
             let factor = ix.lane(ls)?.price_factor;
@@ -156,49 +157,41 @@ impl Engine {
         });
         // The same name on both sides is one quote, the leader's: it has the factor.
         let own = self.st.quotes.get(&ls.follower_instrument).map(|q| (side(q), q.at_ns));
-        let own = own.filter(|_| ls.follower_instrument != ls.instrument);
-        let newest = |a: Option<(Dec, i64)>, b| a.into_iter().chain(b).max_by_key(|(_, at_ns)| *at_ns);
-        let quoted = newest(own, theirs);
-        let filled = self.st.pnl.get(&(follower, at)).filter(|p| p.px.is_positive()).map(|p| (p.px, p.px_ns));
-        quoted
-            .filter(|(_, at_ns)| *at_ns >= oldest_ns && oldest_ns != i64::MIN)
-            .or_else(|| newest(quoted, filled))
+        newest(own.filter(|_| ls.follower_instrument != ls.instrument), theirs)
+    }
+
+    /// That price where it is not too old; else the newest that is known, fills included.
+    fn mark(&self, ix: &Index, at: u32, held: Dec, oldest_ns: i64) -> Option<(Dec, i64)> {
+        let quoted = self.quote_of(ix, at, held);
+        let filled = || {
+            let pnl = self.st.pnl.get(&(self.follower_of_line(ix, at)?, at))?;
+            pnl.px.is_positive().then_some((pnl.px, pnl.px_ns))
+        };
+        quoted.filter(|(_, at_ns)| *at_ns >= oldest_ns).or_else(|| newest(quoted, filled()))
     }
 
     /// A new account value of a follower. A balance counts where nothing is held, and where no equity was ever given.
     pub(super) fn anchor(&mut self, ix: &Index, follower: u32, balance: Option<Dec>, equity: Option<Dec>) {
         let (now, lines) = (self.st.at_ns, self.lines_of(follower));
-        let held =
-            |engine: &Self, at: u32| engine.st.lines.get(at as usize).map_or(Dec::ZERO, |l| l.line.filled);
-        let flat = lines.iter().all(|at| held(self, *at).is_zero());
+        let flat = lines.iter().all(|at| self.held(*at).is_zero());
         let Some(state) = self.st.guards.get_mut(&follower) else { return };
         let had_equity = state.anchor.is_some_and(|a| a.is_equity);
-        let is_equity = equity.is_some() || flat;
         let Some(amount) = equity.or(balance.filter(|_| flat || !had_equity)) else { return };
         state.anchor = Some(Anchor { amount, is_equity: equity.is_some() });
         let oldest_ns = self.oldest_ns(ix, follower);
         for at in lines {
-            let held = held(self, at);
-            let fresh = self.mark(ix, at, held, oldest_ns).filter(|(_, at_ns)| *at_ns >= oldest_ns);
-            let quoted = self.quoted(at, oldest_ns);
+            let held = self.held(at);
+            let quoted = self.quote_of(ix, at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns);
             let Some(pnl) = self.st.pnl.get_mut(&(follower, at)) else { continue };
-            match (is_equity, fresh.filter(|_| quoted)) {
-                (false, _) => pnl.realised = Dec::ZERO,
-                (true, _) if held.is_zero() => pnl.start(held, Dec::ZERO),
-                (true, Some((px, _))) => pnl.start(held, px),
+            match quoted {
+                _ if equity.is_none() && !flat => pnl.realised = Dec::ZERO,
+                _ if held.is_zero() => pnl.start(held, Dec::ZERO),
+                Some((px, _)) => pnl.start(held, px),
                 // What is held is in the value, at a price that nobody told: it begins at the first one that is heard.
-                (true, None) => pnl.wait(now),
+                None => pnl.wait(now),
             }
         }
         self.st.due.insert((now, DUE_GUARD, follower));
-    }
-
-    /// Whether a quote of a line is not too old.
-    fn quoted(&self, at: u32, oldest_ns: i64) -> bool {
-        let names = self.st.lines.get(at as usize).map(|ls| [ls.instrument, ls.follower_instrument]);
-        names.is_some_and(|names| {
-            names.iter().any(|i| self.st.quotes.get(i).is_some_and(|q| q.at_ns >= oldest_ns))
-        })
     }
 
     fn oldest_ns(&self, ix: &Index, follower: u32) -> i64 {
@@ -209,21 +202,22 @@ impl Engine {
     /// Lines whose worth waited for a price begin with a quote that is younger than their account value.
     fn begin_waiting(&mut self, ix: &Index, follower: u32) {
         for at in self.lines_of(follower) {
-            let since_ns = self.st.pnl.get(&(follower, at)).and_then(|pnl| pnl.waits_since_ns);
-            let Some(since_ns) = since_ns.filter(|since| self.quoted(at, since.saturating_add(1))) else {
-                continue;
-            };
-            let held = self.st.lines.get(at as usize).map_or(Dec::ZERO, |l| l.line.filled);
-            let px = self.mark(ix, at, held, since_ns.saturating_add(1));
-            if let (Some(pnl), Some((px, _))) = (self.st.pnl.get_mut(&(follower, at)), px) {
-                pnl.begin(held, px);
+            let held = self.held(at);
+            let quoted = self.quote_of(ix, at, held);
+            let Some(pnl) = self.st.pnl.get_mut(&(follower, at)) else { continue };
+            let younger = |(_, at_ns): &(Dec, i64)| pnl.waits_since_ns.is_some_and(|since| *at_ns > since);
+            if let Some((px, _)) = quoted.filter(younger) {
+                pnl.start(held, px);
             }
         }
     }
 
     /// Money that was paid in (or out, where it is negative): it is neither profit nor loss.
     pub(super) fn deposit<S: Sink>(&mut self, follower: u32, amount: Dec, sink: &mut S) {
-        let Some(state) = self.st.guards.get_mut(&follower) else { return };
+        let Some(state) = self.st.guards.get_mut(&follower) else {
+            let text = "a deposit to an account without guards changes nothing".to_owned();
+            return self.alert("bad_command", text, sink);
+        };
         let moved = |value: Dec| value.checked_add(amount).unwrap_or(value);
         match &mut state.anchor {
             Some(anchor) => anchor.amount = moved(anchor.amount),
@@ -327,8 +321,7 @@ impl Engine {
     pub(super) fn guard_due<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
         self.begin_waiting(ix, follower);
         self.end_periods(ix, follower, sink);
-        let known = self.equity(ix, follower).or_else(|| self.equity_since(ix, follower, i64::MIN));
-        let Some(equity) = known else { return };
+        let Some(equity) = self.equity_since(ix, follower, i64::MIN) else { return };
         let before = self.hardest(follower).map(|t| t.level);
         for trip in self.judge(ix, follower, equity) {
             let trips = self.st.tripped.entry(follower).or_default();
@@ -395,20 +388,18 @@ impl Engine {
         }
     }
 
-    /// Values all guarded accounts that hold something.
+    /// Values all guarded accounts.
     pub(super) fn guards_due<S: Sink>(&mut self, ix: &Arc<Index>, sink: &mut S) {
         self.st.sweep_ns = self.st.at_ns.saturating_add(SWEEP_NS);
         for follower in ix.guards.keys() {
             self.guard_due(ix, *follower, sink);
         }
     }
+}
 
-    /// What a fill, or a bust, moved on a line: see [`Self::book_pnl`].
-    pub(super) fn book_fill(&mut self, ix: &Index, o: u32, units: Dec, px: Option<Dec>, bust: bool) {
-        let Some(order) = self.st.orders.get(o as usize) else { return };
-        let (at, buy) = (order.line, order.buy);
-        self.book_pnl(ix, at, signed(units, buy), px, bust);
-    }
+/// The newer one of two prices.
+fn newest(a: Option<(Dec, i64)>, b: Option<(Dec, i64)>) -> Option<(Dec, i64)> {
+    a.into_iter().chain(b).max_by_key(|(_, at_ns)| *at_ns)
 }
 
 /// Hash of the account, its session and its currency.

@@ -57,11 +57,7 @@ impl Engine {
             Command::Arm(_) => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
-                let follower = self.ix.cfg.followers.iter().position(|f| f.name == account);
-                if let (Some(f), Some(amount)) = (follower.and_then(|i| u32::try_from(i).ok()), deposit) {
-                    self.deposit(f, amount, sink);
-                }
-                self.named_account(&account, balance, equity, free_margin, sink);
+                self.named_account(&account, (balance, equity, free_margin), deposit, sink);
             }
             Command::Refused { session, .. } => {
                 self.alert(
@@ -77,22 +73,20 @@ impl Engine {
     fn named_account<S: Sink>(
         &mut self,
         name: &str,
-        balance: Option<Dec>,
-        equity: Option<Dec>,
-        free: Option<Dec>,
+        (balance, equity, free): (Option<Dec>, Option<Dec>, Option<Dec>),
+        deposit: Option<Dec>,
         sink: &mut S,
     ) {
-        let at = self.st.at_ns;
-        let leader = self.ix.cfg.leaders.iter().position(|l| l.name == name);
-        let follower = self.ix.cfg.followers.iter().position(|f| f.name == name);
+        let (ix, at) = (Arc::clone(&self.ix), self.st.at_ns);
+        let leader = ix.cfg.leaders.iter().position(|l| l.name == name);
+        let follower = (0_u32..).zip(&ix.cfg.followers).find(|(_, f)| f.name == name).map(|(n, _)| n);
         if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
             set_values(&mut l.values, balance, equity, free, at);
-        } else if let Some(v) = follower.and_then(|i| self.st.followers.get_mut(i)) {
-            set_values(v, balance, equity, free, at);
-            let (ix, f) = (Arc::clone(&self.ix), follower.and_then(|i| u32::try_from(i).ok()));
-            if let Some(f) = f {
-                self.anchor(&ix, f, balance, equity);
+        } else if let Some(f) = follower {
+            if let Some(amount) = deposit {
+                self.deposit(f, amount, sink);
             }
+            self.follower_values(&ix, f, balance, equity, free);
         } else {
             self.alert("bad_command", format!("account {name:?} is neither a leader nor a follower"), sink);
         }

@@ -1,11 +1,11 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
-use super::Engine;
 use super::guards::{DUE_GUARD, DUE_GUARDS};
 use super::holdings::DUE_HOLDINGS;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
+use super::{Engine, Index};
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
@@ -468,35 +468,26 @@ impl Engine {
             self.st.due.remove(&first);
             let (_, kind, id) = first;
             let ix = Arc::clone(&self.ix);
-            if kind == DUE_LINE {
-                self.work_line(&ix, id, sink);
-                continue;
-            }
-            if kind == DUE_ASK {
-                self.ask_positions(&ix, id, sink);
-                continue;
-            }
-            if kind == DUE_GUARD {
-                self.guard_due(&ix, id, sink);
-                continue;
-            }
-            if kind == DUE_GUARDS {
-                self.guards_due(&ix, sink);
-                continue;
-            }
-            if kind == DUE_HOLDINGS {
-                self.holdings_due(&ix, id, sink);
-                continue;
-            }
-            let Some(order) = self.st.orders.get(id as usize) else { continue };
-            let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
             match kind {
-                DUE_HELD => self.again(route, id, sink),
-                DUE_QUERY if order.state == State::Unknown => self.query(route, id),
-                // No answer: its frame may be lost (09.10). The timer of an earlier cancel asks too early, no more.
-                DUE_CANCEL => self.cancel_failed(id, sink),
-                _ => {}
+                DUE_LINE => self.work_line(&ix, id, sink),
+                DUE_ASK => self.ask_positions(&ix, id, sink),
+                DUE_HOLDINGS => self.holdings_due(&ix, id, sink),
+                DUE_GUARD => self.guard_due(&ix, id, sink),
+                DUE_GUARDS => self.guards_due(&ix, sink),
+                _ => self.order_due(&ix, kind, id, sink),
             }
+        }
+    }
+
+    fn order_due<S: Sink>(&mut self, ix: &Index, kind: u8, o: u32, sink: &mut S) {
+        let Some(order) = self.st.orders.get(o as usize) else { return };
+        let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
+        match kind {
+            DUE_HELD => self.again(route, o, sink),
+            DUE_QUERY if order.state == State::Unknown => self.query(route, o),
+            // No answer: its frame may be lost (09.10). The timer of an earlier cancel asks too early, no more.
+            DUE_CANCEL => self.cancel_failed(o, sink),
+            _ => {}
         }
     }
 
