@@ -4,6 +4,7 @@ use crate::support::{SAME, World, d, one};
 use crate::{
     CLOSE, DAY, FLOOR, copied, equity, guard, guarded, quote, refused, restarted, stops, tell, worth,
 };
+use fastcore::config::SymbolMap;
 use fastcore::decimal::Dec;
 use fastcore::event::EventKind;
 
@@ -234,5 +235,32 @@ fn a_bust_is_no_price() {
         // The fill at 2.1 is the newest price still: what is left is worth 2.1, and cost 1.6 on average.
         let want = found.map(|_| d("10000"));
         assert_eq!(equity(&w), want, "{px:?}");
+    }
+}
+
+/// A leader's quote stands for the follower's instrument by the symbol map's factor, also where both have one name; a quote
+/// of the follower's own instrument counts while it is the newer one.
+#[test]
+fn a_leaders_quote_has_the_factor_of_the_symbol_map() {
+    for name in ["EURUSD", "EURX"] {
+        let mut w = World::with(SAME, "", |c| {
+            guard(c, FLOOR);
+            let mut other = c.instruments[0].clone();
+            other.name = "EURX".to_owned();
+            c.instruments.push(other);
+            c.followers[0].symbols = [("EURUSD".to_owned(), name.to_owned())].into_iter().collect();
+            let (instrument, price_factor) = (name.to_owned(), d("100"));
+            let to = SymbolMap { instrument, qty_factor: Dec::ONE, price_factor };
+            c.subscriptions[0].symbol_map = [("EURUSD".to_owned(), to)].into_iter().collect();
+        });
+        worth(&mut w, "10000");
+        copied(&mut w, "o1", 1, "1000");
+        quote(&mut w, "0.012", "0.012");
+        assert_eq!(equity(&w), Some(d("10100")), "{name}");
+        w.apply(EventKind::Quote, "", br#"{"instrument":"EURX","bid":"1.3","ask":"1.3"}"#);
+        let own = if name == "EURX" { "10200" } else { "10100" };
+        assert_eq!(equity(&w), Some(d(own)), "{name}");
+        quote(&mut w, "0.014", "0.014");
+        assert_eq!(equity(&w), Some(d("10300")), "{name}");
     }
 }
