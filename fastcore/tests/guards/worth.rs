@@ -111,6 +111,11 @@ fn guards_that_come_later_wait_for_an_account_value() {
     assert_eq!(equity(&w), None);
     worth(&mut w, "1000");
     assert_eq!(equity(&w), Some(d("1000")), "what is held is in it");
+    // For as long as a price would count; then nobody has said what it is worth for too long.
+    w.now += 3_600_000_000_000;
+    assert!(copied(&mut w, "o2", 1, "5").is_empty());
+    assert_eq!(equity(&w), None);
+    worth(&mut w, "1000");
     quote(&mut w, "1.2", "1.2");
     assert_eq!(equity(&w), Some(d("1000")), "it counts from its first price on");
     quote(&mut w, "1.3", "1.3");
@@ -263,4 +268,17 @@ fn a_leaders_quote_has_the_factor_of_the_symbol_map() {
         quote(&mut w, "0.014", "0.014");
         assert_eq!(equity(&w), Some(d("10300")), "{name}");
     }
+}
+
+/// A flat account is worth what was said of it, however long ago any price was heard.
+#[test]
+fn a_flat_account_needs_no_price() {
+    let mut w = guarded(FLOOR);
+    worth(&mut w, "10000");
+    copied(&mut w, "o1", 1, "1000");
+    copied(&mut w, "o2", 2, "1000");
+    worth(&mut w, "9995");
+    w.now += 7_200_000_000_000;
+    assert_eq!(copied(&mut w, "o3", 1, "10").len(), 1);
+    assert_eq!(equity(&w), Some(d("9995")));
 }
