@@ -302,3 +302,21 @@ fn rejects_that_are_no_fault_stop_nothing() {
     }
     assert!(w.engine.status().stops.is_empty());
 }
+
+/// However a broker says it, one order is one reject: two words about it are not two, and a reject of the very message is one.
+#[test]
+fn a_reject_counts_once_for_each_order() {
+    let mut w = World::with(SAME, "", |c: &mut Config| {
+        c.faults.reject_burst = 2;
+        c.faults.reject_window_ms = 60_000;
+    });
+    let open = one(&w.leader("o1", 1, "9", "9", "9"), true, "9");
+    w.out(&open);
+    w.reject(&open);
+    w.reject(&open);
+    assert!(w.engine.status().stops.is_empty());
+    let open = one(&w.leader("o2", 1, "9", "9", "9"), true, "9");
+    w.out(&open);
+    w.rejected(&open, "35=3|45=5|58=no|");
+    assert_eq!(w.engine.status().stops.len(), 1);
+}

@@ -8,7 +8,7 @@ use crate::{
 use fastcore::decimal::{Dec, Round};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
-use fastcore::link::SendKind;
+use fastcore::link::{Row, SendKind};
 
 /// At the floor opens are refused with both numbers, closes go on, and only a name releases it.
 #[test]
@@ -268,4 +268,19 @@ fn a_new_configuration_releases_nothing_and_forgets_nothing() {
     assert_eq!(equity(&w), None);
     worth(&mut w, "100");
     assert!(stops(&w).is_empty());
+}
+
+/// An open that waits for its route is refused by the rule that stopped its follower, at once or when the route is back.
+#[test]
+fn an_open_that_waits_for_its_route_is_refused_by_the_rule() {
+    for rules in [FLOOR, CLOSE] {
+        let mut w = guarded(rules);
+        worth(&mut w, "1000");
+        w.rows(&[Row::Logout { session: "R" }]);
+        assert!(w.leader("o1", 1, "10", "10", "10").is_empty());
+        worth(&mut w, "100");
+        assert!(w.rows(&[Row::Logon { session: "R" }]).is_empty(), "{rules}");
+        assert_eq!((refused(&w, "suspended_equity"), refused(&w, "kill")), (1, 0), "{rules}");
+        assert_eq!(w.target(), Dec::ZERO, "{rules}");
+    }
 }
