@@ -126,9 +126,28 @@ fn an_order_without_a_decision_is_told_as_such() {
     assert_eq!(told.decided, 0);
     let [(instrument, id, qty)] = &told.later[..] else { panic!("{:?}", told.later) };
     assert_eq!((instrument.as_str(), qty.as_str(), id.len()), ("EURUSD", "-10", 20));
-    // What a decision has is not told again.
+    // What a decision has is not told again, in its own event or in the next.
+    let mut w = World::new(SAME, "");
     let told = leader(&mut w, "54=1|38=7|32=7|14=7|");
-    assert_eq!((told.decided, told.later.len()), (1, 0));
-    // And the next event does not tell it once more.
+    assert_eq!((told.decided, w.engine.state().orders.len(), told.later.len()), (1, 1, 0));
     assert!(tell(&mut w, EventKind::Timer, "", b"").later.is_empty());
+}
+
+/// Each filter leaves an open out, and none of them a close.
+#[test]
+fn a_filter_leaves_opens_out_and_never_a_close() {
+    let all =
+        [r#""side":"short""#, r#""min_order_qty":"8""#, r#""tags":[[58,"copy"]]"#, r#""instruments":[]"#];
+    for filter in all {
+        let mut w = World::new(SAME, &format!(r#","filters":{{{filter}}}"#));
+        let told = leader(&mut w, "54=1|38=7|32=7|14=7|");
+        assert_eq!(told.refusals.iter().map(|r| r.code).collect::<Vec<_>>(), [Code::Filtered], "{filter}");
+        assert_eq!(w.engine.state().orders_sent, 0, "{filter}");
+    }
+    let mut w = World::new(SAME, r#","filters":{"min_order_qty":"8","tags":[[58,"copy"]]}"#);
+    let raw = "35=8|34=1|37=o|17=E|150=F|39=1|55=EURUSD|54=1|38=9|32=9|14=9|58=copy|60=20231114-22:13:20|";
+    let open = one(&w.apply(EventKind::Leader, "L", &fix(raw)), true, "9");
+    w.out(&open);
+    w.fill(&open, "9", "9");
+    one(&w.leader("o2", 2, "9", "9", "9"), false, "9");
 }

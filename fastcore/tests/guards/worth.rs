@@ -282,3 +282,13 @@ fn a_flat_account_needs_no_price() {
     assert_eq!(copied(&mut w, "o3", 1, "10").len(), 1);
     assert_eq!(equity(&w), Some(d("9995")));
 }
+
+/// Money that is paid into an account without guards, or before anybody said what it is worth, moves nothing, and that is said.
+#[test]
+fn a_deposit_that_moves_nothing_is_said_to() {
+    let deposit = r#"{"cmd":"account","who":"ann","account":"f","deposit":"100"}"#;
+    for mut w in [World::new(SAME, ""), guarded(FLOOR)] {
+        tell(&mut w, deposit);
+        assert!(w.alerts.iter().any(|a| a.code == "bad_command" && a.text.contains("changes nothing")));
+    }
+}
