@@ -16,7 +16,13 @@ REASONS: Mapping[str, str] = {
     "no_quote": "a quote or exchange rate is missing",
     "max_order_qty": "order too large",
     "max_order_value": "order worth too much",
+    "price_collar": "its price is too far from the market",
+    "max_messages": "too many messages were sent",
     "max_position": "position too large",
+    "max_open_orders": "too many open orders",
+    "max_exposure": "everything held and entered would be worth too much",
+    "max_leverage": "everything held and entered would be worth too much for the equity",
+    "amplification": "the copy would be too large for the leader's position",
     "duplicate": "the same order was made before",
     "overflow": "arithmetic left its range",
     "bust_hold": "an execution was busted; an operator decides",
@@ -28,6 +34,9 @@ REASONS: Mapping[str, str] = {
     "daily_loss": "the account lost too much today",
     "period_drawdown": "the account lost too much since its highest equity",
     "drift": "the price moved too far since the leader's trade",
+    "repeated_execution": "too many copies of it in a short time",
+    "provider_inactive": "the leader was not heard for too long",
+    "clock": "the machine's clock is too far from UTC, or nobody knows",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 
