@@ -132,11 +132,7 @@ fn shares_by_equity_are_those_of_the_leaders_order() {
     equity(&mut w, "f2", "500");
     let second = w.leader("o1", 1, "20", "10", "20");
     fill_all(&mut w, second);
-    assert_eq!(
-        targets(&w),
-        ["3", "7", "10"],
-        "20 lots by 300, 700 and 2 x 500"
-    );
+    assert_eq!(targets(&w), ["3", "7", "10"], "20 lots by 300, 700 and 2 x 500");
 }
 
 /// Nobody can take part: it is refused, and not made up for later.

@@ -65,6 +65,33 @@ fn config(followers: usize) -> Value {
         "followers": accounts, "subscriptions": subscriptions, "dispatch": "rotate"})
 }
 
+/// The same deployment with every limit set, none of which is reached.
+fn limited(followers: usize) -> Value {
+    let mut config = config(followers);
+    let limits = json!({"totals": {"max_open_orders": 1_000_000, "max_exposure": "1000000000000", "max_leverage": "1000000"},
+        "default": {"max_order_qty_lots": "100", "max_order_value": "1000000000", "price_collar_bps": "100",
+            "max_position_lots": "1000000", "on_breach": "clip"}, "instruments": {}});
+    let messages = json!({"per_s": 100_000, "burst": 1_000_000, "kept": 200_000});
+    let guards = json!({"zone": "UTC", "day_begins_s": 0, "max_age_ms": 3_600_000, "rules": [
+        {"rule": "equity_floor", "amount": "1"}, {"rule": "daily_loss", "percent": "50"},
+        {"rule": "drawdown", "period": "week", "percent": "60"}]});
+    let part = |config: &mut Value, key: &str, changes: &Value| {
+        for one in config[key].as_array_mut().unwrap() {
+            one.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        }
+    };
+    part(&mut config, "followers", &json!({"limits": limits, "messages": messages, "guards": guards}));
+    part(&mut config, "routes", &json!({"messages": messages}));
+    part(&mut config, "leaders", &json!({"inactive": {"down_ms": 60_000, "silent_ms": 60_000}}));
+    let own = json!({"limits": limits, "max_drift_bps": "100", "max_amplification": "100"});
+    part(&mut config, "subscriptions", &own);
+    config["messages"] = messages;
+    config["clock"] = json!({"max_error_us": 1_000});
+    config["faults"] = json!({"reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 100_000,
+        "repeated_window_ms": 60_000});
+    config
+}
+
 /// A leader's fill of 10,000 EURUSD: a new order each time.
 fn fill(n: u64) -> Vec<u8> {
     let side = 1;
@@ -89,8 +116,7 @@ fn broker_fill(cl_ord_id: &str) -> Vec<u8> {
 }
 
 /// An engine whose route is linked, synced and logged on.
-fn engine(followers: usize) -> (Engine, u64) {
-    let config = config(followers);
+fn engine(config: &Value) -> (Engine, u64) {
     let mut engine = Engine::new(Config::from_json(&config.to_string()).unwrap()).unwrap();
     let start =
         json!({"epoch": 1, "engine": fastcore::ENGINE_VERSION, "config": config, "digest": "0"}).to_string();
@@ -109,6 +135,21 @@ fn engine(followers: usize) -> (Engine, u64) {
         seq += 1;
         engine.apply(&Event { seq, at_ns: NOW, kind, session, payload }, &mut Count::default());
     }
+    let quote = json!({"instrument": "EURUSD", "bid": "1.1", "ask": "1.1"}).to_string();
+    let mut told = vec![
+        (EventKind::Quote, quote),
+        (EventKind::Operator, json!({"cmd": "clock", "error_us": 9}).to_string()),
+    ];
+    for follower in config["followers"].as_array().unwrap() {
+        let account =
+            json!({"cmd": "account", "who": "bench", "account": follower["name"], "equity": "1000000"});
+        told.push((EventKind::Operator, account.to_string()));
+    }
+    for (kind, payload) in told {
+        seq += 1;
+        let payload = payload.as_bytes();
+        engine.apply(&Event { seq, at_ns: NOW, kind, session: "", payload }, &mut Count::default());
+    }
     (engine, seq)
 }
 
@@ -117,8 +158,9 @@ fn median(mut times: Vec<u128>) -> u128 {
     times[times.len() / 2]
 }
 
-fn bench_core(followers: usize, fills: u64) {
-    let (mut engine, mut seq) = engine(followers);
+fn bench_core(followers: usize, fills: u64, all_limits: bool) {
+    let config = if all_limits { limited(followers) } else { config(followers) };
+    let (mut engine, mut seq) = engine(&config);
     let mut sink = Count::default();
     let (mut with_fill, mut empty) = (Vec::new(), Vec::new());
     for n in 0..fills {
@@ -140,7 +182,8 @@ fn bench_core(followers: usize, fills: u64) {
     assert!(sink.bytes > 100 * orders, "{} bytes in {} frames", sink.bytes, sink.frames);
     let (fill_ns, empty_ns) = (median(with_fill), median(empty));
     println!(
-        "core apply, {followers:>4} followers: {fill_ns:>9} ns per fill, {empty_ns:>6} ns empty timer, {} ns per follower, orders {orders}",
+        "core apply, {followers:>4} followers{}: {fill_ns:>9} ns per fill, {empty_ns:>6} ns empty timer, {} ns per follower, orders {orders}",
+        if all_limits { ", all limits on" } else { "" },
         fill_ns / followers as u128
     );
 }
@@ -282,7 +325,9 @@ fn main() {
     let sizes = if asked.is_empty() { vec![1, 10, 100, 1000] } else { asked.clone() };
     for followers in sizes {
         // Not more open orders than a busy day has.
-        bench_core(followers, if quick { 4 } else { 400.min(100_000 / followers as u64) });
+        for all_limits in [false, true] {
+            bench_core(followers, if quick { 4 } else { 400.min(100_000 / followers as u64) }, all_limits);
+        }
     }
     if !asked.is_empty() {
         if std::env::args().any(|arg| arg == "core") {
