@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "daily_loss": "the account lost too much today",
     "period_drawdown": "the account lost too much since its highest equity",
     "drift": "the price moved too far since the leader's trade",
+    "paused": "the subscription is paused",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 

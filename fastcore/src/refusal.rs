@@ -71,6 +71,8 @@ codes! {
     PeriodDrawdown = "period_drawdown",
     /// The price moved too far since the leader's trade.
     Drift = "drift",
+    /// A person paused the subscription.
+    Paused = "paused",
 }
 
 /// A refusal with the numbers that were compared.

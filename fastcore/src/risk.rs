@@ -28,6 +28,8 @@ pub struct Open<'a> {
     pub px: Option<Dec>,
     /// The kill switch is on.
     pub killed: bool,
+    /// The subscription is paused.
+    pub life: Option<Code>,
     /// A guard of the follower's equity stopped it, or cannot say what the account is worth.
     pub guard: Option<Refusal>,
     /// The instrument is not permitted.
@@ -73,6 +75,7 @@ type Check = fn(&Open<'_>) -> Clip;
 /// The checks, in their documented order; every one sees the whole open, the smallest answer wins.
 pub const CHECKS: &[(Code, Check)] = &[
     (Code::Kill, kill),
+    (Code::Paused, life),
     (Code::SuspendedEquity, guard),
     (Code::BustHold, bust_hold),
     (Code::Restricted, restricted),
@@ -103,6 +106,10 @@ fn latch(on: bool, code: Code) -> Clip {
 
 fn kill(o: &Open<'_>) -> Clip {
     latch(o.killed, Code::Kill)
+}
+
+fn life(o: &Open<'_>) -> Clip {
+    o.life.map(|code| (Dec::ZERO, Refusal::bare(code)))
 }
 
 fn guard(o: &Open<'_>) -> Clip {
@@ -187,6 +194,7 @@ mod tests {
             qty: Dec::from_int(qty),
             px: None,
             killed: false,
+            life: None,
             guard: None,
             restricted: false,
             bust_hold: false,

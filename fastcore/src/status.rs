@@ -3,6 +3,7 @@
 use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
 use crate::engine::guards::Trip;
+use crate::engine::life::Life;
 use crate::engine::stops::{Scope, Stop};
 use crate::ledger::QUANTA;
 use crate::refusal::Code;
@@ -60,13 +61,13 @@ pub struct RouteStatus {
 /// One stop.
 #[derive(Debug, Serialize)]
 pub struct StopStatus {
-    /// `global`, `leader`, `follower`, `instrument` or `route`.
+    /// `global`, `leader`, `follower`, `instrument`, `route` or `subscription`.
     pub scope: &'static str,
     /// Which one; empty for `global`.
     pub name: String,
     /// `no_opens`, `close_only` or `halt`.
     pub level: &'static str,
-    /// Why: `kill`, or the code of a guard.
+    /// Why: `kill`, `paused`, or the code of a guard.
     pub code: &'static str,
     /// Who set it, or which fault; the numbers of a guard.
     pub who: String,
@@ -150,12 +151,18 @@ impl Engine {
             let (level, code, at_ns) = (t.level.name(), t.code.as_str(), t.at_ns.to_string());
             StopStatus { scope, name: name.to_owned(), level, code, who: t.numbers(), at_ns }
         };
+        let pause = |(sub, life): (&u32, &Life)| {
+            let (s, name) = (life.paused.as_ref()?, ix.cfg.subscriptions.get(*sub as usize)?.name.clone());
+            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
+            Some(StopStatus { scope: "subscription", name, level, code: Code::Paused.as_str(), who, at_ns })
+        };
+        let pauses = st.lives.iter().filter_map(pause);
         let trips = st.tripped.iter().flat_map(|(f, list)| list.iter().map(|t| (*f, t)));
         Status {
             journal_rows: st.seq,
             epoch: st.epoch,
             killed: st.stops.contains_key(&Scope::Global),
-            stops: st.stops.iter().map(stop).chain(trips.map(trip)).collect(),
+            stops: st.stops.iter().map(stop).chain(trips.map(trip)).chain(pauses).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,

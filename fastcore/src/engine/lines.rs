@@ -90,6 +90,7 @@ impl Engine {
             needless: Vec::new(),
             stuck_residue: false,
             close_waits: false,
+            mode: self.mode_of(sub),
             capped: Dec::ZERO,
             close_tries: 0,
         });
@@ -99,7 +100,7 @@ impl Engine {
     /// Works the difference between target and what is filled.
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let now = self.st.at_ns;
-        let level = if self.nothing_stopped() { None } else { self.stopped_at(ix, at) };
+        let level = if self.free(at) { None } else { self.stopped_at(ix, at) };
         if level >= Some(Level::CloseOnly) {
             self.cancel_opens(ix, at, sink);
         }

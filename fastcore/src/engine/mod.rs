@@ -8,6 +8,7 @@ mod holdings;
 mod increase;
 pub mod lanes;
 mod leaders;
+pub mod life;
 mod lines;
 mod making;
 mod needless;

@@ -169,7 +169,7 @@ impl Engine {
 
     fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let held = !self.nothing_stopped() || ls.line.bust_hold;
+        let held = !self.free(at) || ls.line.bust_hold;
         if !held && qty <= lane.free_up_to {
             return qty;
         }
@@ -190,6 +190,7 @@ impl Engine {
             qty,
             px: self.unit_px(ix, ls, lane, buy),
             killed: self.killed(ix, ls).is_some(),
+            life: ls.mode.code(),
             guard,
             drift: self.drift(ix, ls, buy),
             restricted: lane.restricted,

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::leaders::set_values;
+use super::life::{Named, Pausing};
 use super::stops::Stopping;
 use crate::action::Sink;
 use crate::decimal::Dec;
@@ -16,6 +17,10 @@ enum Command {
     Kill(Stopping),
     /// Release the stop of the same scope.
     Arm(Stopping),
+    /// No opens of one subscription.
+    Pause(Pausing),
+    /// The end of its pause.
+    Resume(Named),
     /// Account values of a leader or follower by name.
     Account {
         #[serde(default)]
@@ -55,6 +60,8 @@ impl Engine {
             Command::Kill(stop) => self.stop(stop, sink),
             Command::Arm(stop) if !stop.who.is_empty() => self.release_stop(&stop, sink),
             Command::Arm(_) => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
+            Command::Pause(pause) => self.pause(pause, sink),
+            Command::Resume(by) => self.resume(&by, sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, (balance, equity, free_margin), deposit, sink);

@@ -140,10 +140,10 @@ impl Engine {
         self.st.stops.is_empty() && self.st.tripped.is_empty()
     }
 
-    /// The highest level of what stops a line: persons, faults, and the guards of its follower.
+    /// The highest level of what stops a line: persons, faults, the guards of its follower, and its subscription's life.
     pub(super) fn stopped(&self, ix: &Index, ls: &LineState) -> Option<Level> {
         let follower = ix.subs.get(ls.sub as usize)?.follower;
-        self.killed(ix, ls).max(self.hardest(follower).map(|trip| trip.level))
+        self.killed(ix, ls).max(self.hardest(follower).map(|trip| trip.level)).max(ls.mode.level())
     }
 
     /// The highest level of the kill switches that a line is under.
@@ -166,8 +166,8 @@ impl Engine {
     /// The code of what is refused because it is stopped.
     pub(super) fn stop_code(&self, ix: &Index, ls: &LineState) -> Code {
         let follower = ix.subs.get(ls.sub as usize).map(|s| s.follower);
-        let guard = follower.and_then(|f| self.hardest(f)).filter(|_| self.killed(ix, ls).is_none());
-        guard.map_or(Code::Kill, |trip| trip.code)
+        let by_life = || follower.and_then(|f| self.hardest(f)).map(|trip| trip.code).or(ls.mode.code());
+        if self.killed(ix, ls).is_some() { Code::Kill } else { by_life().unwrap_or(Code::Kill) }
     }
 
     /// The same by the number of the line.
