@@ -28,7 +28,7 @@ from gateway.kill_file import LEVELS, LeftStop, leave
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Tell a running gateway: status, stops, kill, close-only, arm, pause, resume, account, bust-resume.",
+    help="Tell a running gateway what to stop, pause, end or know. Every command is journaled.",
 )
 
 ScopeOption = Annotated[

@@ -1,4 +1,4 @@
-"""Operator commands for one subscription: pause and resume.
+"""Operator commands for one subscription: pause and resume, leave.
 
 The core is the judge: it knows the names, and says what a command did. These commands need no more of the
 configuration file than its state folder.
@@ -16,6 +16,7 @@ from gateway.control_desk import AsJson, Desk, WhoOption, by_name, errors, named
 from gateway.errors import UsageError
 from gateway.kill_file import LEVELS
 
+RULES = ("keep", "close_now", "close_with_leader")
 PAUSE_LEVELS = LEVELS[:2]
 """A pause never holds back a close."""
 
@@ -26,7 +27,7 @@ SubscriptionName = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this page to `copygate ctl`."""
-    for command in (pause, resume):
+    for command in (pause, resume, leave):
         app.command()(command)
 
 
@@ -56,6 +57,26 @@ def resume(
     with errors():
         command = {"cmd": "resume", "who": by_name(who, "resume"), "subscription": subscription}
         _do(context.obj, command, as_json, "Missed opens are not made up.")
+
+
+def leave(
+    context: typer.Context,
+    subscription: SubscriptionName,
+    rule: Annotated[
+        str,
+        typer.Option(
+            help="keep (nothing is worked any more), close_now, or close_with_leader.", show_default=False
+        ),
+    ],
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a subscription: it opens nothing any more, and closes by the rule. Needs --as."""
+    with errors():
+        if rule not in RULES:
+            raise UsageError("no such rule", path="--rule", value=rule, bound=", ".join(RULES))
+        command = {"cmd": "leave", "who": by_name(who, "leave"), "subscription": subscription, "rule": rule}
+        _do(context.obj, command, as_json, "`status` shows when it has left.")
 
 
 def _do(desk: Desk, command: dict[str, Any], as_json: bool, next_step: str) -> None:

@@ -29,6 +29,7 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((deployment, "bold"), "   ", (switch, "bold red" if stops else "green")),
         *_stops(stops),
+        *_leaving(status.get("leaving") or []),
         *_guards(status.get("guards") or []),
         Text(_counts(status)),
         Text(),
@@ -58,6 +59,22 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def _stops(stops: list[dict[str, Any]]) -> list[RenderableType]:
     return [Text(), stops_table(stops), Text()] if stops else []
+
+
+def _leaving(leaving: list[dict[str, Any]]) -> list[RenderableType]:
+    """Subscriptions on their way out; of those that have left, how many there are."""
+    if not leaving:
+        return []
+    going = [one for one in leaving if not one["done"]]
+    table = _table("leaving", "rule", "by", "since")
+    for one in going[:LINES_MAX]:
+        table.add_row(escape(one["subscription"]), one["rule"], escape(one["who"]), _when(one["at_ns"]))
+    left = Text(f"{len(leaving) - len(going)} of {len(leaving)} leaving subscriptions have left", style="dim")
+    return [*([table] if going else []), left, Text()]
+
+
+def _when(at_ns: str) -> str:
+    return f"{datetime.fromtimestamp(int(at_ns) // NS_PER_S, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _guards(guards: list[dict[str, Any]]) -> list[RenderableType]:
@@ -93,10 +110,9 @@ def stops_table(stops: list[dict[str, Any]]) -> Table:
     table = _table("stopped", "level", "why", "by", "since")
     for one in stops:
         what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
-        since = datetime.fromtimestamp(int(one["at_ns"]) // NS_PER_S, tz=UTC)
         table.add_row(
             *(f"[bold red]{escape(what)}[/]", one["level"], one["code"], escape(one["who"])),
-            f"{since:%Y-%m-%d %H:%M:%S} UTC",
+            _when(one["at_ns"]),
         )
     return table
 

@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     "period_drawdown": "the account lost too much since its highest equity",
     "drift": "the price moved too far since the leader's trade",
     "paused": "the subscription is paused",
+    "leaving": "the subscription leaves, or has left",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 

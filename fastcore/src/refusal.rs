@@ -73,6 +73,8 @@ codes! {
     Drift = "drift",
     /// A person paused the subscription.
     Paused = "paused",
+    /// The subscription leaves, or has left.
+    Leaving = "leaving",
 }
 
 /// A refusal with the numbers that were compared.

@@ -28,7 +28,7 @@ pub struct Open<'a> {
     pub px: Option<Dec>,
     /// The kill switch is on.
     pub killed: bool,
-    /// The subscription is paused.
+    /// The subscription is paused, or leaves.
     pub life: Option<Code>,
     /// A guard of the follower's equity stopped it, or cannot say what the account is worth.
     pub guard: Option<Refusal>,

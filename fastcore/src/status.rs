@@ -75,6 +75,21 @@ pub struct StopStatus {
     pub at_ns: String,
 }
 
+/// A subscription that leaves or has left.
+#[derive(Debug, Serialize)]
+pub struct LeavingStatus {
+    /// Subscription name.
+    pub subscription: String,
+    /// `keep`, `close_now` or `close_with_leader`.
+    pub rule: &'static str,
+    /// Who said so.
+    pub who: String,
+    /// When, nanoseconds.
+    pub at_ns: String,
+    /// Nothing works any more, and what was to be closed is closed.
+    pub done: bool,
+}
+
 /// A follower whose equity is guarded.
 #[derive(Debug, Serialize)]
 pub struct GuardStatus {
@@ -103,6 +118,8 @@ pub struct Status {
     pub killed: bool,
     /// Every stop, the widest first.
     pub stops: Vec<StopStatus>,
+    /// Subscriptions that leave or have left.
+    pub leaving: Vec<LeavingStatus>,
     /// Followers with guards.
     pub guards: Vec<GuardStatus>,
     /// Leader executions counted.
@@ -156,6 +173,11 @@ impl Engine {
             let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
             Some(StopStatus { scope: "subscription", name, level, code: Code::Paused.as_str(), who, at_ns })
         };
+        let leaving = |(sub, life): (&u32, &Life)| {
+            let (l, s) = (life.leaving.as_ref()?, ix.cfg.subscriptions.get(*sub as usize)?);
+            let (subscription, who, at_ns) = (s.name.clone(), l.who.clone(), l.at_ns.to_string());
+            Some(LeavingStatus { subscription, rule: l.rule.name(), who, at_ns, done: l.done })
+        };
         let pauses = st.lives.iter().filter_map(pause);
         let trips = st.tripped.iter().flat_map(|(f, list)| list.iter().map(|t| (*f, t)));
         Status {
@@ -163,6 +185,7 @@ impl Engine {
             epoch: st.epoch,
             killed: st.stops.contains_key(&Scope::Global),
             stops: st.stops.iter().map(stop).chain(trips.map(trip)).chain(pauses).collect(),
+            leaving: st.lives.iter().filter_map(leaving).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,

@@ -54,6 +54,10 @@ def test_a_pause_survives_a_restart(file: Path) -> None:
         (["resume", SUB], "resume needs a named operator"),
         (["resume", SUB, "--as", "x" * 65], "printable characters"),
         (["resume", "f1", "--as", "ann"], 'subscription "f1" is not defined'),
+        (["leave", SUB, "--rule", "keep"], "leave needs a named operator"),
+        (["leave", SUB, "--rule", "close", "--as", "ann"], "keep, close_now, close_with_leader"),
+        (["leave", SUB, "--as", "ann"], "Missing option '--rule'"),
+        (["leave", "f1", "--rule", "keep", "--as", "ann"], 'subscription "f1" is not defined'),
         (["pause"], "Missing argument 'SUBSCRIPTION'"),
     ],
 )
@@ -64,6 +68,34 @@ def test_what_cannot_be_is_a_usage_error_and_does_nothing(
     refused = ctl(file, *words)
     assert (refused.exit_code, said in refused.output) == (2, True), refused.output
     assert stops(file) == []
+    assert state(core)["leaving"] == []
+
+
+@pytest.mark.parametrize("rule", ["keep", "close_now", "close_with_leader"])
+def test_who_left_is_shown_and_stays_so(file: Path, rule: str) -> None:
+    """A flat subscription has left at once; the next start of the core knows it."""
+    first = Core(file)
+    done = ctl(file, "leave", SUB, "--rule", rule, "--as", "ann")
+    shown = ctl(file, "status").output
+    first.stop()
+    assert done.exit_code == 0, done.output
+    assert f'Subscription "{SUB}" leaves by {rule}: nothing is opened any more, by ann.' in done.output
+    assert "1 of 1 leaving subscriptions have left" in shown
+    again = Core(file)
+    (leaving,) = json.loads(last_line(ctl(file, "status", "--json")))["leaving"]
+    again.stop()
+    known = {key: leaving[key] for key in ("subscription", "rule", "who", "done")}
+    assert known == {"subscription": SUB, "rule": rule, "who": "ann", "done": True}
+
+
+def test_the_file_ends_a_subscription(file: Path) -> None:
+    """`leaving` in the file is followed when the core starts with it."""
+    text = file.read_text("utf-8").replace('k = "0.5" }', 'k = "0.5" }\nleaving = "keep"')
+    file.write_text(text, "utf-8")
+    core = Core(file)
+    found = json.loads(last_line(ctl(file, "status", "--json")))["leaving"]
+    core.stop()
+    assert [(one["rule"], one["who"]) for one in found] == [("keep", "the configuration")]
 
 
 def test_close_only_is_a_kill_at_that_level(file: Path, core: Core) -> None:

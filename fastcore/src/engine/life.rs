@@ -4,8 +4,11 @@
 //! what is paused or has left costs the others nothing, however long it stays so.
 
 use super::stops::{Level, Stop};
-use super::{Engine, Index};
+use super::{Engine, Index, LineState};
 use crate::action::Sink;
+use crate::config::Leaving;
+use crate::decimal::Dec;
+use crate::ledger::{quanta, reduced};
 use crate::refusal::Code;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -15,6 +18,23 @@ use std::sync::Arc;
 pub struct Life {
     /// Nothing is opened until somebody resumes it.
     pub paused: Option<Stop>,
+    /// It leaves, or has left.
+    pub leaving: Option<Leave>,
+    /// What the configuration said last: it is followed once, so that a later command is not undone by a restart.
+    pub by_file: Option<Leaving>,
+}
+
+/// A subscription on its way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    /// What becomes of its position.
+    pub rule: Leaving,
+    /// Who said so.
+    pub who: String,
+    /// When.
+    pub at_ns: i64,
+    /// Nothing of it works any more, and what was to be closed is closed.
+    pub done: bool,
 }
 
 /// What a ledger line may do by the life of its subscription.
@@ -27,6 +47,10 @@ pub enum Mode {
     NoOpens,
     /// Paused: opens that work are cancelled as well.
     CloseOnly,
+    /// Leaving: nothing is opened any more, and what is held is closed by the rule.
+    Leaves,
+    /// Left with its position: nothing is worked any more.
+    Kept,
 }
 
 impl Mode {
@@ -36,7 +60,7 @@ impl Mode {
         match self {
             Mode::Copies => None,
             Mode::NoOpens => Some(Level::NoOpens),
-            Mode::CloseOnly => Some(Level::CloseOnly),
+            Mode::CloseOnly | Mode::Leaves | Mode::Kept => Some(Level::CloseOnly),
         }
     }
 
@@ -46,7 +70,14 @@ impl Mode {
         match self {
             Mode::Copies => None,
             Mode::NoOpens | Mode::CloseOnly => Some(Code::Paused),
+            Mode::Leaves | Mode::Kept => Some(Code::Leaving),
         }
+    }
+
+    /// The leader's increases are no business of it any more.
+    #[must_use]
+    pub const fn leaves(self) -> bool {
+        matches!(self, Mode::Leaves | Mode::Kept)
     }
 }
 
@@ -66,6 +97,22 @@ pub(super) struct Pausing {
     subscription: String,
     #[serde(default)]
     level: Level,
+}
+
+/// How one subscription leaves.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeaveText {
+    who: String,
+    subscription: String,
+    rule: Leaving,
+}
+
+impl LineState {
+    /// The target after the leader reduced `r` of `position`. What was kept does not follow him any more.
+    pub(super) fn reduced(&self, position: Dec, r: Dec) -> i128 {
+        if self.mode == Mode::Kept { self.line.target } else { reduced(self.line.target, position, r) }
+    }
 }
 
 impl Engine {
@@ -127,12 +174,93 @@ impl Engine {
         self.live_by(sub);
     }
 
+    /// One subscription opens nothing any more.
+    pub(super) fn leave<S: Sink>(&mut self, text: LeaveText, sink: &mut S) {
+        let by = Named { who: text.who, subscription: text.subscription };
+        if let Some(sub) = self.named("leave", &by, sink) {
+            self.leave_by(sub, text.rule, by.who, sink);
+        }
+    }
+
+    /// What the configuration says, where it says it for the first time.
+    pub(super) fn leave_by_file<S: Sink>(&mut self, sink: &mut S) {
+        let ix = Arc::clone(&self.ix);
+        for (sub, cfg) in (0_u32..).zip(&ix.cfg.subscriptions) {
+            let known = self.st.lives.get(&sub).and_then(|life| life.by_file);
+            if known == cfg.leaving {
+                continue;
+            }
+            self.st.lives.entry(sub).or_default().by_file = cfg.leaving;
+            match cfg.leaving {
+                Some(rule) => self.leave_by(sub, rule, "the configuration".to_owned(), sink),
+                None => self.live_by(sub),
+            }
+        }
+    }
+
+    fn leave_by<S: Sink>(&mut self, sub: u32, rule: Leaving, who: String, sink: &mut S) {
+        let name = self.ix.cfg.subscriptions.get(sub as usize).map_or("", |s| s.name.as_str()).to_owned();
+        let life = self.st.lives.entry(sub).or_default();
+        if let Some(there) = life.leaving.as_ref().filter(|there| there.rule == rule) {
+            let text = format!("subscription {name:?} leaves by {} already, by {}", rule.name(), there.who);
+            return self.alert("leave", text, sink);
+        }
+        let text =
+            format!("subscription {name:?} leaves by {}: nothing is opened any more, by {who}", rule.name());
+        life.leaving = Some(Leave { rule, who, at_ns: self.st.at_ns, done: false });
+        // What has left is not paused as well: that would have to be released for nothing.
+        life.paused = None;
+        self.alert("leave", text, sink);
+        self.live_by(sub);
+        if rule == Leaving::CloseNow {
+            for ls in self.st.lines.iter_mut().filter(|l| l.sub == sub) {
+                ls.line.target = 0;
+                (ls.waiting, ls.needless, ls.retry_at_ns) = (Vec::new(), Vec::new(), 0);
+            }
+        }
+        self.work_sub(sub, sink);
+        self.left(sub, sink);
+    }
+
+    /// A line of a subscription that leaves, before it is worked. True: there is nothing to work.
+    pub(super) fn leaves<S: Sink>(&mut self, ix: &Index, at: u32, sink: &mut S) -> bool {
+        let Some(ls) = self.st.lines.get_mut(at as usize).filter(|l| l.mode.leaves()) else { return false };
+        let (sub, kept) = (ls.sub, ls.mode == Mode::Kept);
+        if kept {
+            // Its target is what it holds: fills of orders that were on their way belong to it as well.
+            let grid = ix.grids.get(ls.follower_instrument as usize);
+            ls.line.target = grid.and_then(|g| quanta(ls.line.filled, *g)).unwrap_or(ls.line.target);
+            (ls.waiting, ls.needless, ls.close_waits) = (Vec::new(), Vec::new(), false);
+            self.uncap(ix, at);
+        }
+        if self.st.lines.get(at as usize).is_some_and(gone) {
+            self.left(sub, sink);
+        }
+        kept
+    }
+
+    /// Tells once that nothing is left to do for a subscription.
+    fn left<S: Sink>(&mut self, sub: u32, sink: &mut S) {
+        let leave = self.st.lives.get_mut(&sub).and_then(|life| life.leaving.as_mut());
+        let Some(leave) = leave.filter(|leave| !leave.done) else { return };
+        if !self.st.lines.iter().filter(|l| l.sub == sub).all(gone) {
+            return;
+        }
+        leave.done = true;
+        let what = if leave.rule == Leaving::Keep { "what it holds stays" } else { "it is flat" };
+        let name = self.ix.cfg.subscriptions.get(sub as usize).map_or("", |s| s.name.as_str());
+        self.alert("left", format!("subscription {name:?} has left: {what}, and nothing works"), sink);
+    }
+
     /// What a new line of a subscription may do.
     pub(super) fn mode_of(&self, sub: u32) -> Mode {
-        match self.st.lives.get(&sub).and_then(|life| life.paused.as_ref()) {
-            None => Mode::Copies,
-            Some(stop) if stop.level == Level::NoOpens => Mode::NoOpens,
-            Some(_) => Mode::CloseOnly,
+        let Some(life) = self.st.lives.get(&sub) else { return Mode::Copies };
+        match (&life.leaving, &life.paused) {
+            (Some(leave), _) if leave.rule == Leaving::Keep => Mode::Kept,
+            (Some(_), _) => Mode::Leaves,
+            (None, Some(stop)) if stop.level == Level::NoOpens => Mode::NoOpens,
+            (None, Some(_)) => Mode::CloseOnly,
+            (None, None) => Mode::Copies,
         }
     }
 
@@ -154,4 +282,10 @@ impl Engine {
             }
         }
     }
+}
+
+/// Nothing of a line is worked, or will be.
+fn gone(l: &LineState) -> bool {
+    let flat = l.line.target == 0 && l.line.filled.is_zero();
+    (flat || l.mode == Mode::Kept) && l.live.is_empty()
 }

@@ -104,6 +104,9 @@ impl Engine {
         if level >= Some(Level::CloseOnly) {
             self.cancel_opens(ix, at, sink);
         }
+        if level.is_some() && self.leaves(ix, at, sink) {
+            return;
+        }
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (Some(cfg), Some(lane)) = (ix.cfg.subscriptions.get(ls.sub as usize), ix.lane(ls)) else {
             return;

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::leaders::set_values;
-use super::life::{Named, Pausing};
+use super::life::{LeaveText, Named, Pausing};
 use super::stops::Stopping;
 use crate::action::Sink;
 use crate::decimal::Dec;
@@ -21,6 +21,8 @@ enum Command {
     Pause(Pausing),
     /// The end of its pause.
     Resume(Named),
+    /// One subscription opens nothing any more, and closes by a rule.
+    Leave(LeaveText),
     /// Account values of a leader or follower by name.
     Account {
         #[serde(default)]
@@ -62,6 +64,7 @@ impl Engine {
             Command::Arm(_) => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
             Command::Pause(pause) => self.pause(pause, sink),
             Command::Resume(by) => self.resume(&by, sink),
+            Command::Leave(leave) => self.leave(leave, sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, (balance, equity, free_margin), deposit, sink);

@@ -5,7 +5,7 @@ use super::{Engine, Index};
 use crate::action::{Conversion, Sink};
 use crate::decimal::Dec;
 use crate::fix::Message;
-use crate::ledger::{abs, reduced};
+use crate::ledger::abs;
 use crate::profile::PositionModel;
 use crate::report::{Inbound, Position, Report};
 use std::sync::Arc;
@@ -182,7 +182,7 @@ impl Engine {
                 continue;
             };
             let before = ls.line.target;
-            ls.line.target = reduced(before, held, reduce);
+            ls.line.target = ls.reduced(held, reduce);
             // News from the leader is tried at once, whatever the broker said to the last close.
             ls.retry_at_ns = 0;
             let after = ls.line.target;

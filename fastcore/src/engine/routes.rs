@@ -86,6 +86,7 @@ impl Engine {
             Ok(ix) => {
                 self.ix = Arc::new(ix);
                 self.fit();
+                self.leave_by_file(sink);
             }
             Err(e) => self.alert("bad_start", e.to_string(), sink),
         }

@@ -141,7 +141,7 @@ pub struct State {
     pub stops: BTreeMap<Scope, Stop>,
     /// What guards know, by follower.
     pub guards: BTreeMap<u32, super::guards::GuardState>,
-    /// Subscriptions that are paused.
+    /// Subscriptions that are paused, leave, or have left.
     pub lives: BTreeMap<u32, super::life::Life>,
     /// Followers that a guard has stopped.
     pub tripped: BTreeMap<u32, Vec<super::guards::Trip>>,

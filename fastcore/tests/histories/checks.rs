@@ -24,6 +24,21 @@ struct Was {
     hi: i128,
 }
 
+/// What people did to one subscription.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// Level of its pause.
+    pub pause: usize,
+    /// The rule by which it leaves.
+    pub leaves: Option<&'static str>,
+}
+
+impl Life {
+    fn kept(self) -> bool {
+        self.leaves == Some("keep")
+    }
+}
+
 /// What the world notes beside the engine.
 #[derive(Default)]
 pub struct Books {
@@ -33,6 +48,10 @@ pub struct Books {
     pub several: bool,
     /// The level of each stop, until somebody releases it.
     pub stops: [usize; SCOPES.len()],
+    /// By subscription.
+    pub lives: [Life; 3],
+    /// The subscription that a command of this event is for.
+    pub commanded: Option<usize>,
     /// Lines whose leader took a trade back, until somebody has looked.
     pub held: BTreeSet<usize>,
     /// Equity of each follower; each leader has 1000.
@@ -97,6 +116,11 @@ impl Books {
             let rule = &setup.rules[l.sub as usize];
             let of = |p: &[Vec<i128>]| p[rule.leader][l.instrument as usize];
             let (p, was) = (of(&after), of(&before.positions));
+            if self.lives[l.sub as usize].kept() {
+                kept(at, l, st, setup, before.orders);
+                self.lines[at].target = l.line.target;
+                continue;
+            }
             assert!(p != 0 || l.line.target == 0, "P = 0 but T = {}", l.line.target);
             let leader_grew = by_leader && (p.abs() > was.abs() || p.signum() * was.signum() < 0);
             let grew = if leader_grew {
@@ -105,7 +129,7 @@ impl Books {
                 0
             };
             self.target(at, l, setup, v, grew);
-            if !by_leader && !self.several {
+            if !by_leader && !self.several && self.commanded != Some(l.sub as usize) {
                 self.given_up(l, setup, before.targets.get(at).copied().unwrap_or(0));
             }
             works(st, l);
@@ -202,6 +226,7 @@ impl Books {
             return;
         }
         assert!(self.level(l, setup) < 1, "an open while its line is stopped");
+        assert!(self.lives[l.sub as usize].leaves.is_none(), "an open after its subscription left");
         // Nothing that was there before the event and is still there may be in its way.
         let busy =
             before.busy.get(at).into_iter().flatten().map(|(n, cancel)| (&st.orders[*n as usize], *cancel));
@@ -241,7 +266,9 @@ impl Books {
         let rule = &setup.rules[l.sub as usize];
         let (leader, follower) = (1 + rule.leader, 3 + rule.follower);
         let (route, symbol) = (5 + rule.follower, 7 + l.instrument as usize);
-        [0, leader, follower, route, symbol].into_iter().map(|s| self.stops[s]).max().unwrap_or(0)
+        let life = self.lives[l.sub as usize];
+        let own = if life.leaves.is_some() { 2 } else { life.pause };
+        [0, leader, follower, route, symbol].into_iter().map(|s| self.stops[s]).max().unwrap_or(0).max(own)
     }
 
     /// A frame as it is handed over: a switch holds for what was made before it as well.
@@ -316,7 +343,9 @@ impl Books {
             // Shown to a person, and only less than a minimum lot.
             let told = st.alerts.contains_key("stuck_residue");
             let stuck = l.stuck_residue && told && line.filled.raw().abs() < bound;
-            assert!(p != 0 || stuck || line.filled.is_zero(), "leader flat, follower holds {}", line.filled);
+            let life = self.lives[l.sub as usize];
+            let ends = p == 0 && !life.kept() || life.leaves == Some("close_now");
+            assert!(!ends || stuck || line.filled.is_zero(), "to be flat, follower holds {}", line.filled);
             let target = line.target * i128::from(setup.step);
             let off = (line.filled.raw() - target).abs();
             let within = off < if stuck { 2 * bound } else { bound };
@@ -348,4 +377,14 @@ fn works(st: &State, l: &LineState) {
     assert_eq!(line.working_sell.raw(), sum(false, false), "working sells");
     assert_eq!(line.closing_buy.raw(), sum(true, true), "closing buys");
     assert_eq!(line.closing_sell.raw(), sum(false, true), "closing sells");
+}
+
+/// What is kept is its own target, whatever the leader does, and nothing of it is worked.
+fn kept(at: usize, l: &LineState, st: &State, setup: &Setup, orders: usize) {
+    let made = st.orders.iter().skip(orders).filter(|o| o.line as usize == at).count();
+    assert_eq!(made, 0, "an order of what was kept");
+    let step = i128::from(setup.step);
+    let off = l.line.target * step - l.line.filled.raw();
+    assert!(off.abs() <= step, "kept {}, and T = {}", l.line.filled, l.line.target);
+    works(st, l);
 }

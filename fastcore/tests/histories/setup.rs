@@ -22,6 +22,24 @@ pub const SCOPES: [(&str, &str); 9] = [
 /// By level; 0 is none.
 pub const LEVELS: [&str; 4] = ["", "no_opens", "close_only", "halt"];
 
+/// What a person does to one subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Level 1 or 2.
+    Pause(usize),
+    Resume,
+    Leave(&'static str),
+}
+
+pub const TOLD: [Told; 6] = [
+    Told::Pause(1),
+    Told::Pause(2),
+    Told::Resume,
+    Told::Leave("keep"),
+    Told::Leave("close_now"),
+    Told::Leave("close_with_leader"),
+];
+
 /// The rounding names, so that a new policy is not forgotten here.
 pub const ROUNDINGS: [(&str, Rounding); 4] = [
     ("toward_zero", Rounding::TowardZero),

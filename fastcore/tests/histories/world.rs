@@ -2,7 +2,7 @@
 
 use crate::checks::Books;
 use crate::leaders::Leaders;
-use crate::setup::{FOLLOWERS, LEADERS, LEVELS, SCOPES, SYMBOLS, Setup, Version};
+use crate::setup::{FOLLOWERS, LEADERS, LEVELS, SCOPES, SYMBOLS, Setup, Told, Version};
 use crate::story::Out;
 use crate::way::Way;
 use fastcore::action::Discard;
@@ -295,6 +295,31 @@ impl World {
             return self.operator(&format!(r#"{{"cmd":"arm","who":"ann"{named}}}"#));
         }
         self.operator(&format!(r#"{{"cmd":"kill","who":"ann","level":"{}"{named}}}"#, LEVELS[level]));
+    }
+
+    /// Subscriptions that there are by now.
+    pub fn listed(&self) -> usize {
+        self.setup.rules.len() - usize::from(!self.version.last_rule && self.setup.rules.len() > 2)
+    }
+
+    /// What a person does to one subscription. A pause is never lowered, and ends with a leave.
+    pub fn life(&mut self, sub: usize, told: Told) {
+        let life = &mut self.books.lives[sub];
+        life.pause = match told {
+            Told::Pause(level) => level.max(life.pause),
+            Told::Resume | Told::Leave(_) => 0,
+        };
+        let (cmd, more) = match told {
+            Told::Pause(level) => ("pause", format!(r#","level":"{}""#, LEVELS[level])),
+            Told::Resume => ("resume", String::new()),
+            Told::Leave(rule) => {
+                life.leaves = Some(rule);
+                ("leave", format!(r#","rule":"{rule}""#))
+            }
+        };
+        self.books.commanded = Some(sub);
+        self.operator(&format!(r#"{{"cmd":"{cmd}","who":"ann","subscription":"s{sub}"{more}}}"#));
+        self.books.commanded = None;
     }
 
     pub fn equity(&mut self, account: &str, value: i64) {
