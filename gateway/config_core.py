@@ -187,6 +187,7 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "on_bust": item.on_bust,
         "on_reject": item.on_reject,
         "retry_window_ms": item.retry_window_ms,
+        "joining": item.joining,
         "leaving": item.leaving,
         "limits": _limits(subscription_limits(config, item)),
     }

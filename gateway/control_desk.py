@@ -76,7 +76,7 @@ def outcome(desk: Desk, answer: dict[str, Any]) -> str:
     mine = [alert for alert in alerts if alert["journal"] == answer["journal_no"]]
     row = f"journal row {answer['journal_no']}"
     if refused := [alert["text"] for alert in mine if alert["code"] == "bad_command"]:
-        raise UsageError("the core refused the command", path=row, value=refused[0])
+        raise UsageError(f"the core refused it: {refused[0]}", path=row)
     said = [alert["text"] for alert in mine if alert["code"] == answer["cmd"]]
     if not said:
         raise EnvironmentProblem(

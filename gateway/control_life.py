@@ -1,4 +1,4 @@
-"""Operator commands for one subscription: pause and resume, leave.
+"""Operator commands for one subscription, from joining to leaving, and for a leader's position.
 
 The core is the judge: it knows the names, and says what a command did. These commands need no more of the
 configuration file than its state folder.
@@ -12,10 +12,24 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.control_desk import AsJson, Desk, WhoOption, by_name, errors, named, outcome, say, tell
+from gateway.config_types import decimal_text
+from gateway.control_desk import (
+    AsJson,
+    Desk,
+    WhoOption,
+    by_name,
+    decimal,
+    errors,
+    named,
+    outcome,
+    say,
+    tell,
+)
 from gateway.errors import UsageError
 from gateway.kill_file import LEVELS
 
+JOINING = ("flat", "target")
+TARGETS = ("unchanged", "rescaled")
 RULES = ("keep", "close_now", "close_with_leader")
 PAUSE_LEVELS = LEVELS[:2]
 """A pause never holds back a close."""
@@ -27,7 +41,7 @@ SubscriptionName = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this page to `copygate ctl`."""
-    for command in (pause, resume, leave):
+    for command in (pause, resume, join, leave, resync, adjust):
         app.command()(command)
 
 
@@ -57,6 +71,73 @@ def resume(
     with errors():
         command = {"cmd": "resume", "who": by_name(who, "resume"), "subscription": subscription}
         _do(context.obj, command, as_json, "Missed opens are not made up.")
+
+
+def join(
+    context: typer.Context,
+    subscription: SubscriptionName,
+    joining: Annotated[
+        str, typer.Option(help="flat, or target (what its leader holds is opened).")
+    ] = JOINING[0],
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a subscription that was leaving copy again. Needs --as."""
+    with errors():
+        if joining not in JOINING:
+            raise UsageError("no such word", path="--joining", value=joining, bound=", ".join(JOINING))
+        command = {"cmd": "join", "who": by_name(who, "join"), "subscription": subscription}
+        _do(context.obj, {**command, "joining": joining}, as_json, "")
+
+
+def resync(
+    context: typer.Context,
+    subscription: SubscriptionName,
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set all targets from what the leader holds, as if it joined now: closes and opens. Needs --as."""
+    with errors():
+        command = {"cmd": "resync", "who": by_name(who, "resync"), "subscription": subscription}
+        _do(context.obj, command, as_json, "")
+
+
+def adjust(
+    context: typer.Context,
+    leader: Annotated[str, typer.Argument(help="A leader of the configuration.", show_default=False)],
+    instrument: Annotated[str, typer.Argument(help="One of his instruments.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why, for the journal.", show_default=False)],
+    factor: Annotated[
+        str | None,
+        typer.Option(
+            help="Units after it for each before it: 2, 1.5, 1/3. Position, targets and holdings.",
+            show_default=False,
+        ),
+    ] = None,
+    excepted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--except", help="With --factor: a follower whose broker rescales nothing.", show_default=False
+        ),
+    ] = None,
+    position: Annotated[
+        str | None, typer.Option(help="Signed units that the leader holds now.", show_default=False)
+    ] = None,
+    targets: Annotated[
+        str, typer.Option(help="With --position: unchanged, or rescaled (nearer to zero only).")
+    ] = TARGETS[0],
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell of a split, a roll, a give-up or a transfer: what the leader holds after it. Needs --as."""
+    with errors():
+        if targets not in TARGETS:
+            raise UsageError("no such word", path="--targets", value=targets, bound=", ".join(TARGETS))
+        command: dict[str, Any] = {"cmd": "adjust", "who": by_name(who, "adjust"), "leader": leader}
+        command |= {"instrument": instrument, "reason": reason, "factor": factor, "except": excepted or []}
+        units = None if position is None else decimal_text(decimal("position", position))
+        command |= {"position": units, "rescale": targets == "rescaled"}
+        _do(context.obj, command, as_json, "`status` shows positions against targets.")
 
 
 def leave(

@@ -294,6 +294,9 @@ pub struct SubscriptionConfig {
     /// How long a rejected open is tried again, milliseconds.
     #[serde(default)]
     pub retry_window_ms: i64,
+    /// What it does with the position that its leader holds when it begins.
+    #[serde(default)]
+    pub joining: Joining,
     /// It leaves, by this rule; none: it copies.
     #[serde(default)]
     pub leaving: Option<Leaving>,
@@ -445,6 +448,17 @@ pub enum OrderType {
     Market,
     /// Immediate-or-cancel at the leader's price plus the allowed slippage.
     Limit,
+}
+
+/// What a new subscription does with the position that its leader holds already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Joining {
+    /// Nothing: it copies what comes, and closes of that position close nothing here.
+    #[default]
+    Flat,
+    /// Opens it, once.
+    Target,
 }
 
 /// What becomes of the position of a subscription that leaves. Nothing is opened any more.

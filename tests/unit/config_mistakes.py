@@ -67,6 +67,7 @@ BAD_VALUES = [
         "max_ratio = 10", 'max_ratio = 10\nlimits = { instruments = { GOLD = { max_position_lots = "0.01" } } }',
         "subscriptions[1].limits.instruments.GOLD.max_position_lots", "at least min_lot 0.1",
     ),
+    ("max_ratio = 10", 'max_ratio = 10\njoining = "targt"', "subscriptions[1].joining", "Did you mean 'target'"),
     ("max_ratio = 10", 'max_ratio = 10\nleaving = "keep_it"', "subscriptions[1].leaving", "'close_with_leader'"),
     ("max_ratio = 10", "max_ratio = 10\nmax_drift_bps = -5", "subscriptions[1].max_drift_bps", "quote that is younger"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [] }', "followers.f1.guards", "guard nothing"),

@@ -12,6 +12,7 @@ from tests.unit.control_rig import Core, core, ctl, file, last_line, state
 __all__ = ["core", "file"]
 
 SUB = "f1<alpha"
+ADJUST = ["adjust", "alpha", "EURUSD", "--reason", "split"]
 
 
 def stops(file: Path) -> list[tuple[str, str, str, str, str]]:
@@ -58,6 +59,20 @@ def test_a_pause_survives_a_restart(file: Path) -> None:
         (["leave", SUB, "--rule", "close", "--as", "ann"], "keep, close_now, close_with_leader"),
         (["leave", SUB, "--as", "ann"], "Missing option '--rule'"),
         (["leave", "f1", "--rule", "keep", "--as", "ann"], 'subscription "f1" is not defined'),
+        (["join", SUB], "join needs a named operator"),
+        (["join", SUB, "--as", "ann", "--joining", "now"], "flat, target"),
+        (["resync", SUB], "resync needs a named operator"),
+        (["resync", "f1", "--as", "ann"], 'subscription "f1" is not defined'),
+        (
+            ["adjust", "alpha", "EURUSD", "--factor", "2", "--reason", "split"],
+            "adjust needs a named operator",
+        ),
+        (["adjust", "alpha", "EURUSD", "--factor", "2", "--as", "ann"], "Missing option '--reason'"),
+        ([*ADJUST, "--as", "ann"], "one of factor"),
+        ([*ADJUST, "--factor", "2x", "--as", "ann"], "no positive number or fraction"),
+        ([*ADJUST, "--position", "1e3", "--as", "ann"], "not a decimal"),
+        ([*ADJUST, "--position", "1", "--targets", "all", "--as", "ann"], "unchanged, rescaled"),
+        (["adjust", "alfa", "GOLD", "--reason", "x", "--factor", "2", "--as", "ann"], 'leader "alfa" is not'),
         (["pause"], "Missing argument 'SUBSCRIPTION'"),
     ],
 )
@@ -69,6 +84,7 @@ def test_what_cannot_be_is_a_usage_error_and_does_nothing(
     assert (refused.exit_code, said in refused.output) == (2, True), refused.output
     assert stops(file) == []
     assert state(core)["leaving"] == []
+    assert set(json.loads(core.pipeline.status())["alerts"]) <= {"bad_command"}
 
 
 @pytest.mark.parametrize("rule", ["keep", "close_now", "close_with_leader"])
@@ -86,6 +102,38 @@ def test_who_left_is_shown_and_stays_so(file: Path, rule: str) -> None:
     again.stop()
     known = {key: leaving[key] for key in ("subscription", "rule", "who", "done")}
     assert known == {"subscription": SUB, "rule": rule, "who": "ann", "done": True}
+
+
+def test_who_was_leaving_joins_again(file: Path, core: Core) -> None:
+    """By name; `status` shows nobody on the way out any more."""
+    ctl(file, "leave", SUB, "--rule", "close_with_leader", "--as", "ann")
+    refused = ctl(file, "resync", SUB, "--as", "ann")
+    assert (refused.exit_code, "`join` makes it copy again" in refused.output) == (2, True)
+    done = ctl(file, "join", SUB, "--as", "bob", "--json")
+    assert json.loads(last_line(done))["said"] == f'subscription "{SUB}" copies again, by bob'
+    assert state(core)["leaving"] == []
+
+
+def test_a_resync_says_what_became_of_the_targets(file: Path, core: Core) -> None:
+    """A leader without a position changes nothing; one whose position was told is opened."""
+    assert "nothing changes" in ctl(file, "resync", SUB, "--as", "ann").output
+    assert ctl(file, *ADJUST, "--position", "300000", "--as", "ann").exit_code == 0
+    done = ctl(file, "resync", SUB, "--as", "ann")
+    assert (done.exit_code, "EURUSD: target 150000 units, it was 0" in done.output) == (0, True), done.output
+    refused = ctl(file, *ADJUST, "--factor", "2", "--as", "ann")
+    assert (refused.exit_code, "work or wait" in refused.output) == (2, True), refused.output
+
+
+def test_an_adjustment_is_exact_and_says_what_it_did(file: Path, core: Core) -> None:
+    """A split of what nobody copied yet; the reason and both numbers are in the answer and in the alerts."""
+    ctl(file, *ADJUST, "--position", "-0.3", "--as", "ann")
+    done = ctl(file, *ADJUST, "--factor", "1/3", "--as", "ann")
+    assert done.exit_code == 0, done.output
+    said = (
+        'Leader "alpha" EURUSD: position -0.3 → -0.1, x 1/3, 0 positions of followers with it, by ann: split'
+    )
+    assert said in done.output
+    assert said[1:] in json.dumps(state(core), ensure_ascii=False).replace('\\"', '"')
 
 
 def test_the_file_ends_a_subscription(file: Path) -> None:

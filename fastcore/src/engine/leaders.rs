@@ -8,7 +8,7 @@ use crate::decimal::Dec;
 use crate::event::Event;
 use crate::fix::{self, Message};
 use crate::leader::{Change, Counting, LeaderOrder, fill_missing, identify, observe, repeated_later};
-use crate::ledger::{abs, split};
+use crate::ledger::{abs, reduced, split};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
 use crate::sizing::Sizes;
@@ -408,13 +408,13 @@ impl Engine {
         let mut reduce = Dec::ZERO;
         ls.leader_px = x.report.last_px.or(ls.leader_px);
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.
-        if x.reduce.is_positive() && (!x.hold || x.reduce >= abs(x.before)) {
-            ls.line.target = ls.reduced(x.before, x.reduce);
+        if x.reduce.is_positive() && ls.follows() && (!x.hold || x.reduce >= abs(x.before)) {
+            ls.line.target = reduced(ls.line.target, x.before, x.reduce);
             // News from the leader is tried at once, whatever the broker said to the last close.
             ls.retry_at_ns = 0;
             reduce = x.reduce;
         }
-        let (Some(lane), leaves) = (ix.lane(ls), ls.mode.leaves()) else { return };
+        let (Some(lane), leaves, kept) = (ix.lane(ls), ls.mode.leaves(), !ls.follows()) else { return };
         let mut told = S::WANTS_DECISIONS.then(|| x.conversion(ix, cfg, lane, reduce));
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
@@ -427,6 +427,8 @@ impl Engine {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
             }
+        } else if kept {
+            self.refuse(Refusal::bare(Code::Leaving));
         }
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
         if let (Some(told), Some(ls)) = (&mut told, self.st.lines.get(at as usize)) {

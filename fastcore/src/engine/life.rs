@@ -7,10 +7,10 @@ use super::stops::{Level, Stop};
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::Leaving;
-use crate::decimal::Dec;
-use crate::ledger::{quanta, reduced};
+use crate::ledger::quanta;
 use crate::refusal::Code;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a person did to one subscription.
@@ -22,6 +22,8 @@ pub struct Life {
     pub leaving: Option<Leave>,
     /// What the configuration said last: it is followed once, so that a later command is not undone by a restart.
     pub by_file: Option<Leaving>,
+    /// Leader instruments whose position is still to be opened, as the configuration says of a new subscription.
+    pub joins: BTreeSet<u32>,
 }
 
 /// A subscription on its way out.
@@ -109,9 +111,9 @@ pub(super) struct LeaveText {
 }
 
 impl LineState {
-    /// The target after the leader reduced `r` of `position`. What was kept does not follow him any more.
-    pub(super) fn reduced(&self, position: Dec, r: Dec) -> i128 {
-        if self.mode == Mode::Kept { self.line.target } else { reduced(self.line.target, position, r) }
+    /// The leader's closes are its own: all but what was kept.
+    pub(super) fn follows(&self) -> bool {
+        self.mode != Mode::Kept
     }
 }
 
@@ -210,6 +212,7 @@ impl Engine {
         life.leaving = Some(Leave { rule, who, at_ns: self.st.at_ns, done: false });
         // What has left is not paused as well: that would have to be released for nothing.
         life.paused = None;
+        life.joins.clear();
         self.alert("leave", text, sink);
         self.live_by(sub);
         if rule == Leaving::CloseNow {
@@ -265,7 +268,7 @@ impl Engine {
     }
 
     /// Every line of a subscription does what its life says. A life of which nothing is to be told is forgotten.
-    fn live_by(&mut self, sub: u32) {
+    pub(super) fn live_by(&mut self, sub: u32) {
         let mode = self.mode_of(sub);
         self.st.lines.iter_mut().filter(|l| l.sub == sub).for_each(|l| l.mode = mode);
         if self.st.lives.get(&sub) == Some(&Life::default()) {

@@ -1,11 +1,13 @@
 //! `Engine::apply`: the only function that changes anything.
 
+mod adjust;
 mod books;
 mod close_px;
 mod dispatch;
 pub mod guards;
 mod holdings;
 mod increase;
+mod joining;
 pub mod lanes;
 mod leaders;
 pub mod life;

@@ -1,6 +1,8 @@
 //! Operator commands: each one is a journaled event.
 
 use super::Engine;
+use super::adjust::AdjustText;
+use super::joining::JoinText;
 use super::leaders::set_values;
 use super::life::{LeaveText, Named, Pausing};
 use super::stops::Stopping;
@@ -23,6 +25,12 @@ enum Command {
     Resume(Named),
     /// One subscription opens nothing any more, and closes by a rule.
     Leave(LeaveText),
+    /// One that leaves copies again.
+    Join(JoinText),
+    /// The targets of one subscription as if it joined now.
+    Resync(Named),
+    /// A leader's position after a corporate action or a transfer.
+    Adjust(AdjustText),
     /// Account values of a leader or follower by name.
     Account {
         #[serde(default)]
@@ -65,6 +73,9 @@ impl Engine {
             Command::Pause(pause) => self.pause(pause, sink),
             Command::Resume(by) => self.resume(&by, sink),
             Command::Leave(leave) => self.leave(leave, sink),
+            Command::Join(join) => self.join(join, sink),
+            Command::Resync(by) => self.resync(&by, sink),
+            Command::Adjust(text) => self.adjust(&text, sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, (balance, equity, free_margin), deposit, sink);

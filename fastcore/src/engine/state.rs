@@ -143,6 +143,8 @@ pub struct State {
     pub guards: BTreeMap<u32, super::guards::GuardState>,
     /// Subscriptions that are paused, leave, or have left.
     pub lives: BTreeMap<u32, super::life::Life>,
+    /// Subscriptions that have begun: later ones are new.
+    pub begun: u32,
     /// Followers that a guard has stopped.
     pub tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
     /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.

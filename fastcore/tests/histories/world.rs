@@ -49,6 +49,12 @@ pub fn fix(text: &str) -> Vec<u8> {
     format!("{all}10={sum:03}\u{1}").into_bytes()
 }
 
+/// The subscription whose targets were set from its leader's position.
+fn asked(alert: &fastcore::action::Alert) -> usize {
+    let name = alert.text.split('"').nth(1).expect("a name");
+    name.strip_prefix('s').and_then(|n| n.parse().ok()).expect("a subscription of ours")
+}
+
 impl World {
     pub fn new(setup: Setup, told: bool) -> World {
         let version = Version::default();
@@ -102,6 +108,9 @@ impl World {
             out.tell(story, &self.engine, &self.setup);
         }
         assert!(out.alerts.iter().all(|a| a.code != "bad_start"), "a configuration was refused");
+        self.books.asked =
+            out.alerts.iter().filter(|a| matches!(a.code, "join" | "resync")).map(asked).collect();
+        self.books.note_asked(&self.engine, &self.setup, self.now);
         for (_, frame) in &out.frames {
             self.books.hands_over(frame, &self.engine, &self.setup);
         }
@@ -112,6 +121,7 @@ impl World {
             }
         }
         self.books.check(&self.engine, &self.setup, self.version, kind == EventKind::Leader, before);
+        self.books.asked.clear();
     }
 
     pub fn hear(&mut self, o: usize, which: usize) {
@@ -308,13 +318,22 @@ impl World {
         life.pause = match told {
             Told::Pause(level) => level.max(life.pause),
             Told::Resume | Told::Leave(_) => 0,
+            Told::Resync | Told::Join(_) => life.pause,
         };
+        let st = self.engine.state();
+        let holds = st.lines.iter().any(|l| l.sub as usize == sub && !l.line.filled.is_zero());
         let (cmd, more) = match told {
             Told::Pause(level) => ("pause", format!(r#","level":"{}""#, LEVELS[level])),
             Told::Resume => ("resume", String::new()),
             Told::Leave(rule) => {
                 life.leaves = Some(rule);
                 ("leave", format!(r#","rule":"{rule}""#))
+            }
+            Told::Resync => ("resync", String::new()),
+            Told::Join(target) => {
+                // What was kept is nobody's here: it has to be closed first.
+                life.leaves = life.leaves.filter(|rule| *rule == "keep" && holds);
+                ("join", format!(r#","joining":"{}""#, if target { "target" } else { "flat" }))
             }
         };
         self.books.commanded = Some(sub);
