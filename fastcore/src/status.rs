@@ -90,6 +90,15 @@ pub struct LeavingStatus {
     pub done: bool,
 }
 
+/// A new subscription that is still to open what its leader holds.
+#[derive(Debug, Serialize)]
+pub struct JoiningStatus {
+    /// Subscription name.
+    pub subscription: String,
+    /// Leader instruments whose position is not known, or that wait for the follower's route.
+    pub instruments: Vec<String>,
+}
+
 /// A follower whose equity is guarded.
 #[derive(Debug, Serialize)]
 pub struct GuardStatus {
@@ -120,6 +129,8 @@ pub struct Status {
     pub stops: Vec<StopStatus>,
     /// Subscriptions that leave or have left.
     pub leaving: Vec<LeavingStatus>,
+    /// New subscriptions that are still to open what their leaders hold.
+    pub joining: Vec<JoiningStatus>,
     /// Followers with guards.
     pub guards: Vec<GuardStatus>,
     /// Leader executions counted.
@@ -186,6 +197,7 @@ impl Engine {
             killed: st.stops.contains_key(&Scope::Global),
             stops: st.stops.iter().map(stop).chain(trips.map(trip)).chain(pauses).collect(),
             leaving: st.lives.iter().filter_map(leaving).collect(),
+            joining: st.lives.iter().filter_map(|(sub, life)| self.joining_status(*sub, life)).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
@@ -197,6 +209,14 @@ impl Engine {
             routes: st.routes.iter().zip(&ix.cfg.routes).map(route).collect(),
             subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
         }
+    }
+
+    fn joining_status(&self, sub: u32, life: &Life) -> Option<JoiningStatus> {
+        let cfg = &self.index().cfg;
+        let name = |i: &u32| cfg.instruments.get(*i as usize).map_or_else(String::new, |x| x.name.clone());
+        let instruments: Vec<String> = life.joins.iter().map(name).collect();
+        let subscription = cfg.subscriptions.get(sub as usize)?.name.clone();
+        (!instruments.is_empty()).then_some(JoiningStatus { subscription, instruments })
     }
 
     fn guard_status(&self, follower: u32) -> Option<GuardStatus> {

@@ -161,3 +161,15 @@ def test_without_a_core_nothing_is_said_to_be_in_effect(file: Path, words: list[
     refused = ctl(file, *words)
     assert (refused.exit_code, "no core runs" in refused.output) == (3, True)
     assert (file.parent / "state" / "kill.json").exists() is (words == ["close-only"])
+
+
+def test_who_waits_to_join_is_shown(file: Path) -> None:
+    """A new subscription whose route is not there yet: what it waits for is on the screen."""
+    text = file.read_text("utf-8").replace('k = "0.5" }', 'k = "0.5" }\njoining = "target"')
+    file.write_text(text, "utf-8")
+    core = Core(file)
+    found = json.loads(last_line(ctl(file, "status", "--json")))["joining"]
+    shown = ctl(file, "status").output
+    core.stop()
+    assert found == [{"subscription": SUB, "instruments": ["EURUSD", "GOLD"]}]
+    assert "waits to join" in shown

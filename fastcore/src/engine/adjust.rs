@@ -131,10 +131,10 @@ impl Engine {
             let Some(ls) = self.st.lines.get_mut(m.at as usize) else { continue };
             (ls.line.target, ls.line.filled) = (m.target, m.filled);
             if plan.by.is_some() {
-                // Nothing that was asked for before may go out because of other units, and no price of before counts.
+                // Whole lots that only rescaling made have no window: they are given up as what comes too late is. No price of
+                // before counts.
                 (ls.line.open_until_ns, ls.leader_px) = (0, None);
                 accounts.extend(follower.map(|f| (f, ls.follower_instrument)));
-                give_up(ix, ls);
             }
             if let Some(pnl) =
                 follower.and_then(|f| self.st.pnl.get_mut(&(f, m.at))).filter(|_| plan.by.is_some())
@@ -152,16 +152,6 @@ impl Engine {
         for m in &plan.lines {
             self.work_line(ix, m.at, sink);
         }
-    }
-}
-
-/// What the rounded target has more than what is held, now that lots are others, no leader asked for: it is given up.
-fn give_up(ix: &Index, ls: &mut LineState) {
-    let cfg = ix.cfg.subscriptions.get(ls.sub as usize);
-    let grid = ix.grids.get(ls.follower_instrument as usize);
-    if let (Some(cfg), Some(grid)) = (cfg, grid) {
-        let gap = ls.line.gap(*grid, cfg.rounding, cfg.max_inflation, false);
-        ls.line.lower(gap, *grid, cfg.rounding, cfg.max_inflation);
     }
 }
 

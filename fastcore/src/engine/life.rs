@@ -144,6 +144,11 @@ impl Engine {
         }
         let by = Named { who: p.who, subscription: p.subscription };
         let Some(sub) = self.named("pause", &by, sink) else { return };
+        if self.mode_of(sub).leaves() {
+            let text =
+                format!("pause: subscription {:?} leaves: nothing is opened any more", by.subscription);
+            return self.alert("bad_command", text, sink);
+        }
         let life = self.st.lives.entry(sub).or_default();
         if let Some(there) = life.paused.as_ref().filter(|there| there.level >= p.level) {
             let text = format!(
@@ -195,7 +200,17 @@ impl Engine {
             self.st.lives.entry(sub).or_default().by_file = cfg.leaving;
             match cfg.leaving {
                 Some(rule) => self.leave_by(sub, rule, "the configuration".to_owned(), sink),
-                None => self.live_by(sub),
+                None => {
+                    let leaves = self.mode_of(sub).leaves();
+                    self.live_by(sub);
+                    if leaves {
+                        let text = format!(
+                            "subscription {:?} leaves also without its line: `join` ends it",
+                            cfg.name
+                        );
+                        self.alert("leave", text, sink);
+                    }
+                }
             }
         }
     }

@@ -316,7 +316,9 @@ impl World {
     pub fn life(&mut self, sub: usize, told: Told) {
         let life = &mut self.books.lives[sub];
         life.pause = match told {
-            Told::Pause(level) => level.max(life.pause),
+            // Who leaves opens nothing anyway.
+            Told::Pause(level) if life.leaves.is_none() => level.max(life.pause),
+            Told::Pause(_) => 0,
             Told::Resume | Told::Leave(_) => 0,
             Told::Resync | Told::Join(_) => life.pause,
         };

@@ -188,6 +188,61 @@ fn what_a_split_makes_whole_lots_of_is_not_opened() {
     one(&w.leader("o2", 1, "2", "2", "2"), true, "2");
 }
 
+/// A close that is capped by the broker's position keeps the smaller reading of a report that may be of before: it never
+/// turns an account, and the next report heals it.
+#[test]
+fn a_report_of_before_never_lets_a_close_turn_an_account() {
+    // Factor, reported of 10 held, the leader's close of all, what is closed at once, what the next report says.
+    for (factor, reported, all, at_once, next) in [("2", "10", "20", "10", "10"), ("1/2", "4", "5", "2", "3")]
+    {
+        let mut w = holding("10");
+        let say = |w: &mut World, long: &str| {
+            w.broker(&format!("35=AP|1=F|55=EURUSD|702=1|703=TQ|704={long}|705=0|"))
+        };
+        say(&mut w, reported);
+        assert!(adjust(&mut w, &format!(r#""factor":"{factor}""#)).is_empty());
+        let sent = w.leader("o2", 2, all, all, all);
+        assert_eq!(sides(&sent), [(false, at_once), (false, all)], "{factor}");
+        fill_all(&mut w, &sent);
+        let rest = say(&mut w, next);
+        one(&rest, false, next);
+        fill_all(&mut w, &rest);
+        assert_eq!(lines(&w)[0], (d("0"), d("0")));
+    }
+}
+
+/// A short of 100 at 1.1 is 200 at 0.55, not a loss of 110: no guard acts before a quote of after.
+#[test]
+fn no_guard_takes_a_split_for_a_loss() {
+    let rules = r#"{"rule":"daily_loss","amount":"50","action":"close_all"}"#;
+    let guards = format!(r#"{{"zone":"UTC","day_begins_s":0,"max_age_ms":3600000,"rules":[{rules}]}}"#);
+    let mut w = World::with(SAME, "", |c| {
+        c.followers[0].guards = Some(Box::new(serde_json::from_str(&guards).unwrap()));
+        c.followers[0].currency = Some("USD".to_owned());
+    });
+    let quote = |w: &mut World, px: &str| {
+        let text = format!(r#"{{"instrument":"EURUSD","bid":"{px}","ask":"{px}"}}"#);
+        w.apply(EventKind::Quote, "", text.as_bytes());
+        w.run_to(w.now + 300_000_000);
+    };
+    tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","equity":"1000"}"#);
+    quote(&mut w, "1.1");
+    let open = one(&w.leader("o1", 2, "100", "100", "100"), false, "100");
+    fill_all(&mut w, &[open]);
+    quote(&mut w, "1.1");
+    let equity = |w: &World| w.engine.status().guards[0].equity;
+    assert_eq!(equity(&w), Some(d("1000")));
+    assert!(adjust(&mut w, r#""factor":"2""#).is_empty());
+    tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","balance":"1000"}"#);
+    let end = w.now + 2_000_000_000;
+    assert!(w.run_to(end).is_empty());
+    assert_eq!((equity(&w), w.engine.status().stops.len()), (None, 0), "not known, and not guessed");
+    quote(&mut w, "0.55");
+    assert_eq!((equity(&w), w.engine.status().stops.len()), (Some(d("1000")), 0));
+    quote(&mut w, "0.9");
+    assert_eq!(w.engine.status().stops.len(), 1, "a loss is one");
+}
+
 proptest! {
     /// Whatever is held and by which fraction: either nothing changes, or position and holdings are exactly by it, nothing
     /// is opened, and a leader who goes flat leaves nobody behind.

@@ -86,11 +86,15 @@ fn a_join_that_waited_adds_nothing_twice() {
     let start = format!(r#"{{"epoch":1,"config":{file}}}"#);
     w.apply(EventKind::Start, "", start.as_bytes());
     assert!(w.leader("o2", 1, "2", "2", "2").is_empty());
+    let waits =
+        |w: &World| w.engine.status().joining.iter().map(|j| j.subscription.clone()).collect::<Vec<_>>();
+    assert_eq!(waits(&w), ["t"]);
     // A restart in between, from a snapshot: it still waits.
     let config = fastcore::config::Config::from_json(&file).unwrap();
     w.engine = Engine::restore(config, &w.engine.snapshot()).unwrap();
     w.apply(EventKind::Start, "", start.replace("\"epoch\":1", "\"epoch\":2").as_bytes());
     let sent = link_up(&mut w);
+    assert!(waits(&w).is_empty());
     let of_t: i64 = sent.iter().map(|s| s.qty.parse::<i64>().unwrap()).sum::<i64>() - 2;
     assert_eq!(of_t, 8, "{:?}", sides(&sent));
     fill_all(&mut w, &sent);

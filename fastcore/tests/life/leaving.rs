@@ -135,6 +135,8 @@ fn a_rule_can_be_changed() {
     let mut w = holding("5");
     tell(&mut w, r#"{"cmd":"pause","who":"ann","subscription":"s"}"#);
     leave(&mut w, "s", "keep");
+    tell(&mut w, r#"{"cmd":"pause","who":"ann","subscription":"s"}"#);
+    assert!(texts(&w, "bad_command")[0].contains("leaves: nothing is opened any more"));
     assert!(w.engine.status().stops.is_empty());
     leave(&mut w, "s", "keep");
     assert!(texts(&w, "leave")[1].contains("leaves by keep already, by ann"));
@@ -149,7 +151,7 @@ fn a_rule_can_be_changed() {
     ] {
         tell(&mut w, wrong);
     }
-    assert_eq!((texts(&w, "bad_command").len(), w.engine.status().leaving.len()), (4, 1));
+    assert_eq!((texts(&w, "bad_command").len(), w.engine.status().leaving.len()), (5, 1));
 }
 
 /// The file's `leaving` is followed once: a later command is not undone by a restart, and a line of it that was taken out
@@ -167,6 +169,7 @@ fn the_configuration_ends_a_subscription() {
     start(&mut w, r#","leaving":"keep""#);
     assert_eq!(w.engine.status().leaving[0].rule, "close_now");
     start(&mut w, "");
+    assert!(texts(&w, "leave")[2].contains("leaves also without its line"), "{:?}", texts(&w, "leave"));
     assert!(w.leader("o2", 1, "5", "5", "5").is_empty() && w.engine.status().leaving.len() == 1);
     let mut without = support::config(SAME, "");
     without.subscriptions.clear();
@@ -183,5 +186,25 @@ fn only_what_is_worked_holds_back_a_new_configuration() {
         let mut next = config();
         next.subscriptions[0].reverse = true;
         assert_eq!(w.engine.accepts(&next).is_ok(), accepted, "{rule}");
+    }
+}
+
+/// A guard that closes everything leaves alone what was kept: a person took it out of our hands.
+#[test]
+fn no_guard_closes_what_was_kept() {
+    for (rule, closes) in [("keep", 0), ("close_with_leader", 1)] {
+        let rules = r#"{"rule":"equity_floor","amount":"900","action":"close_all"}"#;
+        let guards = format!(r#"{{"zone":"UTC","day_begins_s":0,"max_age_ms":3600000,"rules":[{rules}]}}"#);
+        let mut w = World::with(SAME, "", |c| {
+            c.followers[0].guards = Some(Box::new(serde_json::from_str(&guards).unwrap()));
+            c.followers[0].currency = Some("USD".to_owned());
+        });
+        tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","equity":"1000"}"#);
+        let open = one(&w.leader("o1", 1, "5", "5", "5"), true, "5");
+        fill_all(&mut w, &[open]);
+        leave(&mut w, "s", rule);
+        let sent = tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","equity":"800"}"#);
+        assert_eq!((sent.len(), w.engine.status().stops.len()), (closes, 1), "{rule}");
+        assert_eq!(w.filled(), d("5"));
     }
 }
