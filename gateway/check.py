@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.config import examine
-from gateway.config_core import effective_guards, effective_limits, full_symbol_map, limit_of, max_ratio
+from gateway.config_core import effective_guards, effective_limits, full_symbol_map, max_ratio
 from gateway.config_guards import rule_text as rule_text_of_guard
+from gateway.config_limits import LimitsConfig, limit_of
 from gateway.config_model import (
     OUTSIDE_MODES,
     ByAccounts,
@@ -23,7 +24,6 @@ from gateway.config_model import (
     ByLots,
     ByPercent,
     GatewayConfig,
-    LimitSet,
     SubscriptionConfig,
     SymbolMap,
 )
@@ -139,6 +139,9 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         notes.append(f"leaves by {item.leaving}: not opened")
     if item.max_drift_bps is not None:
         notes.append(f"drift at most {decimal_text(item.max_drift_bps)} bps")
+    if item.max_amplification is not None:
+        notes.append(f"copy at most {decimal_text(item.max_amplification)} times the leader's position")
+    notes += _over_time(config, item)
     if lots is not None and lots < ours.min_lot:
         notes.append(f"1 leader lot is below min_lot {decimal_text(ours.min_lot)}: it waits")
     return Row(
@@ -150,9 +153,26 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         instrument=source if source == mapped.instrument else f"{source} → {mapped.instrument}",
         rule=rule_text(item),
         one_lot=_one_lot_text(item, lots),
-        limits=limits_text(limit_of(effective_limits(config, item), mapped.instrument)),
+        limits=limits_text(effective_limits(config, item), mapped.instrument),
         note="; ".join(notes),
     )
+
+
+def _over_time(config: GatewayConfig, item: SubscriptionConfig) -> list[str]:
+    """Message allowances, and what makes the leader inactive."""
+    follower = config.followers[item.follower]
+    route, inactive = config.routes[follower.route], config.leaders[item.leader].inactive
+    allowances = (("all", config.messages), ("route", route.messages), ("follower", follower.messages))
+    notes = [
+        f"messages ({name}): {of.per_s}/s, {of.burst} at once, {of.closes_percent} % of it for closes"
+        for name, of in allowances
+        if of is not None
+    ]
+    if inactive is not None:
+        bounds = (("down", inactive.down_s), ("silent", inactive.silent_s))
+        after = " or ".join(f"{state} for {s} s" for state, s in bounds if s is not None)
+        notes.append(f"leader {after}: {inactive.action}")
+    return notes
 
 
 def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
@@ -168,18 +188,20 @@ def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
     return f"1 leader lot → {text} follower lots"
 
 
-def limits_text(limits: LimitSet) -> str:
-    """The bounds in words."""
-    parts = []
-    if limits.max_order_qty_lots is not None:
-        parts.append(f"order {decimal_text(limits.max_order_qty_lots)} lots")
-    if limits.max_order_value is not None:
-        parts.append(f"order worth {decimal_text(limits.max_order_value)}")
-    if limits.max_position_lots is not None:
-        parts.append(f"position {decimal_text(limits.max_position_lots)} lots")
-    if not parts:
-        return "none"
-    return f"{', '.join(parts)} ({limits.on_breach or 'clip'})"
+def limits_text(limits: LimitsConfig, instrument: str) -> str:
+    """The bounds of an instrument, and those over all instruments, in words."""
+    bound = limit_of(limits, instrument)
+    words = (
+        (bound.max_order_qty_lots, "order {} lots"),
+        (bound.max_order_value, "order worth {}"),
+        (bound.price_collar_bps, "price within {} bps"),
+        (bound.max_position_lots, "position {} lots"),
+        (limits.max_open_orders, "{} open orders in all"),
+        (limits.max_exposure, "worth {} in all"),
+        (limits.max_leverage, "{} times the equity in all"),
+    )
+    parts = [text.format(decimal_text(Decimal(value))) for value, text in words if value is not None]
+    return f"{', '.join(parts)} ({bound.on_breach or 'clip'})" if parts else "none"
 
 
 def _print(

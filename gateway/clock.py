@@ -5,6 +5,8 @@ The core never does: `now_ns` is part of every event.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable
 
@@ -19,6 +21,37 @@ def wall_ns() -> int:
 def steady_ms() -> int:
     """Milliseconds that never step back, for deadlines and heartbeats inside one process."""
     return time.monotonic_ns() // NS_PER_MS
+
+
+class _Timex(ctypes.Structure):
+    """The kernel's `struct timex` of 64-bit Linux (adjtimex(2))."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_long * 32),
+    )
+
+
+STA_UNSYNC = 0x0040
+"""Nobody disciplines the clock (adjtimex(2))."""
+
+
+def error_us() -> int | None:
+    """How far the kernel admits that this clock may be from UTC, microseconds; None where nobody disciplines
+    it, or the kernel cannot be asked."""
+    if not sys.platform.startswith("linux") or ctypes.sizeof(ctypes.c_long) != ctypes.sizeof(ctypes.c_int64):
+        return None
+    asked = _Timex()  # modes 0: only reads
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(asked))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 or asked.status & STA_UNSYNC else int(asked.maxerror)
 
 
 def wait_until(condition: Callable[[], bool], timeout_ms: int, poll_ms: int = 5) -> bool:

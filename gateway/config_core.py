@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.config_guards import GuardsConfig
+from gateway.config_limits import LimitsConfig, MessagesConfig, core_limits, fold
 from gateway.config_model import (
     FollowerConfig,
     GatewayConfig,
     LeaderConfig,
-    LimitsConfig,
-    LimitSet,
     SubscriptionConfig,
     SymbolMap,
 )
@@ -33,11 +32,18 @@ def core_config(config: GatewayConfig) -> dict[str, Any]:
         "deployment": config.gateway.deployment,
         "timing": config.timing.model_dump(),
         "faults": config.faults.model_dump(),
+        **_messages(config.messages),
+        **({} if config.clock is None else {"clock": config.clock.model_dump()}),
         "profiles": [config.profiles[name] for name in sorted(config.profiles)],
         "instruments": [{"name": n, **i.model_dump(mode="json")} for n, i in config.instruments.items()],
         "leaders": [_leader(config, name, leader) for name, leader in config.leaders.items()],
         "routes": [
-            {"name": name, "session": route.session, "profile": config.sessions[route.session].profile}
+            {
+                "name": name,
+                "session": route.session,
+                "profile": config.sessions[route.session].profile,
+                **_messages(route.messages),
+            }
             for name, route in config.routes.items()
         ],
         "followers": [_follower(config, name, follower) for name, follower in config.followers.items()],
@@ -95,40 +101,6 @@ def effective_guards(config: GatewayConfig, follower: FollowerConfig) -> GuardsC
     return of_all.model_copy(update={**own, "rules": of_all.rules + ours.rules})
 
 
-def limit_of(limits: LimitsConfig, instrument: str) -> LimitSet:
-    """The bounds of one instrument."""
-    return tighter(limits, limits.instruments.get(instrument, LimitSet()))
-
-
-def fold(*scopes: LimitsConfig) -> LimitsConfig:
-    """Joins the bounds of several scopes; the tighter one wins, for every instrument named anywhere."""
-    default = tighter(*scopes)
-    names = dict.fromkeys(name for scope in scopes for name in scope.instruments)
-    instruments = {name: tighter(*(limit_of(scope, name) for scope in scopes)) for name in names}
-    return LimitsConfig(
-        max_order_qty_lots=default.max_order_qty_lots,
-        max_order_value=default.max_order_value,
-        max_position_lots=default.max_position_lots,
-        on_breach=default.on_breach,
-        instruments=instruments,
-    )
-
-
-def tighter(*sets: LimitSet) -> LimitSet:
-    """The smaller of each bound; `refuse` is tighter than `clip`."""
-    actions = [item.on_breach for item in sets if item.on_breach is not None]
-    return LimitSet(
-        max_order_qty_lots=_least([item.max_order_qty_lots for item in sets]),
-        max_order_value=_least([item.max_order_value for item in sets]),
-        max_position_lots=_least([item.max_position_lots for item in sets]),
-        on_breach="refuse" if "refuse" in actions else ("clip" if actions else None),
-    )
-
-
-def _least(values: list[Decimal | None]) -> Decimal | None:
-    return min((value for value in values if value is not None), default=None)
-
-
 def _leader(config: GatewayConfig, name: str, leader: LeaderConfig) -> dict[str, Any]:
     return {
         "name": name,
@@ -139,6 +111,7 @@ def _leader(config: GatewayConfig, name: str, leader: LeaderConfig) -> dict[str,
         "symbols": symbols_of(config, leader),
         "assume_flat": leader.assume_flat,
         "initial_positions": {key: decimal_text(value) for key, value in leader.initial_positions.items()},
+        **({} if leader.inactive is None else {"inactive": leader.inactive.core()}),
     }
 
 
@@ -151,9 +124,14 @@ def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dic
         "currency": follower.currency,
         "symbols": symbols_of(config, follower),
         "restricted": list(follower.restricted),
-        "limits": _limits(follower_limits(config, follower)),
+        "limits": core_limits(follower_limits(config, follower)),
+        **_messages(follower.messages),
         **({} if guards is None else {"guards": _guards(guards)}),
     }
+
+
+def _messages(allowance: MessagesConfig | None) -> dict[str, Any]:
+    return {} if allowance is None else {"messages": allowance.core()}
 
 
 def _guards(guards: GuardsConfig) -> dict[str, Any]:
@@ -182,6 +160,7 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "order_type": item.order_type,
         "max_slippage_bps": plain["max_slippage_bps"],
         "max_drift_bps": plain["max_drift_bps"],
+        "max_amplification": plain["max_amplification"],
         "max_age_ms": item.max_age_ms,
         "account_max_age_ms": item.account_max_age_ms,
         "on_bust": item.on_bust,
@@ -189,24 +168,5 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "retry_window_ms": item.retry_window_ms,
         "joining": item.joining,
         "leaving": item.leaving,
-        "limits": _limits(subscription_limits(config, item)),
-    }
-
-
-def _limits(limits: LimitsConfig) -> dict[str, Any]:
-    return {
-        "default": _limit_set(limits),
-        "instruments": {name: _limit_set(limit_of(limits, name)) for name in limits.instruments},
-    }
-
-
-def _limit_set(limits: LimitSet) -> dict[str, Any]:
-    bounds = {
-        "max_order_qty_lots": limits.max_order_qty_lots,
-        "max_order_value": limits.max_order_value,
-        "max_position_lots": limits.max_position_lots,
-    }
-    return {
-        **{name: None if bound is None else decimal_text(bound) for name, bound in bounds.items()},
-        "on_breach": limits.on_breach or "clip",
+        "limits": core_limits(subscription_limits(config, item)),
     }

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from gateway.config_guards import GuardsConfig
+from gateway.config_limits import ClockSection, InactiveConfig, LimitsConfig, MessagesConfig
 from gateway.config_sections import CoreSection, FaultsSection, GatewaySection, SessionConfig, TimingSection
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
 
@@ -16,28 +17,6 @@ FOLLOWERS_MAX = 20_000
 """Twice what the memory budget is measured for; more belongs into a second deployment."""
 SECTIONS_MAX = 1_000
 """Sessions, leaders and routes: each is a connection or a process."""
-OnBreach = Literal["clip", "refuse"]
-
-
-class LimitSet(Model):
-    """Bounds of one instrument, lots. What is not set here is inherited; the tighter one wins."""
-
-    max_order_qty_lots: Positive | None = None
-    """Largest single order, lots. Closes beyond it are split, never blocked."""
-    max_order_value: Positive | None = None
-    """Largest value of a single order, in the currency of the instrument's price: units x price, by a quote
-    that is younger than max_age_ms, else by the leader's trade. Closes are never blocked."""
-    max_position_lots: NotNegative | None = None
-    """Largest position, counted from orders entered, lots. Closes are never blocked."""
-    on_breach: OnBreach | None = None
-    """An open beyond a bound: `clip` (cut down to the bound, default) or `refuse` (refused whole)."""
-
-
-class LimitsConfig(LimitSet):
-    """Bounds for every instrument, with tighter ones by follower instrument."""
-
-    instruments: dict[Symbol, LimitSet] = Field(default_factory=dict)
-    """Tighter bounds by follower instrument."""
 
 
 class InstrumentConfig(Model):
@@ -78,6 +57,8 @@ class LeaderConfig(Model):
     """The follower that is the same account, when a copy is copied again. Lets `check` see cycles."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of every subscription to this leader."""
+    inactive: InactiveConfig | None = None
+    """When nobody has heard it for too long. Not set: never."""
 
 
 class RouteConfig(Model):
@@ -89,6 +70,8 @@ class RouteConfig(Model):
     """CURVE public key of the route. Needed when core.bind is tcp://. Relative to this file."""
     secret_key_file: Path | None = None
     """CURVE secret key of the route, readable by its owner only. Relative to this file."""
+    messages: MessagesConfig | None = None
+    """How many messages it may send. Not set: as many as there are."""
 
 
 class FollowerConfig(Model):
@@ -106,6 +89,8 @@ class FollowerConfig(Model):
     """Instruments that it may not open."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds over all its subscriptions."""
+    messages: MessagesConfig | None = None
+    """How many messages its orders may be. Not set: as many as there are."""
     guards: GuardsConfig | None = None
     """At which loss copying to it stops. Rules of `guards` for every follower stay in force beside them."""
 
@@ -222,6 +207,9 @@ class SubscriptionConfig(Model):
     max_drift_bps: NotNegative | None = None
     """How far the price may have moved against the follower since the leader's trade, basis points, by a
     quote that is younger than max_age_ms. Without one nothing is opened. Not set: any price."""
+    max_amplification: Positive | None = None
+    """Largest copy: this many times the leader's position, units with `qty_factor`. Positions are compared,
+    not orders. Not set: any size."""
     max_age_ms: int = Field(default=60_000, ge=1, le=86_400_000)
     """Oldest leader trade that is opened, milliseconds. Closes are never too old."""
     account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)
@@ -274,6 +262,10 @@ class GatewayConfig(Model):
     """Bounds of every follower account and every subscription."""
     guards: GuardsConfig | None = None
     """At which loss copying to an account stops: for every follower."""
+    messages: MessagesConfig | None = None
+    """How many messages all routes together may send. Not set: as many as there are."""
+    clock: ClockSection | None = None
+    """How far the machine's clock may be from UTC. Not set: it is not asked."""
 
     _file: Path = PrivateAttr(default=Path("gateway.toml"))
     _profiles: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)

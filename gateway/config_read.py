@@ -16,12 +16,12 @@ from pydantic_core import ErrorDetails
 
 from gateway import resources
 from gateway.config_guards import GuardsConfig
+from gateway.config_limits import ClockSection, LimitsConfig, MessagesConfig
 from gateway.config_model import (
     FollowerConfig,
     GatewayConfig,
     InstrumentConfig,
     LeaderConfig,
-    LimitsConfig,
     RouteConfig,
     SubscriptionConfig,
 )
@@ -58,6 +58,8 @@ class Draft:
     core: CoreSection | None = None
     limits: LimitsConfig | None = None
     guards: GuardsConfig | None = None
+    messages: MessagesConfig | None = None
+    clock: ClockSection | None = None
     sessions: dict[str, SessionConfig] = field(default_factory=dict)
     leaders: dict[str, LeaderConfig] = field(default_factory=dict)
     routes: dict[str, RouteConfig] = field(default_factory=dict)
@@ -161,6 +163,10 @@ def _sections(draft: Draft) -> None:
     draft.limits = _part(draft, ("limits",), LimitsConfig)
     if "guards" in draft.raw:
         draft.guards = _validated(draft, ("guards",), GuardsConfig, draft.raw["guards"])
+    if "messages" in draft.raw:
+        draft.messages = _validated(draft, ("messages",), MessagesConfig, draft.raw["messages"])
+    if "clock" in draft.raw:
+        draft.clock = _validated(draft, ("clock",), ClockSection, draft.raw["clock"])
     draft.sessions = _parts(draft, "sessions", SessionConfig)
     draft.leaders = _parts(draft, "leaders", LeaderConfig)
     draft.routes = _parts(draft, "routes", RouteConfig)

@@ -14,6 +14,7 @@ from gateway.config_rules_lots import (
     order_types,
     position_models,
     sizing,
+    totals,
     venue_takes_our_orders,
 )
 from gateway.config_rules_wire import (
@@ -243,6 +244,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     lots,
     keys_that_belong_together,
     sizing,
+    totals,
     guards,
     subscription_names,
     order_types,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from typing import Any
 
+from gateway.config_limits import LimitsConfig, LimitSet
 from gateway.config_model import (
     ACCOUNT_MODES,
     AMOUNT_MODES,
@@ -13,8 +14,6 @@ from gateway.config_model import (
     OUTSIDE_MODES,
     ByLots,
     InstrumentConfig,
-    LimitsConfig,
-    LimitSet,
     SubscriptionConfig,
 )
 from gateway.config_read import Draft
@@ -89,6 +88,23 @@ def keys_that_belong_together(draft: Draft) -> None:
         if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
             text = 'on_reject = "retry" and retry_window_ms above 0 belong together'
             draft.report((*at, "on_reject"), text, hint=_meaning("on_reject"))
+
+
+def totals(draft: Draft) -> None:
+    """Worth over all instruments is in the currency of the follower's account: it must have one."""
+    told: set[str] = set()
+    for subscription in draft.subscriptions.values():
+        leader, follower = draft.leaders.get(subscription.leader), draft.followers.get(subscription.follower)
+        if leader is None or follower is None or follower.currency is not None:
+            continue
+        scopes = [draft.limits or LimitsConfig(), leader.limits, follower.limits, subscription.limits]
+        for key in ("max_exposure", "max_leverage"):
+            asked = any(getattr(scope, key) is not None for scope in scopes)
+            if asked and subscription.follower not in told:
+                told.add(subscription.follower)
+                text = f"is missing: {key} of subscription {subscription.label} is in the account's currency"
+                path = ("followers", subscription.follower, "currency")
+                draft.report(path, text, hint='Add currency = "USD".')
 
 
 def _meaning(field: str) -> str:

@@ -64,6 +64,10 @@ class FaultsSection(Model):
     """So many opens of one follower rejected by its broker within reject_window_ms. 0 = never."""
     reject_window_ms: int = Field(default=60_000, ge=1_000, le=86_400_000)
     """The window. Milliseconds."""
+    repeated_copies: int = Field(default=0, ge=0, le=1_000_000)
+    """So many copies of one subscription and instrument in repeated_window_ms stop its opens. 0 = never."""
+    repeated_window_ms: int = Field(default=60_000, ge=1_000, le=86_400_000)
+    """The window. Milliseconds."""
 
 
 class CoreSection(Model):

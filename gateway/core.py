@@ -28,6 +28,8 @@ SWITCH_INTERVAL_S = 0.0002
 """A FIX callback waits at most this long for the GIL; Python's own 5 ms would be the largest delay of all."""
 POLL_MS_MAX = 100
 """The loop looks at timers and the stop flag at least this often."""
+CLOCK_EVERY_MS = 10_000
+"""A clock that loses its source drifts by less than a millisecond in this time."""
 
 log = structlog.get_logger("core")
 
@@ -64,6 +66,29 @@ class LeaderSink:
         self._wakeup.ring()
 
 
+class ClockWatch:
+    """Tells the core how far this machine's clock is from UTC: at once, and whenever it turns good or bad."""
+
+    def __init__(self, limit_us: int, pipeline: Pipeline) -> None:
+        self._limit_us = limit_us
+        self._pipeline = pipeline
+        self._good: bool | None = None
+        self._next_ms = 0
+
+    def look(self) -> None:
+        """Measures where it is time; what has not turned is no row of the journal."""
+        now_ms = clock.steady_ms()
+        if now_ms < self._next_ms:
+            return
+        self._next_ms = now_ms + CLOCK_EVERY_MS
+        error_us = clock.error_us()
+        good = error_us is not None and error_us <= self._limit_us
+        if good != self._good:
+            self._good = good
+            payload = json.dumps({"cmd": "clock", "error_us": error_us}).encode()
+            self._pipeline.submit("operator", "", payload, clock.wall_ns())
+
+
 class SocketLoop:
     """Owns the ROUTER: takes the routes' frames in, sends what the pipeline releases, keeps the beats."""
 
@@ -71,6 +96,7 @@ class SocketLoop:
         self._pipeline = pipeline
         self._socket = socket
         self._control = ControlSocket(config, pipeline)
+        self._clock = None if config.clock is None else ClockWatch(config.clock.max_error_us, pipeline)
         self._waiter = Waiter([socket.socket, self._control.socket], wakeup)
         self._beat_ms = config.core.beat_ms
         self._silent_ms = config.core.orphan_ms
@@ -133,6 +159,8 @@ class SocketLoop:
             return
         self._next_beat_ms = now_ms + self._beat_ms
         self._control.take_up()
+        if self._clock is not None:
+            self._clock.look()
         gone = {
             identity for identity, _ in wire.forward(self._pipeline.beat(clock.wall_ns()), self._socket.send)
         }

@@ -1,5 +1,10 @@
 //! The deployment as the core sees it: names resolved by the gateway, decimals as text.
 
+mod limits;
+
+pub use limits::{ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach};
+
+use crate::bucket::Allowance;
 use crate::decimal::Dec;
 use crate::guard::Guards;
 use crate::instrument::Lots;
@@ -31,6 +36,12 @@ pub struct Config {
     /// What stops a follower by itself.
     #[serde(default)]
     pub faults: Faults,
+    /// How far the machine's clock may be from UTC; none: as far as it likes.
+    #[serde(default)]
+    pub clock: Option<ClockRule>,
+    /// How many messages all routes together may send.
+    #[serde(default)]
+    pub messages: Option<Allowance>,
     /// Venue profiles by name.
     pub profiles: Vec<Profile>,
     /// Instruments by name.
@@ -56,16 +67,6 @@ impl Config {
     pub fn from_json(text: &str) -> Result<Config, ConfigError> {
         serde_json::from_str(text).map_err(|e| ConfigError(format!("core config: {e}")))
     }
-}
-
-/// Faults that stop a follower's opens by themselves; a person releases it.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Faults {
-    /// So many opens of one follower rejected within the window; 0: no number is too many.
-    pub reject_burst: u32,
-    /// The window, milliseconds.
-    pub reject_window_ms: i64,
 }
 
 /// Timeouts, milliseconds.
@@ -158,6 +159,9 @@ pub struct LeaderConfig {
     /// Signed units held when copying starts, by instrument.
     #[serde(default)]
     pub initial_positions: Table<String, Dec>,
+    /// When it is inactive; none: never.
+    #[serde(default)]
+    pub inactive: Option<InactiveRule>,
 }
 
 /// A way to a follower's broker.
@@ -170,6 +174,9 @@ pub struct RouteConfig {
     pub session: String,
     /// Venue profile of that session.
     pub profile: String,
+    /// How many messages it may send.
+    #[serde(default)]
+    pub messages: Option<Allowance>,
 }
 
 /// An account that copies.
@@ -194,52 +201,12 @@ pub struct FollowerConfig {
     /// Bounds over all its subscriptions.
     #[serde(default)]
     pub limits: Limits,
+    /// How many messages its orders may be.
+    #[serde(default)]
+    pub messages: Option<Allowance>,
     /// What stops it when it loses too much; most followers have none.
     #[serde(default)]
     pub guards: Option<Box<Guards>>,
-}
-
-/// Bounds, with exceptions by instrument.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// For every instrument without an entry of its own.
-    pub default: LimitSet,
-    /// By follower instrument.
-    pub instruments: Table<String, LimitSet>,
-}
-
-impl Limits {
-    /// The bounds for one instrument.
-    #[must_use]
-    pub fn of(&self, instrument: &str) -> LimitSet {
-        self.instruments.get(instrument).copied().unwrap_or(self.default)
-    }
-}
-
-/// Bounds of one instrument, lots.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitSet {
-    /// Largest single order.
-    pub max_order_qty_lots: Option<Lots>,
-    /// Largest value of a single order, in the currency of the instrument's price.
-    pub max_order_value: Option<Dec>,
-    /// Largest position, counted from orders entered.
-    pub max_position_lots: Option<Lots>,
-    /// What an open beyond a bound becomes.
-    pub on_breach: OnBreach,
-}
-
-/// What an open beyond a bound becomes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnBreach {
-    /// Cut down to the bound.
-    #[default]
-    Clip,
-    /// Refused whole.
-    Refuse,
 }
 
 /// One follower copying one leader.
@@ -279,6 +246,9 @@ pub struct SubscriptionConfig {
     /// How far the price may have moved against the follower since the leader's trade, basis points.
     #[serde(default)]
     pub max_drift_bps: Option<Dec>,
+    /// Largest copy: this many times the leader's position, units with `qty_factor`.
+    #[serde(default)]
+    pub max_amplification: Option<Dec>,
     /// Oldest leader trade that is opened, milliseconds.
     #[serde(default = "minute_ms")]
     pub max_age_ms: i64,

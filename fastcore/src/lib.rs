@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod bucket;
 mod canonical;
 pub mod config;
 pub mod decimal;

@@ -45,8 +45,20 @@ codes! {
     MaxOrderQty = "max_order_qty",
     /// The order is worth more than allowed.
     MaxOrderValue = "max_order_value",
+    /// The order's price is too far from the market.
+    PriceCollar = "price_collar",
+    /// Too many messages were sent.
+    MaxMessages = "max_messages",
     /// The position would be larger than allowed.
     MaxPosition = "max_position",
+    /// More orders would be open than allowed.
+    MaxOpenOrders = "max_open_orders",
+    /// Everything held and entered would be worth more than allowed.
+    MaxExposure = "max_exposure",
+    /// The same, for the account's equity.
+    MaxLeverage = "max_leverage",
+    /// The copy would be too large for the leader's position.
+    Amplification = "amplification",
     /// The same order identity was made before.
     Duplicate = "duplicate",
     /// Arithmetic left its range.
@@ -71,6 +83,12 @@ codes! {
     PeriodDrawdown = "period_drawdown",
     /// The price moved too far since the leader's trade.
     Drift = "drift",
+    /// Too many automatic copies of one subscription and instrument in a short time.
+    RepeatedExecution = "repeated_execution",
+    /// The leader's session is down or silent for too long.
+    ProviderInactive = "provider_inactive",
+    /// The machine's clock is too far from UTC, or nobody knows how far.
+    Clock = "clock",
     /// A person paused the subscription.
     Paused = "paused",
     /// The subscription leaves, or has left.

@@ -1,10 +1,12 @@
-//! Every check that an open passes, in order. A close passes none of them: a control never blocks a reduce.
+//! The checks that an open passes, in order. A close passes none of them: a control never blocks a reduce.
 //!
-//! This list is the one place to add a limit to.
+//! What stops an open whatever its size (kill, guards, a restricted instrument …) is asked before, in
+//! `engine/admission.rs`. This list is the one place to add a bound to.
 
 use crate::config::OnBreach;
-use crate::decimal::{Dec, Round};
+use crate::decimal::{Dec, Round, div_rem};
 use crate::refusal::{Code, Refusal};
+use serde::Deserialize;
 
 /// Bounds of one follower instrument, units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,10 +15,54 @@ pub struct Bounds {
     pub max_order_qty: Option<Dec>,
     /// Largest value of a single order, in the currency of the instrument's price.
     pub max_order_value: Option<Dec>,
+    /// How far the order's price may be from the market, basis points.
+    pub price_collar_bps: Option<Dec>,
     /// Largest position, counted from orders entered.
     pub max_position: Option<Dec>,
     /// What an open beyond a bound becomes.
     pub on_breach: OnBreach,
+    /// Bounds over all instruments.
+    pub totals: Totals,
+}
+
+/// Bounds over everything that a subscription, or an account, holds and has entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Totals {
+    /// Orders that are not done.
+    pub max_open_orders: Option<u32>,
+    /// Worth of what is held and entered, longs and shorts added, in the account's currency.
+    pub max_exposure: Option<Dec>,
+    /// That worth, in equities of the account.
+    pub max_leverage: Option<Dec>,
+}
+
+impl Totals {
+    /// Any of them is set.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        *self != Totals::default()
+    }
+
+    /// What is held and entered has to be valued.
+    #[must_use]
+    pub const fn ask_worth(&self) -> bool {
+        self.max_exposure.is_some() || self.max_leverage.is_some()
+    }
+}
+
+impl Bounds {
+    /// Something has to be asked that the size of the order alone does not answer.
+    fn asks(&self) -> bool {
+        let of_order = self.max_order_value.is_some() || self.price_collar_bps.is_some();
+        of_order || self.max_position.is_some() || self.totals.any()
+    }
+
+    /// A price of the instrument has to be known.
+    #[must_use]
+    pub const fn ask_price(&self) -> bool {
+        self.max_order_value.is_some() || self.totals.ask_worth()
+    }
 }
 
 /// What the checks compare; gathered by the engine, all in units.
@@ -26,26 +72,80 @@ pub struct Open<'a> {
     pub qty: Dec,
     /// Price of one unit, where a bound asks for it; none without a fresh quote and without a leader's price.
     pub px: Option<Dec>,
-    /// The kill switch is on.
-    pub killed: bool,
-    /// The subscription is paused, or leaves.
-    pub life: Option<Code>,
-    /// A guard of the follower's equity stopped it, or cannot say what the account is worth.
-    pub guard: Option<Refusal>,
-    /// The instrument is not permitted.
-    pub restricted: bool,
-    /// The line waits for an operator after a bust.
-    pub bust_hold: bool,
-    /// Units on this side that the subscription holds or has entered.
-    pub sub_entered: Dec,
-    /// Units on this side that all subscriptions of the follower hold or have entered.
-    pub follower_entered: Dec,
-    /// Bounds of the subscription.
-    pub sub: &'a Bounds,
-    /// Bounds of the follower.
-    pub follower: &'a Bounds,
+    /// Largest order that the venue takes: more goes in parts.
+    pub venue_max: Option<Dec>,
+    /// How far the order's price is from the market, basis points; none where one of both is not known.
+    pub off_market_bps: Option<Dec>,
+    /// The subscription.
+    pub sub: Scope<'a>,
+    /// Its follower, with all subscriptions.
+    pub follower: Scope<'a>,
+    /// How much larger than the leader's position the copy may be, where that is bounded.
+    pub amplification: Option<Amplification>,
     /// How far the price may have moved, where that is bounded.
     pub drift: Option<Drift>,
+    /// Messages that may be sent, where that is bounded.
+    pub messages: Option<Messages>,
+}
+
+/// What is left of the allowance that has the least left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// Messages that opens may take at once at the most.
+    pub limit: u32,
+    /// Messages that they may take now.
+    pub room: u32,
+}
+
+/// One of the two that bounds are asked for: the subscription, or the follower with all of its subscriptions.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Its bounds.
+    pub bounds: &'a Bounds,
+    /// Units on the open's side of the instrument that it holds or has entered.
+    pub position: Dec,
+    /// Its orders that are not done.
+    pub orders: u32,
+    /// What it holds and has entered of everything; none where a price or exchange rate is missing.
+    pub exposure: Option<Exposure>,
+    /// Equity of the account, or the code of why it is not known.
+    pub equity: Result<Dec, Code>,
+}
+
+/// What is held and entered, in the account's currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// Worth of everything but the open's own line.
+    pub others: Dec,
+    /// Units of that line on the open's side.
+    pub same: Dec,
+    /// Units of that line on the other side.
+    pub opposite: Dec,
+    /// Worth of one of its units.
+    pub unit: Dec,
+}
+
+impl Exposure {
+    /// Worth of everything after `qty` units more. A line is worth its larger side: only one of both can be held.
+    fn with(&self, qty: Dec) -> Option<Dec> {
+        let line = self.same.checked_add(qty)?.max(self.opposite);
+        line.mul(self.unit, Round::Ceil)?.checked_add(self.others)
+    }
+
+    /// Units that still fit below a worth.
+    fn room(&self, limit: Dec) -> Option<Dec> {
+        let units = limit.checked_sub(self.others)?.div(self.unit, Round::Floor)?;
+        if units < self.opposite { None } else { units.checked_sub(self.same) }
+    }
+}
+
+/// The copy beside what is copied, units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amplification {
+    /// The largest copy that the leader's position allows.
+    pub limit: Dec,
+    /// What the line holds or has entered on the open's side.
+    pub position: Dec,
 }
 
 /// How far the price moved against the follower since the leader's trade, basis points.
@@ -57,15 +157,14 @@ pub struct Drift {
     pub found: Option<Dec>,
 }
 
-/// The largest open that no bound touches, whatever is held, entered and paid; none where that matters, or nothing may open.
+/// The largest open that no bound touches, whatever is held, entered and paid; none where that matters (`asked`: by
+/// something else than these bounds), or nothing may open.
 ///
 /// What is worked out once for a lane spares its usual opens the list below.
 #[must_use]
-pub fn free_up_to(restricted: bool, sub: &Bounds, follower: &Bounds, drift: bool) -> Option<Dec> {
-    let asks = |set: &Bounds| set.max_position.is_some() || set.max_order_value.is_some();
+pub fn free_up_to(sub: &Bounds, follower: &Bounds, asked: bool) -> Option<Dec> {
     let largest = [sub.max_order_qty, follower.max_order_qty].into_iter().flatten().min();
-    (!restricted && !drift && !asks(sub) && !asks(follower))
-        .then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
+    (!asked && !sub.asks() && !follower.asks()).then(|| largest.unwrap_or(Dec::from_raw(i128::MAX)))
 }
 
 /// A check's answer: none lets all pass, else the units that it leaves and why.
@@ -74,14 +173,15 @@ type Check = fn(&Open<'_>) -> Clip;
 
 /// The checks, in their documented order; every one sees the whole open, the smallest answer wins.
 pub const CHECKS: &[(Code, Check)] = &[
-    (Code::Kill, kill),
-    (Code::Paused, life),
-    (Code::SuspendedEquity, guard),
-    (Code::BustHold, bust_hold),
-    (Code::Restricted, restricted),
     (Code::MaxOrderQty, max_order_qty),
     (Code::MaxOrderValue, max_order_value),
+    (Code::PriceCollar, price_collar),
+    (Code::MaxMessages, max_messages),
     (Code::MaxPosition, max_position),
+    (Code::MaxOpenOrders, max_open_orders),
+    (Code::MaxExposure, max_exposure),
+    (Code::MaxLeverage, max_leverage),
+    (Code::Amplification, amplification),
     (Code::Drift, drift),
 ];
 
@@ -100,201 +200,159 @@ pub fn admit(open: &Open<'_>, refusals: &mut impl Extend<Refusal>) -> Dec {
     left
 }
 
-fn latch(on: bool, code: Code) -> Clip {
-    on.then(|| (Dec::ZERO, Refusal::bare(code)))
-}
-
-fn kill(o: &Open<'_>) -> Clip {
-    latch(o.killed, Code::Kill)
-}
-
-fn life(o: &Open<'_>) -> Clip {
-    o.life.map(|code| (Dec::ZERO, Refusal::bare(code)))
-}
-
-fn guard(o: &Open<'_>) -> Clip {
-    o.guard.map(|refusal| (Dec::ZERO, refusal))
-}
-
-fn bust_hold(o: &Open<'_>) -> Clip {
-    latch(o.bust_hold, Code::BustHold)
-}
-
-fn restricted(o: &Open<'_>) -> Clip {
-    latch(o.restricted, Code::Restricted)
-}
-
 /// The smaller of two answers: the subscription's and the follower's.
-fn smaller(a: Clip, b: Clip) -> Clip {
-    match (a, b) {
+fn each(o: &Open<'_>, ask: impl Fn(&Scope<'_>) -> Clip) -> Clip {
+    match (ask(&o.sub), ask(&o.follower)) {
         (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
         (a, b) => a.or(b),
     }
 }
 
-fn clip(code: Code, set: &Bounds, limit: Dec, value: Dec, room: Dec) -> Clip {
-    let left = if set.on_breach == OnBreach::Refuse { Dec::ZERO } else { room.max(Dec::ZERO) };
+fn clip(code: Code, on_breach: OnBreach, limit: Dec, value: Dec, room: Dec) -> Clip {
+    let left = if on_breach == OnBreach::Refuse { Dec::ZERO } else { room.max(Dec::ZERO) };
     Some((left, Refusal::over(code, limit, value)))
 }
 
+/// Nothing may be opened, because a number is not known.
+const fn not_known(code: Code) -> Clip {
+    Some((Dec::ZERO, Refusal::bare(code)))
+}
+
 fn max_order_qty(o: &Open<'_>) -> Clip {
-    let one = |set: &Bounds| {
-        let limit = set.max_order_qty.filter(|limit| o.qty > *limit)?;
-        clip(Code::MaxOrderQty, set, limit, o.qty, limit)
-    };
-    smaller(one(o.sub), one(o.follower))
+    each(o, |s| {
+        let limit = s.bounds.max_order_qty.filter(|limit| o.qty > *limit)?;
+        clip(Code::MaxOrderQty, s.bounds.on_breach, limit, o.qty, limit)
+    })
 }
 
 /// Without any price nobody can say what it is worth: not opened.
 fn max_order_value(o: &Open<'_>) -> Clip {
-    let one = |set: &Bounds| {
-        let limit = set.max_order_value?;
-        let Some(px) = o.px.filter(|px| px.is_positive()) else {
-            return Some((Dec::ZERO, Refusal::bare(Code::NoQuote)));
-        };
+    each(o, |s| {
+        let limit = s.bounds.max_order_value?;
+        let Some(px) = o.px.filter(|px| px.is_positive()) else { return not_known(Code::NoQuote) };
         // What does not fit in a number is beyond every bound.
         let value = o.qty.mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX));
         let room = limit.div(px, Round::Down).unwrap_or(o.qty);
-        if value <= limit { None } else { clip(Code::MaxOrderValue, set, limit, value, room) }
-    };
-    smaller(one(o.sub), one(o.follower))
+        if value <= limit { None } else { clip(Code::MaxOrderValue, s.bounds.on_breach, limit, value, room) }
+    })
+}
+
+/// A price far from the market is a mistake of somebody; without a fresh quote nobody can say: not opened.
+fn price_collar(o: &Open<'_>) -> Clip {
+    each(o, |s| {
+        let limit = s.bounds.price_collar_bps?;
+        let Some(found) = o.off_market_bps else { return not_known(Code::NoQuote) };
+        (found > limit).then(|| (Dec::ZERO, Refusal::over(Code::PriceCollar, limit, found)))
+    })
 }
 
 fn max_position(o: &Open<'_>) -> Clip {
-    let one = |set: &Bounds, entered: Dec| {
-        let limit = set.max_position?;
-        let room = limit.checked_sub(entered).unwrap_or(Dec::ZERO);
+    each(o, |s| {
+        let limit = s.bounds.max_position?;
+        let room = limit.checked_sub(s.position).unwrap_or(Dec::ZERO);
         if o.qty <= room {
             return None;
         }
-        clip(Code::MaxPosition, set, limit, entered.checked_add(o.qty).unwrap_or(entered), room)
-    };
-    smaller(one(o.sub, o.sub_entered), one(o.follower, o.follower_entered))
+        let value = s.position.checked_add(o.qty).unwrap_or(s.position);
+        clip(Code::MaxPosition, s.bounds.on_breach, limit, value, room)
+    })
+}
+
+/// An open takes one place, or as many as the venue makes it parts.
+fn max_open_orders(o: &Open<'_>) -> Clip {
+    each(o, |s| {
+        let limit = s.bounds.totals.max_open_orders?;
+        let room = limit.saturating_sub(s.orders);
+        let parts = parts(o);
+        if parts <= room {
+            return None;
+        }
+        let (of, value) = (Dec::from_int(i64::from(limit)), s.orders.saturating_add(parts));
+        let value = Dec::from_int(i64::from(value));
+        clip(Code::MaxOpenOrders, s.bounds.on_breach, of, value, in_orders(o, room))
+    })
+}
+
+/// Each part of an open is a message. It is a fuse, not a queue: what does not fit is not sent later.
+fn max_messages(o: &Open<'_>) -> Clip {
+    let Messages { limit, room } = o.messages?;
+    let parts = parts(o);
+    if parts <= room {
+        return None;
+    }
+    let used = limit.saturating_sub(room).saturating_add(parts);
+    let (of, value) = (Dec::from_int(i64::from(limit)), Dec::from_int(i64::from(used)));
+    clip(Code::MaxMessages, o.sub.bounds.on_breach, of, value, in_orders(o, room))
+}
+
+/// Orders that an open becomes.
+fn parts(o: &Open<'_>) -> u32 {
+    let split = o.venue_max.and_then(|most| div_rem(o.qty.raw(), most.raw()));
+    let (whole, rest) = split.unwrap_or((0, 1));
+    u32::try_from(whole.saturating_add(i128::from(rest > 0))).unwrap_or(u32::MAX)
+}
+
+/// Units that so many orders carry.
+fn in_orders(o: &Open<'_>, orders: u32) -> Dec {
+    match (orders, o.venue_max) {
+        (0, _) => Dec::ZERO,
+        (n, Some(most)) => most.mul(Dec::from_int(i64::from(n)), Round::Down).unwrap_or(o.qty),
+        (_, None) => o.qty,
+    }
+}
+
+fn max_exposure(o: &Open<'_>) -> Clip {
+    each(o, |s| {
+        let limit = s.bounds.totals.max_exposure?;
+        let Some(exposure) = s.exposure else { return not_known(Code::NoQuote) };
+        let worth = exposure.with(o.qty).unwrap_or(Dec::from_raw(i128::MAX));
+        if worth <= limit {
+            return None;
+        }
+        let room = exposure.room(limit).unwrap_or(Dec::ZERO);
+        clip(Code::MaxExposure, s.bounds.on_breach, limit, worth, room)
+    })
+}
+
+fn max_leverage(o: &Open<'_>) -> Clip {
+    each(o, |s| {
+        let limit = s.bounds.totals.max_leverage?;
+        let Some(exposure) = s.exposure else { return not_known(Code::NoQuote) };
+        let equity = match s.equity {
+            Ok(equity) if equity.is_positive() => equity,
+            Ok(_) => return not_known(Code::BadAccount),
+            Err(code) => return not_known(code),
+        };
+        let most = limit.mul(equity, Round::Floor).unwrap_or(Dec::from_raw(i128::MAX));
+        let worth = exposure.with(o.qty).unwrap_or(Dec::from_raw(i128::MAX));
+        if worth <= most {
+            return None;
+        }
+        let times = worth.div(equity, Round::Ceil).unwrap_or(worth);
+        let room = exposure.room(most).unwrap_or(Dec::ZERO);
+        clip(Code::MaxLeverage, s.bounds.on_breach, limit, times, room)
+    })
+}
+
+/// Positions are compared, never one order with one fill: what waited for its smallest lot would look like ten times as
+/// much, and never open.
+fn amplification(o: &Open<'_>) -> Clip {
+    let Amplification { limit, position } = o.amplification?;
+    let room = limit.checked_sub(position).unwrap_or(Dec::ZERO);
+    if o.qty <= room {
+        return None;
+    }
+    let value = position.checked_add(o.qty).unwrap_or(position);
+    clip(Code::Amplification, o.sub.bounds.on_breach, limit, value, room)
 }
 
 /// Without a fresh quote nobody can say how far it moved: not opened.
 fn drift(o: &Open<'_>) -> Clip {
     let Drift { limit, found } = o.drift?;
-    let Some(found) = found else { return Some((Dec::ZERO, Refusal::bare(Code::NoQuote))) };
+    let Some(found) = found else { return not_known(Code::NoQuote) };
     (found > limit).then(|| (Dec::ZERO, Refusal::over(Code::Drift, limit, found)))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn bounds() -> (Bounds, Bounds) {
-        let sub = Bounds { max_order_qty: Some(Dec::from_int(5)), ..Bounds::default() };
-        (sub, Bounds { max_position: Some(Dec::from_int(8)), ..Bounds::default() })
-    }
-
-    fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
-        Open {
-            qty: Dec::from_int(qty),
-            px: None,
-            killed: false,
-            life: None,
-            guard: None,
-            restricted: false,
-            bust_hold: false,
-            sub_entered: Dec::ZERO,
-            follower_entered: Dec::from_int(4),
-            sub,
-            follower,
-            drift: None,
-        }
-    }
-
-    fn run(o: &Open<'_>) -> (Dec, Vec<Code>) {
-        let mut r = Vec::new();
-        let left = admit(o, &mut r);
-        (left, r.into_iter().map(|r| r.code).collect())
-    }
-
-    /// The smallest clip wins and every code is recorded.
-    #[test]
-    fn several_clips_leave_the_smallest_and_all_codes() {
-        assert_eq!(run(&open(&bounds(), 3)), (Dec::from_int(3), vec![]));
-        assert_eq!(run(&open(&bounds(), 9)), (Dec::from_int(4), vec![Code::MaxOrderQty, Code::MaxPosition]));
-    }
-
-    /// `refuse` sends nothing where `clip` would send less.
-    #[test]
-    fn refuse_sends_nothing() {
-        let mut bounds = bounds();
-        bounds.0.on_breach = OnBreach::Refuse;
-        assert_eq!(run(&open(&bounds, 9)), (Dec::ZERO, vec![Code::MaxOrderQty]));
-    }
-
-    proptest::proptest! {
-        /// What is free by its lane passes every check whole; only the two latches that a person sets can stop it.
-        #[test]
-        fn what_is_free_passes_the_whole_list(
-            bounds in proptest::collection::vec(proptest::option::of(1_i64..20), 6), restricted: bool, drift: bool,
-            qty in 1_i64..25, entered in 0_i64..20, clips: bool,
-        ) {
-            let set = |order: Option<i64>, position: Option<i64>, value: Option<i64>| Bounds {
-                max_order_qty: order.map(Dec::from_int),
-                max_position: position.map(Dec::from_int),
-                max_order_value: value.map(Dec::from_int),
-                on_breach: if clips { OnBreach::Clip } else { OnBreach::Refuse },
-            };
-            let both = (set(bounds[0], bounds[1], bounds[4]), set(bounds[2], bounds[3], bounds[5]));
-            let mut o = open(&both, qty);
-            (o.restricted, o.sub_entered, o.follower_entered) = (restricted, Dec::from_int(entered), Dec::from_int(entered));
-            o.drift = drift.then_some(Drift { limit: Dec::ONE, found: None });
-            if free_up_to(restricted, o.sub, o.follower, drift).is_some_and(|most| o.qty <= most) {
-                proptest::prop_assert_eq!(run(&o), (o.qty, vec![]));
-            }
-            let nothing_set = bounds.iter().all(Option::is_none) && !restricted && !drift;
-            proptest::prop_assert!(!nothing_set || free_up_to(restricted, o.sub, o.follower, drift).is_some());
-        }
-    }
-
-    /// At the bound it may be opened, above it not, and not where nobody knows.
-    #[test]
-    fn a_price_that_moved_too_far_or_is_not_known_opens_nothing() {
-        let bounds = <(Bounds, Bounds)>::default();
-        let found = |found: Option<i64>| {
-            let drift = Some(Drift { limit: Dec::from_int(5), found: found.map(Dec::from_int) });
-            run(&Open { drift, ..open(&bounds, 3) })
-        };
-        assert_eq!(found(Some(5)), (Dec::from_int(3), vec![]));
-        assert_eq!(found(Some(6)), (Dec::ZERO, vec![Code::Drift]));
-        assert_eq!(found(None), (Dec::ZERO, vec![Code::NoQuote]));
-    }
-
-    /// At 3 a unit an order worth 10 is 3 units and a rest; at the bound it passes, and without a price nothing does.
-    #[test]
-    fn an_order_worth_too_much_is_cut_to_its_value() {
-        let of = |on_breach, limit| Bounds {
-            max_order_value: Some(Dec::from_int(limit)),
-            on_breach,
-            ..Bounds::default()
-        };
-        let found = |px: Option<i64>, qty, on_breach| {
-            let bounds = (of(on_breach, 12), of(OnBreach::Clip, 10));
-            run(&Open { px: px.map(Dec::from_int), ..open(&bounds, qty) })
-        };
-        assert_eq!(found(Some(2), 5, OnBreach::Clip), (Dec::from_int(5), vec![]));
-        let (left, codes) = found(Some(3), 9, OnBreach::Clip);
-        assert_eq!(
-            (left, codes),
-            (Dec::from_int(10).div(Dec::from_int(3), Round::Down).unwrap(), vec![Code::MaxOrderValue])
-        );
-        assert_eq!(found(Some(3), 9, OnBreach::Refuse), (Dec::ZERO, vec![Code::MaxOrderValue]));
-        assert_eq!(found(None, 1, OnBreach::Clip), (Dec::ZERO, vec![Code::NoQuote]));
-        assert_eq!(found(Some(i64::MAX), i64::MAX, OnBreach::Clip).1, vec![Code::MaxOrderValue]);
-    }
-
-    /// The kill switch is the first check.
-    #[test]
-    fn the_kill_switch_comes_first() {
-        let bounds = bounds();
-        let mut o = open(&bounds, 9);
-        o.killed = true;
-        o.restricted = true;
-        assert_eq!(run(&o), (Dec::ZERO, vec![Code::Kill]));
-    }
-}
+#[path = "risk_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
 use crate::engine::guards::Trip;
 use crate::engine::life::Life;
-use crate::engine::stops::{Scope, Stop};
+use crate::engine::stops::{Level, Scope};
 use crate::ledger::QUANTA;
 use crate::refusal::Code;
 use serde::Serialize;
@@ -169,33 +169,16 @@ impl Engine {
             up: r.up,
             held: r.held.len(),
         };
-        let stop = |(scope, s): (&Scope, &Stop)| {
-            let (scope, name) = scope.kind_and_name(ix);
-            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
-            StopStatus { scope, name: name.to_owned(), level, code: Code::Kill.as_str(), who, at_ns }
-        };
-        let trip = |(f, t): (u32, &Trip)| {
-            let (scope, name) = Scope::Follower(f).kind_and_name(ix);
-            let (level, code, at_ns) = (t.level.name(), t.code.as_str(), t.at_ns.to_string());
-            StopStatus { scope, name: name.to_owned(), level, code, who: t.numbers(), at_ns }
-        };
-        let pause = |(sub, life): (&u32, &Life)| {
-            let (s, name) = (life.paused.as_ref()?, ix.cfg.subscriptions.get(*sub as usize)?.name.clone());
-            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
-            Some(StopStatus { scope: "subscription", name, level, code: Code::Paused.as_str(), who, at_ns })
-        };
         let leaving = |(sub, life): (&u32, &Life)| {
             let (l, s) = (life.leaving.as_ref()?, ix.cfg.subscriptions.get(*sub as usize)?);
             let (subscription, who, at_ns) = (s.name.clone(), l.who.clone(), l.at_ns.to_string());
             Some(LeavingStatus { subscription, rule: l.rule.name(), who, at_ns, done: l.done })
         };
-        let pauses = st.lives.iter().filter_map(pause);
-        let trips = st.tripped.iter().flat_map(|(f, list)| list.iter().map(|t| (*f, t)));
         Status {
             journal_rows: st.seq,
             epoch: st.epoch,
             killed: st.stops.contains_key(&Scope::Global),
-            stops: st.stops.iter().map(stop).chain(trips.map(trip)).chain(pauses).collect(),
+            stops: self.stops(),
             leaving: st.lives.iter().filter_map(leaving).collect(),
             joining: st.lives.iter().filter_map(|(sub, life)| self.joining_status(*sub, life)).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
@@ -217,6 +200,67 @@ impl Engine {
         let instruments: Vec<String> = life.joins.iter().map(name).collect();
         let subscription = cfg.subscriptions.get(sub as usize)?.name.clone();
         (!instruments.is_empty()).then_some(JoiningStatus { subscription, instruments })
+    }
+
+    /// Everything that is stopped: by persons and faults, then what stopped by itself.
+    fn stops(&self) -> Vec<StopStatus> {
+        let (st, ix) = (self.state(), self.index());
+        let no_opens = Level::NoOpens;
+        let by_name =
+            st.stops.iter().map(|(s, x)| self.stop_status(*s, x.level, Code::Kill, x.who.clone(), x.at_ns));
+        let mut all: Vec<StopStatus> = by_name.collect();
+        for (l, i) in st.heard.iter().filter_map(|(l, h)| Some((*l, h.inactive?))) {
+            all.push(self.stop_status(
+                Scope::Leader(l),
+                i.level,
+                Code::ProviderInactive,
+                i.numbers(),
+                i.at_ns,
+            ));
+        }
+        for (f, trips) in &st.tripped {
+            let of = |t: &Trip| self.stop_status(Scope::Follower(*f), t.level, t.code, t.numbers(), t.at_ns);
+            all.extend(trips.iter().map(of));
+        }
+        for (at, since_ns) in st.copies.iter().filter_map(|(at, c)| Some((*at, c.stopped_ns?))) {
+            let sub = st.lines.get(at as usize).and_then(|ls| ix.subs.get(ls.sub as usize));
+            let scope = sub.map_or(Scope::Global, |s| Scope::Follower(s.follower));
+            all.push(self.stop_status(
+                scope,
+                no_opens,
+                Code::RepeatedExecution,
+                self.line_text(ix, at),
+                since_ns,
+            ));
+        }
+        if let Some(refusal) = self.clock_refusal() {
+            let measured = st.clock.and_then(|m| m.error_us);
+            let who = measured.map_or("nobody knows how far it is from UTC".to_owned(), |us| {
+                format!("{us} us from UTC, at most {}", refusal.limit)
+            });
+            let since_ns = st.clock.map_or(0, |m| m.since_ns);
+            all.push(self.stop_status(Scope::Global, no_opens, Code::Clock, who, since_ns));
+        }
+        for (sub, life) in &st.lives {
+            let name = ix.cfg.subscriptions.get(*sub as usize).map(|s| s.name.clone());
+            let Some((name, s)) = name.zip(life.paused.as_ref()) else { continue };
+            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
+            all.push(StopStatus {
+                scope: "subscription",
+                name,
+                level,
+                code: Code::Paused.as_str(),
+                who,
+                at_ns,
+            });
+        }
+        all
+    }
+
+    fn stop_status(&self, scope: Scope, level: Level, code: Code, who: String, at_ns: i64) -> StopStatus {
+        let (scope, name) = scope.kind_and_name(self.index());
+        let (name, at_ns) = (name.to_owned(), at_ns.to_string());
+        StopStatus { scope, name, level: level.name(), code: code.as_str(), who, at_ns }
     }
 
     fn guard_status(&self, follower: u32) -> Option<GuardStatus> {

@@ -11,8 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.config import ConfigProblems, GatewayConfig, core_config, core_json, load, schema
-from gateway.config_core import fold, limit_of
-from gateway.config_model import LimitsConfig, LimitSet
+from gateway.config_limits import LimitsConfig, LimitSet, fold, limit_of
 from gateway.config_types import decimal_text, read_decimal
 from gateway.errors import EnvironmentProblem, ExitCode
 from gateway.toml_lines import LineIndex, dotted
@@ -48,7 +47,9 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
         "tick": "0.01", "base": None, "currency": "USD",
     }  # fmt: skip
     assert core["timing"]["close_retry_max_ms"] == 30_000
-    assert core["faults"] == {"reject_burst": 20, "reject_window_ms": 60_000}
+    assert core["faults"] == {
+        "reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 0, "repeated_window_ms": 60_000,
+    }  # fmt: skip
     first = core["subscriptions"][0]
     assert first["name"] == "f1<alpha"
     assert first["sizing"] == {"mode": "multiplier", "k": "0.5"}
@@ -103,8 +104,9 @@ def test_the_tighter_limit_of_all_scopes_wins(tmp_path: Path) -> None:
         "[followers.f1.limits]\nmax_position_lots = 30\n"
     )
     core = core_config(load(write(tmp_path, text)))
-    both = {"max_order_qty_lots": "3", "max_order_value": "5000"}
+    both = {"max_order_qty_lots": "3", "max_order_value": "5000", "price_collar_bps": None}
     assert core["subscriptions"][0]["limits"] == {
+        "totals": {"max_open_orders": None, "max_exposure": None, "max_leverage": None},
         "default": {**both, "max_position_lots": "10", "on_breach": "clip"},
         "instruments": {
             "EURUSD": {**both, "max_position_lots": "2", "on_breach": "refuse"},

@@ -52,6 +52,9 @@ impl Engine {
             self.concerned.push(route);
         }
         list.push((o, kind));
+        if self.ix.counts_messages && matches!(kind, SendKind::New | SendKind::Cancel) {
+            self.count_message(route, o);
+        }
     }
 
     /// Hands this event's messages to their routes: one ORDERS frame a route.

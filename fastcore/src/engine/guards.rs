@@ -5,6 +5,7 @@
 //! ask. Fees, interest and trades by hand come with the next account value.
 
 use super::lines::signed;
+use super::state::SubIndex;
 use super::stops::{Level, Scope};
 use super::{Engine, Index};
 use crate::action::Sink;
@@ -336,7 +337,7 @@ impl Engine {
         }
         let after = self.hardest(follower).map(|t| t.level);
         if after > before && after > Some(Level::NoOpens) {
-            self.close_all(ix, follower, sink);
+            self.close_lines(ix, |s| s.follower == follower, sink);
         }
     }
 
@@ -357,10 +358,16 @@ impl Engine {
         }
     }
 
-    fn close_all<S: Sink>(&mut self, ix: &Arc<Index>, follower: u32, sink: &mut S) {
+    /// The targets of some subscriptions are 0 from now on.
+    pub(super) fn close_lines<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        of: impl Fn(&SubIndex) -> bool,
+        sink: &mut S,
+    ) {
         for at in 0..u32::try_from(self.st.lines.len()).unwrap_or(0) {
             let Some(ls) = self.st.lines.get_mut(at as usize) else { continue };
-            if ix.subs.get(ls.sub as usize).is_none_or(|s| s.follower != follower) {
+            if ix.subs.get(ls.sub as usize).is_none_or(|s| !of(s)) {
                 continue;
             }
             ls.line.target = 0;

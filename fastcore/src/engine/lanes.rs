@@ -2,7 +2,7 @@
 //! nothing up by name and writes orders from a template.
 
 use super::Index;
-use crate::config::{Config, ConfigError, LimitSet, OrderType, Rounding, Sizing};
+use crate::config::{Config, ConfigError, Limits, OrderType, Rounding, Sizing};
 use crate::decimal::{Dec, Round};
 use crate::instrument::Lots;
 use crate::ledger::Grid;
@@ -79,6 +79,8 @@ pub struct Lane {
     pub venue_max: Option<Dec>,
     /// Lines that share the follower and its instrument.
     pub group: u32,
+    /// Bounds over all instruments: the follower's lines are listed.
+    pub totals: bool,
 }
 
 const _: () = assert!(std::mem::offset_of!(Lane, open) <= 128, "the usual open reads two cache lines");
@@ -98,12 +100,15 @@ fn units(lots: Option<Lots>, contract: Dec) -> Option<Dec> {
     lots?.units(contract, Round::Down)
 }
 
-fn bounds(set: &LimitSet, contract: Dec) -> Bounds {
+fn bounds(limits: &Limits, instrument: &str, contract: Dec) -> Bounds {
+    let set = limits.of(instrument);
     Bounds {
         max_order_qty: units(set.max_order_qty_lots, contract),
         max_order_value: set.max_order_value,
+        price_collar_bps: set.price_collar_bps,
         max_position: units(set.max_position_lots, contract),
         on_breach: set.on_breach,
+        totals: limits.totals,
     }
 }
 
@@ -164,8 +169,8 @@ fn lane(
         (cfg.instruments.get(fi as usize)?, cfg.instruments.get(li as usize)?);
     let grid = *ix.grids.get(fi as usize)?;
     let contract = instrument.contract_size;
-    let of_sub = bounds(&c.limits.of(&instrument.name), contract);
-    let of_follower = bounds(&follower.limits.of(&instrument.name), contract);
+    let of_sub = bounds(&c.limits, &instrument.name, contract);
+    let of_follower = bounds(&follower.limits, &instrument.name, contract);
     let venue_max = units(instrument.max_lot, contract);
     let profile = cfg.profiles.get(*ix.route_profiles.get(s.route as usize)? as usize)?;
     let route = outbound::Route {
@@ -200,7 +205,9 @@ fn lane(
     let restricted = ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi));
     // A guard values the account at every open.
     let guarded = follower.guards.is_some();
-    let free = free_up_to(restricted || guarded, &of_sub, &of_follower, c.max_drift_bps.is_some());
+    let of_lane = c.max_drift_bps.is_some() || c.max_amplification.is_some();
+    let over_time = ix.counts_messages || cfg.faults.repeated_copies > 0;
+    let free = free_up_to(&of_sub, &of_follower, restricted || guarded || of_lane || over_time);
     Some(Lane {
         grid,
         rate,
@@ -230,6 +237,7 @@ fn lane(
         close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         venue_max,
         group,
+        totals: of_sub.totals.any() || of_follower.totals.any(),
     })
 }
 

@@ -108,6 +108,7 @@ impl<'a> Execution<'a> {
 
 impl Engine {
     pub(super) fn on_leader<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
+        self.heard(ev.session, None, sink);
         let mut fields = std::mem::take(&mut self.fields);
         match fix::parse(ev.payload, &mut fields) {
             Ok(message) => self.leader_message(ev, &message, sink),

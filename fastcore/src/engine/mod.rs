@@ -1,11 +1,14 @@
 //! `Engine::apply`: the only function that changes anything.
 
 mod adjust;
+mod admission;
 mod books;
+pub mod clock;
 mod close_px;
 mod dispatch;
 pub mod guards;
 mod holdings;
+pub mod inactive;
 mod increase;
 mod joining;
 pub mod lanes;
@@ -23,6 +26,7 @@ mod reload;
 mod routes;
 mod state;
 pub mod stops;
+pub mod throttle;
 mod values;
 mod windows;
 
@@ -129,14 +133,19 @@ impl Engine {
         self.st.lines.reserve_exact(lines);
         // Groups are numbered by the configuration: a name that is added may move all that follow.
         self.st.groups.iter_mut().for_each(Vec::clear);
+        self.st.accounts.clear();
         for (at, l) in (0_u32..).zip(&mut self.st.lines) {
             l.lane = self.ix.lanes.at.get(&(l.sub, l.instrument)).copied().unwrap_or(u32::MAX);
-            let group = self.ix.lanes.list.get(l.lane as usize).map_or(u32::MAX, |x| x.group);
-            if let Some(lines) = self.st.groups.get_mut(group as usize) {
+            let Some(lane) = self.ix.lanes.list.get(l.lane as usize) else { continue };
+            if let Some(lines) = self.st.groups.get_mut(lane.group as usize) {
                 lines.push(at);
+            }
+            if let Some(s) = self.ix.subs.get(l.sub as usize).filter(|_| lane.totals) {
+                self.st.accounts.entry(s.follower).or_default().push(at);
             }
         }
         self.fit_guards();
+        self.fit_inactive();
         for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
             for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
                 // What was counted, or was lost to counting, no configuration sets again.
@@ -162,7 +171,10 @@ impl Engine {
         match ev.kind {
             EventKind::Start => self.on_start(ev, sink),
             EventKind::Leader => self.on_leader(ev, sink),
-            EventKind::Session => self.leader_session(ev.session, ev.payload, sink),
+            EventKind::Session => {
+                self.heard(ev.session, Some(ev.payload == b"up"), sink);
+                self.leader_session(ev.session, ev.payload, sink);
+            }
             EventKind::Link => self.on_link(ev, sink),
             EventKind::Route => self.on_route(ev, sink),
             EventKind::Unsent => self.on_unsent(ev, sink),

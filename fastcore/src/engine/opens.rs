@@ -1,5 +1,6 @@
 //! Opens of one ledger line: their windows, the limits that they pass, their price and their parts (design 02, step 3c).
 
+use super::admission::Wish;
 use super::lanes::Lane;
 use super::lines::{DUE_LINE, newest_ns, signed, whole_steps};
 use super::making::Draft;
@@ -8,10 +9,8 @@ use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::SubscriptionConfig;
 use crate::decimal::{Dec, Round, mul_div};
-use crate::ledger::{Grid, Line, Plan, abs, quanta};
+use crate::ledger::{Grid, Plan, abs, quanta};
 use crate::refusal::{Code, Refusal};
-use crate::risk::{Bounds, Open, admit};
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -126,7 +125,7 @@ impl Engine {
                 return wanted;
             }
         };
-        let admitted = self.admitted(ix, at, lane, wanted, buy);
+        let admitted = self.admitted(ix, at, lane, &Wish { qty: wanted, buy, px });
         let units = if admitted == wanted { admitted } else { whole_steps(admitted, grid) };
         if units < grid.min {
             return wanted;
@@ -138,6 +137,9 @@ impl Engine {
         } else {
             self.open_in_parts(at, lane, draft, sink)
         };
+        if lost < units {
+            self.count_copy(ix, at, sink);
+        }
         refused.checked_add(lost).unwrap_or(refused)
     }
 
@@ -166,55 +168,6 @@ impl Engine {
             windows::insert(&mut ls.waiting, until, units);
         }
     }
-
-    fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
-        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let held = !self.free(at) || ls.line.bust_hold;
-        if !held && qty <= lane.free_up_to {
-            return qty;
-        }
-        self.checked(ix, at, lane, qty, buy)
-    }
-
-    /// Asks every check.
-    #[inline(never)]
-    fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
-        let follower = self.follower_of_line(ix, at);
-        let guard = follower.and_then(|f| self.guarded(ix, f));
-        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let entered = |bounds: &Bounds, of: Option<u32>| match bounds.max_position {
-            Some(_) => self.entered_by(lane.group, buy, of),
-            None => Dec::ZERO,
-        };
-        let open = Open {
-            qty,
-            px: self.unit_px(ix, ls, lane, buy),
-            killed: self.killed(ix, ls).is_some(),
-            life: ls.mode.code(),
-            guard,
-            drift: self.drift(ix, ls, buy),
-            restricted: lane.restricted,
-            bust_hold: ls.line.bust_hold,
-            sub_entered: entered(&lane.sub_bounds, Some(ls.sub)),
-            follower_entered: entered(&lane.follower_bounds, None),
-            sub: &lane.sub_bounds,
-            follower: &lane.follower_bounds,
-        };
-        let mut refusals = SmallVec::<[Refusal; 4]>::new();
-        let left = admit(&open, &mut refusals);
-        for r in &refusals {
-            self.refuse(*r);
-        }
-        left
-    }
-
-    /// Held and entered on one side by all lines that are one instrument at the follower: of one subscription, or of all.
-    fn entered_by(&self, group: u32, buy: bool, of: Option<u32>) -> Dec {
-        let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
-        let lines = lines.iter().filter_map(|l| self.st.lines.get(*l as usize));
-        let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
-        counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
-    }
 }
 
 /// What waits, in quanta.
@@ -223,21 +176,11 @@ fn quanta_of(waiting: &windows::Windows, grid: Grid) -> i128 {
     waiting.iter().filter_map(|w| quanta(abs(w.1), grid)).fold(0, i128::saturating_add)
 }
 
-/// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
-fn entered(line: &Line, buy: bool) -> Dec {
-    let (filled, working) = if buy {
-        (line.filled, line.working_buy)
-    } else {
-        (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
-    };
-    working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
-}
-
 /// The limit of an opening order: the leader's price and the allowed slippage, on the tick; none for market orders.
 ///
 /// # Errors
 /// `no_quote`: a limit was asked for and there is no leader price to set it by. A market order would have no bound.
-fn limit_px(
+pub(super) fn limit_px(
     ls: &LineState,
     lane: &Lane,
     buy: bool,

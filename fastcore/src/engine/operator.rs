@@ -55,6 +55,11 @@ enum Command {
         #[serde(flatten)]
         _rest: std::collections::BTreeMap<String, serde_json::Value>,
     },
+    /// The core process measured its machine's clock.
+    Clock {
+        #[serde(default)]
+        error_us: Option<i64>,
+    },
     /// The operator looked at a bust: opens on the leader's instruments go on.
     BustResume { who: String, leader: String },
 }
@@ -87,6 +92,7 @@ impl Engine {
                     sink,
                 );
             }
+            Command::Clock { error_us } => self.clock_measured(error_us, sink),
             Command::BustResume { who, leader } => self.bust_resume(&who, &leader, sink),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::guards::{DUE_GUARD, DUE_GUARDS};
 use super::holdings::DUE_HOLDINGS;
+use super::inactive::DUE_LEADER;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
@@ -91,6 +92,7 @@ impl Engine {
             }
             Err(e) => self.alert("bad_start", e.to_string(), sink),
         }
+        self.unheard();
     }
 
     pub(super) fn on_link<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
@@ -477,6 +479,7 @@ impl Engine {
                 DUE_HOLDINGS => self.holdings_due(&ix, id, sink),
                 DUE_GUARD => self.guard_due(&ix, id, sink),
                 DUE_GUARDS => self.guards_due(&ix, sink),
+                DUE_LEADER => self.leader_due(&ix, id, sink),
                 _ => self.order_due(&ix, kind, id, sink),
             }
         }

@@ -151,6 +151,14 @@ pub struct State {
     pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
     /// When opens were rejected lately, by follower, the oldest first: as many as make a burst.
     pub rejects: BTreeMap<u32, VecDeque<i64>>,
+    /// What is left of message allowances, by their scope.
+    pub buckets: BTreeMap<Scope, crate::bucket::Bucket>,
+    /// Automatic copies lately, by ledger line, where they are counted.
+    pub copies: BTreeMap<u32, super::throttle::Copies>,
+    /// How far the machine's clock is from UTC, where that is measured.
+    pub clock: Option<super::clock::Measured>,
+    /// When leaders were heard, where it matters.
+    pub heard: BTreeMap<u32, super::inactive::Heard>,
     /// Guarded accounts are not valued again before, however many quotes come.
     pub sweep_ns: i64,
     /// By leader index.
@@ -167,6 +175,8 @@ pub struct State {
     pub unpriced: BTreeSet<u32>,
     /// Ledger lines by group: those that share a follower and its instrument.
     pub groups: Vec<Vec<u32>>,
+    /// Ledger lines by follower, where totals are bounded.
+    pub accounts: BTreeMap<u32, Vec<u32>>,
     /// Orders of ours, all of them.
     pub orders: Chunked<Order>,
     /// Hash of a ClOrdID(11), of an order or a cancel, to order.
@@ -237,6 +247,8 @@ pub struct Index {
     pub lanes: super::lanes::Lanes,
     /// When days, weeks and months of guarded followers begin.
     pub guards: BTreeMap<u32, crate::guard::Calendar>,
+    /// Some messages have an allowance.
+    pub counts_messages: bool,
     /// By subscription.
     pub subs: Vec<SubIndex>,
     /// Subscriptions by leader.
@@ -341,6 +353,7 @@ impl Index {
             leader_symbols,
             follower_symbols,
             restricted,
+            counts_messages: super::throttle::any_allowance(&cfg),
             guards: super::guards::calendars(&cfg).map_err(ConfigError)?,
             subs,
             subs_of,

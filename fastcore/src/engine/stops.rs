@@ -137,13 +137,18 @@ const MS: i64 = 1_000_000;
 impl Engine {
     /// No person and no guard stops anything.
     pub(super) fn nothing_stopped(&self) -> bool {
-        self.st.stops.is_empty() && self.st.tripped.is_empty()
+        self.st.stops.is_empty()
+            && self.st.tripped.is_empty()
+            && !self.any_inactive()
+            && self.clock_refusal().is_none()
     }
 
     /// The highest level of what stops a line: persons, faults, the guards of its follower, and its subscription's life.
     pub(super) fn stopped(&self, ix: &Index, ls: &LineState) -> Option<Level> {
         let follower = ix.subs.get(ls.sub as usize)?.follower;
-        self.killed(ix, ls).max(self.hardest(follower).map(|trip| trip.level)).max(ls.mode.level())
+        let inactive = ix.subs.get(ls.sub as usize).and_then(|s| self.leader_inactive(s.leader));
+        let by_itself = self.hardest(follower).map(|trip| trip.level).max(inactive.map(|i| i.level));
+        self.killed(ix, ls).max(by_itself).max(ls.mode.level())
     }
 
     /// The highest level of the kill switches that a line is under.
@@ -165,9 +170,11 @@ impl Engine {
 
     /// The code of what is refused because it is stopped.
     pub(super) fn stop_code(&self, ix: &Index, ls: &LineState) -> Code {
-        let follower = ix.subs.get(ls.sub as usize).map(|s| s.follower);
-        let by_life = || follower.and_then(|f| self.hardest(f)).map(|trip| trip.code).or(ls.mode.code());
-        if self.killed(ix, ls).is_some() { Code::Kill } else { by_life().unwrap_or(Code::Kill) }
+        let sub = ix.subs.get(ls.sub as usize).filter(|_| self.killed(ix, ls).is_none());
+        let guard = sub.and_then(|s| self.hardest(s.follower)).map(|trip| trip.code);
+        let inactive = sub.and_then(|s| self.leader_inactive(s.leader)).map(|_| Code::ProviderInactive);
+        let life = ls.mode.code().filter(|_| sub.is_some());
+        guard.or(inactive).or(life).unwrap_or(Code::Kill)
     }
 
     /// The same by the number of the line.
@@ -235,12 +242,16 @@ impl Engine {
             Err(why) => return self.alert("bad_command", format!("arm: {why}"), sink),
         };
         let what = scope.text(&ix);
-        let guarded = matches!(scope, Scope::Follower(f) if self.release_guard(f));
+        let by_itself = match scope {
+            Scope::Follower(f) => self.release_guard(f) | self.release_copies(&ix, f),
+            Scope::Leader(l) => self.release_inactive(l),
+            Scope::Global | Scope::Instrument(_) | Scope::Route(_) => false,
+        };
         let stop = self.st.stops.remove(&scope);
-        if stop.is_none() && !guarded {
+        if stop.is_none() && !by_itself {
             return self.alert("arm", format!("{what} is not stopped; {who} asked for it"), sink);
         }
-        let was = stop.map_or("stopped by a guard", |stop| stop.level.name());
+        let was = stop.map_or("stopped by itself", |stop| stop.level.name());
         self.alert("arm", format!("{what} released by {who}; it was {was}"), sink);
         // Closes that waited go out now, those that a route holds and those that were never made.
         for at in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {

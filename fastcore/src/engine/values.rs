@@ -1,5 +1,6 @@
 //! Account values, quotes and exchange rates: what sizing is allowed to know.
 
+use super::admission::Wish;
 use super::lanes::Lane;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
@@ -7,6 +8,7 @@ use crate::config::{InstrumentConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::engine::state::Quote;
 use crate::event::Event;
+use crate::ledger::abs;
 use crate::risk::Drift;
 use crate::sizing::{Inputs, Values};
 use serde::Deserialize;
@@ -64,12 +66,28 @@ impl Engine {
 
     /// What a unit of the follower's instrument costs, where a bound asks: its fresh quote, else the leader's last price.
     pub(super) fn unit_px(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
-        lane.sub_bounds.max_order_value.or(lane.follower_bounds.max_order_value)?;
+        if !lane.sub_bounds.ask_price() && !lane.follower_bounds.ask_price() {
+            return None;
+        }
         let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
         let quote = self.st.quotes.get(&ls.follower_instrument).filter(|q| q.at_ns >= oldest_ns);
         let quoted = quote.map(|q| if buy { q.ask } else { q.bid });
         quoted.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))
+    }
+
+    /// How far an open's price is from the market, basis points of the market's price: its limit, or for an order at the
+    /// market the price that it is copied at. None where that is not bounded, or one of both is not known.
+    pub(super) fn off_market(&self, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -> Option<Dec> {
+        lane.sub_bounds.price_collar_bps.or(lane.follower_bounds.price_collar_bps)?;
+        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
+        let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
+        let theirs = || self.mid(ls.instrument, oldest_ns)?.mul(lane.price_factor, Round::HalfEven);
+        // The same name on both sides is one quote, the leader's: it has the factor.
+        let own = Some(ls.follower_instrument).filter(|i| *i != ls.instrument);
+        let market = own.and_then(|i| self.mid(i, oldest_ns)).or_else(theirs)?;
+        let px = wish.px.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))?;
+        abs(px.checked_sub(market)?).mul_div(Dec::from_int(10_000), market, Round::Ceil)
     }
 
     /// Units of `to` for one unit of `from`, by one quoted pair.

@@ -1,0 +1,186 @@
+//! Whether an open may go out (design 03): what stops it whatever its size, and the numbers that its bounds compare.
+
+use super::lanes::Lane;
+use super::{Engine, Index, LineState};
+use crate::decimal::{Dec, Round};
+use crate::ledger::{Line, abs};
+use crate::refusal::{Code, Refusal};
+use crate::risk::{Amplification, Bounds, Exposure, Open, Scope, Totals, admit};
+use smallvec::SmallVec;
+
+const MS: i64 = 1_000_000;
+
+/// An open before it is admitted.
+pub(super) struct Wish {
+    pub(super) qty: Dec,
+    pub(super) buy: bool,
+    /// Its limit; none: at the market.
+    pub(super) px: Option<Dec>,
+}
+
+impl Engine {
+    /// Units of an open that may go out.
+    pub(super) fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
+        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
+        let held = !self.free(at) || ls.line.bust_hold;
+        if !held && wish.qty <= lane.free_up_to {
+            return wish.qty;
+        }
+        self.checked(ix, at, lane, wish)
+    }
+
+    /// Asks everything.
+    #[inline(never)]
+    fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
+        if let Some(refusal) = self.latched(ix, at, lane) {
+            self.refuse(refusal);
+            return Dec::ZERO;
+        }
+        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
+        let (qty, buy) = (wish.qty, wish.buy);
+        let open = Open {
+            qty,
+            px: self.unit_px(ix, ls, lane, buy),
+            venue_max: lane.venue_max,
+            off_market_bps: self.off_market(ix, ls, lane, wish),
+            sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), buy),
+            follower: self.scope(ix, at, lane, (&lane.follower_bounds, None), buy),
+            amplification: self.amplification(ix, ls, lane, buy),
+            drift: self.drift(ix, ls, buy),
+            messages: self.follower_of_line(ix, at).and_then(|f| self.messages_left(ix, lane.route, f)),
+        };
+        let mut refusals = SmallVec::<[Refusal; 4]>::new();
+        let left = admit(&open, &mut refusals);
+        for r in &refusals {
+            self.refuse(*r);
+        }
+        left
+    }
+
+    /// What stops an open whatever its size, in the documented order; the first one that is found.
+    fn latched(&mut self, ix: &Index, at: u32, lane: &Lane) -> Option<Refusal> {
+        let ls = self.st.lines.get(at as usize)?;
+        let (bust_hold, sub) = (ls.line.bust_hold, ix.subs.get(ls.sub as usize)?);
+        if self.killed(ix, ls).is_some() {
+            return Some(Refusal::bare(Code::Kill));
+        }
+        if let Some(code) = ls.mode.code() {
+            return Some(Refusal::bare(code));
+        }
+        self.guarded(ix, sub.follower)
+            .or_else(|| self.inactive_refusal(sub.leader))
+            .or_else(|| self.clock_refusal())
+            .or_else(|| bust_hold.then_some(Refusal::bare(Code::BustHold)))
+            .or_else(|| self.too_many_copies(ix, at))
+            .or_else(|| lane.restricted.then_some(Refusal::bare(Code::Restricted)))
+    }
+
+    /// What one of both scopes holds and has entered, as far as its bounds ask.
+    fn scope<'a>(
+        &self,
+        ix: &Index,
+        at: u32,
+        lane: &Lane,
+        (bounds, sub): (&'a Bounds, Option<u32>),
+        buy: bool,
+    ) -> Scope<'a> {
+        let totals = &bounds.totals;
+        Scope {
+            bounds,
+            position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, buy, sub)),
+            orders: totals.max_open_orders.map_or(0, |_| self.open_orders(ix, at, sub)),
+            exposure: if totals.ask_worth() { self.exposure(ix, at, lane, sub, buy) } else { None },
+            equity: self.equity_of_line(ix, at, totals),
+        }
+    }
+
+    /// Held and entered on one side by all lines that are one instrument at the follower: of one subscription, or of all.
+    fn entered_by(&self, group: u32, buy: bool, of: Option<u32>) -> Dec {
+        let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
+        let lines = lines.iter().filter_map(|l| self.st.lines.get(*l as usize));
+        let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
+        counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
+    }
+
+    /// Every line of the follower, or of one of its subscriptions. Lists exist where totals are bounded.
+    fn lines_with(&self, ix: &Index, at: u32, sub: Option<u32>) -> impl Iterator<Item = (u32, &LineState)> {
+        let follower = self.follower_of_line(ix, at);
+        let list = follower.and_then(|f| self.st.accounts.get(&f)).map_or(&[][..], Vec::as_slice);
+        let lines = list.iter().filter_map(|l| Some((*l, self.st.lines.get(*l as usize)?)));
+        lines.filter(move |(_, l)| sub.is_none_or(|sub| l.sub == sub))
+    }
+
+    fn open_orders(&self, ix: &Index, at: u32, sub: Option<u32>) -> u32 {
+        let live = self.lines_with(ix, at, sub).map(|(_, l)| u32::try_from(l.live.len()).unwrap_or(u32::MAX));
+        live.fold(0, u32::saturating_add)
+    }
+
+    /// What is held and entered, in the account's currency; none where a price or exchange rate is missing.
+    fn exposure(&self, ix: &Index, at: u32, lane: &Lane, sub: Option<u32>, buy: bool) -> Option<Exposure> {
+        let mut others = Dec::ZERO;
+        for (l, ls) in self.lines_with(ix, at, sub).filter(|(l, _)| *l != at) {
+            let units = entered(&ls.line, true).max(entered(&ls.line, false));
+            if units.is_positive() {
+                let unit = self.worth_of_unit(ix, l, ls, ix.lane(ls)?, true)?;
+                others = others.checked_add(units.mul(unit, Round::Ceil)?)?;
+            }
+        }
+        let ls = self.st.lines.get(at as usize)?;
+        let (same, opposite) = (entered(&ls.line, buy), entered(&ls.line, !buy));
+        Some(Exposure { others, same, opposite, unit: self.worth_of_unit(ix, at, ls, lane, buy)? })
+    }
+
+    /// Price of one unit in the account's currency.
+    fn worth_of_unit(&self, ix: &Index, at: u32, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
+        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
+        let follower = ix.cfg.followers.get(self.follower_of_line(ix, at)? as usize)?;
+        let of_price = &ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency;
+        let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(MS));
+        let rate = self.fx(of_price, follower.currency.as_deref()?, oldest_ns)?;
+        let px = self.unit_px(ix, ls, lane, buy).filter(|px| px.is_positive())?;
+        px.mul(rate, Round::Ceil).filter(|worth| worth.is_positive())
+    }
+
+    /// Equity of the account, where leverage is bounded: as its guards work it out, else as its broker or a person said it.
+    fn equity_of_line(&self, ix: &Index, at: u32, totals: &Totals) -> Result<Dec, Code> {
+        let missing = Err(Code::BadAccount);
+        let Some(follower) = self.follower_of_line(ix, at).filter(|_| totals.max_leverage.is_some()) else {
+            return missing;
+        };
+        if ix.guards.contains_key(&follower) {
+            return self.equity(ix, follower).ok_or(Code::StaleAccount);
+        }
+        let sub = self.st.lines.get(at as usize).map_or(u32::MAX, |ls| ls.sub);
+        let (Some(cfg), Some(values)) =
+            (ix.cfg.subscriptions.get(sub as usize), self.st.followers.get(follower as usize))
+        else {
+            return missing;
+        };
+        let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(MS));
+        match values.equity_ns {
+            0 => missing,
+            given if given < oldest_ns => Err(Code::StaleAccount),
+            _ => Ok(values.equity),
+        }
+    }
+
+    /// How large the copy is, and may be, for what the leader holds now.
+    fn amplification(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Amplification> {
+        let most = ix.cfg.subscriptions.get(ls.sub as usize)?.max_amplification?;
+        let leader = ix.subs.get(ls.sub as usize)?.leader;
+        let held = self.st.leaders.get(leader as usize)?.positions.get(&ls.instrument).copied();
+        let units = abs(held.unwrap_or(Dec::ZERO)).mul(lane.qty_factor, Round::Floor);
+        let limit = units.and_then(|u| u.mul(most, Round::Floor)).unwrap_or(Dec::from_raw(i128::MAX));
+        Some(Amplification { limit, position: entered(&ls.line, buy) })
+    }
+}
+
+/// The largest position on one side that what is held and entered can become: a close on its way only leads to zero.
+fn entered(line: &Line, buy: bool) -> Dec {
+    let (filled, working) = if buy {
+        (line.filled, line.working_buy)
+    } else {
+        (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
+    };
+    working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
+}

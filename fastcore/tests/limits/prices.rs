@@ -1,0 +1,95 @@
+//! Price collars, and copies that are too large for what the leader holds.
+
+use crate::support::d;
+use crate::{EURUSD, OTHER, S, at_most, copied, desk, quantities, quote, refused, trade};
+use fastcore::config::OrderType;
+
+/// A market order is judged by the price that it is copied at, against the middle of a fresh quote, both ways.
+#[test]
+fn a_trade_far_from_the_market_is_not_copied() {
+    let mut w = desk(|c| c.subscriptions[0].limits.default.price_collar_bps = at_most("50"));
+    assert!(trade(&mut w, EURUSD, true, "5", "1").is_empty(), "nobody knows the market");
+    assert_eq!(refused(&w, "no_quote"), 1);
+    quote(&mut w, "EURUSD", "0.999", "1.001");
+    assert_eq!(copied(&mut w, EURUSD, true, "5", "1.005").len(), 1, "at the collar");
+    assert!(trade(&mut w, EURUSD, true, "5", "1.00501").is_empty());
+    assert_eq!(copied(&mut w, EURUSD, true, "5", "0.995").len(), 1);
+    assert!(trade(&mut w, EURUSD, true, "5", "0.99499").is_empty());
+    assert_eq!(refused(&w, "price_collar"), 2);
+    // What was refused is not in the target: the close is of what is held, whatever its price.
+    assert_eq!(quantities(&copied(&mut w, EURUSD, false, "25", "3")), ["10"]);
+    w.now += 61 * S;
+    assert!(trade(&mut w, EURUSD, true, "5", "1").is_empty(), "the quote is too old");
+}
+
+/// A limit is judged by its own price: the allowed slippage counts.
+#[test]
+fn a_limit_far_from_the_market_is_not_sent() {
+    let mut w = desk(|c| {
+        let s = &mut c.subscriptions[0];
+        (s.order_type, s.max_slippage_bps) = (OrderType::Limit, d("40"));
+        s.limits.default.price_collar_bps = at_most("50");
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    assert_eq!(copied(&mut w, EURUSD, true, "5", "1.001").len(), 1);
+    assert!(trade(&mut w, EURUSD, true, "5", "1.0012").is_empty());
+    assert_eq!(trade(&mut w, EURUSD, false, "50", "0.999").len(), 2, "a close, and an open below the market");
+}
+
+/// Where the follower's instrument has another price scale, the leader's quote is scaled as the leader's price is.
+#[test]
+fn a_collar_knows_the_price_factor() {
+    let mut w = desk(|c| {
+        let s = &mut c.subscriptions[0];
+        s.symbol_map.get_mut("EURUSD").unwrap().price_factor = d("100");
+        s.limits.default.price_collar_bps = at_most("50");
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    assert_eq!(trade(&mut w, EURUSD, true, "5", "1.005").len(), 1);
+    assert!(trade(&mut w, EURUSD, true, "5", "1.006").is_empty());
+}
+
+/// Fixed lots: the leader holds 3, of which the follower's 10 are more than three times as much.
+#[test]
+fn a_copy_is_never_so_many_times_the_leaders_position() {
+    let fixed = serde_json::from_str(r#"{"mode":"fixed","lots":"10"}"#).unwrap();
+    let mut w = desk(|c| {
+        c.subscriptions[0].sizing = fixed;
+        c.subscriptions[0].max_amplification = at_most("3");
+    });
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "3", "1.1")), ["9"]);
+    assert_eq!(refused(&w, "amplification"), 1);
+    // 3 + 4 = 7 allow 21: 9 are held, 10 are asked for.
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "4", "1.1")), ["10"]);
+    // Positions are compared: 8 of the leader allow 24, of which 19 are held.
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "1", "1.1")), ["5"]);
+    // A close is not asked.
+    assert_eq!(quantities(&copied(&mut w, EURUSD, false, "8", "1.1")), ["24"]);
+    assert_eq!(copied(&mut w, OTHER, true, "3", "1.1").len(), 1, "another subscription has no such bound");
+}
+
+/// What waits for its smallest lot is many times one fill, and no more than the leader's position.
+#[test]
+fn what_waited_for_its_smallest_lot_is_no_amplification() {
+    let mut w = desk(|c| {
+        c.subscriptions[0].max_amplification = at_most("1");
+        c.instruments[0].min_lot = crate::support::lots("10");
+    });
+    for _ in 0..9 {
+        assert!(trade(&mut w, EURUSD, true, "1", "1.1").is_empty());
+    }
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "1", "1.1")), ["10"]);
+    assert_eq!(refused(&w, "amplification"), 0);
+}
+
+/// The map's factor is a part of what is compared.
+#[test]
+fn amplification_compares_units_with_their_factor() {
+    let mut w = desk(|c| {
+        c.subscriptions[0].max_amplification = at_most("1");
+        c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2");
+        c.subscriptions[0].reverse = true;
+    });
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "3", "1.1")), ["6"]);
+    assert_eq!(refused(&w, "amplification"), 0);
+}

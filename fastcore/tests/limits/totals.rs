@@ -1,0 +1,149 @@
+//! Bounds over everything that an account, or one subscription, holds and has entered.
+
+use crate::support::d;
+use crate::{
+    DAX, EURUSD, OTHER, S, account, at_most, copied, desk, equity, quantities, quote, refused, restarted,
+    trade,
+};
+use fastcore::config::OnBreach;
+
+/// Orders of all instruments and subscriptions count while they are not done; a done one makes room.
+#[test]
+fn open_orders_of_the_whole_account_are_counted() {
+    let mut w = desk(|c| account(c).max_open_orders = Some(2));
+    let first = trade(&mut w, EURUSD, true, "5", "1.1");
+    assert_eq!(trade(&mut w, DAX, true, "1", "100").len(), 1);
+    assert!(trade(&mut w, OTHER, true, "5", "1.1").is_empty());
+    assert_eq!(refused(&w, "max_open_orders"), 1);
+    crate::fill_all(&mut w, first);
+    assert_eq!(quantities(&trade(&mut w, OTHER, true, "7", "1.1")), ["7"]);
+    // A close needs no room.
+    assert_eq!(quantities(&trade(&mut w, EURUSD, false, "5", "1.1")), ["5"]);
+}
+
+/// A bound of one subscription does not count the orders of another one.
+#[test]
+fn open_orders_of_a_subscription_are_its_own() {
+    let mut w = desk(|c| c.subscriptions[1].limits.totals.max_open_orders = Some(1));
+    assert_eq!(trade(&mut w, EURUSD, true, "5", "1.1").len(), 1);
+    assert_eq!(trade(&mut w, OTHER, true, "5", "1.1").len(), 1);
+    assert!(trade(&mut w, OTHER, true, "5", "1.1").is_empty());
+    assert_eq!(trade(&mut w, EURUSD, true, "5", "1.1").len(), 1);
+}
+
+/// 1,000 USD in all: 500 x 1.1 of one leader and 2 DAX at 100 EUR, of which one EUR is 1.1 USD; the rest is for the other.
+#[test]
+fn exposure_adds_instruments_currencies_and_leaders() {
+    let mut w = desk(|c| account(c).max_exposure = at_most("1000"));
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "500", "1.1")), ["500"]);
+    assert_eq!(quantities(&copied(&mut w, DAX, true, "2", "100")), ["2"]);
+    // 550 + 220 = 770; 230 are left, or 209 units at 1.1. A short is worth what a long is.
+    assert_eq!(quantities(&copied(&mut w, OTHER, false, "300", "1.1")), ["209"]);
+    assert_eq!(refused(&w, "max_exposure"), 1);
+    // Closes are not asked, and make room.
+    assert_eq!(quantities(&copied(&mut w, EURUSD, false, "500", "1.1")), ["500"]);
+    assert_eq!(quantities(&copied(&mut w, DAX, true, "9", "100")), ["5"]);
+}
+
+/// What is entered counts before it is filled, and what was rejected no more.
+#[test]
+fn exposure_counts_orders_entered() {
+    let mut w = desk(|c| account(c).max_exposure = at_most("110"));
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    let open = trade(&mut w, EURUSD, true, "80", "1.1");
+    assert_eq!(quantities(&trade(&mut w, OTHER, true, "80", "1.1")), ["20"]);
+    w.out(&open[0]);
+    w.reject(&open[0]);
+    assert_eq!(quantities(&trade(&mut w, EURUSD, true, "90", "1.1")), ["80"]);
+}
+
+/// Turning a position around is worth the larger of both sides, not their sum.
+#[test]
+fn a_flip_is_worth_its_larger_side() {
+    let mut w = desk(|c| account(c).max_exposure = at_most("110"));
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    copied(&mut w, EURUSD, false, "100", "1.1");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "250", "1.1")), ["100", "100"]);
+}
+
+/// Without a price or an exchange rate nobody can say what it is worth: not opened, closed all the same.
+#[test]
+fn without_a_rate_nothing_is_opened() {
+    let mut w = desk(|c| account(c).max_exposure = at_most("1000"));
+    assert!(trade(&mut w, DAX, true, "1", "100").is_empty(), "no quote of EURUSD, so no rate");
+    assert_eq!(refused(&w, "no_quote"), 1);
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    copied(&mut w, DAX, true, "1", "100");
+    w.now += 3_601 * S;
+    // The rate is too old now, for what is held as well.
+    assert!(trade(&mut w, EURUSD, true, "1", "1.1").is_empty());
+    assert_eq!(quantities(&copied(&mut w, DAX, false, "1", "100")), ["1"]);
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "1", "1.1")), ["1"]);
+}
+
+/// Twice an equity of 100 is 200; the equity is the broker's or a person's, and must be known and young.
+#[test]
+fn leverage_is_exposure_by_equity() {
+    let mut w = desk(|c| account(c).max_leverage = at_most("2"));
+    quote(&mut w, "EURUSD", "1.25", "1.25");
+    assert!(trade(&mut w, EURUSD, true, "1", "1.25").is_empty());
+    assert_eq!(refused(&w, "bad_account"), 1);
+    equity(&mut w, "100");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "200", "1.25")), ["160"]);
+    assert_eq!(refused(&w, "max_leverage"), 1);
+    equity(&mut w, "150");
+    assert_eq!(quantities(&copied(&mut w, OTHER, true, "100", "1.25")), ["80"]);
+    equity(&mut w, "-1");
+    assert!(trade(&mut w, OTHER, true, "1", "1.25").is_empty());
+    assert_eq!(refused(&w, "bad_account"), 2);
+    equity(&mut w, "5000");
+    w.now += 3_601 * S;
+    quote(&mut w, "EURUSD", "1.25", "1.25");
+    assert!(trade(&mut w, OTHER, true, "1", "1.25").is_empty());
+    assert_eq!(refused(&w, "stale_account"), 1);
+}
+
+/// Each of several leaders has its own share of the account: three at k = 1 are not three times the leverage.
+#[test]
+fn each_subscription_has_its_share_of_the_account() {
+    let mut w = desk(|c| {
+        account(c).max_leverage = at_most("1");
+        for s in &mut c.subscriptions {
+            s.limits.totals.max_leverage = at_most("0.6");
+        }
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    equity(&mut w, "100");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "100", "1")), ["60"]);
+    assert_eq!(quantities(&copied(&mut w, OTHER, true, "100", "1")), ["40"]);
+    assert_eq!(refused(&w, "max_leverage"), 2);
+}
+
+/// `refuse` opens nothing where `clip` opens a part, and a restart forgets nothing of what is held.
+#[test]
+fn a_restart_keeps_what_is_counted() {
+    let limits = |c: &mut fastcore::config::Config| {
+        account(c).max_exposure = at_most("110");
+        c.followers[0].limits.default.on_breach = OnBreach::Refuse;
+    };
+    let mut w = desk(limits);
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    copied(&mut w, EURUSD, true, "60", "1.1");
+    restarted(&mut w, limits);
+    w.link(8);
+    assert!(trade(&mut w, OTHER, true, "41", "1.1").is_empty());
+    assert_eq!(quantities(&trade(&mut w, OTHER, true, "40", "1.1")), ["40"]);
+}
+
+/// A bound that is added while positions are held counts them.
+#[test]
+fn a_bound_that_is_new_counts_what_is_held() {
+    let mut w = desk(|_| {});
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    copied(&mut w, EURUSD, true, "60", "1.1");
+    restarted(&mut w, |c| account(c).max_exposure = at_most("110"));
+    w.link(8);
+    assert_eq!(quantities(&trade(&mut w, OTHER, true, "41", "1.1")), ["40"]);
+    assert_eq!(w.engine.status().subscriptions[0].filled, d("60"));
+}

@@ -1,0 +1,150 @@
+"""Limits of the configuration: bounds of opens, and what stops them by itself. None holds back a close."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.config_types import Model, NotNegative, Positive, Symbol, decimal_text
+
+OnBreach = Literal["clip", "refuse"]
+LOTS_AND_WORTH = ("max_order_qty_lots", "max_order_value", "price_collar_bps", "max_position_lots")
+"""Bounds of one instrument, as the core names them; of two the smaller one is tighter."""
+TOTALS = ("max_open_orders", "max_exposure", "max_leverage")
+"""Bounds over all instruments."""
+
+
+class LimitSet(Model):
+    """Bounds of one instrument. What is not set here is inherited; the tighter one wins."""
+
+    max_order_qty_lots: Positive | None = None
+    """Largest single order, lots. Closes beyond it are split, never blocked."""
+    max_order_value: Positive | None = None
+    """Largest value of a single order, in the currency of the instrument's price: units x price, by a quote
+    that is younger than max_age_ms, else by the leader's trade. Closes are never blocked."""
+    price_collar_bps: NotNegative | None = None
+    """How far the price of an open may be from the middle of a quote that is younger than max_age_ms, basis
+    points: its limit, or the leader's price for an order at the market. Without a quote nothing is opened."""
+    max_position_lots: NotNegative | None = None
+    """Largest position, counted from orders entered, lots. Closes are never blocked."""
+    on_breach: OnBreach | None = None
+    """An open beyond a bound: `clip` (cut down to the bound, default) or `refuse` (refused whole)."""
+
+
+class LimitsConfig(LimitSet):
+    """Bounds for every instrument, with tighter ones by follower instrument, and bounds over all of them."""
+
+    max_open_orders: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Orders that are not done, of all instruments, orders. Closes count and are never blocked."""
+    max_exposure: Positive | None = None
+    """Worth of everything held and entered, longs and shorts added, in the currency of the follower's
+    account. Without a price or an exchange rate nothing is opened."""
+    max_leverage: Positive | None = None
+    """The same, in equities of the follower's account. Needs its equity: from its broker, its guards, or by
+    `ctl account`."""
+    instruments: dict[Symbol, LimitSet] = Field(default_factory=dict)
+    """Tighter bounds by follower instrument."""
+
+
+class MessagesConfig(Model):
+    """A message allowance: new orders and cancels. A fuse, not a queue: an open that does not fit is refused
+    (`max_messages`). Closes count and are never held back."""
+
+    per_s: int = Field(ge=1, le=100_000)
+    """In the long run, messages a second."""
+    burst: int = Field(ge=1, le=1_000_000)
+    """At once, messages."""
+    closes_percent: int = Field(default=20, ge=0, le=90)
+    """Percent of `burst` that opens never take: closes find room."""
+
+    def core(self) -> dict[str, int]:
+        """As the core reads it; the share of closes is rounded up, and leaves opens one message."""
+        kept = min(-(-self.burst * self.closes_percent // 100), self.burst - 1)
+        return {"per_s": self.per_s, "burst": self.burst, "kept": kept}
+
+
+class InactiveConfig(Model):
+    """When a leader that nobody hears is inactive: its opens stop (`provider_inactive`)."""
+
+    down_s: int | None = Field(default=None, ge=1, le=604_800)
+    """Its FIX session is down for this long, seconds. Not set: however long."""
+    silent_s: int | None = Field(default=None, ge=1, le=604_800)
+    """Nothing is heard of its session, quotes included, for this long, seconds. Not set: however long."""
+    action: Literal["no_opens", "close_all"] = "no_opens"
+    """`no_opens`: opens stop until it is heard again. `close_all`: what is copied of it is closed, and only a
+    person lets it open again (`ctl arm --leader`)."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> InactiveConfig:
+        if self.down_s is None and self.silent_s is None:
+            raise PydanticCustomError(
+                "needs", "set down_s, silent_s or both: without them it is never inactive"
+            )
+        return self
+
+    def core(self) -> dict[str, Any]:
+        """As the core reads it."""
+        return {
+            "down_ms": (self.down_s or 0) * 1000,
+            "silent_ms": (self.silent_s or 0) * 1000,
+            "action": self.action,
+        }
+
+
+class ClockSection(Model):
+    """The machine's clock: too far from UTC, or nobody can say how far, and nothing is opened (`clock`)."""
+
+    max_error_us: int = Field(ge=1, le=60_000_000)
+    """The largest error of the clock that the kernel may admit to, microseconds. It has to be disciplined
+    (chrony, ntpd, PTP): one that is not is of unknown error."""
+
+
+def limit_of(limits: LimitsConfig, instrument: str) -> LimitSet:
+    """The bounds of one instrument."""
+    return tighter(limits, limits.instruments.get(instrument, LimitSet()))
+
+
+def fold(*scopes: LimitsConfig) -> LimitsConfig:
+    """Joins the bounds of several scopes; the tighter one wins, for every instrument named anywhere."""
+    names = dict.fromkeys(name for scope in scopes for name in scope.instruments)
+    instruments = {name: tighter(*(limit_of(scope, name) for scope in scopes)) for name in names}
+    totals = {name: _least([getattr(scope, name) for scope in scopes]) for name in TOTALS}
+    return LimitsConfig.model_validate({**_tighter(*scopes), **totals, "instruments": instruments})
+
+
+def tighter(*sets: LimitSet) -> LimitSet:
+    """The smaller of each bound; `refuse` is tighter than `clip`."""
+    return LimitSet.model_validate(_tighter(*sets))
+
+
+def core_limits(limits: LimitsConfig) -> dict[str, Any]:
+    """As the core reads them."""
+    return {
+        "totals": {name: _text(getattr(limits, name)) for name in TOTALS},
+        "default": _core_set(limits),
+        "instruments": {name: _core_set(limit_of(limits, name)) for name in limits.instruments},
+    }
+
+
+def _tighter(*sets: LimitSet) -> dict[str, Any]:
+    actions = [item.on_breach for item in sets if item.on_breach is not None]
+    return {
+        **{name: _least([getattr(item, name) for item in sets]) for name in LOTS_AND_WORTH},
+        "on_breach": "refuse" if "refuse" in actions else ("clip" if actions else None),
+    }
+
+
+def _core_set(limits: LimitSet) -> dict[str, Any]:
+    bounds = {name: _text(getattr(limits, name)) for name in LOTS_AND_WORTH}
+    return {**bounds, "on_breach": limits.on_breach or "clip"}
+
+
+def _text(bound: Decimal | int | None) -> str | int | None:
+    return decimal_text(bound) if isinstance(bound, Decimal) else bound
+
+
+def _least(values: list[Any]) -> Any:
+    return min((value for value in values if value is not None), default=None)
