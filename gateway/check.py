@@ -19,6 +19,7 @@ from gateway.config_limits import LimitsConfig, limit_of
 from gateway.config_model import (
     OUTSIDE_MODES,
     ByAccounts,
+    ByBlock,
     ByEquityShare,
     ByFactor,
     ByLots,
@@ -90,6 +91,9 @@ def rule_text(item: SubscriptionConfig) -> str:
         text = f"percent {decimal_text(rule.percent)} %"
     elif isinstance(rule, ByLots):
         text = f"fixed {decimal_text(rule.lots)} lots"
+    elif isinstance(rule, ByBlock):
+        by = "" if rule.by == "weight" else f" x {rule.by}"
+        text = f"block, weight {decimal_text(rule.weight)}{by}"
     elif isinstance(rule, ByEquityShare):
         text = f"percent_equity {decimal_text(rule.percent)} %"
     else:
@@ -112,7 +116,7 @@ def one_leader_lot(
         units = theirs.contract_size * mapped.qty_factor / ours.contract_size
         if isinstance(rule, ByLots):
             return rule.lots
-        if isinstance(rule, ByAccounts | ByEquityShare):
+        if isinstance(rule, ByAccounts | ByEquityShare | ByBlock):
             return None
         if isinstance(rule, ByPercent):
             return units * rule.percent / 100
@@ -178,6 +182,8 @@ def _over_time(config: GatewayConfig, item: SubscriptionConfig) -> list[str]:
 def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
     if isinstance(item.sizing, ByEquityShare):
         return f"1 leader order → {decimal_text(item.sizing.percent)} % of equity"
+    if isinstance(item.sizing, ByBlock):
+        return "1 leader lot → one member's lot"
     if lots is None:
         return f"1 leader lot → at most {decimal_text(max_ratio(item))} follower lots"
     with localcontext() as context:

@@ -140,11 +140,26 @@ class ByEquityShare(Model):
     """Percent of equity, above 0."""
 
 
-Sizing = Annotated[ByFactor | ByPercent | ByLots | ByAccounts | ByEquityShare, Field(discriminator="mode")]
+class ByBlock(Model):
+    """A part of the leader's quantity, which is divided lot by lot among all that copy it by `block`."""
+
+    mode: Literal["block"]
+    """All of the leader's quantity goes to its block, each lot to the member furthest behind its weight."""
+    weight: Positive = Decimal(1)
+    """Weight among the members, above 0."""
+    by: Literal["weight", "equity", "balance", "free_margin"] = "weight"
+    """The weight is multiplied by nothing, or by a value of the follower's account. One for all members."""
+
+
+Sizing = Annotated[
+    ByFactor | ByPercent | ByLots | ByAccounts | ByEquityShare | ByBlock, Field(discriminator="mode")
+]
 OUTSIDE_MODES = frozenset({"equity", "balance", "free_margin", "notional"})
 """Modes whose ratio comes from numbers that others send: a wrong one must not size an order unbounded."""
 AMOUNT_MODES = frozenset({"fixed", "percent_equity"})
 """Modes that give an amount for each leader order: there is no ratio to bound."""
+UNBOUNDED_MODES = AMOUNT_MODES | {"block"}
+"""Modes whose size is an amount, or a part of the leader's own quantity: a ratio bounds nothing."""
 COMPARING_MODES = OUTSIDE_MODES - {"notional"}
 """Modes that divide the follower's value by the leader's, so both need a currency."""
 ACCOUNT_MODES = COMPARING_MODES | {"percent_equity"}

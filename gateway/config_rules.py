@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
+from gateway.config_rules_block import blocks
 from gateway.config_rules_lots import (
     all_limits,
     guards,
@@ -245,6 +246,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     keys_that_belong_together,
     sizing,
     totals,
+    blocks,
     guards,
     subscription_names,
     order_types,

@@ -9,9 +9,9 @@ from typing import Any
 from gateway.config_limits import LimitsConfig, LimitSet
 from gateway.config_model import (
     ACCOUNT_MODES,
-    AMOUNT_MODES,
     COMPARING_MODES,
     OUTSIDE_MODES,
+    UNBOUNDED_MODES,
     ByLots,
     InstrumentConfig,
     SubscriptionConfig,
@@ -81,8 +81,8 @@ def keys_that_belong_together(draft: Draft) -> None:
         if mode in OUTSIDE_MODES and not bounded:
             text = "max_ratio is mandatory with this sizing mode: its ratio comes from outside"
             draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
-        if mode in AMOUNT_MODES and bounded:
-            text = "max_ratio bounds nothing with this sizing mode: it is an amount for each leader order;"
+        if mode in UNBOUNDED_MODES and bounded:
+            text = "max_ratio bounds nothing with this sizing mode: it is an amount, or the leader's own;"
             text += " use limits.max_order_qty_lots"
             draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
         if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):

@@ -23,12 +23,41 @@ pub struct Conversion {
     pub leader_contract: Dec,
     /// Units in one lot at the follower's venue.
     pub follower_contract: Dec,
+    /// For a member of a block: what of it is its own.
+    pub dealt: Option<Dealt>,
     /// For amounts: units that the leader's order had been given before, and the leader units the rest is for.
     pub shared: Option<(Dec, Dec)>,
     /// Target as the leader moved it, quanta; limits and refusals may have taken some of it back since.
     pub target_moved: i128,
     /// What the line of the follower was then; the orders are made from it and the target.
     pub line: Held,
+}
+
+/// A member's part of a block, lot steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dealt {
+    /// Its lots before the execution.
+    pub before: i128,
+    /// Its lots after what the leader closed was taken back.
+    pub kept: i128,
+    /// Its lots after what the leader opened was dealt.
+    pub after: i128,
+    /// All lots of the block after that.
+    pub block: i128,
+    /// All weights of this deal; of nobody where nothing was opened.
+    pub weights: Dec,
+}
+
+impl Dealt {
+    /// The target after lots were taken back: what was refused before stays refused.
+    #[must_use]
+    pub fn reduced(&self, target: i128) -> i128 {
+        let back = self.before.saturating_sub(self.kept);
+        if back == 0 && self.before > 0 {
+            return target;
+        }
+        crate::ledger::reduced(target, Dec::from_raw(self.before), Dec::from_raw(back))
+    }
 }
 
 /// What a follower holds and has on its way for one subscription and instrument, units.

@@ -307,6 +307,28 @@ pub enum Sizing {
     Notional { k: Dec },
     /// percent of the follower's equity in notional for every leader order.
     PercentEquity { percent: Dec },
+    /// A part of the leader's quantity, which is divided by weight among all that copy it so.
+    Block {
+        #[serde(default = "one")]
+        weight: Dec,
+        #[serde(default)]
+        by: By,
+    },
+}
+
+/// What a member's weight in a block is multiplied by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Nothing.
+    #[default]
+    Weight,
+    /// Its account's equity.
+    Equity,
+    /// Its account's balance.
+    Balance,
+    /// Its account's free margin.
+    FreeMargin,
 }
 
 impl Sizing {
@@ -323,6 +345,7 @@ impl Sizing {
             Sizing::FreeMargin { .. } => "free_margin",
             Sizing::Notional { .. } => "notional",
             Sizing::PercentEquity { .. } => "percent_equity",
+            Sizing::Block { .. } => "block",
         }
     }
 }

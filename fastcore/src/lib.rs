@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod block;
 pub mod bucket;
 mod canonical;
 pub mod config;

@@ -1,6 +1,6 @@
 //! Sizing modes: what one leader unit, or one leader order, is worth at a follower (design 02, step 2).
 
-use crate::config::Sizing;
+use crate::config::{By, Sizing};
 use crate::decimal::{Dec, Round};
 use crate::decimal::{div_rem, mul_div, times};
 use crate::ledger::{Grid, QUANTA};
@@ -28,7 +28,7 @@ pub struct Values {
 /// A sizing rule that is frozen for one leader order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rule {
-    /// Follower units per leader unit.
+    /// Follower units per leader unit; of a member of a block, its weight.
     Rate(Dec),
     /// Follower units for the whole leader order.
     Amount(Dec),
@@ -117,8 +117,23 @@ pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
             let money = equity.mul_div(percent, Dec::from_int(100), Round::HalfEven).ok_or(OVERFLOW)?;
             return Ok(Rule::Amount(div(money, unit)?));
         }
+        Sizing::Block { weight, by } => return weight_of(weight, by, x).map(Rule::Rate),
     };
     bounded(rate, x).map(Rule::Rate)
+}
+
+/// A member's weight in its block; account values count in the leader's currency.
+fn weight_of(weight: Dec, by: By, x: &Inputs) -> Result<Dec, Refusal> {
+    let v = &x.follower;
+    let (value, as_of_ns) = match by {
+        By::Weight => return positive(weight),
+        By::Equity => (v.equity, v.equity_ns),
+        By::Balance => (v.balance, v.balance_ns),
+        By::FreeMargin => (v.free_margin, v.free_margin_ns),
+    };
+    fresh(as_of_ns, x)?;
+    let fx = positive(x.account_fx.ok_or(Refusal::bare(Code::NoQuote))?)?;
+    weight.mul_div(positive(value)?, fx, Round::HalfEven).ok_or(OVERFLOW)
 }
 
 /// The bound counts follower lots per leader lot, as `check` shows it, with everything that makes them.

@@ -99,6 +99,8 @@ def _rule(entry: Fields, numbers: Fields, known: Context) -> Reason:
         text += ", in reverse"
     if ratio is None:
         text += "; no ratio was worked out." if Fraction(numbers["increase"]) else "; a close needs no ratio."
+    elif numbers.get("block") is not None:
+        text += f": {_share(ratio, numbers['block'])}."
     elif numbers["sized"] is not None:
         text += f": {_units(Fraction(ratio), lot)} in all for this order of the leader."
     else:
@@ -107,6 +109,11 @@ def _rule(entry: Fields, numbers: Fields, known: Context) -> Reason:
         text += f" The symbol map's factor {numbers['qty_factor']} is part of it."
     named = {"ratio": ratio, "rule_hash": entry.get("rule_hash"), "qty_factor": numbers["qty_factor"]}
     return Reason("rule", text, {name: value for name, value in named.items() if value is not None})
+
+
+def _share(weight: str, dealt: Fields) -> str:
+    """A member's weight among those that were dealt; all lots of the block since then."""
+    return f"weight {weight} of {dealt['weights']}, {dealt['after']} of the block's {dealt['lots']} lot steps"
 
 
 def _close(entry: Fields, numbers: Fields) -> Reason | None:
@@ -123,6 +130,11 @@ def _close(entry: Fields, numbers: Fields) -> Reason | None:
     if reduce >= abs(before):
         what = f"The leader closed all that it held, so the target is 0; it was {_text(was)}."
         return Reason("close", what, named)
+    if (dealt := numbers.get("block")) is not None:
+        back = int(dealt["before"]) - int(dealt["kept"])
+        share = f"{_text(was)} x (1 - {back} / {dealt['before']})" if back else _text(was)
+        what = f"Of the {dealt['before']} lot steps that it was dealt, {back} were taken back: "
+        return Reason("close", f"{what}{share} = {_text(now)}.", {**named, **dealt})
     share = f"{_text(was)} x (1 - {_text(reduce)} / {_text(abs(before))})"
     return Reason("close", f"Of the target, the same share closes: {share} = {_text(now)}.", named)
 
@@ -155,6 +167,9 @@ def _open(entry: Fields, numbers: Fields) -> list[Reason]:
 
 def _sum(entry: Fields, numbers: Fields, counted: Fraction) -> str:
     ratio, increase = entry["ratio"], Fraction(numbers["increase"])
+    if (dealt := numbers.get("block")) is not None:
+        young = "" if counted == increase else f" x {_text(counted)} / {_text(increase)}"
+        return f"{int(dealt['after']) - int(dealt['kept'])} lot steps dealt x {entry['step']}{young}"
     if numbers["sized"] is None:
         return f"{ratio} x {_text(counted)}"
     left, before = Fraction(numbers["order_open"]), numbers["sized"]
@@ -239,6 +254,8 @@ def _after_close(entry: Fields, numbers: Fields) -> Fraction:
     """The target between the close and the open, units, as the core rounds it: to whole 10⁻¹⁸ of a step."""
     was, reduce = int(entry["target_before"]), Fraction(numbers["reduce"])
     held = abs(Fraction(numbers["position_before"]))
+    if reduce and (dealt := numbers.get("block")) is not None:
+        held, reduce = Fraction(dealt["before"]), Fraction(int(dealt["before"]) - int(dealt["kept"]))
     if not reduce:
         return _target(entry, "target_before")
     left = 0 if reduce >= held else round(was * (held - reduce) / held)

@@ -1,7 +1,7 @@
 //! What the engine derived, as canonical JSON: keys sorted, no spaces, decimals and nanoseconds as strings.
 
 use crate::log::{JournalRow, Stage};
-use fastcore::action::{Alert, Conversion, Decision, Later, Outcome, Sink};
+use fastcore::action::{Alert, Conversion, Dealt, Decision, Later, Outcome, Sink};
 use fastcore::event::EventKind;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -46,7 +46,14 @@ fn conversion(c: &Conversion) -> Value {
         "follower_contract": c.follower_contract.to_string(), "sized": sized.map(|v| v.to_string()),
         "order_open": open.map(|v| v.to_string()), "target_moved": c.target_moved.to_string(),
         "rounded": c.line.rounded.to_string(), "filled": c.line.filled.to_string(),
+        "block": c.dealt.as_ref().map(dealt),
         "working_buy": c.line.working_buy.to_string(), "working_sell": c.line.working_sell.to_string()})
+}
+
+/// A member's part of its block, lot steps.
+fn dealt(d: &Dealt) -> Value {
+    json!({"before": d.before.to_string(), "kept": d.kept.to_string(), "after": d.after.to_string(),
+        "lots": d.block.to_string(), "weights": d.weights.to_string()})
 }
 
 /// What a target of zero without an order is: nothing was held; or what was on its way is being withdrawn; or the close

@@ -107,6 +107,10 @@ impl Engine {
                 ));
             }
         }
+        if self.st.blocks.get(&(leader, instrument)).is_some_and(|block| block.target != 0) {
+            let why = "a block divides it lot by lot, and what was dealt is not rescaled: close it first";
+            return Err(format!("{:?} of leader {:?}: {why}", text.instrument, text.leader));
+        }
         let before = state.positions.get(&instrument).copied();
         let plan = Plan { leader, instrument, before, after: Dec::ZERO, by: None, lines: Vec::new() };
         match (&text.factor, text.position) {

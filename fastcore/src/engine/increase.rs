@@ -5,9 +5,9 @@ use super::leaders::Execution;
 use super::{Engine, Index};
 use crate::action::Conversion;
 use crate::config::{SideFilter, Sizing, SubscriptionConfig};
-use crate::decimal::{Dec, Round};
+use crate::decimal::{Dec, Round, mul_div, times};
 use crate::leader::{Frozen, LeaderOrder};
-use crate::ledger::{fits, quanta};
+use crate::ledger::{QUANTA, fits, quanta};
 use crate::refusal::{Code, Refusal};
 use crate::sizing::{Rule, amount_share, open_qty, rule};
 
@@ -42,7 +42,16 @@ impl Engine {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
+        let dealt = if self.cause.dealt.is_empty() { None } else { self.dealt(ix, x.leader, sub) };
         let size = match frozen {
+            Rule::Rate(weight) if dealt.is_some() => {
+                let lots = dealt.map_or(0, |d| d.after.saturating_sub(d.kept));
+                if lots == 0 {
+                    return Ok(weight); // others were dealt what the leader opened
+                }
+                let all = times(lots, QUANTA).ok_or(overflow)?;
+                mul_div(all, gate?.raw(), x.increase.raw(), Round::HalfEven).ok_or(overflow)?
+            }
             Rule::Rate(rate) => x.sizes.rate(rate, gate?, grid).ok_or(overflow)?,
             Rule::Amount(amount) => {
                 let slot = order.rules.get_mut(place).and_then(Option::as_mut).ok_or(overflow)?;
@@ -103,7 +112,7 @@ impl Engine {
     }
 
     /// The rule of this leader order: frozen at its first increase that can be sized, and again each trade date.
-    fn frozen(
+    pub(super) fn frozen(
         &mut self,
         x: &Execution<'_>,
         order: &mut LeaderOrder,

@@ -6,7 +6,7 @@ use super::lanes::Lane;
 use super::life::{Life, Named};
 use super::{Engine, Index};
 use crate::action::Sink;
-use crate::config::{Joining, SideFilter, SubscriptionConfig};
+use crate::config::{Joining, SideFilter, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round, mul_div};
 use crate::ledger::{QUANTA, abs, fits, quanta};
 use crate::refusal::{Code, Refusal};
@@ -133,6 +133,10 @@ impl Engine {
         let Some(position) = known else {
             return Some(format!("{what}: the leader's position is not known, nothing changes"));
         };
+        if matches!(cfg.sizing, Sizing::Block { .. }) {
+            // Its share is what was dealt to it, lot by lot: a position alone does not say.
+            return Some(format!("{what}: a block deals only what comes, nothing changes"));
+        }
         let line = self.st.lines.get(at as usize)?;
         let (lane, before) = (ix.lane(line)?, line.line.target);
         self.cause.refusals.clear();

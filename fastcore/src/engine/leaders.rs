@@ -70,6 +70,7 @@ impl<'a> Execution<'a> {
             qty_factor: lane.qty_factor,
             leader_contract: instrument.map_or(Dec::ONE, |i| i.contract_size),
             follower_contract: lane.contract,
+            dealt: None,
             shared: None,
             target_moved: 0,
             line: Held::default(),
@@ -360,6 +361,9 @@ impl Engine {
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
         let start = self.first_served(ix, subs.len());
         let order_of_service = subs.iter().enumerate().cycle().skip(start).take(subs.len());
+        if known.is_some() && after.is_some() {
+            self.deal(ix, &x, Some((&mut *order, date)));
+        }
         let mut lines = self.take_lines(x.leader, x.instrument);
         for (k, (place, sub)) in (1_u32..).zip(order_of_service) {
             self.cause.refusals.clear();
@@ -404,19 +408,24 @@ impl Engine {
             }
             return self.decided(ix, x, sub, &Moved::NOTHING, place, sink);
         };
+        let dealt = if self.cause.dealt.is_empty() { None } else { self.dealt(ix, x.leader, sub) };
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
         ls.leader_px = x.report.last_px.or(ls.leader_px);
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.
         if x.reduce.is_positive() && ls.follows() && (!x.hold || x.reduce >= abs(x.before)) {
-            ls.line.target = reduced(ls.line.target, x.before, x.reduce);
+            ls.line.target = match dealt {
+                Some(dealt) => dealt.reduced(ls.line.target),
+                None => reduced(ls.line.target, x.before, x.reduce),
+            };
             // News from the leader is tried at once, whatever the broker said to the last close.
             ls.retry_at_ns = 0;
             reduce = x.reduce;
         }
         let (Some(lane), leaves, kept) = (ix.lane(ls), ls.mode.leaves(), !ls.follows()) else { return };
-        let mut told = S::WANTS_DECISIONS.then(|| x.conversion(ix, cfg, lane, reduce));
+        let mut told =
+            S::WANTS_DECISIONS.then(|| Conversion { dealt, ..x.conversion(ix, cfg, lane, reduce) });
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
             let grown = if leaves {

@@ -2,6 +2,7 @@
 
 mod adjust;
 mod admission;
+mod blocks;
 mod books;
 pub mod clock;
 mod close_px;
@@ -32,7 +33,7 @@ mod windows;
 
 pub use state::{Index, LeaderState, LineState, RouteState, State};
 
-use crate::action::{Alert, Later, Sink};
+use crate::action::{Alert, Dealt, Later, Sink};
 use crate::config::{Config, ConfigError};
 use crate::decimal::Dec;
 use crate::event::{Event, EventKind};
@@ -55,6 +56,8 @@ struct Cause {
     /// Refusals and orders of the line being worked.
     refusals: Vec<Refusal>,
     orders: Vec<(Vec<u8>, Dec)>,
+    /// What members of the leader's block were dealt.
+    dealt: Vec<Dealt>,
     /// Orders made so far for the same subscription and cause.
     slices: u32,
     /// The same cause came before: its orders may have been made.

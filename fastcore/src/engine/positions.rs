@@ -174,10 +174,12 @@ impl Engine {
         let x = Execution::of_position(leader, instrument, &report, message, held, to, reduce);
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
+        self.deal(ix, &x, None);
         for (k, (place, sub)) in (1_u32..).zip(subs.iter().enumerate()) {
             self.cause.refusals.clear();
             self.cause.orders.clear();
             self.cause.slices = 0;
+            let dealt = self.dealt(ix, leader, *sub);
             let line = self.line_of(ix, leader, instrument, place);
             let Some((at, ls)) = line.and_then(|at| Some((at, self.st.lines.get_mut(at as usize)?))) else {
                 self.decided(ix, &x, *sub, &Moved::NOTHING, (k, n), sink);
@@ -186,7 +188,8 @@ impl Engine {
             let before = ls.line.target;
             let kept = !ls.follows();
             let reduce = if kept { Dec::ZERO } else { reduce };
-            ls.line.target = reduced(before, held, reduce);
+            let dealt = dealt.filter(|_| !kept);
+            ls.line.target = dealt.map_or_else(|| reduced(before, held, reduce), |d| d.reduced(before));
             // News from the leader is tried at once, whatever the broker said to the last close.
             ls.retry_at_ns = 0;
             let after = ls.line.target;
@@ -194,6 +197,7 @@ impl Engine {
             let conversion = lane.zip(cfg).map(|(lane, cfg)| Conversion {
                 target_moved: after,
                 line: ls.line.held(lane.grid, cfg.rounding, cfg.max_inflation, self.st.at_ns),
+                dealt,
                 ..x.conversion(ix, cfg, lane, reduce)
             });
             let step = lane.map_or(Dec::ONE, |l| l.grid.step);

@@ -151,6 +151,8 @@ pub struct State {
     pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
     /// When opens were rejected lately, by follower, the oldest first: as many as make a burst.
     pub rejects: BTreeMap<u32, VecDeque<i64>>,
+    /// Blocks by leader and instrument.
+    pub blocks: BTreeMap<(u32, u32), crate::block::Block>,
     /// What is left of message allowances, by their scope.
     pub buckets: BTreeMap<Scope, crate::bucket::Bucket>,
     /// Automatic copies lately, by ledger line, where they are counted.
@@ -253,6 +255,8 @@ pub struct Index {
     pub subs: Vec<SubIndex>,
     /// Subscriptions by leader.
     pub subs_of: Vec<Vec<u32>>,
+    /// Members of each leader's block.
+    pub(super) blocks: super::blocks::Members,
 }
 
 /// Names of one kind and their numbers; of two that are the same, the first.
@@ -357,10 +361,12 @@ impl Index {
             guards: super::guards::calendars(&cfg).map_err(ConfigError)?,
             subs,
             subs_of,
+            blocks: Vec::new(),
             cfg: Config::default(),
         };
         ix.cfg.instruments.clone_from(&cfg.instruments);
         ix.lanes = super::lanes::lanes(&ix, &cfg)?;
+        ix.blocks = super::blocks::members(&ix, &cfg)?;
         // What stays has its own size: lists that grew hold up to twice of what is in them.
         cfg.followers.shrink_to_fit();
         cfg.subscriptions.shrink_to_fit();

@@ -188,6 +188,23 @@ fn what_a_split_makes_whole_lots_of_is_not_opened() {
     one(&w.leader("o2", 1, "2", "2", "2"), true, "2");
 }
 
+/// What a block was dealt lot by lot no position tells: it is neither set anew nor rescaled, and a flat one is in nobody's way.
+#[test]
+fn a_block_is_neither_set_anew_nor_rescaled() {
+    let mut w = World::new(r#"{"mode":"block","weight":"7"}"#, "");
+    let open = one(&w.leader("o1", 1, "6", "6", "6"), true, "6");
+    fill_all(&mut w, &[open]);
+    assert!(tell(&mut w, r#"{"cmd":"resync","who":"ann","subscription":"s"}"#).is_empty());
+    assert!(texts(&w, "resync")[0].contains("a block deals only what comes"), "{:?}", texts(&w, "resync"));
+    assert!(adjust(&mut w, r#""factor":"2""#).is_empty());
+    assert!(refusal(&w).contains("what was dealt is not rescaled"), "{}", refusal(&w));
+    assert_eq!((w.target(), w.filled(), position(&w)), (d("6"), d("6"), Some(d("6"))));
+    let close = one(&w.leader("o2", 2, "6", "6", "6"), false, "6");
+    fill_all(&mut w, &[close]);
+    adjust(&mut w, r#""position":"4""#);
+    assert_eq!(position(&w), Some(d("4")));
+}
+
 /// A close that is capped by the broker's position keeps the smaller reading of a report that may be of before: it never
 /// turns an account, and the next report heals it.
 #[test]

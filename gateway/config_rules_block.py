@@ -1,0 +1,65 @@
+"""Rules about blocks: whoever shares a leader's quantity counts it alike."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+from gateway.config_model import ByBlock, SubscriptionConfig
+from gateway.config_read import Draft
+from gateway.config_types import decimal_text
+
+
+def blocks(draft: Draft) -> None:
+    """Members of one leader's block have one kind of weight, one direction, and lots of one size."""
+    first: dict[str, tuple[SubscriptionConfig, ByBlock]] = {}
+    for number, item in draft.subscriptions.items():
+        if isinstance(item.sizing, ByBlock):
+            _alike(draft, first.setdefault(item.leader, (item, item.sizing)), number, (item, item.sizing))
+            _currencies(draft, item, item.sizing)
+
+
+def _alike(
+    draft: Draft,
+    first: tuple[SubscriptionConfig, ByBlock],
+    number: int,
+    member: tuple[SubscriptionConfig, ByBlock],
+) -> None:
+    at, (item, rule) = ("subscriptions", number), member
+    bound = f"as in {first[0].label}, of the same block"
+    if rule.by != first[1].by:
+        draft.report((*at, "sizing", "by"), "weights that cannot be compared", value=rule.by, bound=bound)
+    if item.reverse != first[0].reverse:
+        draft.report((*at, "reverse"), "a block has one direction", value=item.reverse, bound=bound)
+    for source in draft.instruments:
+        ours, theirs = _lot(draft, item, source), _lot(draft, first[0], source)
+        if ours is not None and theirs is not None and ours != theirs:
+            sizes = f"a lot step is {decimal_text(ours)} leader units, not {decimal_text(theirs)}"
+            text = f"lots of {source} that cannot be divided: {sizes}"
+            hint = "Members of a block need the same lot_step x contract_size / qty_factor."
+            draft.report((*at, "symbol_map"), text, bound=bound, hint=hint)
+            return
+
+
+def _lot(draft: Draft, item: SubscriptionConfig, source: str) -> Decimal | None:
+    """Leader units in one lot step of the follower; None where it is not copied."""
+    mapped = item.symbol_map.get(source)
+    target = draft.instruments.get(source if mapped is None else mapped.instrument)
+    if target is None:
+        return None
+    with localcontext() as context:
+        context.prec = 80
+        factor = Decimal(1) if mapped is None else mapped.qty_factor
+        return (target.lot_step * target.contract_size / factor).normalize()
+
+
+def _currencies(draft: Draft, item: SubscriptionConfig, rule: ByBlock) -> None:
+    leader, follower = draft.leaders.get(item.leader), draft.followers.get(item.follower)
+    if rule.by == "weight" or leader is None or follower is None:
+        return
+    for section, name, currency in (
+        ("followers", item.follower, follower.currency),
+        ("leaders", item.leader, leader.currency),
+    ):
+        if currency is None:
+            text = f"is missing: subscription {item.label} weighs accounts in it"
+            draft.report((section, name, "currency"), text, hint='Add currency = "USD".')
