@@ -20,7 +20,7 @@ ADVICE = {
     "close_rejected": "It is tried again until it is done. If the broker goes on refusing, close by hand.",
     "close_waits": "Bring the route up, or ask the broker what became of the earlier order.",
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
-    "corporate_action": "Opens of the instrument wait: compare both positions, then release it by name.",
+    "corporate_action": "Opens of the instrument wait: tell what it did by `adjust`, then `bust-resume`.",
     "fill_missing": "Compare both books and ask the broker: a trade is not counted without its report.",
     "empty_fill": "Nothing was counted. Ask the counterparty; its status or the trade again tells.",
     "foreign_order": "Somebody else trades this account, or another deployment has the same name.",
@@ -28,6 +28,7 @@ ADVICE = {
     "garbled": "Ask the counterparty what it sent; the bytes are in the journal.",
     "garbled_rows": "Run the same version of copygate on core and routes.",
     "guard": "Closes go on. Decide with the account's owner, then release the follower by name.",
+    "join": "What was refused is not tried again: `resync` asks once more when the reason is gone.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",
     "provider_active": "Nothing: opens of its copies go on.",
     "provider_inactive": "Look after the leader's session. What was closed needs a release by name.",
@@ -54,7 +55,12 @@ ADVICE = {
     "we_rejected": "A message could not be taken: ask the counterparty to correct it and send it again.",
 }
 """By code."""
-PLAIN = frozenset({"arm", "bust_resume", "kill", "leader_position"})
+PLAIN = frozenset(
+    {
+        *("arm", "bust_resume", "kill", "leader_position"),
+        *("adjust", "leave", "left", "pause", "resume", "resync"),
+    }
+)
 """Codes that only confirm what somebody did or said."""
 _NUMBERS = (
     "The counterparty counts from a lower MsgSeqNum(34) than we expect, and the line was dropped. Compare "

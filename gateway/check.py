@@ -137,6 +137,10 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
     if (guards := effective_guards(config, follower)) is not None:
         day = f"day from {guards.day_begins} {guards.zone}"
         notes.append("guards: " + ", ".join([*map(rule_text_of_guard, guards.rules), day]))
+    if item.joining == "target":
+        notes.append("joins with its leader's position")
+    if item.leaving is not None:
+        notes.append(f"leaves by {item.leaving}: not opened")
     if item.max_drift_bps is not None:
         notes.append(f"drift at most {decimal_text(item.max_drift_bps)} bps")
     if item.max_amplification is not None:

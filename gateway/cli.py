@@ -111,7 +111,7 @@ def status(config: ConfigFile, as_json: AsJson = False) -> None:
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def ctl(context: typer.Context) -> None:
-    """Tell a running gateway: status, stops, kill, arm, account, bust-resume. See `copygate ctl --help`."""
+    """Tell a running gateway: status, stops, kill, pause, account and more. See `copygate ctl --help`."""
     _pass_on("gateway.control_cli", "copygate ctl", context.args)
 
 

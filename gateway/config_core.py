@@ -166,5 +166,7 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "on_bust": item.on_bust,
         "on_reject": item.on_reject,
         "retry_window_ms": item.retry_window_ms,
+        "joining": item.joining,
+        "leaving": item.leaving,
         "limits": core_limits(subscription_limits(config, item)),
     }

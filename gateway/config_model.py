@@ -235,6 +235,12 @@ class SubscriptionConfig(Model):
     """The missing part of a rejected open: `drop`, or `retry` inside retry_window_ms."""
     retry_window_ms: int = Field(default=0, ge=0, le=3_600_000)
     """How long a rejected open is tried again, milliseconds. Needs on_reject = "retry"."""
+    joining: Literal["flat", "target"] = "flat"
+    """What a new subscription does with what its leader holds already: `flat` copies what comes, `target`
+    opens it once, by the same sizing and limits as any open."""
+    leaving: Literal["keep", "close_now", "close_with_leader"] | None = None
+    """It leaves: nothing is opened any more, and its position stays (`keep`), is closed at once
+    (`close_now`), or as the leader closes his (`close_with_leader`). Its name stays in the file."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of this subscription."""
 

@@ -166,13 +166,14 @@ def subscription_names(draft: Draft) -> None:
                 "The pair would be copied twice. To copy it twice on purpose, give each a name and filters."
             )
             draft.report(("subscriptions", number), text, value=subscription.label, hint=hint)
-        elif copy in copies:
+        elif copy in copies and subscription.leaving is None:
             text = f"copies the same leader to the same follower as subscriptions[{copies[copy]}]"
             draft.report(
                 ("subscriptions", number), text, hint="Give the two different filters, or remove one."
             )
         names.setdefault(subscription.label, number)
-        copies.setdefault(copy, number)
+        if subscription.leaving is None:
+            copies.setdefault(copy, number)
 
 
 def cycles(draft: Draft) -> None:

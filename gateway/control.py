@@ -147,7 +147,8 @@ def _is_served(place: Path) -> bool:
 
 def status(path: Path, as_json: bool = False) -> int:
     """Prints the state of a running deployment."""
-    from gateway.control_cli import Desk, show_status
+    from gateway.control_cli import show_status
+    from gateway.control_desk import Desk
 
     show_status(Desk(path), as_json)
     return int(ExitCode.OK)

@@ -11,37 +11,26 @@ import getpass
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic_core import PydanticCustomError
 from rich.console import Console
 
-from gateway import control
+from gateway import control_life
 from gateway.audit.places import places
-from gateway.config import GatewayConfig, load
-from gateway.config_types import decimal_text, read_decimal
+from gateway.config_types import decimal_text
 from gateway.control import NoCore
+from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known, named, say, tell
 from gateway.control_view import grouped, status_screen, stops_table
-from gateway.errors import EnvironmentProblem, ExitCode, OperatingError, UsageError
-from gateway.hints import did_you_mean
+from gateway.errors import EnvironmentProblem, ExitCode, UsageError
 from gateway.kill_file import LEVELS, LeftStop, leave
 
 app = typer.Typer(
-    no_args_is_help=True, help="Tell a running gateway: status, stops, kill, arm, account, bust-resume."
+    no_args_is_help=True,
+    help="Tell a running gateway what to stop, pause, end or know. Every command is journaled.",
 )
 
-WHO_CHARS_MAX = 64
-"""A name in every line of a log stays short."""
-
-WhoOption = Annotated[
-    str | None, typer.Option("--who", help="Your name, for the journal.", show_default=False)
-]
 ScopeOption = Annotated[
     str | None, typer.Option(help="Only what has this name in the configuration.", show_default=False)
 ]
@@ -56,23 +45,7 @@ HELD_BACK = {
     "halt": "every new order, closes too",
 }
 """What routes do by themselves while no core answers."""
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Value = Annotated[str | None, typer.Option(help="Decimal in the account's currency.", show_default=False)]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """The deployment that a command is for."""
-
-    path: Path
-
-    def config(self) -> GatewayConfig:
-        """The whole configuration, checked, for commands that name parts of it."""
-        return load(self.path)
-
-    def ask(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Asks the running core."""
-        return control.ask_at(places(self.path).state, command)
 
 
 @app.callback()
@@ -89,7 +62,7 @@ def desk(
 @app.command()
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Kill switch, routes, orders, refusals, positions against targets, alerts."""
-    with _errors():
+    with errors():
         show_status(context.obj, as_json)
 
 
@@ -107,21 +80,28 @@ def kill(
     as_json: AsJson = False,
 ) -> None:
     """Stop everything, or one leader, follower, instrument or route. It stays over restarts, until `arm`."""
-    with _errors():
+    with errors():
         if level not in LEVELS:
             bound = ", ".join(LEVELS)
             raise UsageError("no such level", path="--level", value=level, bound=bound)
         scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
-        who = _name(who or getpass.getuser())
-        try:
-            answer = _tell(context.obj, {"cmd": "kill", "who": who, "level": level, **scope})
-        except NoCore as problem:
-            raise _without_core(context.obj, problem, LeftStop(level, who), scope) from problem
-        held = _held(context.obj, scope)
-        if held not in LEVELS or LEVELS.index(held) < LEVELS.index(level):
-            raise _no_effect(answer, scope)
-        arm_it = " ".join(["copygate ctl", str(context.obj.path), "arm --who NAME", *_words(scope)])
-        _say(answer, as_json, f"{_what(scope)} is stopped: {EFFECTS[held]}.", f"To release: {arm_it}")
+        _stop(context.obj, LeftStop(level, named(who or getpass.getuser())), scope, as_json)
+
+
+@app.command("close-only")
+def close_only(
+    context: typer.Context,
+    who: WhoOption = None,
+    leader: ScopeOption = None,
+    follower: ScopeOption = None,
+    instrument: ScopeOption = None,
+    route: ScopeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """The same as `kill --level close_only`: opens are refused and cancelled, closes go on."""
+    with errors():
+        scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
+        _stop(context.obj, LeftStop("close_only", named(who or getpass.getuser())), scope, as_json)
 
 
 @app.command()
@@ -135,25 +115,25 @@ def arm(
     as_json: AsJson = False,
 ) -> None:
     """Release the stop of one scope. Needs --who: somebody answers for it by name."""
-    with _errors():
+    with errors():
         if not who:
             hint = "Write --who NAME: it is journaled who let the gateway trade again."
             raise UsageError("arm needs a named operator", path="--who", hint=hint)
         scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
         before = _held(context.obj, scope)
-        answer = _tell(context.obj, {"cmd": "arm", "who": _name(who), **scope})
+        answer = tell(context.obj, {"cmd": "arm", "who": named(who), **scope})
         if _held(context.obj, scope) is not None:
             raise _no_effect(answer, scope)
         done = (
             f"{_what(scope)} is released; it was {before}." if before else f"{_what(scope)} was not stopped."
         )
-        _say(answer, as_json, done, "Missed opens are not made up. `status` shows what else is stopped.")
+        say(answer, as_json, done, "Missed opens are not made up. `status` shows what else is stopped.")
 
 
 @app.command()
 def stops(context: typer.Context, as_json: AsJson = False) -> None:
     """Every stop: what, how much, who set it and when."""
-    with _errors():
+    with errors():
         found = context.obj.ask({"cmd": "status"}).get("stops") or []
         if as_json:
             sys.stdout.write(json.dumps(found) + "\n")
@@ -180,22 +160,21 @@ def account(
     as_json: AsJson = False,
 ) -> None:
     """Give the account values that sizing and guards need, where the broker sends none."""
-    with _errors():
+    with errors():
         config = context.obj.config()
-        known = [*config.leaders, *config.followers]
-        _known(name, known, "neither a leader nor a follower")
+        known(name, [*config.leaders, *config.followers], "neither a leader nor a follower")
         given = {"balance": balance, "equity": equity, "free_margin": free_margin, "deposit": deposit}
-        values = {key: decimal_text(_decimal(key, text)) for key, text in given.items() if text is not None}
+        values = {key: decimal_text(decimal(key, text)) for key, text in given.items() if text is not None}
         if not values:
             raise UsageError(
                 "no value given",
                 path="account",
                 hint="Give --balance, --equity, --free-margin or --deposit.",
             )
-        command = {"cmd": "account", "who": _name(who or getpass.getuser()), "account": name, **values}
+        command = {"cmd": "account", "who": named(who or getpass.getuser()), "account": name, **values}
         said = ", ".join(f"{key} {text}" for key, text in values.items())
-        _say(
-            _tell(context.obj, command),
+        say(
+            tell(context.obj, command),
             as_json,
             f"{name}: {said}.",
             "Later values of the broker replace them.",
@@ -210,10 +189,13 @@ def bust_resume(
     as_json: AsJson = False,
 ) -> None:
     """Let opens on a leader go on after you have looked at a bust or correction of its trades."""
-    with _errors():
-        _known(leader, list(context.obj.config().leaders), "not a leader")
-        command = {"cmd": "bust_resume", "who": _name(who or getpass.getuser()), "leader": leader}
-        _say(_tell(context.obj, command), as_json, f"Opens on {leader} go on.", "")
+    with errors():
+        known(leader, list(context.obj.config().leaders), "not a leader")
+        command = {"cmd": "bust_resume", "who": named(who or getpass.getuser()), "leader": leader}
+        say(tell(context.obj, command), as_json, f"Opens on {leader} go on.", "")
+
+
+control_life.register(app)
 
 
 def show_status(desk: Desk, as_json: bool) -> None:
@@ -256,6 +238,19 @@ def _held(desk: Desk, scope: dict[str, str]) -> str | None:
     return next((str(one["level"]) for one in found if (one["scope"], one["name"]) == (kind, name)), None)
 
 
+def _stop(desk: Desk, stop: LeftStop, scope: dict[str, str], as_json: bool) -> None:
+    """Stops a scope, and looks whether it is in effect."""
+    try:
+        answer = tell(desk, {"cmd": "kill", "who": stop.who, "level": stop.level, **scope})
+    except NoCore as problem:
+        raise _without_core(desk, problem, stop, scope) from problem
+    held = _held(desk, scope)
+    if held not in LEVELS or LEVELS.index(held) < LEVELS.index(stop.level):
+        raise _no_effect(answer, scope)
+    arm_it = " ".join(["copygate ctl", str(desk.path), "arm --who NAME", *_words(scope)])
+    say(answer, as_json, f"{_what(scope)} is stopped: {EFFECTS[held]}.", f"To release: {arm_it}")
+
+
 def _without_core(desk: Desk, problem: NoCore, stop: LeftStop, scope: dict[str, str]) -> EnvironmentProblem:
     """Stops everything without the core, as far as that goes; the error says how far."""
     if scope:
@@ -284,48 +279,3 @@ def _no_effect(answer: dict[str, Any], scope: dict[str, str]) -> EnvironmentProb
         hint="Look at `copygate ctl CONFIG status`; stop the gateway if in doubt.",
         exit_code=ExitCode.USAGE if scope else ExitCode.INTERNAL,
     )  # fmt: skip
-
-
-def _tell(desk: Desk, command: dict[str, Any]) -> dict[str, Any]:
-    """Sends a command. Raises OperatingError where the core does not take it."""
-    answer = desk.ask(command)
-    if "journal_no" not in answer:
-        raise EnvironmentProblem("the core refused the command", value=answer.get("error", answer))
-    return {**command, "journal_no": answer["journal_no"]}
-
-
-def _say(answer: dict[str, Any], as_json: bool, done: str, next_step: str) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(answer) + "\n")
-        return
-    typer.echo(f"{done} Journal row {answer['journal_no']}, by {answer['who']}. {next_step}".rstrip())
-
-
-def _name(who: str) -> str:
-    if not who.isprintable() or not who.strip() or len(who) > WHO_CHARS_MAX:
-        raise UsageError(
-            "not a name", path="--who", value=who, bound=f"1..{WHO_CHARS_MAX} printable characters"
-        )
-    return who.strip()
-
-
-def _known(name: str, names: list[str], message: str) -> None:
-    if name not in names:
-        raise UsageError(f"{message} of this deployment", path=name, hint=did_you_mean(name, names))
-
-
-def _decimal(key: str, text: str) -> Decimal:
-    try:
-        return read_decimal(text)
-    except PydanticCustomError as error:
-        raise UsageError(error.message(), path=f"--{key.replace('_', '-')}", value=text) from error
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """An operating error ends the command with its message and exit code, without a traceback."""
-    try:
-        yield
-    except OperatingError as error:
-        typer.echo(f"copygate: {error}", err=True)
-        raise typer.Exit(int(error.exit_code)) from error

@@ -29,12 +29,14 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((deployment, "bold"), "   ", (switch, "bold red" if stops else "green")),
         *_stops(stops),
+        *_leaving(status.get("leaving") or []),
+        *_joining(status.get("joining") or []),
         *_guards(status.get("guards") or []),
         Text(_counts(status)),
         Text(),
         _routes(status.get("routes") or []),
         *_refusals(status.get("refusals") or {}),
-        *_lines(status.get("subscriptions") or []),
+        *_lines(status.get("subscriptions") or [], status.get("leaving") or []),
         *_alerts((status.get("pipeline") or {}).get("alerts") or []),
     ]
     return Group(*parts)
@@ -58,6 +60,32 @@ def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
 
 def _stops(stops: list[dict[str, Any]]) -> list[RenderableType]:
     return [Text(), stops_table(stops), Text()] if stops else []
+
+
+def _leaving(leaving: list[dict[str, Any]]) -> list[RenderableType]:
+    """Subscriptions on their way out; of those that have left, how many there are."""
+    if not leaving:
+        return []
+    going = [one for one in leaving if not one["done"]]
+    table = _table("leaving", "rule", "by", "since")
+    for one in going[:LINES_MAX]:
+        table.add_row(escape(one["subscription"]), one["rule"], escape(one["who"]), _when(one["at_ns"]))
+    left = Text(f"{len(leaving) - len(going)} of {len(leaving)} leaving subscriptions have left", style="dim")
+    return [*([table] if going else []), left, Text()]
+
+
+def _joining(joining: list[dict[str, Any]]) -> list[RenderableType]:
+    """New subscriptions that are still to open what their leaders hold."""
+    if not joining:
+        return []
+    table = _table("waits to join", "with", "for")
+    for one in joining[:LINES_MAX]:
+        table.add_row(escape(one["subscription"]), ", ".join(one["instruments"]), "route, leader's position")
+    return [table, Text()]
+
+
+def _when(at_ns: str) -> str:
+    return f"{datetime.fromtimestamp(int(at_ns) // NS_PER_S, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _guards(guards: list[dict[str, Any]]) -> list[RenderableType]:
@@ -93,10 +121,9 @@ def stops_table(stops: list[dict[str, Any]]) -> Table:
     table = _table("stopped", "level", "why", "by", "since")
     for one in stops:
         what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
-        since = datetime.fromtimestamp(int(one["at_ns"]) // NS_PER_S, tz=UTC)
         table.add_row(
             *(f"[bold red]{escape(what)}[/]", one["level"], one["code"], escape(one["who"])),
-            f"{since:%Y-%m-%d %H:%M:%S} UTC",
+            _when(one["at_ns"]),
         )
     return table
 
@@ -119,10 +146,11 @@ def _refusals(refusals: dict[str, int]) -> list[RenderableType]:
     return [Text(), table]
 
 
-def _lines(lines: list[dict[str, Any]]) -> list[RenderableType]:
+def _lines(lines: list[dict[str, Any]], leaving: list[dict[str, Any]]) -> list[RenderableType]:
     """Ledger lines that hold, want or work something, those away from their target first."""
     live = [one for one in lines if any(Decimal(one[key]) for key in ("target", "filled", "working"))]
     live.sort(key=_on_target)
+    rules = {one["subscription"]: one["rule"] for one in leaving}
     table = _table(
         *("follower", "subscription", "instrument", "held", "target", "working", "note"),
         right=("held", "target", "working"),
@@ -134,6 +162,7 @@ def _lines(lines: list[dict[str, Any]]) -> list[RenderableType]:
             note = f"{one['close_capped']} less to close: not held at the broker"
         note = note or (f"{one['unknown']} unknown" if one.get("unknown") else "")
         note = note or ("a close waits" if one.get("close_waits") else "")
+        note = note or (f"leaves by {rules[one['subscription']]}" if one["subscription"] in rules else "")
         target = format(Decimal(one["target"]).quantize(Decimal("0.01")).normalize(), "f")
         names, held = (one["follower"], one["subscription"], one["instrument"]), one["filled"]
         table.add_row(*names, held, target, one["working"], note, style=style)

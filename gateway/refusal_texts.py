@@ -37,6 +37,8 @@ REASONS: Mapping[str, str] = {
     "repeated_execution": "too many copies of it in a short time",
     "provider_inactive": "the leader was not heard for too long",
     "clock": "the machine's clock is too far from UTC, or nobody knows",
+    "paused": "the subscription is paused",
+    "leaving": "the subscription leaves, or has left",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 

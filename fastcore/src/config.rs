@@ -10,7 +10,7 @@ use crate::guard::Guards;
 use crate::instrument::Lots;
 use crate::profile::Profile;
 use crate::table::Table;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a core configuration cannot be used. The gateway's `check` finds these earlier and better.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,6 +264,12 @@ pub struct SubscriptionConfig {
     /// How long a rejected open is tried again, milliseconds.
     #[serde(default)]
     pub retry_window_ms: i64,
+    /// What it does with the position that its leader holds when it begins.
+    #[serde(default)]
+    pub joining: Joining,
+    /// It leaves, by this rule; none: it copies.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
     /// Bounds of this subscription, with global and leader bounds folded in.
     #[serde(default)]
     pub limits: Limits,
@@ -435,6 +441,41 @@ pub enum OrderType {
     Market,
     /// Immediate-or-cancel at the leader's price plus the allowed slippage.
     Limit,
+}
+
+/// What a new subscription does with the position that its leader holds already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Joining {
+    /// Nothing: it copies what comes, and closes of that position close nothing here.
+    #[default]
+    Flat,
+    /// Opens it, once.
+    Target,
+}
+
+/// What becomes of the position of a subscription that leaves. Nothing is opened any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leaving {
+    /// It stays, and nothing of it is worked any more.
+    Keep,
+    /// It is closed at once.
+    CloseNow,
+    /// It is closed as the leader closes his.
+    CloseWithLeader,
+}
+
+impl Leaving {
+    /// The rule's name in configuration, commands and status.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Leaving::Keep => "keep",
+            Leaving::CloseNow => "close_now",
+            Leaving::CloseWithLeader => "close_with_leader",
+        }
+    }
 }
 
 /// What a bust or correction of a leader's trade does to the target.

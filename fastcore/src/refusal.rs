@@ -89,6 +89,10 @@ codes! {
     ProviderInactive = "provider_inactive",
     /// The machine's clock is too far from UTC, or nobody knows how far.
     Clock = "clock",
+    /// A person paused the subscription.
+    Paused = "paused",
+    /// The subscription leaves, or has left.
+    Leaving = "leaving",
 }
 
 /// A refusal with the numbers that were compared.

@@ -3,6 +3,7 @@
 use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
 use crate::engine::guards::Trip;
+use crate::engine::life::Life;
 use crate::engine::stops::{Level, Scope};
 use crate::ledger::QUANTA;
 use crate::refusal::Code;
@@ -60,18 +61,42 @@ pub struct RouteStatus {
 /// One stop.
 #[derive(Debug, Serialize)]
 pub struct StopStatus {
-    /// `global`, `leader`, `follower`, `instrument` or `route`.
+    /// `global`, `leader`, `follower`, `instrument`, `route` or `subscription`.
     pub scope: &'static str,
     /// Which one; empty for `global`.
     pub name: String,
     /// `no_opens`, `close_only` or `halt`.
     pub level: &'static str,
-    /// Why: `kill`, or the code of a guard.
+    /// Why: `kill`, `paused`, or the code of a guard.
     pub code: &'static str,
     /// Who set it, or which fault; the numbers of a guard.
     pub who: String,
     /// When, nanoseconds.
     pub at_ns: String,
+}
+
+/// A subscription that leaves or has left.
+#[derive(Debug, Serialize)]
+pub struct LeavingStatus {
+    /// Subscription name.
+    pub subscription: String,
+    /// `keep`, `close_now` or `close_with_leader`.
+    pub rule: &'static str,
+    /// Who said so.
+    pub who: String,
+    /// When, nanoseconds.
+    pub at_ns: String,
+    /// Nothing works any more, and what was to be closed is closed.
+    pub done: bool,
+}
+
+/// A new subscription that is still to open what its leader holds.
+#[derive(Debug, Serialize)]
+pub struct JoiningStatus {
+    /// Subscription name.
+    pub subscription: String,
+    /// Leader instruments whose position is not known, or that wait for the follower's route.
+    pub instruments: Vec<String>,
 }
 
 /// A follower whose equity is guarded.
@@ -102,6 +127,10 @@ pub struct Status {
     pub killed: bool,
     /// Every stop, the widest first.
     pub stops: Vec<StopStatus>,
+    /// Subscriptions that leave or have left.
+    pub leaving: Vec<LeavingStatus>,
+    /// New subscriptions that are still to open what their leaders hold.
+    pub joining: Vec<JoiningStatus>,
     /// Followers with guards.
     pub guards: Vec<GuardStatus>,
     /// Leader executions counted.
@@ -140,11 +169,18 @@ impl Engine {
             up: r.up,
             held: r.held.len(),
         };
+        let leaving = |(sub, life): (&u32, &Life)| {
+            let (l, s) = (life.leaving.as_ref()?, ix.cfg.subscriptions.get(*sub as usize)?);
+            let (subscription, who, at_ns) = (s.name.clone(), l.who.clone(), l.at_ns.to_string());
+            Some(LeavingStatus { subscription, rule: l.rule.name(), who, at_ns, done: l.done })
+        };
         Status {
             journal_rows: st.seq,
             epoch: st.epoch,
             killed: st.stops.contains_key(&Scope::Global),
             stops: self.stops(),
+            leaving: st.lives.iter().filter_map(leaving).collect(),
+            joining: st.lives.iter().filter_map(|(sub, life)| self.joining_status(*sub, life)).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
@@ -156,6 +192,14 @@ impl Engine {
             routes: st.routes.iter().zip(&ix.cfg.routes).map(route).collect(),
             subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
         }
+    }
+
+    fn joining_status(&self, sub: u32, life: &Life) -> Option<JoiningStatus> {
+        let cfg = &self.index().cfg;
+        let name = |i: &u32| cfg.instruments.get(*i as usize).map_or_else(String::new, |x| x.name.clone());
+        let instruments: Vec<String> = life.joins.iter().map(name).collect();
+        let subscription = cfg.subscriptions.get(sub as usize)?.name.clone();
+        (!instruments.is_empty()).then_some(JoiningStatus { subscription, instruments })
     }
 
     /// Everything that is stopped: by persons and faults, then what stopped by itself.
@@ -196,6 +240,19 @@ impl Engine {
             });
             let since_ns = st.clock.map_or(0, |m| m.since_ns);
             all.push(self.stop_status(Scope::Global, no_opens, Code::Clock, who, since_ns));
+        }
+        for (sub, life) in &st.lives {
+            let name = ix.cfg.subscriptions.get(*sub as usize).map(|s| s.name.clone());
+            let Some((name, s)) = name.zip(life.paused.as_ref()) else { continue };
+            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
+            all.push(StopStatus {
+                scope: "subscription",
+                name,
+                level,
+                code: Code::Paused.as_str(),
+                who,
+                at_ns,
+            });
         }
         all
     }

@@ -120,6 +120,8 @@ def _close(entry: Fields, numbers: Fields) -> Reason | None:
     before, reduce = Fraction(numbers["position_before"]), Fraction(numbers["reduce"])
     closed = abs(Fraction(entry["leader_delta"])) - Fraction(numbers["increase"])
     named = {"target_before": entry["target_before"], "reduce": numbers["reduce"]}
+    if closed and not reduce and any(one["code"] == "leaving" for one in entry.get("refusals") or []):
+        return Reason("close", "The target does not follow: the subscription left with what it holds.", named)
     if closed and not reduce:
         return Reason("close", "The target does not follow: an operator decides about a bust.", named)
     if not reduce:

@@ -67,6 +67,8 @@ BAD_VALUES = [
         "max_ratio = 10", 'max_ratio = 10\nlimits = { instruments = { GOLD = { max_position_lots = "0.01" } } }',
         "subscriptions[1].limits.instruments.GOLD.max_position_lots", "at least min_lot 0.1",
     ),
+    ("max_ratio = 10", 'max_ratio = 10\njoining = "targt"', "subscriptions[1].joining", "Did you mean 'target'"),
+    ("max_ratio = 10", 'max_ratio = 10\nleaving = "keep_it"', "subscriptions[1].leaving", "'close_with_leader'"),
     ("max_ratio = 10", "max_ratio = 10\nmax_drift_bps = -5", "subscriptions[1].max_drift_bps", "quote that is younger"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [] }', "followers.f1.guards", "guard nothing"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [{ rule = "daily_los", percent = 5 }] }', "followers.f1.guards.rules[0].rule", "Did you mean 'daily_loss'"),

@@ -234,6 +234,24 @@ def test_a_pair_that_is_copied_twice_by_accident_is_refused(tmp_path: Path) -> N
     assert problems_of(tmp_path, GOOD + named + 'filters = { instruments = ["GOLD"] }\n') == []
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_who_left_may_come_back_under_another_name(tmp_path: Path, first: bool) -> None:
+    """The subscription that left stays in the file, before or behind the new one; it opens nothing."""
+    left = '\nname = "old"\nleaving = "close_with_leader"\n'
+    old, new = (left, '\nname = "new"\n') if first else ('\nname = "new"\n', left)
+    pair = (
+        '\n[[subscriptions]]\nfollower = "f1"\nleader = "alpha"\nsizing = { mode = "percent", percent = 5 }'
+    )
+    text = GOOD.replace(
+        'sizing = { mode = "multiplier", k = "0.5" }', f'sizing = {{ mode = "percent", percent = 5 }}{old}'
+    )
+    config, problems = examine(write(tmp_path, text + pair + new))
+    assert config is not None, problems
+    notes = {row.subscription: row.note for row in effective_table(config)}
+    assert "leaves by close_with_leader" in notes["old"]
+    assert "leaves" not in notes["new"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "path", "words"),
     [

@@ -137,6 +137,8 @@ def test_a_bust_and_a_symbol_without_a_mapping_are_told_as_what_they_are() -> No
         0, leader_delta="-10000", leader_position="0", numbers={"position_before": "10000", "increase": "0"}
     )
     assert said(bust)["close"] == "The target does not follow: an operator decides about a bust."
+    kept = said({**bust, "refusals": [{"code": "leaving"}]})
+    assert kept["close"] == "The target does not follow: the subscription left with what it holds."
     unmapped = entry(0, conversion=None, result="refused", refusals=[{"code": "restricted"}])
     told = said(unmapped)
     assert set(told) == {"leader", "refusal", "result"}

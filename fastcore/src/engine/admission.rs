@@ -22,7 +22,7 @@ impl Engine {
     /// Units of an open that may go out.
     pub(super) fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let held = !self.nothing_stopped() || ls.line.bust_hold;
+        let held = !self.free(at) || ls.line.bust_hold;
         if !held && wish.qty <= lane.free_up_to {
             return wish.qty;
         }
@@ -63,6 +63,9 @@ impl Engine {
         let (bust_hold, sub) = (ls.line.bust_hold, ix.subs.get(ls.sub as usize)?);
         if self.killed(ix, ls).is_some() {
             return Some(Refusal::bare(Code::Kill));
+        }
+        if let Some(code) = ls.mode.code() {
+            return Some(Refusal::bare(code));
         }
         self.guarded(ix, sub.follower)
             .or_else(|| self.inactive_refusal(sub.leader))

@@ -112,6 +112,17 @@ impl Engine {
         }
     }
 
+    /// The broker holds other units of the same: nobody knows whether its last report has them already. The smaller of both
+    /// never turns an account, and the next report heals it.
+    pub(super) fn holding_rescaled(&mut self, follower: u32, instrument: u32, (num, den): (Dec, Dec)) {
+        let holding = self.st.holdings.get_mut(follower as usize);
+        if let Some(held) = holding.and_then(|h| h.positions.get_mut(&instrument)) {
+            let scaled = held.mul_div(num, den, Round::Down).unwrap_or(*held);
+            *held = if abs(scaled) < abs(*held) { scaled } else { *held };
+            self.plan_question(follower, self.st.at_ns);
+        }
+    }
+
     /// Units that a line may close now: what its account holds, without what other subscriptions go on holding and
     /// without what works as a close already. None: not known.
     fn room(&self, ix: &Index, at: u32, lane: &Lane, buy: bool) -> Option<Dec> {

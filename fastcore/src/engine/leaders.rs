@@ -414,7 +414,7 @@ impl Engine {
         let mut reduce = Dec::ZERO;
         ls.leader_px = x.report.last_px.or(ls.leader_px);
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.
-        if x.reduce.is_positive() && (!x.hold || x.reduce >= abs(x.before)) {
+        if x.reduce.is_positive() && ls.follows() && (!x.hold || x.reduce >= abs(x.before)) {
             ls.line.target = match dealt {
                 Some(dealt) => dealt.reduced(ls.line.target),
                 None => reduced(ls.line.target, x.before, x.reduce),
@@ -423,15 +423,22 @@ impl Engine {
             ls.retry_at_ns = 0;
             reduce = x.reduce;
         }
-        let Some(lane) = ix.lane(ls) else { return };
+        let (Some(lane), leaves, kept) = (ix.lane(ls), ls.mode.leaves(), !ls.follows()) else { return };
         let mut told =
             S::WANTS_DECISIONS.then(|| Conversion { dealt, ..x.conversion(ix, cfg, lane, reduce) });
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
-            match self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, told.as_mut()) {
+            let grown = if leaves {
+                Err(Refusal::bare(Code::Leaving))
+            } else {
+                self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, told.as_mut())
+            };
+            match grown {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
             }
+        } else if kept {
+            self.refuse(Refusal::bare(Code::Leaving));
         }
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
         if let (Some(told), Some(ls)) = (&mut told, self.st.lines.get(at as usize)) {

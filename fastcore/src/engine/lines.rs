@@ -93,6 +93,7 @@ impl Engine {
             needless: Vec::new(),
             stuck_residue: false,
             close_waits: false,
+            mode: self.mode_of(sub),
             capped: Dec::ZERO,
             close_tries: 0,
         });
@@ -102,9 +103,12 @@ impl Engine {
     /// Works the difference between target and what is filled.
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let now = self.st.at_ns;
-        let level = if self.nothing_stopped() { None } else { self.stopped_at(ix, at) };
+        let level = if self.free(at) { None } else { self.stopped_at(ix, at) };
         if level >= Some(Level::CloseOnly) {
             self.cancel_opens(ix, at, sink);
+        }
+        if level.is_some() && self.leaves(ix, at, sink) {
+            return;
         }
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (Some(cfg), Some(lane)) = (ix.cfg.subscriptions.get(ls.sub as usize), ix.lane(ls)) else {

@@ -1,5 +1,6 @@
 //! `Engine::apply`: the only function that changes anything.
 
+mod adjust;
 mod admission;
 mod blocks;
 mod books;
@@ -10,8 +11,10 @@ pub mod guards;
 mod holdings;
 pub mod inactive;
 mod increase;
+mod joining;
 pub mod lanes;
 mod leaders;
+pub mod life;
 mod lines;
 mod making;
 mod needless;

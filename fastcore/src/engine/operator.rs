@@ -1,7 +1,10 @@
 //! Operator commands: each one is a journaled event.
 
 use super::Engine;
+use super::adjust::AdjustText;
+use super::joining::JoinText;
 use super::leaders::set_values;
+use super::life::{LeaveText, Named, Pausing};
 use super::stops::Stopping;
 use crate::action::Sink;
 use crate::decimal::Dec;
@@ -16,6 +19,18 @@ enum Command {
     Kill(Stopping),
     /// Release the stop of the same scope.
     Arm(Stopping),
+    /// No opens of one subscription.
+    Pause(Pausing),
+    /// The end of its pause.
+    Resume(Named),
+    /// One subscription opens nothing any more, and closes by a rule.
+    Leave(LeaveText),
+    /// One that leaves copies again.
+    Join(JoinText),
+    /// The targets of one subscription as if it joined now.
+    Resync(Named),
+    /// A leader's position after a corporate action or a transfer.
+    Adjust(AdjustText),
     /// Account values of a leader or follower by name.
     Account {
         #[serde(default)]
@@ -60,6 +75,12 @@ impl Engine {
             Command::Kill(stop) => self.stop(stop, sink),
             Command::Arm(stop) if !stop.who.is_empty() => self.release_stop(&stop, sink),
             Command::Arm(_) => self.alert("bad_command", "arm needs a named operator".to_owned(), sink),
+            Command::Pause(pause) => self.pause(pause, sink),
+            Command::Resume(by) => self.resume(&by, sink),
+            Command::Leave(leave) => self.leave(leave, sink),
+            Command::Join(join) => self.join(join, sink),
+            Command::Resync(by) => self.resync(&by, sink),
+            Command::Adjust(text) => self.adjust(&text, sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, (balance, equity, free_margin), deposit, sink);

@@ -7,6 +7,7 @@ use crate::decimal::Dec;
 use crate::fix::Message;
 use crate::ledger::{abs, reduced};
 use crate::profile::PositionModel;
+use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Position, Report};
 use std::sync::Arc;
 
@@ -120,6 +121,7 @@ impl Engine {
                     // Whatever was copied before its position was lost: a flat leader has flat followers.
                     self.reduce_all(ix, leader, instrument, message, (Dec::ONE, Dec::ZERO), sink);
                 }
+                self.join_due(sink);
             }
             Some(held) if confirmed && held != reported => {
                 self.leader_differs(ix, leader, instrument, message, held, reported, sink);
@@ -184,6 +186,9 @@ impl Engine {
                 continue;
             };
             let before = ls.line.target;
+            let kept = !ls.follows();
+            let reduce = if kept { Dec::ZERO } else { reduce };
+            let dealt = dealt.filter(|_| !kept);
             ls.line.target = dealt.map_or_else(|| reduced(before, held, reduce), |d| d.reduced(before));
             // News from the leader is tried at once, whatever the broker said to the last close.
             ls.retry_at_ns = 0;
@@ -196,6 +201,9 @@ impl Engine {
                 ..x.conversion(ix, cfg, lane, reduce)
             });
             let step = lane.map_or(Dec::ONE, |l| l.grid.step);
+            if kept {
+                self.refuse(Refusal::bare(Code::Leaving));
+            }
             self.work_line(ix, at, sink);
             let moved = Moved { ratio: None, before, after, step, conversion };
             self.decided(ix, &x, *sub, &moved, (k, n), sink);

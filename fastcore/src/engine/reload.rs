@@ -1,5 +1,6 @@
 //! Which configuration may follow the present one: what a held position means must not change under it (design 02).
 
+use super::life::Mode;
 use super::{Engine, Index, LineState};
 use crate::config::{Config, ConfigError};
 
@@ -39,7 +40,9 @@ impl Engine {
             }
         }
         let next = Index::new(next)?;
-        let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
+        // What was kept by a subscription that left is nobody's here any more: nothing of it is ever worked.
+        let flat = |l: &LineState| l.mode == Mode::Kept || l.line.target == 0 && l.line.filled.is_zero();
+        let idle = |l: &LineState| flat(l) && l.live.is_empty();
         for l in self.st.lines.iter().filter(|l| !idle(l)) {
             if let Some(what) = changed(&self.ix, &next, l) {
                 let name = now.subscriptions.get(l.sub as usize).map_or("", |s| s.name.as_str());
@@ -97,7 +100,11 @@ fn extends<'a>(
 ) -> Result<(), ConfigError> {
     for name in now {
         if next.next() != Some(name) {
-            let hint = "add names at the end, or begin a new state_dir once everything is flat";
+            let hint = if what == "subscription" {
+                "a name stays: `leaving` ends it; or begin a new state_dir once everything is flat"
+            } else {
+                "add names at the end, or begin a new state_dir once everything is flat"
+            };
             return Err(ConfigError(format!("{what} {name:?} was removed or moved: {hint}")));
         }
     }

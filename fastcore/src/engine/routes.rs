@@ -87,6 +87,8 @@ impl Engine {
             Ok(ix) => {
                 self.ix = Arc::new(ix);
                 self.fit();
+                self.begin_new();
+                self.leave_by_file(sink);
             }
             Err(e) => self.alert("bad_start", e.to_string(), sink),
         }
@@ -320,6 +322,7 @@ impl Engine {
         for l in lines {
             self.work_line(&ix, u32::try_from(l).unwrap_or(u32::MAX), sink);
         }
+        self.join_due(sink);
         self.plan_questions(&ix, at);
     }
 

@@ -78,6 +78,8 @@ pub struct LineState {
     pub stuck_residue: bool,
     /// It was told that a close waits for an order whose outcome is not known.
     pub close_waits: bool,
+    /// What its subscription's life lets it do.
+    pub mode: super::life::Mode,
     /// Units of a close that are not sent: the broker does not hold them.
     pub capped: Dec,
     /// Attempts to close that left something, since nothing was to be closed.
@@ -139,6 +141,10 @@ pub struct State {
     pub stops: BTreeMap<Scope, Stop>,
     /// What guards know, by follower.
     pub guards: BTreeMap<u32, super::guards::GuardState>,
+    /// Subscriptions that are paused, leave, or have left.
+    pub lives: BTreeMap<u32, super::life::Life>,
+    /// Subscriptions that have begun: later ones are new.
+    pub begun: u32,
     /// Followers that a guard has stopped.
     pub tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
     /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.

@@ -143,12 +143,12 @@ impl Engine {
             && self.clock_refusal().is_none()
     }
 
-    /// The highest level of what stops a line: persons, faults, and the guards of its follower.
+    /// The highest level of what stops a line: persons, faults, the guards of its follower, and its subscription's life.
     pub(super) fn stopped(&self, ix: &Index, ls: &LineState) -> Option<Level> {
         let follower = ix.subs.get(ls.sub as usize)?.follower;
         let inactive = ix.subs.get(ls.sub as usize).and_then(|s| self.leader_inactive(s.leader));
         let by_itself = self.hardest(follower).map(|trip| trip.level).max(inactive.map(|i| i.level));
-        self.killed(ix, ls).max(by_itself)
+        self.killed(ix, ls).max(by_itself).max(ls.mode.level())
     }
 
     /// The highest level of the kill switches that a line is under.
@@ -173,7 +173,8 @@ impl Engine {
         let sub = ix.subs.get(ls.sub as usize).filter(|_| self.killed(ix, ls).is_none());
         let guard = sub.and_then(|s| self.hardest(s.follower)).map(|trip| trip.code);
         let inactive = sub.and_then(|s| self.leader_inactive(s.leader)).map(|_| Code::ProviderInactive);
-        guard.or(inactive).unwrap_or(Code::Kill)
+        let life = ls.mode.code().filter(|_| sub.is_some());
+        guard.or(inactive).or(life).unwrap_or(Code::Kill)
     }
 
     /// The same by the number of the line.

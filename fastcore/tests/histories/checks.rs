@@ -24,6 +24,21 @@ struct Was {
     hi: i128,
 }
 
+/// What people did to one subscription.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// Level of its pause.
+    pub pause: usize,
+    /// The rule by which it leaves.
+    pub leaves: Option<&'static str>,
+}
+
+impl Life {
+    fn kept(self) -> bool {
+        self.leaves == Some("keep")
+    }
+}
+
 /// What the world notes beside the engine.
 #[derive(Default)]
 pub struct Books {
@@ -33,6 +48,14 @@ pub struct Books {
     pub several: bool,
     /// The level of each stop, until somebody releases it.
     pub stops: [usize; SCOPES.len()],
+    /// By subscription.
+    pub lives: [Life; 3],
+    /// The subscription that a command of this event is for.
+    pub commanded: Option<usize>,
+    /// Subscriptions that joined or were resynced in this event.
+    pub asked: BTreeSet<usize>,
+    /// All of them: subscription, symbol, when, and the leader's position of then.
+    asks: Vec<(usize, usize, i64, i64)>,
     /// Lines whose leader took a trade back, until somebody has looked.
     pub held: BTreeSet<usize>,
     /// Equity of each follower; each leader has 1000.
@@ -89,6 +112,16 @@ impl Books {
         Before { positions: positions(st), filled, targets, busy: busy.collect(), orders: st.orders.len() }
     }
 
+    /// What the leader holds of which targets were set now.
+    pub fn note_asked(&mut self, engine: &Engine, setup: &Setup, now: i64) {
+        let held = positions(engine.state());
+        for sub in &self.asked {
+            let of = &held[setup.rules[*sub].leader];
+            let units = |p: i128| i64::try_from(p / Dec::ONE.raw()).unwrap();
+            self.asks.extend(of.iter().enumerate().map(|(symbol, p)| (*sub, symbol, now, units(*p))));
+        }
+    }
+
     pub fn check(&mut self, engine: &Engine, setup: &Setup, v: Version, by_leader: bool, before: Before) {
         let st = engine.state();
         let after = positions(st);
@@ -97,6 +130,11 @@ impl Books {
             let rule = &setup.rules[l.sub as usize];
             let of = |p: &[Vec<i128>]| p[rule.leader][l.instrument as usize];
             let (p, was) = (of(&after), of(&before.positions));
+            if self.lives[l.sub as usize].kept() {
+                kept(at, l, st, setup, before.orders);
+                self.lines[at].target = l.line.target;
+                continue;
+            }
             assert!(p != 0 || l.line.target == 0, "P = 0 but T = {}", l.line.target);
             let leader_grew = by_leader && (p.abs() > was.abs() || p.signum() * was.signum() < 0);
             let grew = if leader_grew {
@@ -105,7 +143,8 @@ impl Books {
                 0
             };
             self.target(at, l, setup, v, grew);
-            if !by_leader && !self.several {
+            let told = self.commanded == Some(l.sub as usize) || self.asked.contains(&(l.sub as usize));
+            if !by_leader && !self.several && !told {
                 self.given_up(l, setup, before.targets.get(at).copied().unwrap_or(0));
             }
             works(st, l);
@@ -128,7 +167,19 @@ impl Books {
         let (was, now) = (self.lines[at].target, l.line.target);
         let flips = now.signum() * was.signum() < 0;
         let grew = if flips { now.abs() } else { (now.abs() - was.abs()).max(0) };
-        assert!(grew == 0 || leader_grew > 0, "T grew from {was} to {now} without a leader increase");
+        let asked = grew > 0 && self.asked.contains(&(l.sub as usize));
+        assert!(
+            grew == 0 || leader_grew > 0 || asked,
+            "T grew from {was} to {now} without a leader increase"
+        );
+        if asked {
+            let held = self.asks.iter().rev().find(|a| a.0 == l.sub as usize && a.1 == l.instrument as usize);
+            let worth = raw(rule.worth(held.map_or(0, |a| a.3.abs()), 1));
+            assert!(
+                now.abs() * i128::from(setup.step) <= worth + DUST,
+                "T = {now} of a position worth {worth}"
+            );
+        }
         self.lines[at].target = now;
         let Some((order, _)) = self.told.filter(|_| leader_grew > 0) else { return };
         let grew = grew * i128::from(setup.step);
@@ -202,6 +253,7 @@ impl Books {
             return;
         }
         assert!(self.level(l, setup) < 1, "an open while its line is stopped");
+        assert!(self.lives[l.sub as usize].leaves.is_none(), "an open after its subscription left");
         // Nothing that was there before the event and is still there may be in its way.
         let busy =
             before.busy.get(at).into_iter().flatten().map(|(n, cancel)| (&st.orders[*n as usize], *cancel));
@@ -241,7 +293,9 @@ impl Books {
         let rule = &setup.rules[l.sub as usize];
         let (leader, follower) = (1 + rule.leader, 3 + rule.follower);
         let (route, symbol) = (5 + rule.follower, 7 + l.instrument as usize);
-        [0, leader, follower, route, symbol].into_iter().map(|s| self.stops[s]).max().unwrap_or(0)
+        let life = self.lives[l.sub as usize];
+        let own = if life.leaves.is_some() { 2 } else { life.pause };
+        [0, leader, follower, route, symbol].into_iter().map(|s| self.stops[s]).max().unwrap_or(0).max(own)
     }
 
     /// A frame as it is handed over: a switch holds for what was made before it as well.
@@ -280,12 +334,15 @@ impl Books {
             );
             return;
         }
+        // By the leader's trade, or by the quote of a join or resync.
         let px = match (rule.limit && !order.reduces, order.buy) {
-            (false, _) => "",
-            (true, true) => "1.1055",
-            (true, false) => "1.0945",
+            (false, _) => [""; 2],
+            (true, true) => ["1.1055", "10.05"],
+            (true, false) => ["1.0945", "9.95"],
         };
-        assert_eq!(field(&text, "44"), px, "price");
+        let found = field(&text, "44");
+        let quoted = self.asks.iter().any(|a| a.0 == l.sub as usize);
+        assert!(found == px[0] || quoted && found == px[1], "price {found}");
         if order.reduces {
             return;
         }
@@ -296,10 +353,14 @@ impl Books {
             same && e.at_ns + MAX_AGE_NS > now
         });
         let units: i64 = young.clone().map(|e| e.most).sum();
-        assert!(units > 0, "an open leaves, and every trade that asks for it is too old");
+        let side = |p: i64| p != 0 && (p > 0) == wanted;
+        let asks = self.asks.iter().filter(|a| a.0 == l.sub as usize && a.1 == l.instrument as usize);
+        let asks = asks.filter(|a| side(a.3) && a.2 + MAX_AGE_NS > now);
+        let held: i64 = asks.clone().map(|a| rule.worth(a.3.abs(), 1)).sum();
+        assert!(units > 0 || asks.count() > 0, "an open leaves, and every trade that asks for it is too old");
         let orders: BTreeSet<usize> = young.map(|e| e.order).collect();
         // What was too little for an order stays in the target, and counts with the next increase.
-        let worth = rule.worth(units, orders.len() as i64) + 2 * setup.min + setup.step;
+        let worth = rule.worth(units, orders.len() as i64) + held + 2 * setup.min + setup.step;
         let qty: i64 = qty.parse().expect("whole units");
         assert!(qty <= worth, "an open of {qty}, and the trades that are not too old are worth {worth}");
     }
@@ -316,7 +377,9 @@ impl Books {
             // Shown to a person, and only less than a minimum lot.
             let told = st.alerts.contains_key("stuck_residue");
             let stuck = l.stuck_residue && told && line.filled.raw().abs() < bound;
-            assert!(p != 0 || stuck || line.filled.is_zero(), "leader flat, follower holds {}", line.filled);
+            let life = self.lives[l.sub as usize];
+            let ends = p == 0 && !life.kept() || life.leaves == Some("close_now");
+            assert!(!ends || stuck || line.filled.is_zero(), "to be flat, follower holds {}", line.filled);
             let target = line.target * i128::from(setup.step);
             let off = (line.filled.raw() - target).abs();
             let within = off < if stuck { 2 * bound } else { bound };
@@ -348,4 +411,14 @@ fn works(st: &State, l: &LineState) {
     assert_eq!(line.working_sell.raw(), sum(false, false), "working sells");
     assert_eq!(line.closing_buy.raw(), sum(true, true), "closing buys");
     assert_eq!(line.closing_sell.raw(), sum(false, true), "closing sells");
+}
+
+/// What is kept is its own target, whatever the leader does, and nothing of it is worked.
+fn kept(at: usize, l: &LineState, st: &State, setup: &Setup, orders: usize) {
+    let made = st.orders.iter().skip(orders).filter(|o| o.line as usize == at).count();
+    assert_eq!(made, 0, "an order of what was kept");
+    let step = i128::from(setup.step);
+    let off = l.line.target * step - l.line.filled.raw();
+    assert!(off.abs() <= step, "kept {}, and T = {}", l.line.filled, l.line.target);
+    works(st, l);
 }

@@ -1,6 +1,6 @@
 //! How often each step happens.
 
-use crate::setup::{FOLLOWERS, LEADERS, SCOPES, Version};
+use crate::setup::{FOLLOWERS, LEADERS, SCOPES, TOLD, Version};
 use crate::steps::{AtBroker, OnWay, Step};
 use proptest::prelude::*;
 
@@ -71,5 +71,6 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (0..=100_u8).prop_map(|snapshot| Step::KillCore { snapshot }),
         1 => version.prop_map(|to| Step::Reload { to }),
         1 => (0..SCOPES.len(), 0..=3_usize).prop_map(|(scope, level)| Step::Stop { scope, level }),
+        1 => (n(), proptest::sample::select(&TOLD[..])).prop_map(|(sub, told)| Step::Life { sub, told }),
     ]
 }

@@ -31,21 +31,24 @@ fn rule(leader: impl Strategy<Value = usize>) -> impl Strategy<Value = Rule> {
         (leader, 0..FOLLOWERS),
         proptest::sample::select(&SIZINGS[..]),
         proptest::sample::select(names),
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         proptest::bool::weighted(0.25),
         limit(24),
         limit(1),
     )
-        .prop_map(|(who, sizing, rounding, (reverse, retry), limit, max_order, max_position)| Rule {
-            leader: who.0,
-            follower: who.1,
-            sizing,
-            rounding,
-            reverse,
-            retry,
-            limit,
-            max_order,
-            max_position,
+        .prop_map(|(who, sizing, rounding, (reverse, retry, joins), limit, max_order, max_position)| {
+            Rule {
+                leader: who.0,
+                follower: who.1,
+                sizing,
+                rounding,
+                reverse,
+                retry,
+                limit,
+                joins,
+                max_order,
+                max_position,
+            }
         })
 }
 
@@ -172,6 +175,7 @@ fn held(sizing: Sizing, rounding: &'static str, parts: &[i64], rest: i64) -> i64
         reverse: false,
         retry: false,
         limit: false,
+        joins: false,
         max_order: None,
         max_position: None,
     };

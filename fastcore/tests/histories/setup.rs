@@ -22,6 +22,31 @@ pub const SCOPES: [(&str, &str); 9] = [
 /// By level; 0 is none.
 pub const LEVELS: [&str; 4] = ["", "no_opens", "close_only", "halt"];
 
+/// What a person does to one subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Level 1 or 2.
+    Pause(usize),
+    Resume,
+    Leave(&'static str),
+    Resync,
+    /// Copies again; with the leader's position where it says so.
+    Join(bool),
+}
+
+pub const TOLD: [Told; 10] = [
+    Told::Pause(1),
+    Told::Pause(2),
+    Told::Resume,
+    Told::Leave("keep"),
+    Told::Leave("close_now"),
+    Told::Leave("close_with_leader"),
+    Told::Resync,
+    Told::Resync,
+    Told::Join(false),
+    Told::Join(true),
+];
+
 /// The rounding names, so that a new policy is not forgotten here.
 pub const ROUNDINGS: [(&str, Rounding); 4] = [
     ("toward_zero", Rounding::TowardZero),
@@ -89,6 +114,8 @@ pub struct Rule {
     pub retry: bool,
     /// Opens are limit orders, immediate or cancel.
     pub limit: bool,
+    /// It opens what its leader holds when it begins.
+    pub joins: bool,
     pub max_order: Option<i64>,
     pub max_position: Option<i64>,
 }
@@ -190,6 +217,7 @@ impl Rule {
         };
         format!(
             r#"{{"name":"s{n}","follower":"f{}","leader":"l{}","sizing":{},"max_ratio":"100","rounding":"{}","reverse":{},
+            "joining":"{}",
             "order_type":"{}","max_slippage_bps":"50","on_reject":"{}","retry_window_ms":30000,"symbol_map":{map},
             "limits":{{"default":{{"max_order_qty_lots":{},"max_position_lots":{}}}}}}}"#,
             self.follower,
@@ -197,6 +225,7 @@ impl Rule {
             self.sizing.json(usize::from(v.sizing)),
             self.rounding,
             self.reverse,
+            if self.joins { "target" } else { "flat" },
             if self.limit { "limit" } else { "market" },
             if self.retry { "retry" } else { "drop" },
             bound(self.max_order),

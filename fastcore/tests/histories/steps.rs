@@ -1,6 +1,6 @@
 //! The steps of a history, and what each of them does to the world.
 
-use crate::setup::{FOLLOWERS, LEADERS, SYMBOLS, Version};
+use crate::setup::{FOLLOWERS, LEADERS, SYMBOLS, Told, Version};
 use crate::world::World;
 
 /// One thing that happens. Small numbers pick among what there is: they mean something in every state, so that
@@ -86,6 +86,10 @@ pub enum Step {
     Stop {
         scope: usize,
         level: usize,
+    },
+    Life {
+        sub: u8,
+        told: Told,
     },
 }
 
@@ -190,6 +194,11 @@ fn at_ours(w: &mut World, step: Step) {
         Step::Wait { ms } => w.wait(ms),
         Step::Equity { follower, value } => w.equity(&format!("f{follower}"), value),
         Step::Stop { scope, level } => w.stop(scope, level),
+        Step::Life { sub, told } => {
+            if let Some(sub) = pick(sub, w.listed()) {
+                w.life(sub, told);
+            }
+        }
         Step::Copied => {
             hear_all(w);
             for way in 0..FOLLOWERS {

@@ -2,7 +2,7 @@
 
 use crate::checks::Books;
 use crate::leaders::Leaders;
-use crate::setup::{FOLLOWERS, LEADERS, LEVELS, SCOPES, SYMBOLS, Setup, Version};
+use crate::setup::{FOLLOWERS, LEADERS, LEVELS, SCOPES, SYMBOLS, Setup, Told, Version};
 use crate::story::Out;
 use crate::way::Way;
 use fastcore::action::Discard;
@@ -47,6 +47,12 @@ pub fn fix(text: &str) -> Vec<u8> {
     let all = format!("8=FIX.4.4\u{1}9={}\u{1}{body}", body.len());
     let sum: u32 = all.bytes().map(u32::from).sum::<u32>() % 256;
     format!("{all}10={sum:03}\u{1}").into_bytes()
+}
+
+/// The subscription whose targets were set from its leader's position.
+fn asked(alert: &fastcore::action::Alert) -> usize {
+    let name = alert.text.split('"').nth(1).expect("a name");
+    name.strip_prefix('s').and_then(|n| n.parse().ok()).expect("a subscription of ours")
 }
 
 impl World {
@@ -102,6 +108,9 @@ impl World {
             out.tell(story, &self.engine, &self.setup);
         }
         assert!(out.alerts.iter().all(|a| a.code != "bad_start"), "a configuration was refused");
+        self.books.asked =
+            out.alerts.iter().filter(|a| matches!(a.code, "join" | "resync")).map(asked).collect();
+        self.books.note_asked(&self.engine, &self.setup, self.now);
         for (_, frame) in &out.frames {
             self.books.hands_over(frame, &self.engine, &self.setup);
         }
@@ -112,6 +121,7 @@ impl World {
             }
         }
         self.books.check(&self.engine, &self.setup, self.version, kind == EventKind::Leader, before);
+        self.books.asked.clear();
     }
 
     pub fn hear(&mut self, o: usize, which: usize) {
@@ -295,6 +305,42 @@ impl World {
             return self.operator(&format!(r#"{{"cmd":"arm","who":"ann"{named}}}"#));
         }
         self.operator(&format!(r#"{{"cmd":"kill","who":"ann","level":"{}"{named}}}"#, LEVELS[level]));
+    }
+
+    /// Subscriptions that there are by now.
+    pub fn listed(&self) -> usize {
+        self.setup.rules.len() - usize::from(!self.version.last_rule && self.setup.rules.len() > 2)
+    }
+
+    /// What a person does to one subscription. A pause is never lowered, and ends with a leave.
+    pub fn life(&mut self, sub: usize, told: Told) {
+        let life = &mut self.books.lives[sub];
+        life.pause = match told {
+            // Who leaves opens nothing anyway.
+            Told::Pause(level) if life.leaves.is_none() => level.max(life.pause),
+            Told::Pause(_) => 0,
+            Told::Resume | Told::Leave(_) => 0,
+            Told::Resync | Told::Join(_) => life.pause,
+        };
+        let st = self.engine.state();
+        let holds = st.lines.iter().any(|l| l.sub as usize == sub && !l.line.filled.is_zero());
+        let (cmd, more) = match told {
+            Told::Pause(level) => ("pause", format!(r#","level":"{}""#, LEVELS[level])),
+            Told::Resume => ("resume", String::new()),
+            Told::Leave(rule) => {
+                life.leaves = Some(rule);
+                ("leave", format!(r#","rule":"{rule}""#))
+            }
+            Told::Resync => ("resync", String::new()),
+            Told::Join(target) => {
+                // What was kept is nobody's here: it has to be closed first.
+                life.leaves = life.leaves.filter(|rule| *rule == "keep" && holds);
+                ("join", format!(r#","joining":"{}""#, if target { "target" } else { "flat" }))
+            }
+        };
+        self.books.commanded = Some(sub);
+        self.operator(&format!(r#"{{"cmd":"{cmd}","who":"ann","subscription":"s{sub}"{more}}}"#));
+        self.books.commanded = None;
     }
 
     pub fn equity(&mut self, account: &str, value: i64) {
