@@ -17,8 +17,8 @@ FOLLOWERS_SHOWN = 20
 """A screen or two; --all shows every follower."""
 MARK = "≠"
 LEGEND = (
-    "old, new: the recording's configuration and the new one, with every order filled whole and at once, at "
-    "the quote or the leader's price. recorded: what the brokers really did."
+    "old and new: every order filled whole, at once, at the quote or the leader's price. recorded: what the "
+    "brokers did."
 )
 
 

@@ -116,6 +116,39 @@ def test_without_a_fresh_quote_the_leaders_own_price_is_the_market(tmp_path: Pat
     assert numbers.realised == {"USD": earned}
 
 
+@pytest.mark.parametrize(("quote_last", "mark"), [(True, "1.7"), (False, "1.5")])
+def test_of_an_old_quote_and_an_old_trade_the_younger_is_the_market(
+    tmp_path: Path, quote_last: bool, mark: str
+) -> None:
+    """What is held is worth what was heard last, where nothing is fresh."""
+    told = Recording(tmp_path)
+    if not quote_last:
+        told.quote("1.7", "1.7002")
+        told.wait(120)
+    told.trade(100_000, "1.5")
+    if quote_last:
+        told.quote("1.7", "1.7002")
+    told.wait(120)
+    told.operator("account", account="f1", equity="1")
+    numbers = side(part_of(played(told, GOOD), "f1").new)
+    assert numbers.floating == {"USD": 50_000 * (Fraction(mark) - Fraction("1.5"))}
+
+
+def test_what_is_due_between_two_rows_happens_at_its_own_time(tmp_path: Path) -> None:
+    """An open is tried again after half a second, before a quote would fill it."""
+    told = Recording(tmp_path)
+    told.quote("1.1020", "1.1022")
+    told.trade(100_000, "1.1")
+    told.quote("1.1", "1.1002")
+    told.wait(3)
+    told.operator("account", account="f1", equity="1")
+    rule = 'order_type = "limit"\nmax_slippage_bps = 10\non_reject = "retry"\nretry_window_ms = 30000'
+    text = changed(HALF, f"{HALF}\n{rule}").replace('profile = "plain"', 'profile = "copygate44"')
+    found = played(told, text.replace('profiles_dir = "profiles"\n', ""))
+    numbers = side(part_of(found, "f1").new)
+    assert (numbers.orders, numbers.positions) == (3, {"EURUSD": Fraction("0.5")})
+
+
 def test_a_tighter_limit_names_its_refusals(day: Recording) -> None:
     """Refused whole, or cut: the code and how often, and what was not opened."""
     refuse = changed(

@@ -98,6 +98,15 @@ def test_without_a_journal_the_one_of_the_state_folder_is_taken(told: Recording)
     assert f"{core / 'journal.db'}: no journal here" in missing.stderr
 
 
+def test_a_copy_may_have_any_name_and_a_folder_is_looked_into(told: Recording) -> None:
+    """Copies are named after days; the state folder of the core is what people have at hand."""
+    path = told.done()
+    copy = told.folder / "2026-11-25.copy"
+    shutil.copy(path, copy)
+    for name in (copy, told.folder):
+        assert "Rows 1 to 6" in call(new(told.folder), "--journal", name).stdout
+
+
 def test_everything_that_check_says_is_said_first(told: Recording) -> None:
     """Errors stand in the place of the table, with their lines, and the code is 2."""
     bad = new(told.folder, TWICE.replace("port = 9001", "port = 0"))

@@ -13,12 +13,13 @@ mod tally;
 use crate::error::{JournalError, Result};
 use crate::log::{JournalRow, read_head, read_last_start, read_rows, reader, require_journal};
 use crate::segment::{Follower, canonical, start_config};
+use crate::store::open_reader;
 use facts::{account_values, is_global_stop, own_stop};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use side::Side;
+use side::{Side, Step};
 use std::path::{Path, PathBuf};
 use tally::{Tally, Told};
 
@@ -36,8 +37,6 @@ struct Recorded {
 pub struct WhatIf {
     conn: Connection,
     path: PathBuf,
-    /// The other configuration, canonical.
-    config: String,
     /// The first configuration of the recording.
     first_config: String,
     from_ns: Option<i64>,
@@ -69,8 +68,8 @@ impl WhatIf {
     /// [`JournalError`]: missing, damaged or empty file, another engine version, a configuration that the engine refuses.
     pub fn open(path: &Path, config_json: &str, from_ns: Option<i64>, to_ns: Option<i64>) -> Result<Self> {
         let config = canonical(config_json)?;
-        let new = Side::new(&config)?;
-        let (conn, path) = reader(path)?;
+        let new = Side::keeping(config)?;
+        let (conn, path) = named(path)?;
         require_journal(&conn, &path)?;
         let upto = read_head(&conn, &path)?;
         let first = read_rows(&conn, &path, 0, 1)?.pop();
@@ -80,11 +79,10 @@ impl WhatIf {
         let first_config = start_config(&path, &first)?;
         Ok(Self {
             recorded: Recorded { follower, tally: Tally::default(), told: Told::default() },
-            old: Side::new(&first_config)?,
+            old: Side::following(&first_config)?,
             new,
             conn,
             path,
-            config,
             first_config,
             from_ns,
             to_ns,
@@ -112,27 +110,30 @@ impl WhatIf {
     pub fn step(&mut self, max_rows: usize) -> Result<usize> {
         let left = usize::try_from(self.upto.saturating_sub(self.position)).unwrap_or(BATCH);
         let rows = read_rows(&self.conn, &self.path, self.position, max_rows.min(BATCH).min(left))?;
+        let mut script = Vec::with_capacity(rows.len());
         for row in &rows {
             if self.to_ns.is_some_and(|to| row.at_ns >= to) {
                 self.upto = self.position;
                 break;
             }
-            self.row(row)?;
+            self.row(row, &mut script)?;
             self.position = row.seq;
         }
+        self.play(&script)?;
         Ok(rows.len())
     }
 
-    fn row(&mut self, row: &JournalRow) -> Result<()> {
+    /// Replays a row as it was, and writes down what both sides play of it.
+    fn row<'a>(&mut self, row: &'a JournalRow, script: &mut Vec<Step<'a>>) -> Result<()> {
         if !self.begun && self.from_ns.is_some_and(|from| row.at_ns >= from) {
-            self.begin(row.at_ns)?;
+            self.begin(row.at_ns, script);
         }
         if self.begun {
             self.first = self.first.or(Some((row.seq, row.at_ns)));
             self.last = (row.seq, row.at_ns);
         }
         if row.kind == EventKind::Start {
-            self.start(row)?;
+            self.start(row, script)?;
         }
         let Recorded { follower, tally, told } = &mut self.recorded;
         follower.step(&self.path, row, told)?;
@@ -140,59 +141,40 @@ impl WhatIf {
             tally.trades.learn(&follower.core);
         }
         tally.take(&follower.core, told);
-        for (name, command) in account_values(&follower.core, row) {
-            self.old.values(&name, &command, row.at_ns)?;
-            self.new.values(&name, &command, row.at_ns)?;
+        let values = account_values(&follower.core, row);
+        script.extend(values.into_iter().map(|(name, command)| Step::Values(name, command, row.at_ns)));
+        if self.begun || row.kind != EventKind::Operator || !self.held_back(&row.payload) {
+            script.push(Step::Row(row));
         }
-        if !self.begun && row.kind == EventKind::Operator && self.held_back(&row.payload) {
-            return Ok(());
-        }
-        self.old.row(row)?;
-        self.new.row(row)
-    }
-
-    /// A START row: the recording's own side takes its configuration, the other one keeps its own.
-    fn start(&mut self, row: &JournalRow) -> Result<()> {
-        let theirs = start_config(&self.path, row)?;
-        if self.position > 0 {
-            let before = read_last_start(&self.conn, &self.path, self.position)?;
-            let before = before.map(|start| start_config(&self.path, &start)).transpose()?;
-            if before.as_ref() != Some(&theirs) {
-                self.changes.push(row.seq);
-            }
-        }
-        self.old.start(theirs, row.at_ns).map_err(|e| self.cannot_follow(row.seq, e))?;
-        self.new.start(self.config.clone(), row.at_ns)?;
-        if self.begun { Ok(()) } else { self.command(&own_stop(true), row.at_ns) }
-    }
-
-    fn cannot_follow(&self, row: u64, error: JournalError) -> JournalError {
-        let JournalError::Config(why) = error else { return error };
-        JournalError::Config(format!(
-            "{}: row {row}: the recording began anew with another configuration, which its own side cannot follow: {why}. \
-             Compare one part at a time: --to before this row, or --from behind it",
-            self.path.display()
-        ))
-    }
-
-    /// Counting begins: what was stopped for it is released, and what was recorded as stopped is stopped.
-    fn begin(&mut self, at_ns: i64) -> Result<()> {
-        self.begun = true;
-        if self.position > 0 {
-            self.command(&own_stop(false), at_ns)?;
-            for stop in std::mem::take(&mut self.stops) {
-                self.command(&stop, at_ns)?;
-            }
-        }
-        self.old.begin();
-        self.new.begin();
-        self.recorded.tally.begin(&self.recorded.follower.core);
         Ok(())
     }
 
-    fn command(&mut self, payload: &[u8], at_ns: i64) -> Result<()> {
-        self.old.play(EventKind::Operator, "", payload, at_ns)?;
-        self.new.play(EventKind::Operator, "", payload, at_ns)
+    fn start(&mut self, row: &JournalRow, script: &mut Vec<Step<'_>>) -> Result<()> {
+        let config = start_config(&self.path, row)?;
+        if row.seq > 1 {
+            let before = read_last_start(&self.conn, &self.path, row.seq.saturating_sub(1))?;
+            let before = before.map(|start| start_config(&self.path, &start)).transpose()?;
+            if before.as_ref() != Some(&config) {
+                self.changes.push(row.seq);
+            }
+        }
+        script.push(Step::Start { row: row.seq, at_ns: row.at_ns, config });
+        if !self.begun {
+            script.push(Step::Command(own_stop(true), row.at_ns));
+        }
+        Ok(())
+    }
+
+    /// Counting begins: what was stopped for it is released, and what was recorded as stopped is stopped.
+    fn begin(&mut self, at_ns: i64, script: &mut Vec<Step<'_>>) {
+        self.begun = true;
+        if self.recorded.follower.seq > 0 {
+            script.push(Step::Command(own_stop(false), at_ns));
+            let stops = std::mem::take(&mut self.stops).into_iter();
+            script.extend(stops.map(|stop| Step::Command(stop, at_ns)));
+        }
+        script.push(Step::Begin);
+        self.recorded.tally.begin(&self.recorded.follower.core);
     }
 
     /// Everything is stopped before counting begins: a recorded stop of everything waits, its release ends the wait.
@@ -203,6 +185,26 @@ impl WhatIf {
             None => return false,
         }
         true
+    }
+
+    /// Both sides know nothing of each other: each has a thread.
+    fn play(&mut self, script: &[Step<'_>]) -> Result<()> {
+        let (old, new) = (&mut self.old, &mut self.new);
+        let (old, new) = std::thread::scope(|scope| {
+            let old = scope.spawn(|| old.play(script));
+            let new = new.play(script);
+            let bug = |_| Err(JournalError::Internal("what-if: a panic left one side half done".to_owned()));
+            (old.join().unwrap_or_else(bug), new)
+        });
+        old.map_err(|e| self.of_this_file(e))?;
+        new
+    }
+
+    fn of_this_file(&self, error: JournalError) -> JournalError {
+        match error {
+            JournalError::Config(why) => JournalError::Config(format!("{}: {why}", self.path.display())),
+            other => other,
+        }
     }
 
     /// What both sides came to, and what was recorded, as JSON. Quantities are units, decimals and times text.
@@ -217,4 +219,9 @@ impl WhatIf {
             "unknown": self.new.unknown(), "recorded": recorded, "old": self.old.report(), "new": self.new.report()})
         .to_string()
     }
+}
+
+/// A recording may have any name: only a folder is looked into.
+fn named(path: &Path) -> Result<(Connection, PathBuf)> {
+    if path.is_file() { Ok((open_reader(path)?, path.to_owned())) } else { reader(path) }
 }

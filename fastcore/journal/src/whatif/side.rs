@@ -17,9 +17,33 @@ use std::collections::BTreeMap;
 /// Exchanges between core and brokers for one event, and timers that are due at once: more are a loop.
 const ROUNDS_MAX: usize = 10_000;
 
+/// What both sides play, in this order.
+#[derive(Debug)]
+pub(crate) enum Step<'a> {
+    /// The core started, with this configuration.
+    Start {
+        /// Its row.
+        row: u64,
+        /// When.
+        at_ns: i64,
+        /// Canonical text.
+        config: String,
+    },
+    /// A recorded row.
+    Row(&'a JournalRow),
+    /// Account values that the broker of this follower told, as a command.
+    Values(String, Vec<u8>, i64),
+    /// A command of the comparison itself.
+    Command(Vec<u8>, i64),
+    /// Counting begins.
+    Begin,
+}
+
 /// An engine that plays a recording, with orders that are filled on paper.
 pub(crate) struct Side {
     follower: Follower<Engine>,
+    /// The configuration that it keeps whatever the recording started with; none: it follows.
+    keeps: Option<String>,
     routes: Vec<PaperRoute>,
     tally: Tally,
     told: Told<true>,
@@ -30,11 +54,12 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// Before the first row, with a configuration as canonical text.
-    pub(crate) fn new(config: &str) -> Result<Self> {
+    /// A side that starts with what the recording starts with; before the first row, with canonical text.
+    pub(crate) fn following(config: &str) -> Result<Self> {
         let follower = Follower { core: Engine::fresh(config)?, config: ConfigSum::of(config), seq: 0 };
         Ok(Self {
             follower,
+            keeps: None,
             routes: Vec::new(),
             tally: Tally::default(),
             told: Told::default(),
@@ -44,8 +69,34 @@ impl Side {
         })
     }
 
+    /// A side that has one configuration from the first row to the last.
+    pub(crate) fn keeping(config: String) -> Result<Self> {
+        let side = Self::following(&config)?;
+        Ok(Self { keeps: Some(config), ..side })
+    }
+
+    /// Plays a part of the recording.
+    pub(crate) fn play(&mut self, script: &[Step<'_>]) -> Result<()> {
+        for step in script {
+            match step {
+                Step::Start { row, at_ns, config } => {
+                    let own = self.keeps.as_ref().unwrap_or(config).clone();
+                    self.start(own, *at_ns).map_err(|e| cannot_follow(*row, e))?;
+                }
+                Step::Row(row) => self.row(row)?,
+                Step::Values(name, command, at_ns) => self.values(name, command, *at_ns)?,
+                Step::Command(payload, at_ns) => self.happens(EventKind::Operator, "", payload, *at_ns)?,
+                Step::Begin => {
+                    self.tally.begin(&self.follower.core);
+                    self.unknown.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A core starts with a configuration; all routes are linked and logged on at once.
-    pub(crate) fn start(&mut self, config: String, at_ns: i64) -> Result<()> {
+    fn start(&mut self, config: String, at_ns: i64) -> Result<()> {
         self.timers(at_ns)?;
         let digest = self.follower.core.digest();
         self.follower.adopt(&config)?;
@@ -72,15 +123,15 @@ impl Side {
     }
 
     /// Something that happened whatever was configured, and all that is due before it.
-    pub(crate) fn play(&mut self, kind: EventKind, session: &str, payload: &[u8], at_ns: i64) -> Result<()> {
+    fn happens(&mut self, kind: EventKind, session: &str, payload: &[u8], at_ns: i64) -> Result<()> {
         self.timers(at_ns)?;
         self.apply(kind, session, payload, at_ns)
     }
 
     /// A recorded row: played, left out, or counted as something that this configuration does not know.
-    pub(crate) fn row(&mut self, row: &JournalRow) -> Result<()> {
+    fn row(&mut self, row: &JournalRow) -> Result<()> {
         match fact(&self.follower.core.index().cfg, row) {
-            Fact::Plays => self.play(row.kind, &row.session, &row.payload, row.at_ns),
+            Fact::Plays => self.happens(row.kind, &row.session, &row.payload, row.at_ns),
             Fact::Past => Ok(()),
             Fact::Unknown(what, name) => {
                 self.misses(what, name);
@@ -90,22 +141,16 @@ impl Side {
     }
 
     /// Account values that a follower's broker told, as a command that names the follower.
-    pub(crate) fn values(&mut self, name: &str, command: &[u8], at_ns: i64) -> Result<()> {
+    fn values(&mut self, name: &str, command: &[u8], at_ns: i64) -> Result<()> {
         let cfg = &self.follower.core.index().cfg;
         if cfg.leaders.iter().any(|l| l.name == name) {
             self.misses("account values of a follower with the name of a leader:", name.to_owned());
         } else if cfg.followers.iter().any(|f| f.name == name) {
-            return self.play(EventKind::Operator, "", command, at_ns);
+            return self.happens(EventKind::Operator, "", command, at_ns);
         } else {
             self.misses("account values of follower", name.to_owned());
         }
         Ok(())
-    }
-
-    /// Counting begins now.
-    pub(crate) fn begin(&mut self) {
-        self.tally.begin(&self.follower.core);
-        self.unknown.clear();
     }
 
     pub(crate) fn report(&self) -> Value {
@@ -172,4 +217,12 @@ impl Side {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+fn cannot_follow(row: u64, error: JournalError) -> JournalError {
+    let JournalError::Config(why) = error else { return error };
+    JournalError::Config(format!(
+        "row {row}: the recording began anew with another configuration, which its own side cannot follow: {why}. Compare \
+         one part at a time: --to before this row, or --from behind it"
+    ))
 }
