@@ -9,7 +9,7 @@ from typing import Any
 from gateway._fastcore import Pipeline, RoutePipeline, WhatIf
 from gateway.config import core_json, load
 from gateway.sim.text import Fields, encode, utc
-from gateway.whatif_compare import Comparison, FollowerPart, compare
+from gateway.whatif_compare import Comparison, FollowerPart, Numbers, compare
 from tests.unit.config_text import GOOD, write
 
 T0_NS = 1_795_600_000_000_000_000
@@ -120,3 +120,9 @@ def played(
 def part_of(found: Comparison, follower: str) -> FollowerPart:
     """One follower of a comparison."""
     return next(part for part in found.followers if part.name == follower)
+
+
+def side(numbers: Numbers | None) -> Numbers:
+    """A side that has to be there."""
+    assert numbers is not None
+    return numbers
