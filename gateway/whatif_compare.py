@@ -36,7 +36,8 @@ class Numbers:
         for code, count in subscription["refusals"].items():
             self.refusals[code] = self.refusals.get(code, 0) + count
         for line in subscription["lines"]:
-            if line["orders"] or Fraction(line["position"]):
+            # Without orders too: what was sent before counting began may fill after it.
+            if line["orders"] or Fraction(line["position"]) or line["realised"] != "0":
                 self._line(line)
 
     def _line(self, line: Json) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from gateway.audit.store import read_entries
+
 DEMO_S = 40
 """The demo gets this long, all phases included."""
 
@@ -68,6 +70,30 @@ def test_the_demos_own_configuration_makes_no_difference(demo: tuple[Path, dict[
     assert recorded["realised"]["USD"] != "0"
     for name, lots in paper["lots_opened"].items():
         assert Fraction(recorded["lots_opened"].get(name, "0")) <= Fraction(lots)
+
+
+@pytest.mark.slow
+def test_recorded_results_are_the_money_that_changed_hands(demo: tuple[Path, dict[str, Any]]) -> None:
+    """Everybody is flat at the end, so what was earned is what the audit log has as received and paid."""
+    folder, _ = demo
+    entries = [json.loads(data) for _, data in read_entries(folder / "state" / "audit")]
+    signs: dict[str, int] = {}
+    for entry in entries:
+        made = {"decision": entry.get("orders"), "order": [entry]}.get(entry["kind"]) or []
+        signs |= {order["cl_ord_id"]: -1 if order["qty"].startswith("-") else 1 for order in made}
+    earned: dict[str, Fraction] = {}
+    filled: dict[str, Fraction] = {}
+    for entry in entries:
+        if entry["kind"] == "outcome" and entry["px"] is not None:
+            order, cum = entry["cl_ord_id"], Fraction(entry["cum_qty"])
+            paid = signs[order] * (cum - filled.get(order, Fraction(0))) * Fraction(entry["px"])
+            earned[entry["follower"]] = earned.get(entry["follower"], Fraction(0)) - paid
+            filled[order] = cum
+    found = whatif(folder, "money.toml")
+    told = {part["name"]: part["recorded"]["realised"] for part in found["followers"]}
+    assert len(told) == 6
+    for follower, amounts in told.items():
+        assert abs(Fraction(amounts["USD"]) - earned[follower]) < Fraction(1, 10**9), follower
 
 
 @pytest.mark.slow

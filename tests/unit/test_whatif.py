@@ -180,11 +180,53 @@ def test_what_a_followers_broker_said_of_its_account_is_played(tmp_path: Path) -
         (900, "25000"),
         (901, "1"),
     ]
-    told.broker_says("r2", "R2", [body])
+    told.route("r2", "R2").says(body)
     told.trade(100_000)
     moved = changed('[followers.f2]\nroute = "r2"', '[followers.f2]\nroute = "r1"')
     part = part_of(played(told, moved), "f2")
     assert side(part.old).positions == side(part.new).positions == {"EURUSD": Fraction("0.25")}
+
+
+def test_what_the_brokers_really_did_stands_beside_it(tmp_path: Path) -> None:
+    """Part fills at their own prices, a reject, and what is on its way come from the recording alone."""
+    told = Recording(tmp_path)
+    line = told.route("r1", "R1")
+    told.trade(100_000, "1.1")
+    (order,) = line.orders()
+    line.answers(order, "F", "20000", "20000", "1.11")
+    line.answers(order, "F", "50000", "30000", "1.12")
+    told.trade(-50_000, "1.3")
+    (order,) = line.orders()
+    line.answers(order, "F", "25000", "25000", "1.29")
+    told.trade(50_000, "1.4")
+    (order,) = line.orders()
+    line.answers(order, "8", "0")
+    told.trade(50_000, "1.5")
+    assert len(line.orders()) == 1
+    part = part_of(played(told, GOOD), "f1")
+    recorded, cost = side(part.recorded), (20_000 * Fraction("1.11") + 30_000 * Fraction("1.12")) / 50_000
+    assert (recorded.orders, recorded.refusals) == (4, {"broker_reject": 1})
+    assert (recorded.opened, recorded.positions) == (
+        {"EURUSD": Fraction("0.5")}, {"EURUSD": Fraction("0.25")},
+    )  # fmt: skip
+    assert recorded.realised == {"USD": 25_000 * (Fraction("1.29") - cost)}
+    assert recorded.floating == {"USD": 25_000 * (Fraction("1.5") - cost)}
+    assert side(part.new).opened == {"EURUSD": Fraction("1")}
+    assert not part.differs
+
+
+def test_a_fill_that_a_broker_took_back_makes_recorded_amounts_unknown(tmp_path: Path) -> None:
+    """The position follows the bust; what was earned cannot be told from the fills, so nothing is told."""
+    told = Recording(tmp_path)
+    line = told.route("r1", "R1")
+    told.trade(100_000, "1.1")
+    (order,) = line.orders()
+    line.answers(order, "F", "20000", "20000", "1.11")
+    line.answers(order, "F", "50000", "30000", "1.12")
+    line.answers(order, "H", "20000", "30000", "1.12", ref="X1")
+    recorded = side(part_of(played(told, GOOD), "f1").recorded)
+    assert recorded.positions == recorded.opened == {"EURUSD": Fraction("0.2")}
+    assert (recorded.realised, recorded.floating) == ({"USD": None}, {"USD": None})
 
 
 def test_a_limit_that_the_market_has_left_is_not_filled(tmp_path: Path) -> None:

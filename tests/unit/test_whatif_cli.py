@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sqlite3
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from gateway.whatif_compare import Numbers, Part, cents, exact, rows
+from gateway.whatif_compare import Comparison, Numbers, Part, cents, compare, exact, rows
+from gateway.whatif_view import render
 from tests.e2e.test_bad_start import obey_permissions
 from tests.unit.config_text import changed, write
 from tests.unit.whatif_rig import Recording
@@ -274,3 +277,47 @@ def test_what_is_not_known_or_not_there_is_not_shown_as_a_number() -> None:
     orders, realised, _ = rows(Part("f1", old=old, new=None, recorded=old))
     assert (orders.old, orders.new, orders.difference, orders.recorded) == ("1", "", "", "1")
     assert (realised.label, realised.old, realised.new, realised.differs) == ("realised USD", "?", "", True)
+
+
+def _side(*positions: tuple[str, str, str]) -> dict[str, Any]:
+    """A side of a report: (follower, subscription, units of EURUSD)."""
+    line = {"instrument": "EURUSD", "currency": "USD", "contract_size": "100000", "orders": 1, "opened": "0",
+            "realised": "0", "floating": "0"}  # fmt: skip
+    subscriptions = [
+        {"follower": follower, "name": name, "refusals": {}, "lines": [{**line, "position": units}]}
+        for follower, name, units in positions
+    ]
+    return {"subscriptions": subscriptions, "refusals": {}, "alerts": {}, "leaders": []}
+
+
+def _found(old: list[tuple[str, str, str]], new: list[tuple[str, str, str]]) -> Comparison:
+    rows = {"first_row": 1, "last_row": 2, "first_ns": "0", "last_ns": "0"}
+    return compare({**rows, "old": _side(*old), "new": _side(*new), "recorded": _side()})
+
+
+def test_subscriptions_whose_differences_make_up_for_each_other_are_a_difference() -> None:
+    """The follower's sums are equal; what it copies from whom is not."""
+    found = _found([("f", "f<a", "1000"), ("f", "f<b", "2000")], [("f", "f<a", "2000"), ("f", "f<b", "1000")])
+    (follower,) = found.differing
+    assert follower.old == follower.new
+    assert [part.differs for part in follower.subscriptions.values()] == [True, True]
+
+
+def test_a_long_list_is_cut_and_says_so() -> None:
+    """A thousand followers do not scroll by unasked; the number that is not shown is."""
+    many = [f"f{n}" for n in range(25)]
+    found = _found(
+        [(name, f"{name}<a", "1000") for name in [*many, "same"]],
+        [(name, f"{name}<a", "1000" if name == "same" else "2000") for name in [*many, "same"]],
+    )
+    texts = []
+    for every in (False, True):
+        console = Console(width=120, record=True, file=io.StringIO())
+        render(console, found, ["a note"], by_subscription=True, every=every)
+        texts.append(console.export_text())
+    assert "Note: a note" in texts[0]
+    assert "5 more followers differ: --all shows every follower." in texts[0]
+    assert "No difference for 1 follower(s): same" in texts[0]
+    assert [f"│ {name} " in texts[0] for name in ("f19", "f20", "same")] == [True, False, False]
+    assert [f"│ {name} " in texts[1] for name in ("f19", "f20", "same")] == [True, True, True]
+    assert "25 of 26 follower(s) differ" in texts[1]

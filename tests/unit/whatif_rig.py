@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway._fastcore import Pipeline, RoutePipeline, WhatIf
 from gateway.config import core_json, load
-from gateway.sim.text import Fields, encode, utc
+from gateway.sim.text import Fields, decode, encode, first, utc
 from gateway.whatif_compare import Comparison, FollowerPart, Numbers, compare
 from tests.unit.config_text import GOOD, write
 
@@ -79,23 +79,65 @@ class Recording:
         """Any other event."""
         self.pipeline.submit(kind, session, payload, self.now_ns)
 
-    def broker_says(self, route: str, session: str, bodies: list[Fields]) -> None:
-        """Messages of a follower's broker, over a real route; nothing that the core sends is answered."""
-        self.wait(1)
-        folder = self.folder / f"route-{self.now_ns}"
-        folder.mkdir()
-        line = RoutePipeline.open(str(folder / "route.db"), route, [session], 60_000, self.now_ns)
-        self.pipeline.receive(line.identity, line.hello(self.now_ns), self.now_ns)
-        for number, body in enumerate(bodies, 1):
-            line.record(session, number, encode(BEGIN, body), self.now_ns)
-        for frame in line.pending():
-            self.pipeline.receive(line.identity, frame, self.now_ns)
+    def route(self, name: str, session: str) -> Line:
+        """Links a route whose session is logged on."""
+        return Line(self, name, session)
 
     def done(self) -> Path:
         """Closes the journal."""
         self.pipeline.close()
         del self.pipeline
         return self.path
+
+
+class Line:
+    """A route and its session, played by a test: it sees the orders, and says what the broker says."""
+
+    def __init__(self, recording: Recording, name: str, session: str) -> None:
+        folder = recording.folder / f"route-{name}"
+        folder.mkdir()
+        now_ns = recording.now_ns
+        self._recording = recording
+        self._session = session
+        self._reports = 0
+        self._route = RoutePipeline.open(str(folder / "route.db"), name, [session], 3_600_000, now_ns)
+        self._route.session(session, True, now_ns)
+        recording.pipeline.receive(self._route.identity, self._route.hello(now_ns), now_ns)
+        self.orders()
+
+    def orders(self) -> list[Fields]:
+        """New orders since the last call."""
+        found = []
+        for _ in range(3):
+            for _, frame in self._recording.pipeline.drain():
+                found += [decode(raw) for _, raw in self._route.receive(frame, self._recording.now_ns)]
+            self._tell()
+        return [order for order in found if first(order, 35) == "D"]
+
+    def says(self, *bodies: Fields) -> None:
+        """Messages of the broker, a second later."""
+        self._recording.wait(1)
+        for body in bodies:
+            self._reports += 1
+            raw = encode(BEGIN, [body[0], (34, str(self._reports)), *body[1:]])
+            self._route.record(self._session, self._reports, raw, self._recording.now_ns)
+        self._tell()
+
+    def answers(
+        self, order: Fields, kind: str, cum: str, last: str = "0", px: str = "1", ref: str = ""
+    ) -> None:
+        """An ExecutionReport for an order: 150 = `kind`."""
+        status = {"F": "2" if cum == first(order, 38) else "1", "8": "8", "H": "1"}[kind]
+        self.says([
+            (35, "8"), (37, first(order, 11)), (11, first(order, 11)), (17, f"X{self._reports}"), (150, kind),
+            (39, status), (54, first(order, 54)), (38, first(order, 38)), (14, cum), (32, last), (31, px),
+            (151, "0"), *([(19, ref)] if ref else []),
+        ])  # fmt: skip
+
+    def _tell(self) -> None:
+        now_ns = self._recording.now_ns
+        for frame in self._route.pending():
+            self._recording.pipeline.receive(self._route.identity, frame, now_ns)
 
 
 def report_of(
