@@ -215,6 +215,21 @@ def test_what_the_brokers_really_did_stands_beside_it(tmp_path: Path) -> None:
     assert not part.differs
 
 
+def test_what_was_sent_before_from_and_filled_behind_it_counts(tmp_path: Path) -> None:
+    """The recorded follower is not flat at --from: what it holds then earns from the price of then."""
+    told = Recording(tmp_path)
+    line = told.route("r1", "R1")
+    told.trade(100_000, "1.1")
+    line.answers(line.orders()[0], "F", "50000", "50000", "1.11")
+    told.trade(-100_000, "1.2")
+    (close,) = line.orders()
+    told.wait(10)
+    line.answers(close, "F", "50000", "50000", "1.3")
+    recorded = side(part_of(played(told, GOOD, told.now_ns - SECOND_NS), "f1").recorded)
+    assert (recorded.orders, recorded.positions) == (0, {})
+    assert recorded.realised == {"USD": 50_000 * (Fraction("1.3") - Fraction("1.2"))}
+
+
 def test_a_fill_that_a_broker_took_back_makes_recorded_amounts_unknown(tmp_path: Path) -> None:
     """The position follows the bust; what was earned cannot be told from the fills, so nothing is told."""
     told = Recording(tmp_path)

@@ -16,10 +16,10 @@ import pytest
 from rich.console import Console
 
 from gateway.whatif_compare import Comparison, Numbers, Part, cents, compare, exact, rows
-from gateway.whatif_view import render
+from gateway.whatif_view import render, summary
 from tests.e2e.test_bad_start import obey_permissions
 from tests.unit.config_text import changed, write
-from tests.unit.whatif_rig import Recording
+from tests.unit.whatif_rig import Recording, side
 
 ENVIRONMENT, STATE, USAGE = 3, 4, 2
 TWICE = changed('mode = "multiplier", k = "0.5"', 'mode = "multiplier", k = 1')
@@ -301,6 +301,13 @@ def test_subscriptions_whose_differences_make_up_for_each_other_are_a_difference
     (follower,) = found.differing
     assert follower.old == follower.new
     assert [part.differs for part in follower.subscriptions.values()] == [True, True]
+
+
+def test_an_amount_that_is_not_known_is_no_number_in_the_summary_either() -> None:
+    """A trade without a price leaves profit and loss open."""
+    found = _found([("f", "f<a", "1000")], [("f", "f<a", "2000")])
+    side(found.total.new).realised["USD"] = None
+    assert "profit and loss 0.00 → ? USD" in summary(found)
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
