@@ -116,10 +116,13 @@ def notes(found: Comparison, config: GatewayConfig, recorded: dict[str, Any]) ->
     if changed:
         rows = ", ".join(str(row) for row in changed)
         said.append(f"the recording changed its configuration at row {rows}: column old follows it")
+    compiled = json.loads(core_json(config))
+    if compiled.get("clock") and not recorded.get("clock"):
+        said.append("the recording did not measure its clock: it is taken for right")
     theirs = {leader["name"]: leader for leader in recorded["leaders"]}
     counted = {leader["name"]: leader["executions"] for leader in found.report["new"]["leaders"]}
-    compiled = {leader["name"]: leader for leader in json.loads(core_json(config))["leaders"]}
-    for name, leader in compiled.items():
+    for leader in compiled["leaders"]:
+        name = leader["name"]
         if name not in theirs and not counted.get(name, 0):
             said.append(f"nothing was recorded of leader {name}: no follower copied it here")
         elif name in theirs and _start(leader) != _start(theirs[name]):

@@ -282,6 +282,25 @@ def test_a_guard_of_the_new_configuration_counts_what_paper_lost(tmp_path: Path)
     assert (old.positions, new.positions) == ({"EURUSD": Fraction("1.5")}, {"EURUSD": Fraction("1")})
 
 
+def test_a_clock_that_was_not_measured_is_taken_for_right_and_said(tmp_path: Path) -> None:
+    """A rule for it would refuse everything of a recording without one; what was measured is played."""
+    clocked = GOOD + "\n[clock]\nmax_error_us = 1000\n"
+    told = Recording(tmp_path)
+    told.trade(100_000)
+    found = played(told, clocked)
+    assert not found.differing
+    (said,) = notes(found, load(write(tmp_path / "new", clocked)), json.loads(compiled(tmp_path / "config")))
+    assert said == "the recording did not measure its clock: it is taken for right"
+    (tmp_path / "measured").mkdir()
+    measured = Recording(tmp_path / "measured", clocked)
+    measured.submit("operator", "", b'{"cmd":"clock","error_us":5000}')
+    measured.trade(100_000)
+    found = played(measured, clocked.replace("1000\n", "6000\n"))
+    part = part_of(found, "f1")
+    assert (side(part.old).refusals, side(part.new).refusals) == ({"clock": 1}, {})
+    assert found.report["unknown"] == []
+
+
 def test_a_leaders_position_that_his_broker_reported_is_known_to_both_sides(tmp_path: Path) -> None:
     """Without it nothing is opened; the report is a message like any other."""
     text = GOOD.replace("assume_flat = true\n", "")

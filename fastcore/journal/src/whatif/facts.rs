@@ -67,6 +67,8 @@ fn command(cfg: &Config, payload: &[u8]) -> Fact {
             let name = text("account").unwrap_or("?");
             known_or(leader(name) || follower(name), "account values of", name)
         }
+        // What the machine knew of its clock then.
+        Some("clock") => Fact::Plays,
         Some("bust_resume") => {
             let name = text("leader").unwrap_or("?");
             known_or(leader(name), "resumes after busts of leader", name)
@@ -90,6 +92,11 @@ pub(crate) fn is_global_stop(payload: &[u8]) -> Option<bool> {
 pub(crate) fn own_stop(stop: bool) -> Vec<u8> {
     let cmd = if stop { "kill" } else { "arm" };
     json!({"cmd": cmd, "who": WHO}).to_string().into_bytes()
+}
+
+/// A measurement that finds the machine's clock right.
+pub(crate) fn right_clock() -> Vec<u8> {
+    json!({"cmd": "clock", "error_us": 0}).to_string().into_bytes()
 }
 
 /// Account values that followers' brokers told with the row that the recording's engine has just applied: name and

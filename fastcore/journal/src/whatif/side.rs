@@ -1,6 +1,6 @@
 //! One configuration over the recording: an engine, and a broker on paper behind each of its routes.
 
-use super::facts::{Fact, fact};
+use super::facts::{Fact, fact, right_clock};
 use super::paper::PaperRoute;
 use super::tally::{Tally, Told};
 use crate::core::Core;
@@ -118,6 +118,11 @@ impl Side {
             let Some(route) = self.routes.get_mut(at) else { continue };
             let hello = route.hello(name, session)?;
             self.apply(EventKind::Link, name, &hello, at_ns)?;
+        }
+        let core = &self.follower.core;
+        if core.index().cfg.clock.is_some() && core.state().clock.is_none() {
+            // A core without a rule for it measures no clock: without this, a rule would refuse all of such a recording.
+            self.apply(EventKind::Operator, "", &right_clock(), at_ns)?;
         }
         Ok(())
     }
