@@ -134,6 +134,44 @@ def explain(context: typer.Context) -> None:
 
 
 @app.command()
+def whatif(
+    file: Annotated[
+        Path, typer.Argument(metavar="NEW", help="The configuration to try.", show_default=False)
+    ],
+    journal: Annotated[
+        str | None,  # a Path is looked at before we can say what it should be
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            help="The recording. Default: that in NEW's state_dir.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First time, UTC: 2026-11-23[T09:30:00].", show_default=False)
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", help="Time behind the last; a day counts whole.", show_default=False),
+    ] = None,
+    by_subscription: Annotated[
+        bool, typer.Option("--subscription", help="Each subscription of a follower as well.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every follower, also those without a difference.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What would this configuration have done? Plays a recorded journal under it; nothing is sent."""
+    part = _part("gateway.whatif")
+    path = None if journal is None else Path(journal)
+    code = part.main(
+        file, path, as_json=as_json, by_subscription=by_subscription, every=every, start=start, end=end
+    )
+    raise typer.Exit(int(code))
+
+
+@app.command()
 def demo(
     followers: Annotated[int, typer.Option(min=1, max=1_000, help="Follower accounts.")] = 6,
     sessions: Annotated[int, typer.Option(min=1, max=50, help="FIX sessions to followers' brokers.")] = 2,

@@ -9,8 +9,12 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from gateway.errors import UsageError
 
 NS_PER_MS = 1_000_000
+DAY = timedelta(days=1)
 
 
 def wall_ns() -> int:
@@ -62,3 +66,18 @@ def wait_until(condition: Callable[[], bool], timeout_ms: int, poll_ms: int = 5)
             return False
         time.sleep(poll_ms / 1000)
     return True
+
+
+def option_ns(text: str | None, option: str) -> int | None:
+    """The time that an option names, UTC, in nanoseconds. A plain day in --to means its end."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        if option == "--to" and len(text) == len("2026-11-23"):
+            at += DAY
+    except (ValueError, OverflowError) as error:
+        raise UsageError("not a time", path=option, value=text, bound="like 2026-11-23[T09:30:00]") from error
+    since = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000

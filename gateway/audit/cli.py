@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -20,6 +19,7 @@ from gateway.audit import stats as counting
 from gateway.audit import trace as tracing
 from gateway.audit.places import Places, places
 from gateway.audit.store import day_files
+from gateway.clock import option_ns
 from gateway.errors import EnvironmentProblem, OperatingError, UsageError
 from gateway.failures import operating
 
@@ -31,7 +31,6 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
 StateOption = Annotated[Path | None, typer.Option("--state", help="The state folder, instead of --config.")]
-DAY = timedelta(days=1)
 PIPE_COLUMNS = 160
 WIDE_COLUMNS = 120
 """From here on a trace has room for ClOrdIDs."""
@@ -50,7 +49,9 @@ def export(
     with _errors():
         if form not in exporting.FORMATS:
             raise UsageError("unknown format", path="--format", value=form, bound="jsonl or csv")
-        entries = exporting.selected(_folder(config, state), _time_ns(start, "--from"), _time_ns(end, "--to"))
+        entries = exporting.selected(
+            _folder(config, state), option_ns(start, "--from"), option_ns(end, "--to")
+        )
         write = exporting.write_jsonl if form == "jsonl" else exporting.write_csv
         if out == "-":
             count = write(entries, sys.stdout)
@@ -155,21 +156,6 @@ def _folder(config: Path | None, state: Path | None) -> Path:
     if not day_files(folder):
         raise UsageError("no audit log here", path=str(folder), hint="Run the gateway: copygate run CONFIG.")
     return folder
-
-
-def _time_ns(text: str | None, option: str) -> int | None:
-    """UTC time in ns. A plain day in --to means its end."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError("not a time", path=option, value=text, bound="like 2026-11-23[T09:30:00]") from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    if option == "--to" and len(text) == len("2026-11-23"):
-        at += DAY
-    since = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
 @contextmanager

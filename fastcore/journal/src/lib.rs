@@ -15,6 +15,7 @@ mod segment;
 mod stages;
 mod store;
 mod sync;
+mod whatif;
 
 pub use core::Core;
 pub use error::{JournalError, Remedy, Result};
@@ -26,3 +27,4 @@ pub use route_log::RouteLog;
 pub use route_pipeline::RoutePipeline;
 pub use store::Durability;
 pub use sync::Syncer;
+pub use whatif::WhatIf;

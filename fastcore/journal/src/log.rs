@@ -450,3 +450,16 @@ pub(crate) fn reader(path: &Path) -> Result<(Connection, PathBuf)> {
     let path = resolve(path, "journal.db");
     Ok((open_reader(&path)?, path))
 }
+
+/// Refuses a database that is not a journal: SQLite opens any of them, and an empty file as a new one.
+pub(crate) fn require_journal(conn: &Connection, path: &Path) -> Result<()> {
+    let found: i32 = conn
+        .query_row("PRAGMA application_id", [], |r| r.get(0))
+        .map_err(|e| JournalError::sqlite(path, "read the header", e))?;
+    if found == APPLICATION_ID {
+        return Ok(());
+    }
+    let empty = std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
+    let why = if empty { "the file is empty" } else { "the file is a database, but not a journal" };
+    Err(JournalError::corrupt(path, 0, why))
+}

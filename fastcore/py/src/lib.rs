@@ -8,6 +8,7 @@ mod errors;
 mod pipeline;
 mod replay;
 mod route;
+mod whatif;
 
 use pyo3::prelude::*;
 
@@ -37,6 +38,7 @@ fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pipeline::Pipeline>()?;
     module.add_class::<route::RoutePipeline>()?;
     module.add_class::<replay::Replay>()?;
+    module.add_class::<whatif::WhatIf>()?;
     module.add_function(wrap_pyfunction!(engine_version, module)?)?;
     module.add_function(wrap_pyfunction!(read_message, module)?)?;
     module.add_function(wrap_pyfunction!(time_zone_known, module)?)?;

@@ -1,0 +1,131 @@
+//! What of a recording can be played again under a configuration, and what names something that it does not have.
+
+use crate::log::JournalRow;
+use fastcore::config::Config;
+use fastcore::decimal::Dec;
+use fastcore::engine::Engine;
+use fastcore::event::EventKind;
+use serde_json::{Map, Value, json};
+
+/// What becomes of a recorded row.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// It happened, whatever the configuration.
+    Plays,
+    /// It follows from the orders that were sent then: nobody sends them now.
+    Past,
+    /// The configuration does not have what it is about: what it is, and the name.
+    Unknown(&'static str, String),
+}
+
+/// Who acts where the comparison itself gives a command.
+pub(crate) const WHO: &str = "whatif";
+
+/// What becomes of a row under a configuration.
+pub(crate) fn fact(cfg: &Config, row: &JournalRow) -> Fact {
+    match row.kind {
+        EventKind::Leader | EventKind::Session => {
+            let known = cfg.leaders.iter().any(|l| l.session == row.session);
+            known_or(known, "messages of leader session", &row.session)
+        }
+        EventKind::Operator => command(cfg, &row.payload),
+        EventKind::Quote => {
+            let quote: Value = serde_json::from_slice(&row.payload).unwrap_or_default();
+            let name = quote.get("instrument").and_then(Value::as_str).unwrap_or("?");
+            known_or(cfg.instruments.iter().any(|i| i.name == name), "quotes of instrument", name)
+        }
+        EventKind::Start | EventKind::Link | EventKind::Route | EventKind::Unsent | EventKind::Timer => {
+            Fact::Past
+        }
+    }
+}
+
+fn known_or(known: bool, what: &'static str, name: &str) -> Fact {
+    if known { Fact::Plays } else { Fact::Unknown(what, name.to_owned()) }
+}
+
+/// An operator's command: kills, releases, account values and busts are played; what it names has to be there.
+fn command(cfg: &Config, payload: &[u8]) -> Fact {
+    let Ok(command) = serde_json::from_slice::<Value>(payload) else { return Fact::Past };
+    let text = |key: &str| command.get(key).and_then(Value::as_str);
+    let leader = |name: &str| cfg.leaders.iter().any(|x| x.name == name);
+    let follower = |name: &str| cfg.followers.iter().any(|x| x.name == name);
+    match text("cmd") {
+        Some("kill" | "arm") => {
+            let unknown = |key: &str, what: &'static str, known: &dyn Fn(&str) -> bool| {
+                text(key).filter(|name| !known(name)).map(|name| Fact::Unknown(what, name.to_owned()))
+            };
+            let instrument = |name: &str| cfg.instruments.iter().any(|x| x.name == name);
+            let route = |name: &str| cfg.routes.iter().any(|x| x.name == name);
+            unknown("leader", "stops of leader", &leader)
+                .or_else(|| unknown("follower", "stops of follower", &follower))
+                .or_else(|| unknown("instrument", "stops of instrument", &instrument))
+                .or_else(|| unknown("route", "stops of route", &route))
+                .unwrap_or(Fact::Plays)
+        }
+        Some("account") => {
+            let name = text("account").unwrap_or("?");
+            known_or(leader(name) || follower(name), "account values of", name)
+        }
+        // What the machine knew of its clock then.
+        Some("clock") => Fact::Plays,
+        Some("bust_resume") => {
+            let name = text("leader").unwrap_or("?");
+            known_or(leader(name), "resumes after busts of leader", name)
+        }
+        _ => Fact::Past,
+    }
+}
+
+/// Whether a command stops or releases everything.
+pub(crate) fn is_global_stop(payload: &[u8]) -> Option<bool> {
+    let command: Value = serde_json::from_slice(payload).ok()?;
+    let scoped = ["leader", "follower", "instrument", "route"].iter().any(|key| command.get(key).is_some());
+    match command.get("cmd").and_then(Value::as_str) {
+        Some("kill") if !scoped => Some(true),
+        Some("arm") if !scoped => Some(false),
+        _ => None,
+    }
+}
+
+/// A command of the comparison itself that stops everything, or releases it.
+pub(crate) fn own_stop(stop: bool) -> Vec<u8> {
+    let cmd = if stop { "kill" } else { "arm" };
+    json!({"cmd": cmd, "who": WHO}).to_string().into_bytes()
+}
+
+/// A measurement that finds the machine's clock right.
+pub(crate) fn right_clock() -> Vec<u8> {
+    json!({"cmd": "clock", "error_us": 0}).to_string().into_bytes()
+}
+
+/// Account values that followers' brokers told with the row that the recording's engine has just applied: name and
+/// command. Read off the engine that heard them, so that no other profile has to read the venue's message.
+pub(crate) fn account_values(recorded: &Engine, row: &JournalRow) -> Vec<(String, Vec<u8>)> {
+    const REPORT: &[u8] = b"\x0135=BA\x01";
+    if row.kind != EventKind::Route || !row.payload.windows(REPORT.len()).any(|w| w == REPORT) {
+        return Vec::new();
+    }
+    let (st, ix) = (recorded.state(), recorded.index());
+    let mut told = Vec::new();
+    for (cfg, v) in ix.cfg.followers.iter().zip(&st.followers) {
+        let values: [(&str, Dec, i64); 3] = [
+            ("balance", v.balance, v.balance_ns),
+            ("equity", v.equity, v.equity_ns),
+            ("free_margin", v.free_margin, v.free_margin_ns),
+        ];
+        let mut command = Map::new();
+        for (key, value, _) in values.into_iter().filter(|(_, _, at_ns)| *at_ns == st.at_ns) {
+            command.insert(key.to_owned(), json!(value.to_string()));
+        }
+        if !command.is_empty() {
+            command.extend([
+                ("cmd".to_owned(), json!("account")),
+                ("who".to_owned(), json!(WHO)),
+                ("account".to_owned(), json!(cfg.name)),
+            ]);
+            told.push((cfg.name.clone(), Value::Object(command).to_string().into_bytes()));
+        }
+    }
+    told
+}
