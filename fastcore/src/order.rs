@@ -2,6 +2,7 @@
 
 use crate::decimal::Dec;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -188,7 +189,10 @@ impl ClOrdId {
     /// The ClOrdID(11) of this order's cancel number `n`.
     #[must_use]
     pub fn of_cancel(&self, n: u16) -> ClOrdId {
-        let seed = [&self[..], b"cancel", &n.to_le_bytes()].concat();
+        let mut seed = SmallVec::<[u8; 32]>::new();
+        for part in [&self[..], b"cancel", &n.to_le_bytes()] {
+            seed.extend_from_slice(part);
+        }
         ClOrdId::from_hash(xxhash_rust::xxh3::xxh3_128(&seed), self.len())
     }
 

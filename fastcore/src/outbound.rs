@@ -240,9 +240,8 @@ pub fn write_time(at_ns: i64, p: &Profile, out: &mut Vec<u8>) {
 fn common(w: &mut Writer<'_>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result<(), BadValue> {
     w.text(55, r.symbol.as_bytes())?;
     w.char(54, if o.buy { b'1' } else { b'2' })?;
-    let mut time = Vec::with_capacity(32);
-    write_time(at_ns, r.profile, &mut time);
-    w.text(60, &time)
+    w.with(60, |out| write_time(at_ns, r.profile, out));
+    Ok(())
 }
 
 /// NewOrderSingle(D).
@@ -383,9 +382,7 @@ pub fn positions(out: &mut Vec<u8>, q: &Asked<'_>) -> Result<(), BadValue> {
     w.char(724, b'0')?;
     q.account(&mut w)?;
     w.text(715, crate::time::trade_date(q.at_ns).to_string().as_bytes())?;
-    let mut time = Vec::with_capacity(32);
-    write_time(q.at_ns, q.profile, &mut time);
-    w.text(60, &time)?;
+    w.with(60, |out| write_time(q.at_ns, q.profile, out));
     w.finish()
 }
 

@@ -155,6 +155,7 @@ impl<T> Chunked<T> {
             chunk.clear();
             self.spare.push(chunk);
         }
+        self.chunks.reserve(self.spare.len());
     }
 
     /// Adds one at the end.

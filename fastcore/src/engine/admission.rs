@@ -96,7 +96,7 @@ impl Engine {
 
     /// Held and entered on one side by all lines that are one instrument at the follower: of one subscription, or of all.
     fn entered_by(&self, group: u32, buy: bool, of: Option<u32>) -> Dec {
-        let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
+        let lines = self.st.groups.get(group as usize).map_or(&[][..], SmallVec::as_slice);
         let lines = lines.iter().filter_map(|l| self.st.lines.get(*l as usize));
         let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
         counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))

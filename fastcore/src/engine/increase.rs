@@ -135,6 +135,9 @@ impl Engine {
         let inputs = self.inputs(sub, cfg, x.instrument, lane.follower_instrument, lane.qty_factor);
         let made = rule(&cfg.sizing, &inputs)?;
         if order.rules.len() <= place {
+            // Room for every subscription at once: a list that doubles moves what it holds while followers wait.
+            let all = self.ix.subs_of.get(x.leader as usize).map_or(0, Vec::len);
+            order.rules.reserve_exact(all.saturating_sub(order.rules.len()));
             order.rules.resize(place.saturating_add(1), None);
         }
         if let Some(slot) = order.rules.get_mut(place) {

@@ -120,9 +120,12 @@ impl Engine {
 
     fn leader_message<S: Sink>(&mut self, ev: &Event<'_>, message: &Message<'_>, sink: &mut S) {
         if let Some(n) = message.get(34).and_then(fix::number) {
-            let top = self.st.seq_nums.entry(ev.session.to_owned()).or_insert(0);
             // Only what is sent again may lie behind: a new message with a lower number begins a new sequence.
-            *top = if message.get(43) == Some(b"Y") { n.max(*top) } else { n };
+            let again = message.get(43) == Some(b"Y");
+            match self.st.seq_nums.get_mut(ev.session) {
+                Some(top) => *top = if again { n.max(*top) } else { n },
+                None => drop(self.st.seq_nums.insert(ev.session.to_owned(), n)),
+            }
         }
         let ix = Arc::clone(&self.ix);
         let first = ix.cfg.leaders.iter().position(|l| l.session == ev.session);

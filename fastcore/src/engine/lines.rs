@@ -3,6 +3,7 @@
 use super::lanes::Lane;
 use super::making::Draft;
 use super::parts::Parts;
+use super::state::Few;
 use super::stops::Level;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
@@ -84,7 +85,7 @@ impl Engine {
             follower_instrument: found.follower_instrument,
             lane,
             line: Line { bust_hold: held, ..Line::default() },
-            live: Vec::new(),
+            live: Few::new(),
             leader_px: None,
             retry_at_ns: 0,
             open_retry_at_ns: 0,

@@ -41,6 +41,7 @@ use crate::fix::Field;
 use crate::link::SendKind;
 use crate::order::{ClOrdId, Order};
 use crate::refusal::Refusal;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -135,7 +136,7 @@ impl Engine {
         let lines = self.ix.lanes.list.len().saturating_sub(self.st.lines.len());
         self.st.lines.reserve_exact(lines);
         // Groups are numbered by the configuration: a name that is added may move all that follow.
-        self.st.groups.iter_mut().for_each(Vec::clear);
+        self.st.groups.iter_mut().for_each(SmallVec::clear);
         self.st.accounts.clear();
         for (at, l) in (0_u32..).zip(&mut self.st.lines) {
             l.lane = self.ix.lanes.at.get(&(l.sub, l.instrument)).copied().unwrap_or(u32::MAX);
@@ -196,6 +197,7 @@ impl Engine {
             let ahead = self.ix.lanes.list.len().saturating_mul(2).clamp(ORDERS_AHEAD_MIN, ORDERS_AHEAD_MAX);
             self.st.orders.prepare(ahead, || Order::new(ClOrdId::from_hash(0, 0), 0, 0));
             self.st.ids.prepare(ahead);
+            self.st.routes.iter_mut().for_each(|r| r.dispatched.reserve(ahead));
         }
     }
 

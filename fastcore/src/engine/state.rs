@@ -13,6 +13,7 @@ use crate::stores::{Chunked, Sharded};
 use crate::table::Table;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One leader account.
@@ -45,6 +46,9 @@ pub struct LeaderState {
     pub listing: super::questions::Listing,
 }
 
+/// Numbers of which there are few as a rule: they lie in place, as large as a list that points elsewhere.
+pub type Few = SmallVec<[u32; 4]>;
+
 /// One ledger line with its orders. In whole cache lines: a fill touches that of every follower.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[repr(align(64))]
@@ -61,7 +65,7 @@ pub struct LineState {
     /// The ledger.
     pub line: Line,
     /// Orders that are not done.
-    pub live: Vec<u32>,
+    pub live: Few,
     /// Leader's last price, for limit opens.
     pub leader_px: Option<Dec>,
     /// No close before this, after a reject.
@@ -176,7 +180,7 @@ pub struct State {
     /// Ledger lines with a close that has no price yet, at a venue that takes no market orders.
     pub unpriced: BTreeSet<u32>,
     /// Ledger lines by group: those that share a follower and its instrument.
-    pub groups: Vec<Vec<u32>>,
+    pub groups: Vec<Few>,
     /// Ledger lines by follower, where totals are bounded.
     pub accounts: BTreeMap<u32, Vec<u32>>,
     /// Orders of ours, all of them.

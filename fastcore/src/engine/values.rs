@@ -123,9 +123,8 @@ impl Engine {
     ) -> Inputs {
         let ix = self.ix.subs.get(sub as usize);
         let (leader, follower) = ix.map_or((0, 0), |s| (s.leader as usize, s.follower as usize));
-        let currency = |c: Option<&Option<String>>| c.and_then(|c| c.clone()).unwrap_or_default();
-        let theirs = currency(self.ix.cfg.leaders.get(leader).map(|l| &l.currency));
-        let ours = currency(self.ix.cfg.followers.get(follower).map(|f| &f.currency));
+        let theirs = self.ix.cfg.leaders.get(leader).and_then(|l| l.currency.as_deref()).unwrap_or("");
+        let ours = self.ix.cfg.followers.get(follower).and_then(|f| f.currency.as_deref()).unwrap_or("");
         let contract = |i: u32| self.ix.cfg.instruments.get(i as usize).map_or(Dec::ONE, |x| x.contract_size);
         let max_age_ns = cfg.account_max_age_ms.saturating_mul(1_000_000);
         let oldest_ns = self.st.at_ns.saturating_sub(max_age_ns).max(1);
@@ -135,9 +134,9 @@ impl Engine {
             follower_contract: contract(fi),
             leader: self.st.leaders.get(leader).map_or_else(Values::default, |l| l.values),
             follower: self.st.followers.get(follower).copied().unwrap_or_default(),
-            account_fx: self.fx(&theirs, &ours, oldest_ns),
-            leader_unit_value: self.unit_value(li, &ours, oldest_ns),
-            follower_unit_value: self.unit_value(fi, &ours, oldest_ns),
+            account_fx: self.fx(theirs, ours, oldest_ns),
+            leader_unit_value: self.unit_value(li, ours, oldest_ns),
+            follower_unit_value: self.unit_value(fi, ours, oldest_ns),
             max_ratio: cfg.max_ratio,
             now_ns: self.st.at_ns,
             max_age_ms: cfg.account_max_age_ms,

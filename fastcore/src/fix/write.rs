@@ -81,6 +81,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Adds a field whose value `write` appends. For values that are never empty and hold no separator.
+    pub(crate) fn with(&mut self, tag: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.tag(tag);
+        write(self.out);
+        self.out.push(SOH);
+    }
+
     /// Adds a decimal in its shortest exact form.
     ///
     /// # Errors
