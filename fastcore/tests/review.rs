@@ -438,3 +438,20 @@ fn a_slow_answer_to_an_early_question_proves_nothing() {
     let again = w.broker(&format!("35=8|11={id}|{unknown}|790=2|"));
     assert_eq!((again[0].kind, again[0].try_no), (SendKind::New, 2));
 }
+
+/// A frame of rows works a line once for each row: together they make no more parts than one event may. A hundred orders
+/// that went out made a hundred more each, and a leader's slip of the finger a million in three frames.
+#[test]
+fn an_event_of_many_rows_makes_no_more_parts_than_any_other() {
+    let mut w = with(|c| c.instruments[0].max_lot = Some(lots("1")));
+    let mut sent = w.leader("A", 1, "450", "450", "450");
+    let mut made = vec![sent.len()];
+    while !sent.is_empty() {
+        let mut keys = fastcore::link::KeysBuf::default();
+        sent.iter().for_each(|s| keys.push(&s.id, s.try_no).unwrap());
+        let journal_no = w.seq;
+        sent = w.rows(&[Row::Out { journal_no, keys: keys.as_keys() }]);
+        made.push(sent.len());
+    }
+    assert_eq!(made, [100, 100, 100, 100, 50, 0]);
+}

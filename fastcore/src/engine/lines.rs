@@ -2,7 +2,6 @@
 
 use super::lanes::Lane;
 use super::making::Draft;
-use super::parts::Parts;
 use super::state::Few;
 use super::stops::Level;
 use super::{Engine, Index, LineState};
@@ -241,7 +240,7 @@ impl Engine {
         }
         let (qty, buy) = (self.cap(ix, at, reduce, lane, sink), reduce.is_positive());
         let Ok(px) = self.priced(ix, at, lane, buy, sink) else { return };
-        for part in Parts::of(qty, lane.close_max, lane.grid) {
+        for part in self.parts(at, qty, lane.close_max, lane.grid) {
             let draft = Draft { buy, qty: part, reduces: true, px, deadline_ns: 0 };
             self.make_order(at, lane, &draft, sink);
         }

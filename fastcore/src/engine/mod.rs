@@ -41,6 +41,7 @@ use crate::fix::Field;
 use crate::link::SendKind;
 use crate::order::{ClOrdId, Order};
 use crate::refusal::Refusal;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
@@ -87,6 +88,8 @@ pub struct Engine {
     frames: Vec<(u32, Vec<u8>)>,
     fields: Vec<Field>,
     buffer: Vec<u8>,
+    /// Parts that this event made of what was too much for one order, by line.
+    parts: FxHashMap<u32, i128>,
     /// What the digest is to cover of this event's orders.
     made: Vec<u8>,
     /// When the route wrote the row that is being applied; 0 outside of one. Reported, never decided by.
@@ -116,6 +119,7 @@ impl Engine {
             frames: Vec::new(),
             fields: Vec::new(),
             buffer: Vec::new(),
+            parts: FxHashMap::default(),
             made: Vec::new(),
             route_ns: 0,
         };
@@ -172,6 +176,9 @@ impl Engine {
         self.cause.slices = 0;
         (self.cause.repeated, self.cause.bust) = (false, false);
         self.route_ns = 0;
+        if !self.parts.is_empty() {
+            self.parts.clear();
+        }
         match ev.kind {
             EventKind::Start => self.on_start(ev, sink),
             EventKind::Leader => self.on_leader(ev, sink),

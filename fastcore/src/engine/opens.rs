@@ -4,7 +4,6 @@ use super::admission::Wish;
 use super::lanes::Lane;
 use super::lines::{DUE_LINE, newest_ns, signed, whole_steps};
 use super::making::Draft;
-use super::parts::Parts;
 use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::SubscriptionConfig;
@@ -146,7 +145,7 @@ impl Engine {
     /// Sends more than the venue takes at once; what was sent before under the same identity is returned.
     fn open_in_parts<S: Sink>(&mut self, at: u32, lane: &Lane, mut draft: Draft, sink: &mut S) -> Dec {
         let (mut lost, mut later) = (Dec::ZERO, draft.qty);
-        for qty in Parts::of(draft.qty, lane.venue_max, lane.grid) {
+        for qty in self.parts(at, draft.qty, lane.venue_max, lane.grid) {
             draft.qty = qty;
             later = later.checked_sub(qty).unwrap_or(later);
             if !self.make_order(at, lane, &draft, sink) {

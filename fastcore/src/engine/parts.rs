@@ -1,10 +1,25 @@
 //! The orders that one quantity is sent in, where the venue or a limit takes less at once (design 02, step 3).
 
+use super::Engine;
 use crate::decimal::{Dec, div_rem};
 use crate::ledger::Grid;
 
 /// Orders that one event may make on one line; what is left goes out with the next event of the line.
 const PARTS_MAX: i128 = 100;
+
+impl Engine {
+    /// The parts of what is to be sent on a line now, no more than this event may still make there. An event is often many
+    /// rows, and each works the line: of a hundred orders that went out, every one would make a hundred more.
+    pub(super) fn parts(&mut self, at: u32, qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
+        let mut parts = Parts::of(qty, chunk, grid);
+        if let Parts::Steps { left, .. } = &mut parts {
+            let made = self.parts.entry(at).or_default();
+            *left = (*left).min(PARTS_MAX.saturating_sub(*made));
+            *made = made.saturating_add(*left);
+        }
+        parts
+    }
+}
 
 /// Splits a quantity into parts of at most `chunk`, equal within one step; nothing for nothing. Where equal parts would
 /// be below the minimum lot, full ones: what is left over is for later.
@@ -16,7 +31,7 @@ pub(super) enum Parts {
 }
 
 impl Parts {
-    pub(super) fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
+    fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
         let whole = Parts::Whole(qty.is_positive().then_some(qty));
         let Some(max) = chunk.filter(|c| *c < qty && qty.is_positive()) else { return whole };
         let step = grid.step.raw();
