@@ -17,8 +17,10 @@ TEST_ALLOW := -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic \
               -A clippy::float_arithmetic -A clippy::arithmetic_side_effects
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+FUZZ_INPUTS ?= 1000000
+FUZZ_SEED ?= $(shell date +%s)
 
-.PHONY: help build test demo bench lint lint-rust lint-python format docs clean distclean
+.PHONY: help build test fuzz demo bench lint lint-rust lint-python format docs clean distclean
 
 help: ## print this list
 	@echo "Copygate: a leader's fill becomes the followers' orders, over real FIX sessions."
@@ -41,6 +43,10 @@ demo: build ## run the main job: one leader, several followers, on loopback
 test: build lint ## everything: fmt, clippy, cargo test, ruff, mypy --strict, pytest
 	cargo test --profile tested $(RUST_TESTED)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: ## hostile bytes for readers and engine; FUZZ_INPUTS=10000000, FUZZ_SEED=7 (another each time)
+	FUZZ_INPUTS=$(FUZZ_INPUTS) FUZZ_SEED=$(FUZZ_SEED) \
+	    cargo test --profile tested -p fastcore -p journal --test fuzz -- --nocapture --test-threads 1
 
 bench: build ## measure speed; every figure beside its baseline in the same run
 	@tools/bench.sh
