@@ -28,6 +28,8 @@ REASONS: Mapping[str, str] = {
     "daily_loss": "the account lost too much today",
     "period_drawdown": "the account lost too much since its highest equity",
     "drift": "the price moved too far since the leader's trade",
+    "order_terms": "the follower's venue takes no order like the leader's; its fills are copied",
+    "not_filled": "the leader's order ended, and the follower's had not filled as much",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 

@@ -71,6 +71,10 @@ codes! {
     PeriodDrawdown = "period_drawdown",
     /// The price moved too far since the leader's trade.
     Drift = "drift",
+    /// The follower's venue takes no order like the leader's: it is not mirrored, and its fills are copied.
+    OrderTerms = "order_terms",
+    /// The leader's order ended, and its mirror had not filled as much.
+    NotFilled = "not_filled",
 }
 
 /// A refusal with the numbers that were compared.

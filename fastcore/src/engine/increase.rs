@@ -26,9 +26,18 @@ impl Engine {
         date: u32,
         mut told: Option<&mut Conversion>,
     ) -> Result<Dec, Refusal> {
-        let passes = if lane.filtered { filters(ix, x, order, sub, cfg) } else { Ok(()) };
-        let gate = passes.and_then(|()| {
-            if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, lane) }
+        // Of an order that is mirrored the follower has, or had, his own: what it fills is counted however old the report is.
+        let mirrored = if self.st.mirrors.is_empty() || !x.reduce.is_zero() || order.frozen {
+            None
+        } else {
+            self.mirror_rule(at, order.id)
+        };
+        let passes =
+            if lane.filtered && mirrored.is_none() { filters(ix, x, order, sub, cfg) } else { Ok(()) };
+        let gate = passes.and_then(|()| match mirrored {
+            _ if order.frozen => Err(Refusal::bare(Code::FrozenOrder)),
+            Some(_) => Ok(x.increase),
+            None => self.fresh_part(x, lane),
         });
         if let Err(refusal) = gate {
             // A refused part of an amount counts as sized, so the rule is worked out for it as well.
@@ -38,7 +47,11 @@ impl Engine {
         }
         let grid = lane.grid;
         let overflow = Refusal::bare(Code::Overflow);
-        let frozen = match (self.frozen(x, order, (sub, place), cfg, lane, date), gate) {
+        let made = match mirrored {
+            Some(rule) => Ok(rule),
+            None => self.frozen(x, order, (sub, place), cfg, lane, date),
+        };
+        let frozen = match (made, gate) {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
@@ -103,7 +116,7 @@ impl Engine {
     }
 
     /// The rule of this leader order: frozen at its first increase that can be sized, and again each trade date.
-    fn frozen(
+    pub(super) fn frozen(
         &mut self,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
@@ -135,7 +148,7 @@ impl Engine {
     }
 }
 
-fn filters(
+pub(super) fn filters(
     ix: &Index,
     x: &Execution<'_>,
     order: &LeaderOrder,

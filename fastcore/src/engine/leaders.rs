@@ -194,6 +194,10 @@ impl Engine {
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
+        let mirrored = ix.mirrored.get(l).copied().unwrap_or(false);
+        if mirrored {
+            self.note_leader_order(ix, (leader, instrument), &order, &change, report, message);
+        }
         let mut x = Execution {
             leader,
             instrument,
@@ -276,6 +280,9 @@ impl Engine {
         if let Some(units) = units {
             self.moved(ix, x, &mut order, units, sink);
         }
+        if mirrored {
+            self.mirror_leader_order(ix, (leader, instrument), &mut order, report, message, sink);
+        }
         if let Some(state) = self.st.leaders.get_mut(l) {
             state.orders.insert(key, order);
         }
@@ -341,6 +348,9 @@ impl Engine {
             }
             (Some(_), None) => self.lose_position(ix, x.leader, x.instrument, sink),
             (None, _) => {}
+        }
+        if ix.mirrored.get(x.leader as usize) == Some(&true) {
+            self.note_entry(&x, known.is_some() && after.is_some());
         }
         let r = x.report;
         let date = trade_date(r.transact_ns.unwrap_or(self.st.at_ns));
@@ -422,6 +432,16 @@ impl Engine {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
             }
+        }
+        if !self.st.mirrors.is_empty() {
+            let grown = if ratio.is_some() { self.cause.size } else { 0 };
+            self.mirrors_count(
+                at,
+                Some(order.id),
+                before,
+                grown,
+                !x.reduce.is_zero() && !x.increase.is_zero(),
+            );
         }
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
         if let (Some(told), Some(ls)) = (&mut told, self.st.lines.get(at as usize)) {

@@ -10,6 +10,7 @@ pub mod lanes;
 mod leaders;
 mod lines;
 mod making;
+pub mod mirrors;
 mod needless;
 mod opens;
 mod operator;
@@ -54,6 +55,8 @@ struct Cause {
     repeated: bool,
     /// A follower's broker took back a fill.
     bust: bool,
+    /// The line whose target stands where its mirrors lead it.
+    shifted: Option<u32>,
     /// End of the window of the leader's increase that is being worked; 0: none is.
     until_ns: i64,
     /// What that increase added to the target, quanta without sign.

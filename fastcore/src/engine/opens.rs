@@ -167,7 +167,7 @@ impl Engine {
         }
     }
 
-    fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
+    pub(super) fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, qty: Dec, buy: bool) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let held = !self.nothing_stopped() || ls.line.bust_hold;
         if !held && qty <= lane.free_up_to {
@@ -212,7 +212,8 @@ impl Engine {
         let lines = self.st.groups.get(group as usize).map_or(&[][..], Vec::as_slice);
         let lines = lines.iter().filter_map(|l| self.st.lines.get(*l as usize));
         let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
-        counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
+        let mirrors = self.mirrors_entered(group, buy, of);
+        counted.map(|l| entered(&l.line, buy)).fold(mirrors, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
 }
 
