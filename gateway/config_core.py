@@ -187,6 +187,11 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "on_bust": item.on_bust,
         "on_reject": item.on_reject,
         "retry_window_ms": item.retry_window_ms,
+        "copy": item.copy_,
+        "ahead": item.ahead,
+        "leader_filled": item.leader_filled,
+        "leader_filled_ms": item.leader_filled_s * 1_000,
+        "stop_multiplier": plain["stop_multiplier"],
         "limits": _limits(subscription_limits(config, item)),
     }
 
