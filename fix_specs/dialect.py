@@ -35,6 +35,7 @@ MESSAGES = {
     "B News": "Headline! Text",
     "D NewOrderSingle": f"{ORDER} OrdType! Price TimeInForce",
     "F OrderCancelRequest": f"OrigClOrdID! OrderID {ORDER}",
+    "G OrderCancelReplaceRequest": f"OrigClOrdID! OrderID {ORDER} OrdType! Price TimeInForce",
     "H OrderStatusRequest": "ClOrdID! OrderID OrdStatusReqID! Account! Symbol! Side!",
     "AF OrderMassStatusRequest": "MassStatusReqID! MassStatusReqType! Account",
     "AN RequestForPositions": "PosReqID! PosReqType! Account ClearingBusinessDate! TransactTime!",
