@@ -131,7 +131,12 @@ impl Engine {
             }
             Change::Bust { delta } => {
                 self.book_pnl(ix, o, delta, r.last_px, true);
-                self.busted(ix, o, at, delta, sink);
+                if mirror {
+                    self.mirror_busted(o, at, delta)
+                } else {
+                    self.busted(ix, o, at, delta)
+                }
+                self.tell_bust(sink);
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
@@ -253,27 +258,15 @@ impl Engine {
         }
     }
 
-    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
+    fn busted(&mut self, ix: &Index, o: u32, at: u32, delta: Dec) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         let moved = signed(delta, order.buy);
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
-        if order.mirror {
-            self.mirror_moved(o, at, delta);
-            // How much of it works again nobody says: it is not asked for a second time.
-            self.mirror_declined(o, Dec::from_raw(delta.raw().saturating_neg().max(0)));
-            self.cause.bust = true;
-            return self.alert(
-                "broker_bust",
-                "a broker took back or corrected a fill of ours".to_owned(),
-                sink,
-            );
-        }
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(moved);
         }
         self.holding_moved(at, moved);
         self.cause.bust = true;
-        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
         self.lower(ix, at, moved.is_negative(), abs(delta));
     }
@@ -298,10 +291,7 @@ impl Engine {
             }
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
-            Kind::Rejected if for_cancel => {
-                self.mirror_refused(o);
-                return self.cancel_failed(o, sink);
-            }
+            Kind::Rejected if for_cancel => return self.request_refused(o, sink),
             Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
             Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
                 return self.absent(route, o, sink);
@@ -449,10 +439,7 @@ impl Engine {
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
         match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
-            Some(o) => {
-                self.mirror_refused(o);
-                self.cancel_failed(o, sink);
-            }
+            Some(o) => self.request_refused(o, sink),
             None => {
                 self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
             }
@@ -510,8 +497,7 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, lost) = (order.cl_ord_id[..] == *id, order.line, order.leaves());
         if !own {
-            self.mirror_refused(o);
-            return self.cancel_failed(o, sink);
+            return self.request_refused(o, sink);
         }
         if order.state == State::Unknown && !certain {
             return self.absent(route, o, sink);

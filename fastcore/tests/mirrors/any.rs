@@ -1,7 +1,7 @@
 //! Any history of a leader's orders and a broker's answers: the invariants of design 02.
 
 use crate::play::{takes_all, time};
-use crate::support::{Sent, World, d, fix};
+use crate::support::{HALF, SAME, Sent, World, d, fix};
 use fastcore::action::Discard;
 use fastcore::config::Config;
 use fastcore::decimal::Dec;
@@ -44,10 +44,14 @@ struct Play {
     broker: Vec<Held>,
     /// What the leader held, and both had open, when the follower was flat last, and all that the leader asked for since.
     hull: i64,
+    links: u64,
 }
 
-fn config(replaces: bool, extra: &str) -> Config {
-    let mut c = crate::support::config(crate::support::SAME, &format!(r#","copy":"orders"{extra}"#));
+const SIZINGS: [&str; 4] =
+    [SAME, HALF, r#"{"mode":"fixed","lots":"3"}"#, r#"{"mode":"percent","percent":"170"}"#];
+
+fn config(replaces: bool, sizing: &str, extra: &str) -> Config {
+    let mut c = crate::support::config(sizing, &format!(r#","copy":"orders"{extra}"#));
     takes_all(&mut c);
     c.profiles[0].supports.replace = replaces;
     c
@@ -63,9 +67,9 @@ fn tag(s: &Sent, tag: &str) -> String {
 }
 
 impl Play {
-    fn new(replaces: bool, extra: &str) -> Play {
-        let w = World::with(crate::support::SAME, "", |c| *c = config(replaces, extra));
-        Play { w, leader: vec![], position: 0, broker: vec![], hull: 0 }
+    fn new(config: Config) -> Play {
+        let w = World::with(crate::support::SAME, "", |c| *c = config);
+        Play { w, leader: vec![], position: 0, broker: vec![], hull: 0, links: 0 }
     }
 
     fn report(&mut self, n: usize, kind: (char, char), last: i64) {
@@ -205,6 +209,12 @@ impl Play {
                     self.ends(n, ('C', 'C'));
                 }
             }
+            21 => {
+                // The route is there again: what nobody has answered is asked about.
+                self.links += 1;
+                let sent = self.w.link(7 + self.links);
+                self.take(sent);
+            }
             _ => {
                 let end = self.w.now + 700_000_000 * i64::from(b % 4);
                 let sent = self.w.run_to(end);
@@ -335,26 +345,30 @@ proptest! {
     /// closed twice, and the follower never holds what no order of the leader's could have brought him.
     #[test]
     fn a_flat_leader_has_a_flat_follower(
-        replaces: bool, rule in 0..5_usize, steps in prop::collection::vec((0..22_u8, any::<u8>(), any::<u8>()), 1..60),
+        replaces: bool, reverse: bool, rule in 0..5_usize, sizing in 0..SIZINGS.len(),
+        steps in prop::collection::vec((0..23_u8, any::<u8>(), any::<u8>()), 1..60),
     ) {
-        let extra = [
+        let rules = [
             "",
             r#","ahead":"keep""#,
             r#","leader_filled":"market_after_s","leader_filled_ms":1000"#,
             r#","leader_filled":"cancel_after_s","leader_filled_ms":1000"#,
             r#","ahead":"keep","leader_filled":"cancel_after_s","leader_filled_ms":1000"#,
-        ][rule];
-        let mut p = Play::new(replaces, extra);
+        ];
+        let config = config(replaces, SIZINGS[sizing], &format!(r#"{},"reverse":{reverse}"#, rules[rule]));
+        let mut p = Play::new(config.clone());
         for (op, a, b) in steps {
             p.act(op, a, b);
-            p.check();
+            if sizing == 0 {
+                p.check();
+            }
         }
         p.quiet();
         let st = p.w.engine.state();
         prop_assert_eq!((p.w.filled(), p.w.target()), (d("0"), d("0")));
         prop_assert!(st.mirrors.is_empty(), "{:?}", st.mirrors);
         prop_assert!(p.broker.iter().all(|o| !o.live), "{:?}", p.broker);
-        let mut again = Engine::new(config(replaces, extra)).unwrap();
+        let mut again = Engine::new(config).unwrap();
         for (seq, (at_ns, kind, session, payload)) in (1..).zip(&p.w.log) {
             again.apply(&Event { seq, at_ns: *at_ns, kind: *kind, session, payload }, &mut Discard);
         }

@@ -256,3 +256,16 @@ fn a_stop_that_only_the_follower_filled_stays_closed() {
     let more: Vec<Sent> = w.leader("y", 1, "1", "1", "1");
     only(&more, "new buy 1 1 /");
 }
+
+/// A protective stop that somebody cancels at the follower's broker is told: the leader is protected, and he is not.
+#[test]
+fn a_stop_that_is_lost_is_told() {
+    let mut w = held("");
+    let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    work(&mut w, &stop);
+    let id = &stop.id;
+    let hand = format!("35=8|37=B{id}|11={id}|17=H1|150=4|39=4|55=EURUSD|54=2|38=10|14=0|151=0|378=0|");
+    assert!(w.broker(&hand).is_empty());
+    assert_eq!(w.alerts.last().map(|a| a.code), Some("mirror_lost"));
+    only(&replaced(&mut w, "sl", 2, "10", "0", "40=3|99=1.05|59=1|"), "new sell 10 3 /1.05 1");
+}

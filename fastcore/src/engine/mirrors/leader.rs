@@ -37,6 +37,9 @@ impl Engine {
         report: &Report<'_>,
         message: &Message<'_>,
     ) {
+        if self.st.mirrors.is_empty() {
+            return;
+        }
         let lines = self.st.leaders.get(leader as usize).and_then(|l| l.lines.get(&instrument));
         let lines: Vec<u32> = lines.into_iter().flatten().copied().collect();
         // Only the newest word changes an order: a report that was overtaken shows what it was.
@@ -70,7 +73,10 @@ impl Engine {
     }
 
     /// The leader's average entry, where a subscription may measure stops by it.
-    pub(in crate::engine) fn note_entry(&mut self, x: &Execution<'_>, known: bool) {
+    pub(in crate::engine) fn note_entry(&mut self, ix: &Index, x: &Execution<'_>, known: bool) {
+        if ix.mirrored.get(x.leader as usize) != Some(&true) {
+            return;
+        }
         let key = (x.leader, x.instrument);
         let px = x.report.last_px.filter(|px| px.is_positive());
         let before = self.st.mirrors.entries.get(&key).copied().unwrap_or_default();
@@ -81,6 +87,19 @@ impl Engine {
     /// The rule that an increase is sized by because its order is mirrored; none: as any other.
     pub(in crate::engine) fn mirror_rule(&self, at: u32, key: u128) -> Option<Rule> {
         self.st.mirrors.of(at).iter().find(|m| m.key == key && !m.closing).map(|m| m.rule)
+    }
+
+    /// The target moved by an execution of an order: `grew`, its increase was sized.
+    pub(in crate::engine) fn mirrors_follow(
+        &mut self,
+        x: &Execution<'_>,
+        at: u32,
+        key: u128,
+        before: i128,
+        grew: bool,
+    ) {
+        let grown = if grew { self.cause.size } else { 0 };
+        self.mirrors_count(at, Some(key), before, grown, !x.reduce.is_zero() && !x.increase.is_zero());
     }
 
     /// The target moved: from `before` by a reduce, then by `grown` quanta of an increase. What its own mirror was ahead
@@ -132,6 +151,9 @@ impl Engine {
         message: &Message<'_>,
         sink: &mut S,
     ) {
+        if ix.mirrored.get(leader as usize) != Some(&true) {
+            return;
+        }
         // The execution's own cause numbers what it made; what comes now has a cause of its own.
         (self.cause.id, self.cause.slices) = (self.seed("mirror", self.st.seq), 0);
         (self.cause.repeated, self.cause.until_ns) = (false, 0);
@@ -176,15 +198,25 @@ impl Engine {
             let Some(at) = at else { continue };
             self.work_line(ix, at, sink);
             if S::WANTS_DECISIONS && !(self.cause.orders.is_empty() && self.cause.refusals.is_empty()) {
-                let target = self.st.lines.get(at as usize).map_or(0, |ls| ls.line.target);
-                let step = ix
-                    .grids
-                    .get(self.st.lines.get(at as usize).map_or(0, |ls| ls.follower_instrument) as usize);
-                let step = step.map_or(Dec::ONE, |g| g.step);
-                let moved = Moved { ratio: None, before: target, after: target, step, conversion: None };
-                self.decided(ix, &x, *sub, &moved, (k, n), sink);
+                self.tell_mirror(ix, &x, *sub, at, (k, n), sink);
             }
         }
+    }
+
+    /// A decision about an order of the leader's that moved no target.
+    fn tell_mirror<S: Sink>(
+        &mut self,
+        ix: &Index,
+        x: &Execution<'_>,
+        sub: u32,
+        at: u32,
+        place: (u32, u32),
+        sink: &mut S,
+    ) {
+        let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let (target, step) = (ls.line.target, ix.lane(ls).map_or(Dec::ONE, |l| l.grid.step));
+        let moved = Moved { ratio: None, before: target, after: target, step, conversion: None };
+        self.decided(ix, x, sub, &moved, place, sink);
     }
 
     /// The same turn as the fills of this event had, or would have.

@@ -217,16 +217,30 @@ impl Engine {
         }
     }
 
-    /// The broker refused a request about a mirror's order. What it does not replace is cancelled, and placed anew.
-    pub(in crate::engine) fn mirror_refused(&mut self, o: u32) {
-        let Some((at, asked)) =
-            self.st.orders.get(o as usize).filter(|x| x.mirror).map(|x| (x.line, x.cancel_id))
-        else {
-            return;
-        };
-        if let Some(m) = self.st.mirrors.of_order(at, o) {
+    /// The broker refused a request about an order. A mirror's that it does not replace is cancelled, and placed anew.
+    pub(in crate::engine) fn request_refused<S: Sink>(&mut self, o: u32, sink: &mut S) {
+        let mirror = self.st.orders.get(o as usize).filter(|x| x.mirror).map(|x| (x.line, x.cancel_id));
+        if let Some((at, asked)) = mirror
+            && let Some(m) = self.st.mirrors.of_order(at, o)
+        {
             m.irreplaceable |= asked.is_some() && m.replace.map(|r| r.id) == asked;
         }
+        self.cancel_failed(o, sink);
+    }
+
+    /// A fill of a mirror's order was taken back. How much of it works again nobody says: it is not asked for a second
+    /// time.
+    pub(in crate::engine) fn mirror_busted(&mut self, o: u32, at: u32, delta: Dec) {
+        if let Some(order) = self.st.orders.get_mut(o as usize) {
+            order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
+        }
+        self.mirror_moved(o, at, delta);
+        self.mirror_declined(o, Dec::from_raw(delta.raw().saturating_neg().max(0)));
+        self.cause.bust = true;
+    }
+
+    pub(in crate::engine) fn tell_bust<S: Sink>(&mut self, sink: &mut S) {
+        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
     }
 
     /// A mirror's order ended before it left.

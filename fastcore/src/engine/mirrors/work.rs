@@ -12,7 +12,7 @@ use crate::engine::{Engine, Index, LineState};
 use crate::ledger::quanta;
 use crate::mirror::{Act, Asked, Mapping, Standing, Terms, Wish, act, standing};
 use crate::order::{Order, State};
-use crate::profile::Profile;
+use crate::profile::{OrderType, Profile, Tif};
 use crate::refusal::{Code, Refusal};
 use std::sync::Arc;
 
@@ -32,7 +32,11 @@ impl Engine {
     #[inline(never)]
     pub(in crate::engine) fn work_mirrored<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let Some(mut list) = self.st.mirrors.take(at) else { return self.work_plain(ix, at, sink) };
-        self.note_ends(&mut list);
+        for what in self.note_ends(&mut list) {
+            let text =
+                format!("{what}, and the leader's order works on: it is placed again when he changes his");
+            self.alert("mirror_lost", text, sink);
+        }
         let given = self.given(ix, at);
         let mut shift = 0;
         if let Some(given) = given {
@@ -93,16 +97,16 @@ impl Engine {
         })
     }
 
-    /// Orders of mirrors that have ended. Where we had not asked for that, the follower has lost his.
-    fn note_ends(&self, list: &mut [Mirror]) {
+    /// Orders of mirrors that have ended. Where we had not asked for that, the follower has lost his; a close that he has
+    /// lost is returned: the leader is protected, and he is not.
+    fn note_ends(&self, list: &mut [Mirror]) -> Vec<String> {
+        let mut unprotected = Vec::new();
         for m in list.iter_mut().filter(|m| m.live) {
             let Some(order) = m.orders.last().and_then(|o| self.st.orders.get(*o as usize)) else { continue };
             if !order.state.is_done() {
                 continue;
             }
-            if order.state != State::Filled && !m.ours {
-                m.lost = true;
-            }
+            m.lost |= order.state != State::Filled && !m.ours;
             // What was refused is refused to the market as well.
             if matches!(order.state, State::Rejected | State::Missed) && m.lost {
                 let left = order.qty.checked_sub(order.cum).unwrap_or(Dec::ZERO);
@@ -111,8 +115,17 @@ impl Engine {
                 let q = grid.and_then(|g| quanta(left.max(Dec::ZERO), g)).unwrap_or(0);
                 m.refused = m.refused.saturating_add(q);
             }
+            // A reject is told by itself, and what was to fill at once protected nothing.
+            let stays = m
+                .has
+                .is_some_and(|t| t.order_type != OrderType::Market && !matches!(t.tif, Tif::Ioc | Tif::Fok));
+            if m.lost && stays && order.reduces && m.ended_ns == 0 && order.state != State::Rejected {
+                let id = String::from_utf8_lossy(&order.cl_ord_id);
+                unprotected.push(format!("{id} is {}", order.state.name()));
+            }
             m.over();
         }
+        unprotected
     }
 
     fn settle(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given) {
