@@ -24,20 +24,17 @@ impl Engine {
         cfg: &SubscriptionConfig,
         (at, lane): (u32, &Lane),
         date: u32,
-        mut told: Option<&mut Conversion>,
+        told: Option<&mut Conversion>,
     ) -> Result<Dec, Refusal> {
-        // Of an order that is mirrored the follower has, or had, his own: what it fills is counted however old the report is.
-        let mirrored = if self.st.mirrors.is_empty() || !x.reduce.is_zero() || order.frozen {
-            None
-        } else {
-            self.mirror_rule(at, order.id)
-        };
-        let passes =
-            if lane.filtered && mirrored.is_none() { filters(ix, x, order, sub, cfg) } else { Ok(()) };
-        let gate = passes.and_then(|()| match mirrored {
-            _ if order.frozen => Err(Refusal::bare(Code::FrozenOrder)),
-            Some(_) => Ok(x.increase),
-            None => self.fresh_part(x, lane),
+        if !self.st.mirrors.is_empty()
+            && let Some(rule) = self.mirror_rule(at, x, order)
+        {
+            // The follower has, or had, an order of his own: what this one fills is counted however old the report is.
+            return self.grow(x, order, place, (at, lane), rule, Ok(x.increase), told);
+        }
+        let passes = if lane.filtered { filters(ix, x, order, sub, cfg) } else { Ok(()) };
+        let gate = passes.and_then(|()| {
+            if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, lane) }
         });
         if let Err(refusal) = gate {
             // A refused part of an amount counts as sized, so the rule is worked out for it as well.
@@ -45,16 +42,28 @@ impl Engine {
                 return Err(refusal);
             }
         }
-        let grid = lane.grid;
-        let overflow = Refusal::bare(Code::Overflow);
-        let made = match mirrored {
-            Some(rule) => Ok(rule),
-            None => self.frozen(x, order, (sub, place), cfg, lane, date),
-        };
-        let frozen = match (made, gate) {
+        let frozen = match (self.frozen(x, order, (sub, place), cfg, lane, date), gate) {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
+        self.grow(x, order, place, (at, lane), frozen, gate, told)
+    }
+
+    /// Adds an increase to the target: by its rule, as far as the gate lets it through.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn grow(
+        &mut self,
+        x: &Execution<'_>,
+        order: &mut LeaderOrder,
+        place: usize,
+        (at, lane): (u32, &Lane),
+        frozen: Rule,
+        gate: Result<Dec, Refusal>,
+        mut told: Option<&mut Conversion>,
+    ) -> Result<Dec, Refusal> {
+        let grid = lane.grid;
+        let overflow = Refusal::bare(Code::Overflow);
         let size = match frozen {
             Rule::Rate(rate) => x.sizes.rate(rate, gate?, grid).ok_or(overflow)?,
             Rule::Amount(amount) => {

@@ -269,3 +269,11 @@ fn a_stop_that_is_lost_is_told() {
     assert_eq!(w.alerts.last().map(|a| a.code), Some("mirror_lost"));
     only(&replaced(&mut w, "sl", 2, "10", "0", "40=3|99=1.05|59=1|"), "new sell 10 3 /1.05 1");
 }
+
+/// Where nothing keeps a close from opening, a stop is no larger than the position that the broker reported.
+#[test]
+fn a_stop_is_capped_by_the_brokers_position() {
+    let mut w = held("");
+    w.broker("35=AP|710=Q|727=1|728=0|1=F|55=EURUSD|702=1|703=TQ|704=6|705=0|");
+    only(&new(&mut w, "sl", 2, "10", STOP), "new sell 6 3 /1 1");
+}

@@ -84,9 +84,18 @@ impl Engine {
         self.st.mirrors.entries.insert(key, after);
     }
 
-    /// The rule that an increase is sized by because its order is mirrored; none: as any other.
-    pub(in crate::engine) fn mirror_rule(&self, at: u32, key: u128) -> Option<Rule> {
-        self.st.mirrors.of(at).iter().find(|m| m.key == key && !m.closing).map(|m| m.rule)
+    /// The rule that an increase is sized by because its order is mirrored; none: as any other. The open part of an order
+    /// that closes first is no part of its mirror.
+    #[inline(never)]
+    pub(in crate::engine) fn mirror_rule(
+        &self,
+        at: u32,
+        x: &Execution<'_>,
+        order: &LeaderOrder,
+    ) -> Option<Rule> {
+        let opens = x.reduce.is_zero() && !order.frozen;
+        let mirrors = self.st.mirrors.of(at).iter();
+        mirrors.filter(|_| opens).find(|m| m.key == order.id && !m.closing).map(|m| m.rule)
     }
 
     /// The target moved by an execution of an order: `grew`, its increase was sized.
