@@ -33,15 +33,17 @@ MESSAGES = {
     "5 Logout": "Text",
     "A Logon": "EncryptMethod! HeartBtInt! ResetSeqNumFlag Username Password",
     "B News": "Headline! Text",
-    "D NewOrderSingle": f"{ORDER} OrdType! Price TimeInForce",
+    "D NewOrderSingle": f"{ORDER} OrdType! Price StopPx TimeInForce",
     "F OrderCancelRequest": f"OrigClOrdID! OrderID {ORDER}",
+    "G OrderCancelReplaceRequest": f"OrigClOrdID! OrderID {ORDER} OrdType! Price StopPx TimeInForce",
     "H OrderStatusRequest": "ClOrdID! OrderID OrdStatusReqID! Account! Symbol! Side!",
     "AF OrderMassStatusRequest": "MassStatusReqID! MassStatusReqType! Account",
     "AN RequestForPositions": "PosReqID! PosReqType! Account ClearingBusinessDate! TransactTime!",
     "BB CollateralInquiry": "CollInquiryID! Account",
     "8 ExecutionReport": "OrderID! ExecID! ExecType! OrdStatus! ClOrdID OrigClOrdID Account! Symbol! Side! "
-    "OrderQty! OrdType TimeInForce Price LastQty LastPx CumQty! LeavesQty! AvgPx! TransactTime! ExecRefID "
-    "OrdRejReason OrdStatusReqID MassStatusReqID TotNumReports LastRptRequested ExecRestatementReason Text",
+    "OrderQty! OrdType TimeInForce Price StopPx LastQty LastPx CumQty! LeavesQty! AvgPx! TransactTime! "
+    "ExecRefID OrdRejReason OrdStatusReqID MassStatusReqID TotNumReports LastRptRequested "
+    "ExecRestatementReason Text",
     "9 OrderCancelReject": "OrderID! ClOrdID! OrigClOrdID! OrdStatus! CxlRejReason CxlRejResponseTo! "
     "TransactTime Text",
     "j BusinessMessageReject": "RefSeqNum RefMsgType! BusinessRejectRefID BusinessRejectReason! Text",

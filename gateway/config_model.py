@@ -241,6 +241,19 @@ class SubscriptionConfig(Model):
     leaving: Literal["keep", "close_now", "close_with_leader"] | None = None
     """It leaves: nothing is opened any more, and its position stays (`keep`), is closed at once
     (`close_now`), or as the leader closes his (`close_with_leader`). Its name stays in the file."""
+    copy_: Literal["fills", "orders"] = Field(default="fills", alias="copy")
+    """What is copied: `fills`, what the leader's orders fill; `orders`, his working orders as well."""
+    ahead: Literal["close", "keep"] = "close"
+    """With `copy = "orders"`, what the follower's order filled beyond the leader's when that ended: `close`,
+    or `keep` while the leader holds a position on its side."""
+    leader_filled: Literal["none", "market_after_s", "cancel_after_s"] = "none"
+    """With `copy = "orders"`, what the follower's order has not filled when the leader's ended: `none` lets
+    it work on; after leader_filled_s it is cancelled, and the rest opened at the market or given up."""
+    leader_filled_s: int = Field(default=0, ge=0, le=86_400)
+    """When `leader_filled` acts, seconds after the end of the leader's order."""
+    stop_multiplier: Positive = Decimal(1)
+    """With `copy = "orders"`, distance of a protective stop from the leader's average entry, in distances of
+    the leader's own stop."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of this subscription."""
 

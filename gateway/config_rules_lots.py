@@ -107,6 +107,61 @@ def totals(draft: Draft) -> None:
                 draft.report(path, text, hint='Add currency = "USD".')
 
 
+ORDERS_KEYS = ("ahead", "leader_filled", "leader_filled_s", "stop_multiplier")
+"""Keys that say something about mirrored orders only."""
+
+
+def mirrors(draft: Draft) -> None:
+    """Working orders can be mirrored in some combinations only, and at venues that take them."""
+    for number, subscription in draft.subscriptions.items():
+        at = ("subscriptions", number)
+        if subscription.copy_ == "fills":
+            for key in ORDERS_KEYS:
+                if key in subscription.model_fields_set:
+                    draft.report((*at, key), 'says something with copy = "orders" only', hint=_meaning(key))
+            continue
+        if subscription.sizing.mode == "block":
+            text = "a block divides what the leader fills: its orders are not mirrored"
+            draft.report((*at, "copy"), text, value="orders", bound="fills")
+        if subscription.rounding != "toward_zero":
+            text = 'copy = "orders" mirrors whole lots, never more than the leader\'s share'
+            path = (*at, "rounding")
+            draft.report(path, text, value=subscription.rounding, bound="toward_zero")
+        if subscription.on_reject == "retry":
+            text = 'copy = "orders" sends a rejected order again when the leader changes his, and not before'
+            draft.report((*at, "on_reject"), text, value="retry", bound="drop")
+        if (subscription.leader_filled == "none") == (subscription.leader_filled_s > 0):
+            text = "leader_filled with an _after_s and leader_filled_s above 0 belong together"
+            draft.report((*at, "leader_filled"), text, hint=_meaning("leader_filled"))
+        late = subscription.leader_filled_s * 1_000 >= subscription.max_age_ms
+        if subscription.leader_filled == "market_after_s" and late:
+            text = "by then the leader's fill is too old to be opened"
+            bound = f"below max_age_ms {subscription.max_age_ms}"
+            value = f"{subscription.leader_filled_s} s"
+            draft.report((*at, "leader_filled_s"), text, value=value, bound=bound)
+        _mirrored_at(draft, number, subscription)
+
+
+def _mirrored_at(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
+    """What the follower's venue takes: an order that it does not is copied by its fills."""
+    profile = _follower_profile(draft, subscription.follower)
+    if not profile:
+        return
+    path = ("subscriptions", number, "copy")
+    accepted = profile.get("order_types", ["market", "limit"])
+    if not {"gtc", "day"}.intersection(profile.get("tifs", ["day", "gtc", "ioc"])):
+        text = "the follower's venue is not known to take orders that stay in force (day, gtc)"
+        hint = 'Ask the venue, and name them in tifs of a profile of your own, or use copy = "fills".'
+        draft.report(path, text, value="orders", hint=hint)
+    missing = [name for name in ("limit", "stop", "stop_limit") if name not in accepted]
+    if missing:
+        text = (
+            f"orders of type {', '.join(missing)} are not mirrored: the follower's venue does not take them"
+        )
+        hint = 'Their fills are copied, as with copy = "fills".'
+        draft.report(path, text, hint=hint, severity="warning")
+
+
 def _meaning(field: str) -> str:
     description = SubscriptionConfig.model_fields[field].description or ""
     return f"It means: {' '.join(description.split())}"

@@ -39,6 +39,8 @@ REASONS: Mapping[str, str] = {
     "clock": "the machine's clock is too far from UTC, or nobody knows",
     "paused": "the subscription is paused",
     "leaving": "the subscription leaves, or has left",
+    "order_terms": "the follower's venue takes no order like the leader's; its fills are copied",
+    "not_filled": "the leader's order ended, and the follower's had not filled as much",
     "max_inflation": "the smallest lot would enlarge the copy too much",
 }
 

@@ -273,6 +273,56 @@ pub struct SubscriptionConfig {
     /// Bounds of this subscription, with global and leader bounds folded in.
     #[serde(default)]
     pub limits: Limits,
+    /// What is copied.
+    #[serde(default)]
+    pub copy: Copied,
+    /// With `orders`: what a mirror filled beyond the leader's order when that ended.
+    #[serde(default)]
+    pub ahead: Ahead,
+    /// With `orders`: what a mirror has not filled when the leader's order ended.
+    #[serde(default)]
+    pub leader_filled: LeaderFilled,
+    /// When that rule acts after the end of the leader's order, milliseconds.
+    #[serde(default)]
+    pub leader_filled_ms: i64,
+    /// With `orders`: distance of a protective stop from the entry, in distances of the leader's.
+    #[serde(default = "one")]
+    pub stop_multiplier: Dec,
+}
+
+/// What is copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Copied {
+    /// What the leader's orders fill.
+    #[default]
+    Fills,
+    /// His working orders as well.
+    Orders,
+}
+
+/// What a mirror filled beyond the leader's order when that ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ahead {
+    /// It is closed.
+    #[default]
+    Close,
+    /// It is kept while the leader holds a position on its side.
+    Keep,
+}
+
+/// What a mirror has not filled when the leader's order ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaderFilled {
+    /// It works on.
+    #[default]
+    None,
+    /// It is cancelled after a time, and what is missing is opened at the market.
+    MarketAfterS,
+    /// It is cancelled after a time, and what is missing is given up.
+    CancelAfterS,
 }
 
 const fn three() -> Dec {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Quanta in one lot step.
 pub const QUANTA: i128 = 1_000_000_000_000_000_000;
 /// A target this close to a whole number of steps is that number: 10⁻⁶ step.
-const SNAP: i128 = 1_000_000_000_000;
+pub(crate) const SNAP: i128 = 1_000_000_000_000;
 
 /// No quantity of a line is further from zero, 2¹²⁵ x 10⁻¹⁸ or 4 x 10¹⁹ units: the sum of any two fits its type.
 const UNITS_MAX: i128 = 1 << 125;

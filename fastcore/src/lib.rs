@@ -18,6 +18,7 @@ pub mod instrument;
 pub mod leader;
 pub mod ledger;
 pub mod link;
+pub mod mirror;
 pub mod order;
 pub mod outbound;
 pub mod profile;

@@ -262,6 +262,8 @@ pub struct Order {
     pub buy: bool,
     /// True when it reduces the subscription's filled position.
     pub reduces: bool,
+    /// True when it mirrors a working order of the leader: it stands outside of what is committed.
+    pub mirror: bool,
     /// OrderQty(38), units.
     pub qty: Dec,
     /// Price(44) of a limit order.
@@ -306,6 +308,7 @@ impl Order {
             line,
             buy: true,
             reduces: false,
+            mirror: false,
             qty: Dec::ZERO,
             px: None,
             cum: Dec::ZERO,

@@ -2,8 +2,9 @@
 
 use crate::decimal::{Dec, three_digits};
 use crate::fix::{self, BadValue, Field, SOH, Writer, checksum};
+use crate::mirror::Terms;
 use crate::order::{CL_ORD_ID_MAX, Order};
-use crate::profile::{Profile, TimePrecision};
+use crate::profile::{OrderType, Profile, TimePrecision};
 use crate::report::{Report, Side};
 
 /// What an order message needs beside the order.
@@ -266,6 +267,58 @@ pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Res
             w.char(59, r.profile.limit_tif())?;
         }
         None => w.char(40, b'1')?,
+    }
+    if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
+        w.text(*tag, value.as_bytes())?;
+    }
+    for (tag, value) in &r.profile.extra_fields {
+        w.text(*tag, value.as_bytes())?;
+    }
+    w.finish()
+}
+
+/// NewOrderSingle(D) on the terms of a mirror; `replaces`: OrderCancelReplaceRequest(G) of the order that the broker
+/// knows by that name.
+///
+/// # Errors
+/// As [`new_order`].
+pub fn mirror(
+    out: &mut Vec<u8>,
+    o: &Order,
+    t: &Terms,
+    replaces: Option<&[u8]>,
+    r: &Route<'_>,
+    at_ns: i64,
+) -> Result<(), BadValue> {
+    let mut w = begin(out, r.profile, if replaces.is_some() { b"G" } else { b"D" })?;
+    if let Some(name) = replaces {
+        w.text(41, name)?;
+        if !o.order_id.is_empty() {
+            w.text(37, &o.order_id)?;
+        }
+    }
+    w.text(11, &o.cl_ord_id)?;
+    if let Some(a) = r.account {
+        w.text(1, a.as_bytes())?;
+    }
+    if r.profile.handl_inst_21 {
+        w.char(21, b'1')?;
+    }
+    common(&mut w, o, r, at_ns)?;
+    w.dec(38, qty(o.qty, r)?)?;
+    w.char(40, t.order_type.char())?;
+    for (tag, px) in [(44, t.px), (99, t.stop_px)] {
+        if let Some(px) = px {
+            w.dec(tag, px)?;
+        }
+    }
+    if t.order_type != OrderType::Market {
+        w.char(59, t.tif.char())?;
+    }
+    if let Some(expire_ns) = t.expire_ns {
+        let mut time = Vec::with_capacity(32);
+        write_time(expire_ns, r.profile, &mut time);
+        w.text(126, &time)?;
     }
     if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
         w.text(*tag, value.as_bytes())?;

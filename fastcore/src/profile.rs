@@ -196,6 +196,33 @@ pub enum OrderType {
     StopLimit,
 }
 
+impl OrderType {
+    /// The character of OrdType(40).
+    #[must_use]
+    pub const fn char(self) -> u8 {
+        match self {
+            OrderType::Market => b'1',
+            OrderType::Limit => b'2',
+            OrderType::Stop => b'3',
+            OrderType::StopLimit => b'4',
+        }
+    }
+}
+
+impl Tif {
+    /// The character of TimeInForce(59).
+    #[must_use]
+    pub const fn char(self) -> u8 {
+        match self {
+            Tif::Day => b'0',
+            Tif::Gtc => b'1',
+            Tif::Ioc => b'3',
+            Tif::Fok => b'4',
+            Tif::Gtd => b'6',
+        }
+    }
+}
+
 /// TimeInForce(59).
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -258,6 +285,8 @@ pub struct Supports {
     pub poss_resend: bool,
     /// Working orders are cancelled when the session drops.
     pub cancel_on_disconnect: bool,
+    /// OrderCancelReplaceRequest(G) changes a working order.
+    pub replace: bool,
 }
 
 /// Tags of the account values in a CollateralReport(BA); 0 where the venue has none.

@@ -93,6 +93,10 @@ codes! {
     Paused = "paused",
     /// The subscription leaves, or has left.
     Leaving = "leaving",
+    /// The follower's venue takes no order like the leader's: it is not mirrored, and its fills are copied.
+    OrderTerms = "order_terms",
+    /// The leader's order ended, and its mirror had not filled as much.
+    NotFilled = "not_filled",
 }
 
 /// A refusal with the numbers that were compared.

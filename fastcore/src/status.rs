@@ -43,6 +43,8 @@ pub struct LineStatus {
     pub close_waits: bool,
     /// Units of a close that are not sent, because the follower's broker does not hold them.
     pub close_capped: Dec,
+    /// Units that work as mirrors of the leader's orders, both sides; alternatives count each.
+    pub mirrored: Dec,
 }
 
 /// One route.
@@ -303,6 +305,7 @@ impl Engine {
             bust_hold: l.line.bust_hold,
             close_waits: l.close_waits,
             close_capped: l.capped,
+            mirrored: self.mirrored(u32::try_from(at).ok()?),
         })
     }
 }

@@ -71,6 +71,7 @@ class LeaderTicker:
     _serial: int = 0
     _due_ns: int = 0
     _stopping: bool = False
+    _asked: list[Fields] = field(default_factory=list)
 
     def begin(self) -> None:
         """Starts trading. Call on the model's thread."""
@@ -80,12 +81,21 @@ class LeaderTicker:
         """Stops opening and closes everything. Call on the model's thread."""
         self._stopping = True
 
+    def ask(self, request: Fields) -> None:
+        """One message to his broker: a working order, its replace or cancel. Call on the model's thread."""
+        self._asked.append(request)
+
     def next_due_ns(self) -> int | None:
         """The next trade, while there is one."""
+        if self._asked:
+            return 0
         return None if self.flat or not (self.trading or self._stopping) else self._due_ns
 
     def run(self, server: FixServer, now_ns: int) -> list[Outgoing]:
         """One decision of the leader. He waits for his own orders first, so that he knows what he holds."""
+        if self._asked:
+            request = self._asked.pop(0)
+            return server.broker.receive(self.session, [*request, (60, utc(now_ns))], now_ns)
         self._due_ns = now_ns + self.trade_ms * MS
         if any(o.live for o in server.broker.book.orders.values()):
             return []

@@ -49,6 +49,9 @@ class Order:
     cum_qty: Decimal = ZERO
     notional: Decimal = ZERO
     cancel_id: str = ""
+    stop_px: Decimal | None = None
+    triggered: bool = False
+    """A stop whose price was reached: from then on it is a market or a limit order."""
 
     @property
     def live(self) -> bool:

@@ -33,7 +33,7 @@ MS = 1_000_000
 PER_10K = 10_000
 QTY_MAX = Decimal("1e15")
 """Orders above this are refused; it keeps sums inside the decimal context's 28 digits."""
-MARKET, LIMIT = "1", "2"
+MARKET, LIMIT, STOP, STOP_LIMIT = "1", "2", "3", "4"
 IOC, FOK = "3", "4"
 
 
@@ -109,10 +109,10 @@ class Broker:
         return self._steps[0][0] if self._steps else None
 
     def quote(self, symbol: str, bid: Decimal, ask: Decimal, now_ns: int) -> list[Outgoing]:
-        """A new price. Resting limit orders that it crosses are filled."""
+        """A new price. Resting limit orders that it crosses are filled, and stops that it reaches."""
         self.quotes[symbol] = (bid, ask)
         for order in self.book.orders.values():
-            resting = order.state == WORKING and order.symbol == symbol and order.order_type == LIMIT
+            resting = order.state == WORKING and order.symbol == symbol and order.order_type != MARKET
             if resting and self._price(order) is not None:
                 self._plan(now_ns, 0, self._fill_step(order.order_id, 1))
         return self.advance(now_ns)
@@ -178,6 +178,7 @@ class Broker:
             tif=first(fields, 59),
             order_qty=qty if qty is not None and abs(qty) <= QTY_MAX else ZERO,
             px=decimal_or_none(first(fields, 44)),
+            stop_px=decimal_or_none(first(fields, 99)),
         )
         fault = self._fault(order, first(fields, 11))
         if fault is not None:
@@ -199,8 +200,10 @@ class Broker:
             (order.symbol not in self.quotes, "1", f"unknown symbol {order.symbol!r}"),
             (order.side not in ("1", "2"), "99", "Side(54) must be 1 or 2"),
             (order.order_qty <= 0, "13", "OrderQty(38) must be above 0 and at most 1e15"),
-            (order.order_type not in (MARKET, LIMIT), "11", "OrdType(40) must be 1 or 2"),
-            (order.order_type == LIMIT and (order.px is None or order.px <= 0), "99", "Price(44) is missing"),
+            (order.order_type not in (MARKET, LIMIT, STOP, STOP_LIMIT), "11", "OrdType(40) must be 1 to 4"),
+            (order.order_type in (LIMIT, STOP_LIMIT) and not order.px, "99", "Price(44) is missing"),
+            (order.order_type in (STOP, STOP_LIMIT) and not order.stop_px, "99", "StopPx(99) is missing"),
+            (any(px is not None and px < 0 for px in (order.px, order.stop_px)), "99", "a price is negative"),
         )
         return next(((reason, text) for failed, reason, text in checks if failed), None)
 
@@ -235,6 +238,7 @@ class Broker:
         self.book.by_cl_ord_id[(order.account, order.cl_ord_id)] = order.order_id
         order.order_qty = qty
         order.px = decimal_or_none(first(fields, 44)) or order.px
+        order.stop_px = decimal_or_none(first(fields, 99)) or order.stop_px
         if order.state == WORKING:
             self._plan(now_ns, self.behaviour.fill_ms, self._fill_step(order.order_id, 1))
         return [self._change_report(order, "5", now_ns, previous), *self.advance(now_ns)]
@@ -395,12 +399,17 @@ class Broker:
         return leaves
 
     def _price(self, order: Order) -> Decimal | None:
-        """The price the order trades at now; None when there is no quote or the limit is not reached."""
+        """The price the order trades at now; None when there is no quote or limit or stop is not reached."""
         quote = self.quotes.get(order.symbol)
         if quote is None:
             return None
         px = quote[1] if order.side == "1" else quote[0]
-        if order.order_type == LIMIT and order.px is not None and (px - order.px) * order.sign > 0:
+        if order.order_type in (STOP, STOP_LIMIT) and order.stop_px is not None and not order.triggered:
+            order.triggered = (px - order.stop_px) * order.sign >= 0
+            if not order.triggered:
+                return None
+        limited = order.order_type in (LIMIT, STOP_LIMIT)
+        if limited and order.px is not None and (px - order.px) * order.sign > 0:
             return None
         return px
 

@@ -86,6 +86,8 @@ def execution_report(
     ]
     if order.px is not None:
         fields.append((44, number(order.px)))
+    if order.stop_px is not None:
+        fields.append((99, number(order.stop_px)))
     return fields + (extra or [])
 
 

@@ -67,8 +67,11 @@ def started(
     sessions: int,
     change: Callable[[str], str] = lambda text: text,
     begin_string: str = "FIX.4.4",
+    *,
+    trades: bool = True,
 ) -> Iterator[Run]:
-    """Simulated counterparties and the gateway, with the leader trading; `change` rewrites the file."""
+    """Simulated counterparties and the gateway, with the leader trading unless he waits to be told; `change`
+    rewrites the file."""
     deployment = demo_config.plan(folder, followers, sessions)
     demo_config.write(deployment)
     deployment.config.write_text(change(deployment.config.read_text("utf-8")), "utf-8")
@@ -79,7 +82,8 @@ def started(
         stack.callback(demo.stop_gateway, gateway)
         run = Run(deployment, parties, gateway)
         run.until("no logon", LOGON_MS, parties.all_logged_on)
-        parties.leader.call(parties.trader.begin)
+        if trades:
+            parties.leader.call(parties.trader.begin)
         yield run
 
 

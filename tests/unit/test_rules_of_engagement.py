@@ -64,6 +64,7 @@ leader = "alpha"
 sizing = {{ mode = "multiplier", k = "1" }}
 order_type = "{order_type}"
 max_slippage_bps = {slippage}
+copy = "{copy}"
 """
 
 
@@ -98,10 +99,10 @@ def needed(msg_type: str, old: bool) -> set[int]:
 
 def test_the_page_has_a_table_for_each_message() -> None:
     """What is sent by either side and used by the other."""
-    assert set(tables()) == {"D", "F", "H", "AF", "AN", "8", "9", "j", "BA", "W", "AP"}
+    assert set(tables()) == {"D", "F", "G", "H", "AF", "AN", "8", "9", "j", "BA", "W", "AP"}
 
 
-@pytest.mark.parametrize("msg_type", ["D", "F", "H", "AF", "AN", "8", "9", "j", "BA", "W", "AP"])
+@pytest.mark.parametrize("msg_type", ["D", "F", "G", "H", "AF", "AN", "8", "9", "j", "BA", "W", "AP"])
 def test_the_dictionary_says_what_the_page_says(msg_type: str) -> None:
     """The same tags, required in both or in neither; what is for FIX 4.2 alone is not in it."""
     page = {tag: need for tag, need in tables()[msg_type].items() if need != "FIX 4.2"}
@@ -112,11 +113,11 @@ def test_the_dictionary_says_what_the_page_says(msg_type: str) -> None:
 class Wire:
     """Core and route guard in one process; what the guard lets out is kept."""
 
-    def __init__(self, folder: Path, version: str, limit: bool) -> None:
+    def __init__(self, folder: Path, version: str, limit: bool, copy: str) -> None:
         begin, profile = {"4.2": ("FIX.4.2", "copygate42"), "4.4": ("FIX.4.4", "copygate44")}[version]
         path = folder / "gateway.toml"
         kind, slippage = ("limit", 5) if limit else ("market", 0)
-        text = CONFIG.format(begin=begin, profile=profile, order_type=kind, slippage=slippage)
+        text = CONFIG.format(begin=begin, profile=profile, order_type=kind, slippage=slippage, copy=copy)
         path.write_text(text, encoding="utf-8")
         (folder / "route").mkdir()
         self.now = START_NS
@@ -142,6 +143,14 @@ class Wire:
         body: Fields = [(35, "8"), (34, str(number)), (37, f"o{number}"), (17, f"e{number}"), (150, "2"),
                         (39, "2"), (55, "EURUSD"), (54, side), (38, "1000"), (32, "1000"), (31, "1.1"),
                         (14, "1000"), (60, utc(self.now))]  # fmt: skip
+        self.core.submit("leader", "LEADER", encode(self.begin, body), self.now)
+        self.pump()
+
+    def works(self, number: int, kind: str, px: str) -> None:
+        """A leader's working order to buy 1,000 EURUSD, new (0) or replaced (5)."""
+        body: Fields = [(35, "8"), (34, f"{number}{kind}"), (37, f"o{number}"), (17, f"e{number}{kind}"),
+                        (150, kind), (39, kind), (55, "EURUSD"), (54, "1"), (38, "1000"), (40, "2"), (44, px),
+                        (59, "1"), (14, "0"), (60, utc(self.now))]  # fmt: skip
         self.core.submit("leader", "LEADER", encode(self.begin, body), self.now)
         self.pump()
 
@@ -172,9 +181,9 @@ class Wire:
 
 
 @contextmanager
-def wire(folder: Path, version: str, limit: bool = False) -> Iterator[Wire]:
+def wire(folder: Path, version: str, limit: bool = False, copy: str = "fills") -> Iterator[Wire]:
     """A wire, closed at the end."""
-    made = Wire(folder, version, limit)
+    made = Wire(folder, version, limit, copy)
     try:
         yield made
     finally:
@@ -218,6 +227,21 @@ def test_queries_and_cancels_carry_what_the_page_says(tmp_path: Path, version: s
         for fields in made.sent:
             check(fields, version)
         assert (first(made.sent[1], 37), first(made.sent[2], 37)) == ("", "B1")
+
+
+@pytest.mark.parametrize("version", ["4.2", "4.4"])
+def test_a_mirror_and_its_replace_carry_what_the_page_says(tmp_path: Path, version: str) -> None:
+    """NewOrderSingle(D) of a working order, and OrderCancelReplaceRequest(G) when the leader changes it."""
+    with wire(tmp_path, version, copy="orders") as made:
+        made.works(1, "0", "1.1")
+        made.acknowledge(made.sent[0])
+        made.works(1, "5", "1.2")
+        assert [first(fields, 35) for fields in made.sent] == ["D", "G"]
+        for fields in made.sent:
+            check(fields, version)
+        assert [first(fields, 44) for fields in made.sent] == ["1.1", "1.2"]
+        assert {first(fields, 59) for fields in made.sent} == {"1"}
+        assert first(made.sent[1], 41) == first(made.sent[0], 11)
 
 
 def test_questions_to_a_leader_carry_what_the_page_says(tmp_path: Path) -> None:

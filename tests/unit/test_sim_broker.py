@@ -115,6 +115,21 @@ def test_a_limit_rests_until_the_market_crosses_it() -> None:
     assert life(model.quote("EURUSD", Decimal("1.0897"), Decimal("1.0899"), LATER_NS)) == ["F"]
 
 
+def test_a_stop_rests_until_the_market_reaches_it() -> None:
+    """A sell stop is filled at the bid that reached it, a stop-limit only within its limit."""
+    model = broker()
+    stop = fix("35=D|11=S1|1=F1|55=EURUSD|54=2|38=1000|40=3|99=1.0950|59=1")
+    bounded = fix("35=D|11=S2|1=F1|55=EURUSD|54=2|38=1000|40=4|99=1.0950|44=1.0945|59=1")
+    assert life(run(model, stop, bounded)) == ["0", "0"]
+    assert model.quote("EURUSD", Decimal("1.0951"), Decimal("1.0953"), LATER_NS) == []
+    fell = model.quote("EURUSD", Decimal("1.0940"), Decimal("1.0942"), LATER_NS)
+    assert [(first(m.fields, 11), first(m.fields, 31), first(m.fields, 99)) for m in fell] == [
+        ("S1", "1.094", "1.095")
+    ]
+    back = model.quote("EURUSD", Decimal("1.0948"), Decimal("1.0950"), LATER_NS)
+    assert [(first(m.fields, 11), first(m.fields, 31)) for m in back] == [("S2", "1.0948")]
+
+
 def test_an_immediate_limit_away_from_the_market_expires() -> None:
     """59=3 that cannot trade: 150=0 then 150=C with nothing filled."""
     model = broker()

@@ -97,8 +97,12 @@ impl Engine {
         let lines = state.lines.get(&instrument).map_or(&[][..], Vec::as_slice);
         let lines: Vec<(u32, &LineState)> =
             lines.iter().filter_map(|at| Some((*at, self.st.lines.get(*at as usize)?))).collect();
-        for (_, l) in &lines {
-            if !(l.live.is_empty() && l.waiting.is_empty() && l.needless.is_empty()) {
+        for (at, l) in &lines {
+            if !(self.st.mirrors.of(*at).is_empty()
+                && l.live.is_empty()
+                && l.waiting.is_empty()
+                && l.needless.is_empty())
+            {
                 let name = ix.cfg.subscriptions.get(l.sub as usize).map_or("", |s| s.name.as_str());
                 return Err(format!(
                     "orders of subscription {name:?} work or wait: adjust when they are done; `close-only --leader \

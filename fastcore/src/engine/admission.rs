@@ -45,7 +45,7 @@ impl Engine {
             off_market_bps: self.off_market(ix, ls, lane, wish),
             sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), buy),
             follower: self.scope(ix, at, lane, (&lane.follower_bounds, None), buy),
-            amplification: self.amplification(ix, ls, lane, buy),
+            amplification: self.amplification(ix, at, ls, lane, buy),
             drift: self.drift(ix, ls, buy),
             messages: self.follower_of_line(ix, at).and_then(|f| self.messages_left(ix, lane.route, f)),
         };
@@ -99,7 +99,8 @@ impl Engine {
         let lines = self.st.groups.get(group as usize).map_or(&[][..], SmallVec::as_slice);
         let lines = lines.iter().filter_map(|l| self.st.lines.get(*l as usize));
         let counted = lines.filter(|l| of.is_none_or(|sub| l.sub == sub));
-        counted.map(|l| entered(&l.line, buy)).fold(Dec::ZERO, |sum, e| sum.checked_add(e).unwrap_or(sum))
+        let mirrors = self.mirrors_entered(group, buy, of);
+        counted.map(|l| entered(&l.line, buy)).fold(mirrors, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
 
     /// Every line of the follower, or of one of its subscriptions. Lists exist where totals are bounded.
@@ -111,7 +112,9 @@ impl Engine {
     }
 
     fn open_orders(&self, ix: &Index, at: u32, sub: Option<u32>) -> u32 {
-        let live = self.lines_with(ix, at, sub).map(|(_, l)| u32::try_from(l.live.len()).unwrap_or(u32::MAX));
+        let live = self.lines_with(ix, at, sub).map(|(at, l)| {
+            u32::try_from(l.live.len().saturating_add(self.mirrors_live(at))).unwrap_or(u32::MAX)
+        });
         live.fold(0, u32::saturating_add)
     }
 
@@ -119,14 +122,14 @@ impl Engine {
     fn exposure(&self, ix: &Index, at: u32, lane: &Lane, sub: Option<u32>, buy: bool) -> Option<Exposure> {
         let mut others = Dec::ZERO;
         for (l, ls) in self.lines_with(ix, at, sub).filter(|(l, _)| *l != at) {
-            let units = entered(&ls.line, true).max(entered(&ls.line, false));
+            let units = self.entered_at(l, ls, true).max(self.entered_at(l, ls, false));
             if units.is_positive() {
                 let unit = self.worth_of_unit(ix, l, ls, ix.lane(ls)?, true)?;
                 others = others.checked_add(units.mul(unit, Round::Ceil)?)?;
             }
         }
         let ls = self.st.lines.get(at as usize)?;
-        let (same, opposite) = (entered(&ls.line, buy), entered(&ls.line, !buy));
+        let (same, opposite) = (self.entered_at(at, ls, buy), self.entered_at(at, ls, !buy));
         Some(Exposure { others, same, opposite, unit: self.worth_of_unit(ix, at, ls, lane, buy)? })
     }
 
@@ -165,13 +168,26 @@ impl Engine {
     }
 
     /// How large the copy is, and may be, for what the leader holds now.
-    fn amplification(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Amplification> {
+    fn amplification(
+        &self,
+        ix: &Index,
+        at: u32,
+        ls: &LineState,
+        lane: &Lane,
+        buy: bool,
+    ) -> Option<Amplification> {
         let most = ix.cfg.subscriptions.get(ls.sub as usize)?.max_amplification?;
         let leader = ix.subs.get(ls.sub as usize)?.leader;
         let held = self.st.leaders.get(leader as usize)?.positions.get(&ls.instrument).copied();
         let units = abs(held.unwrap_or(Dec::ZERO)).mul(lane.qty_factor, Round::Floor);
         let limit = units.and_then(|u| u.mul(most, Round::Floor)).unwrap_or(Dec::from_raw(i128::MAX));
-        Some(Amplification { limit, position: entered(&ls.line, buy) })
+        Some(Amplification { limit, position: self.entered_at(at, ls, buy) })
+    }
+
+    /// What a line and its mirrors hold and have entered on one side.
+    fn entered_at(&self, at: u32, ls: &LineState, buy: bool) -> Dec {
+        let own = entered(&ls.line, buy);
+        own.checked_add(self.mirrors_entered_at(at, buy)).unwrap_or(own)
     }
 }
 

@@ -122,15 +122,21 @@ impl Engine {
         let asked = order.cancel_id.is_some() || (order.cancels > 0 && *r.cl_ord_id != own_id[..]);
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting::of(profile, ix.unit(profile, instrument));
+        let mirror = order.mirror;
         let change = self.counted(route, o, r, &counting, sink);
         match change {
             Change::Fill { qty, .. } => {
                 self.book_pnl(ix, o, qty, r.last_px, false);
-                self.filled(o, at, qty, sink);
+                if mirror { self.mirror_filled(o, at, qty, sink) } else { self.filled(o, at, qty, sink) }
             }
             Change::Bust { delta } => {
                 self.book_pnl(ix, o, delta, r.last_px, true);
-                self.busted(ix, o, at, delta, sink);
+                if mirror {
+                    self.mirror_busted(o, at, delta)
+                } else {
+                    self.busted(ix, o, at, delta)
+                }
+                self.tell_bust(sink);
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
@@ -147,6 +153,9 @@ impl Engine {
         }
         if r.kind == (Kind::Restated { reason: Some(5) }) {
             self.declined(ix, o, r, &counting);
+        }
+        if mirror {
+            self.mirror_reported(o, r, &counting);
         }
         let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
         self.transition(ix, route, o, r, sink);
@@ -197,6 +206,9 @@ impl Engine {
         }
         let before = order.leaves();
         order.qty = taken;
+        if order.mirror {
+            return self.mirror_declined(o, lost);
+        }
         let less = Dec::from_raw(order.leaves().raw().saturating_sub(before.raw()));
         let (at, buy, closes) = (order.line, order.buy, order.reduces);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
@@ -246,7 +258,7 @@ impl Engine {
         }
     }
 
-    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
+    fn busted(&mut self, ix: &Index, o: u32, at: u32, delta: Dec) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         let moved = signed(delta, order.buy);
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
@@ -255,7 +267,6 @@ impl Engine {
         }
         self.holding_moved(at, moved);
         self.cause.bust = true;
-        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
         self.lower(ix, at, moved.is_negative(), abs(delta));
     }
@@ -280,7 +291,7 @@ impl Engine {
             }
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
-            Kind::Rejected if for_cancel => return self.cancel_failed(o, sink),
+            Kind::Rejected if for_cancel => return self.request_refused(o, sink),
             Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
             Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
                 return self.absent(route, o, sink);
@@ -374,6 +385,9 @@ impl Engine {
         let now = self.st.at_ns;
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (at, reduces, buy, until) = (order.line, order.reduces, order.buy, order.deadline_ns);
+        if order.mirror {
+            return; // what it leaves is settled with its mirror
+        }
         let units = signed(lost, buy);
         let Some(cfg) = ix.cfg.subscriptions.get(order.sub as usize) else { return };
         if ours && reduces {
@@ -425,7 +439,7 @@ impl Engine {
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
         match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
-            Some(o) => self.cancel_failed(o, sink),
+            Some(o) => self.request_refused(o, sink),
             None => {
                 self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
             }
@@ -440,8 +454,8 @@ impl Engine {
             return;
         }
         order.cancel_after_ns = now.saturating_add(CANCEL_AGAIN_NS);
-        let (line, sub) = (order.line, order.sub);
-        if let Some(ls) = self.st.lines.get_mut(line as usize) {
+        let (line, sub, mirror) = (order.line, order.sub, order.mirror);
+        if let Some(ls) = self.st.lines.get_mut(line as usize).filter(|_| !mirror) {
             ls.line.cancels = ls.line.cancels.saturating_sub(1);
         }
         let ix = Arc::clone(&self.ix);
@@ -483,7 +497,7 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, lost) = (order.cl_ord_id[..] == *id, order.line, order.leaves());
         if !own {
-            return self.cancel_failed(o, sink);
+            return self.request_refused(o, sink);
         }
         if order.state == State::Unknown && !certain {
             return self.absent(route, o, sink);

@@ -36,10 +36,10 @@ impl Times {
 }
 
 /// Where the orders of one frame go, looked up once for all of them.
-struct To<'a> {
-    number: u32,
-    incarnation: u64,
-    session: &'a str,
+pub(super) struct To<'a> {
+    pub(super) number: u32,
+    pub(super) incarnation: u64,
+    pub(super) session: &'a str,
     /// TransactTime(60), where frames are wanted.
     time: TimeText,
 }
@@ -150,6 +150,9 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize).filter(|x| x.state == State::Held) else {
             return true;
         };
+        if order.mirror {
+            return self.write_mirror(ix, to, o, w, sink);
+        }
         let lane = self.st.lines.get(order.line as usize).and_then(|l| ix.lane(l));
         let template = lane.and_then(|l| if order.reduces { l.close.as_ref() } else { l.open.as_ref() });
         let Some(template) = template else {
@@ -186,21 +189,14 @@ impl Engine {
     ) -> bool {
         let now = self.st.at_ns;
         let Some(order) = self.st.orders.get(o as usize) else { return true };
-        let (Some(s), Some(r)) = (ix.subs.get(order.sub as usize), ix.cfg.routes.get(route as usize)) else {
+        let (Some(to), Some(r)) = (self.venue_of(ix, route, order), ix.cfg.routes.get(route as usize)) else {
             return true;
         };
-        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-        let Some(profile) = profile else { return true };
-        let follower = ix.cfg.followers.get(s.follower as usize);
-        let instrument = self.st.lines.get(order.line as usize).map_or(0, |l| l.follower_instrument);
-        let symbol = ix.follower_symbols.get(s.follower as usize).and_then(|m| m.get(&instrument));
-        let to = outbound::Route {
-            profile,
-            account: follower.and_then(|f| f.account.as_deref()).filter(|_| profile.account_on_order),
-            symbol: symbol.map_or("", String::as_str),
-            unit: ix.unit(profile, instrument),
-        };
+        let about = |out: &mut Vec<u8>| self.write_about_mirror(&to, order, o, kind, out);
         let written = match (kind, order.cancel_id) {
+            (SendKind::Cancel, Some(id)) if order.mirror => {
+                w.order_if(&id[..], 1, kind, 0, &r.session, about)
+            }
             (SendKind::Cancel, Some(id)) => w.order_if(&id[..], 1, kind, 0, &r.session, |out| {
                 outbound::cancel(out, order, &to, now).is_ok()
             }),
@@ -211,14 +207,38 @@ impl Engine {
                 let query = order.query_no.to_string();
                 let id = [&order.cl_ord_id[..], b".", query.as_bytes()].concat();
                 w.order_if(&id, 1, kind, 0, &r.session, |out| {
-                    outbound::status(out, order, &to, query.as_bytes()).is_ok()
+                    if order.mirror {
+                        about(out)
+                    } else {
+                        outbound::status(out, order, &to, query.as_bytes()).is_ok()
+                    }
                 })
             }
         };
         written.is_ok()
     }
 
-    fn handed_over<S: Sink>(&mut self, route: u32, o: u32, incarnation: u64, sink: &mut S) {
+    /// What a message about an order needs beside the order.
+    pub(super) fn venue_of<'a>(
+        &self,
+        ix: &'a Index,
+        route: u32,
+        order: &crate::order::Order,
+    ) -> Option<outbound::Route<'a>> {
+        let s = ix.subs.get(order.sub as usize)?;
+        let profile = ix.cfg.profiles.get(*ix.route_profiles.get(route as usize)? as usize)?;
+        let follower = ix.cfg.followers.get(s.follower as usize);
+        let instrument = self.st.lines.get(order.line as usize).map_or(0, |l| l.follower_instrument);
+        let symbol = ix.follower_symbols.get(s.follower as usize).and_then(|m| m.get(&instrument));
+        Some(outbound::Route {
+            profile,
+            account: follower.and_then(|f| f.account.as_deref()).filter(|_| profile.account_on_order),
+            symbol: symbol.map_or("", String::as_str),
+            unit: ix.unit(profile, instrument),
+        })
+    }
+
+    pub(super) fn handed_over<S: Sink>(&mut self, route: u32, o: u32, incarnation: u64, sink: &mut S) {
         if S::WANTS_DECISIONS {
             self.set_state(o, Input::Dispatch, sink);
         }

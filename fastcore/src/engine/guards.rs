@@ -372,6 +372,7 @@ impl Engine {
             }
             ls.line.target = 0;
             (ls.waiting, ls.needless) = (Vec::new(), Vec::new());
+            self.end_mirrors(at);
             self.work_line(ix, at, sink);
         }
     }

@@ -47,10 +47,12 @@ fn side(units: Dec, positive: bool) -> i128 {
     if positive { units.raw().max(0) } else { units.raw().saturating_neg().max(0) }
 }
 
-/// Units that a line goes on holding on one side: not what its closes take, and not what its target gives up.
-fn kept(ls: &LineState, long: bool, step: Dec) -> i128 {
+/// Units that a line goes on holding on one side: not what its closes take, and not what its target, with what its
+/// mirrors are ahead by, gives up.
+fn kept(ls: &LineState, ahead: i128, long: bool, step: Dec) -> i128 {
     let closing = if long { ls.line.closing_sell } else { ls.line.closing_buy };
-    let target = mul_div(ls.line.target, step.raw(), QUANTA, Round::HalfEven).unwrap_or(i128::MAX);
+    let target = mul_div(ls.line.target.saturating_add(ahead), step.raw(), QUANTA, Round::HalfEven)
+        .unwrap_or(i128::MAX);
     side(ls.line.filled, long).saturating_sub(closing.raw()).min(side(Dec::from_raw(target), long)).max(0)
 }
 
@@ -125,7 +127,7 @@ impl Engine {
 
     /// Units that a line may close now: what its account holds, without what other subscriptions go on holding and
     /// without what works as a close already. None: not known.
-    fn room(&self, ix: &Index, at: u32, lane: &Lane, buy: bool) -> Option<Dec> {
+    pub(super) fn room(&self, ix: &Index, at: u32, lane: &Lane, buy: bool) -> Option<Dec> {
         let ls = self.st.lines.get(at as usize)?;
         let follower = ix.subs.get(ls.sub as usize)?.follower;
         let held = *self.st.holdings.get(follower as usize)?.positions.get(&ls.follower_instrument)?;
@@ -137,7 +139,7 @@ impl Engine {
             let closing = if buy { other.line.closing_buy } else { other.line.closing_sell };
             room = room.saturating_sub(closing.raw());
             if *n != at {
-                room = room.saturating_sub(kept(other, !buy, lane.grid.step));
+                room = room.saturating_sub(kept(other, self.mirror_shift(ix, *n), !buy, lane.grid.step));
             }
         }
         Some(Dec::from_raw(room.max(0)))

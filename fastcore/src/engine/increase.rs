@@ -3,7 +3,7 @@
 use super::lanes::Lane;
 use super::leaders::Execution;
 use super::{Engine, Index};
-use crate::action::Conversion;
+use crate::action::{Conversion, Dealt};
 use crate::config::{SideFilter, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round, mul_div, times};
 use crate::leader::{Frozen, LeaderOrder};
@@ -24,8 +24,14 @@ impl Engine {
         cfg: &SubscriptionConfig,
         (at, lane): (u32, &Lane),
         date: u32,
-        mut told: Option<&mut Conversion>,
+        told: Option<&mut Conversion>,
     ) -> Result<Dec, Refusal> {
+        if !self.st.mirrors.is_empty()
+            && let Some(rule) = self.mirror_rule(at, x, order)
+        {
+            // The follower has, or had, an order of his own: what this one fills is counted however old the report is.
+            return self.grow(x, order, (place, None), (at, lane), rule, Ok(x.increase), told);
+        }
         let passes = if lane.filtered { filters(ix, x, order, sub, cfg) } else { Ok(()) };
         let gate = passes.and_then(|()| {
             if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, lane) }
@@ -36,13 +42,29 @@ impl Engine {
                 return Err(refusal);
             }
         }
-        let grid = lane.grid;
-        let overflow = Refusal::bare(Code::Overflow);
         let frozen = match (self.frozen(x, order, (sub, place), cfg, lane, date), gate) {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
         let dealt = if self.cause.dealt.is_empty() { None } else { self.dealt(ix, x.leader, sub) };
+        self.grow(x, order, (place, dealt), (at, lane), frozen, gate, told)
+    }
+
+    /// Adds an increase to the target: by its rule, as far as the gate lets it through.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn grow(
+        &mut self,
+        x: &Execution<'_>,
+        order: &mut LeaderOrder,
+        (place, dealt): (usize, Option<Dealt>),
+        (at, lane): (u32, &Lane),
+        frozen: Rule,
+        gate: Result<Dec, Refusal>,
+        mut told: Option<&mut Conversion>,
+    ) -> Result<Dec, Refusal> {
+        let grid = lane.grid;
+        let overflow = Refusal::bare(Code::Overflow);
         let size = match frozen {
             Rule::Rate(weight) if dealt.is_some() => {
                 let lots = dealt.map_or(0, |d| d.after.saturating_sub(d.kept));
@@ -147,7 +169,7 @@ impl Engine {
     }
 }
 
-fn filters(
+pub(super) fn filters(
     ix: &Index,
     x: &Execution<'_>,
     order: &LeaderOrder,

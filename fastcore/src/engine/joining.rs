@@ -137,6 +137,11 @@ impl Engine {
             // Its share is what was dealt to it, lot by lot: a position alone does not say.
             return Some(format!("{what}: a block deals only what comes, nothing changes"));
         }
+        if !self.st.mirrors.of(at).is_empty() {
+            return Some(format!(
+                "{what}: orders of the leader are mirrored, nothing changes while they work"
+            ));
+        }
         let line = self.st.lines.get(at as usize)?;
         let (lane, before) = (ix.lane(line)?, line.line.target);
         self.cause.refusals.clear();

@@ -199,6 +199,7 @@ impl Engine {
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
+        self.note_leader_order(ix, (leader, instrument), &order, &change, report, message);
         let mut x = Execution {
             leader,
             instrument,
@@ -281,6 +282,7 @@ impl Engine {
         if let Some(units) = units {
             self.moved(ix, x, &mut order, units, sink);
         }
+        self.mirror_leader_order(ix, (leader, instrument), &mut order, report, message, sink);
         if let Some(state) = self.st.leaders.get_mut(l) {
             state.orders.insert(key, order);
         }
@@ -347,6 +349,7 @@ impl Engine {
             (Some(_), None) => self.lose_position(ix, x.leader, x.instrument, sink),
             (None, _) => {}
         }
+        self.note_entry(ix, &x, known.is_some() && after.is_some());
         let r = x.report;
         let date = trade_date(r.transact_ns.unwrap_or(self.st.at_ns));
         let session = ix.cfg.leaders.get(x.leader as usize).map_or("", |l| l.session.as_str());
@@ -442,6 +445,9 @@ impl Engine {
             }
         } else if kept {
             self.refuse(Refusal::bare(Code::Leaving));
+        }
+        if !self.st.mirrors.is_empty() {
+            self.mirrors_follow(x, at, order.id, before, ratio.is_some());
         }
         let target = |engine: &Self| engine.st.lines.get(at as usize).map_or(0, |l| l.line.target);
         if let (Some(told), Some(ls)) = (&mut told, self.st.lines.get(at as usize)) {

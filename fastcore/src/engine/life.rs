@@ -230,6 +230,11 @@ impl Engine {
         life.joins.clear();
         self.alert("leave", text, sink);
         self.live_by(sub);
+        if rule != Leaving::CloseWithLeader {
+            let lines = (0_u32..).zip(&self.st.lines).filter(|(_, l)| l.sub == sub);
+            let lines: Vec<u32> = lines.map(|(at, _)| at).collect();
+            lines.into_iter().for_each(|at| self.end_mirrors(at));
+        }
         if rule == Leaving::CloseNow {
             for ls in self.st.lines.iter_mut().filter(|l| l.sub == sub) {
                 ls.line.target = 0;

@@ -101,7 +101,17 @@ impl Engine {
     }
 
     /// Works the difference between target and what is filled.
+    #[inline]
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
+        if self.st.mirrors.is_empty() {
+            self.work_plain(ix, at, sink)
+        } else {
+            self.work_mirrored(ix, at, sink)
+        }
+    }
+
+    /// The same without regard to mirrors.
+    pub(super) fn work_plain<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let now = self.st.at_ns;
         let level = if self.free(at) { None } else { self.stopped_at(ix, at) };
         if level >= Some(Level::CloseOnly) {
@@ -250,7 +260,7 @@ impl Engine {
     pub(super) fn end_unsent<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, end: End, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (line, leaves, reduces, sub) = (order.line, order.leaves(), order.reduces, order.sub);
-        let (buy, until) = (order.buy, order.deadline_ns);
+        let (buy, until, mirror) = (order.buy, order.deadline_ns, order.mirror);
         let route = ix.subs.get(sub as usize).map_or(0, |s| s.route);
         if next(order.state, Input::Withdraw).is_none() {
             return;
@@ -258,6 +268,9 @@ impl Engine {
         self.set_state(o, Input::Withdraw, sink);
         if let Some(r) = self.st.routes.get_mut(route as usize) {
             r.held.remove(&o);
+        }
+        if mirror {
+            return self.mirror_unsent(end);
         }
         let code = match end {
             End::Withdrawn if reduces => return,
@@ -274,6 +287,16 @@ impl Engine {
     /// Step 4 for one line: `m` units of one side will not be held. They were a part of what is committed only where the
     /// target is on that side.
     pub(super) fn lower(&mut self, ix: &Index, at: u32, buy: bool, m: Dec) {
+        if self.st.mirrors.is_empty() {
+            return self.lower_plain(ix, at, buy, m);
+        }
+        let shift = self.mirror_shift(ix, at);
+        let before = self.move_target(at, shift);
+        self.lower_plain(ix, at, buy, m);
+        self.move_target_back(at, shift, before);
+    }
+
+    fn lower_plain(&mut self, ix: &Index, at: u32, buy: bool, m: Dec) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         if (ls.line.target > 0) != buy {
             return;

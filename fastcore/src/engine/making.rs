@@ -55,7 +55,7 @@ impl Engine {
 
     /// A new ClOrdID. An open whose identity was made before is a duplicate; a close takes the next slice, because it
     /// must never be lost.
-    fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
+    pub(super) fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
         let mut id = self.derive(sub_hash, at, len);
         // Only a cause that came before can have made it.
         while self.cause.repeated && self.known(&id).is_some() {
@@ -80,7 +80,7 @@ impl Engine {
     }
 
     /// What the digest is to cover of one order: ClOrdID, side, qty, px.
-    fn note_made(&mut self, id: &ClOrdId, draft: &Draft) {
+    pub(super) fn note_made(&mut self, id: &ClOrdId, draft: &Draft) {
         // Every part has its own place: fixed copies cost a fraction of growing ones.
         let mut bytes = [0_u8; 54];
         let (text, len) = id.parts();

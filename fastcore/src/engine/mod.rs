@@ -17,6 +17,7 @@ mod leaders;
 pub mod life;
 mod lines;
 mod making;
+pub mod mirrors;
 mod needless;
 mod opens;
 mod operator;
@@ -66,6 +67,8 @@ struct Cause {
     repeated: bool,
     /// A follower's broker took back a fill.
     bust: bool,
+    /// The line whose target stands where its mirrors lead it.
+    shifted: Option<u32>,
     /// End of the window of the leader's increase that is being worked; 0: none is.
     until_ns: i64,
     /// What that increase added to the target, quanta without sign.

@@ -193,6 +193,8 @@ impl Engine {
             // News from the leader is tried at once, whatever the broker said to the last close.
             ls.retry_at_ns = 0;
             let after = ls.line.target;
+            self.mirrors_count(at, None, before, 0, false);
+            let Some(ls) = self.st.lines.get(at as usize) else { continue };
             let (lane, cfg) = (ix.lane(ls), ix.cfg.subscriptions.get(*sub as usize));
             let conversion = lane.zip(cfg).map(|(lane, cfg)| Conversion {
                 target_moved: after,

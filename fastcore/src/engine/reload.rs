@@ -43,7 +43,9 @@ impl Engine {
         // What was kept by a subscription that left is nobody's here any more: nothing of it is ever worked.
         let flat = |l: &LineState| l.mode == Mode::Kept || l.line.target == 0 && l.line.filled.is_zero();
         let idle = |l: &LineState| flat(l) && l.live.is_empty();
-        for l in self.st.lines.iter().filter(|l| !idle(l)) {
+        let mirrors = |at: u32| !self.st.mirrors.of(at).is_empty();
+        let lines = (0_u32..).zip(&self.st.lines);
+        for (_, l) in lines.filter(|(at, l)| !idle(l) || mirrors(*at)) {
             if let Some(what) = changed(&self.ix, &next, l) {
                 let name = now.subscriptions.get(l.sub as usize).map_or("", |s| s.name.as_str());
                 let hint = "change it once everything is flat";
@@ -67,6 +69,9 @@ fn changed(now: &Index, next: &Index, l: &LineState) -> Option<&'static str> {
     }
     if std::mem::discriminant(&a.sizing) != std::mem::discriminant(&b.sizing) {
         return Some("its sizing mode changed");
+    }
+    if a.copy != b.copy {
+        return Some("what it copies changed");
     }
     if a.filters != b.filters {
         return Some("its filters changed");

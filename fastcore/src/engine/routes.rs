@@ -30,11 +30,13 @@ impl Engine {
         order.state = after;
         order.since_ns = now;
         let left = order.leaves();
-        let closes = order.reduces;
+        let (closes, mirror) = (order.reduces, order.mirror);
         let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
         let cancel = if ended { order.cancel_id.take() } else { None };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            if !mirror {
+                ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+            }
             match (before == State::Unknown, after == State::Unknown) {
                 (false, true) => ls.line.unknown = ls.line.unknown.saturating_add(1),
                 (true, false) => ls.line.unknown = ls.line.unknown.saturating_sub(1),
@@ -42,7 +44,7 @@ impl Engine {
             }
             if ended {
                 ls.live.retain(|x| *x != o);
-                ls.line.cancels = ls.line.cancels.saturating_sub(u32::from(cancel.is_some()));
+                ls.line.cancels = ls.line.cancels.saturating_sub(u32::from(cancel.is_some() && !mirror));
             }
         }
         if S::WANTS_DECISIONS && before != after {
@@ -307,7 +309,8 @@ impl Engine {
 
     fn live_of(&self, route: u32) -> Vec<u32> {
         let on = |l: &&super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == route);
-        self.st.lines.iter().filter(on).flat_map(|l| l.live.iter().copied()).collect()
+        let ordinary = self.st.lines.iter().filter(on).flat_map(|l| l.live.iter().copied());
+        ordinary.chain(self.live_mirrors_of(route)).collect()
     }
 
     /// The route is ready: held orders go out, lines that wanted a cancel are worked.

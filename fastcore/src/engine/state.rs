@@ -1,7 +1,7 @@
 //! Everything that an event can change, and the indexes made from the configuration.
 
 use super::stops::{Scope, Stop};
-use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, SubscriptionConfig};
+use crate::config::{Config, ConfigError, Copied, InstrumentConfig, LeaderConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::leader::{LeaderOrder, Seen};
 use crate::ledger::{Grid, Line};
@@ -183,6 +183,8 @@ pub struct State {
     pub groups: Vec<Few>,
     /// Ledger lines by follower, where totals are bounded.
     pub accounts: BTreeMap<u32, Vec<u32>>,
+    /// Mirrors of leaders' working orders.
+    pub mirrors: super::mirrors::Mirrors,
     /// Orders of ours, all of them.
     pub orders: Chunked<Order>,
     /// Hash of a ClOrdID(11), of an order or a cancel, to order.
@@ -261,6 +263,8 @@ pub struct Index {
     pub subs_of: Vec<Vec<u32>>,
     /// Members of each leader's block.
     pub(super) blocks: super::blocks::Members,
+    /// A subscription mirrors orders, by leader.
+    pub mirrored: Vec<bool>,
 }
 
 /// Names of one kind and their numbers; of two that are the same, the first.
@@ -346,10 +350,14 @@ impl Index {
         }
         let mut subs = Vec::with_capacity(cfg.subscriptions.len());
         let mut subs_of = vec![Vec::new(); cfg.leaders.len()];
+        let mut mirrored = vec![false; cfg.leaders.len()];
         for (i, s) in cfg.subscriptions.iter().enumerate() {
             let sub = resolve(s, &cfg, &known)?;
             if let Some(list) = subs_of.get_mut(sub.leader as usize) {
                 list.push(u32::try_from(i).unwrap_or(u32::MAX));
+            }
+            if let Some(any) = mirrored.get_mut(sub.leader as usize) {
+                *any |= s.copy == Copied::Orders;
             }
             subs.push(sub);
         }
@@ -366,6 +374,7 @@ impl Index {
             subs,
             subs_of,
             blocks: Vec::new(),
+            mirrored,
             cfg: Config::default(),
         };
         ix.cfg.instruments.clone_from(&cfg.instruments);

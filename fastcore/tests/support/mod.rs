@@ -65,6 +65,8 @@ pub struct Sent {
     pub qty: String,
     /// OrdType(40), Price(44) and TimeInForce(59).
     pub terms: String,
+    /// The whole message, fields ended by `|`.
+    pub text: String,
 }
 
 pub struct World {
@@ -76,6 +78,8 @@ pub struct World {
     pub alerts: Vec<Alert>,
     /// What leaders' brokers were asked: session and message.
     pub questions: Vec<String>,
+    /// Every event: time, kind, session, payload.
+    pub log: Vec<(i64, EventKind, String, Vec<u8>)>,
 }
 
 pub fn field(fix: &[u8], tag: &str) -> String {
@@ -109,6 +113,7 @@ impl World {
             exec: 0,
             alerts: vec![],
             questions: vec![],
+            log: vec![],
         };
         w.link(7);
         w
@@ -118,6 +123,7 @@ impl World {
         self.seq += 1;
         self.now += 1_000;
         let mut out = Out::default();
+        self.log.push((self.now, kind, session.to_owned(), payload.to_vec()));
         self.engine.apply(&Event { seq: self.seq, at_ns: self.now, kind, session, payload }, &mut out);
         self.alerts.append(&mut out.alerts);
         self.questions.append(&mut out.questions);
@@ -131,6 +137,7 @@ impl World {
                     buy: field(o.fix, "54") == "1",
                     qty: field(o.fix, "38"),
                     terms: ["40", "44", "59"].map(|tag| field(o.fix, tag)).join("|"),
+                    text: String::from_utf8_lossy(o.fix).replace('\u{1}', "|"),
                 }));
             }
         }
@@ -222,7 +229,7 @@ impl World {
 
     /// Target of the first subscription.
     pub fn target(&self) -> Dec {
-        self.engine.status().subscriptions[0].target
+        self.engine.status().subscriptions.first().map_or(Dec::ZERO, |l| l.target)
     }
 
     pub fn filled(&self) -> Dec {

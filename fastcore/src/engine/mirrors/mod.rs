@@ -1,0 +1,179 @@
+//! Mirrors of a leader's working orders (`copy = "orders"`; design 02, "What is copied", and decision 0017).
+//!
+//! A mirror is a leader's order at one follower. Its fills and the leader's need not come at the same time, so a ledger
+//! line has for each mirror how far its fills are `ahead` of what the leader's moved the target by. The line is worked
+//! for the target and all that its mirrors may be ahead or behind: to it, a mirror that will fill is none of its business.
+
+mod leader;
+mod orders;
+mod settle;
+mod work;
+
+pub(super) use settle::Given;
+
+use crate::decimal::{Dec, Round};
+use crate::mirror::Terms;
+use crate::order::ClOrdId;
+use crate::sizing::Rule;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A leader's order at one follower.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mirror {
+    /// The leader's order.
+    pub key: u128,
+    /// The leader buys.
+    pub leader_buy: bool,
+    /// The follower buys.
+    pub buy: bool,
+    /// It began as a close of the leader's position: it never opens one.
+    pub closing: bool,
+    /// What the leader's order is worth, frozen when it began.
+    pub rule: Rule,
+    /// The leader's terms.
+    pub terms: Terms,
+    /// What the leader's order may still fill, leader units.
+    pub left: Dec,
+    /// When the leader's order ended; 0: it works.
+    pub ended_ns: i64,
+    /// Until when the newest increase that came from it may be opened.
+    pub until_ns: i64,
+    /// What the target gained by it, quanta without sign.
+    pub counted: i128,
+    /// Quanta that its fills are ahead of the target, in its direction; negative: behind.
+    pub ahead: i128,
+    /// Quanta that limits refused, which nothing opens any more.
+    pub refused: i128,
+    /// Its order ended, and we had not asked for that: there is none again before the leader changes his.
+    pub lost: bool,
+    /// Nothing that it fills is kept: a guard closed all.
+    pub barred: bool,
+    /// Orders of ours, the newest last: a late fill of an older one is its fill too.
+    pub orders: Vec<u32>,
+    /// The newest of them may still fill.
+    pub live: bool,
+    /// We asked for the end of the newest.
+    pub ours: bool,
+    /// Terms of the newest.
+    pub has: Option<Terms>,
+    /// The newest request to replace it.
+    pub replace: Option<Replace>,
+    /// The broker has refused to replace it.
+    pub irreplaceable: bool,
+    /// The ClOrdID(11) that the broker knows it by now; none: its own.
+    pub name: Option<ClOrdId>,
+}
+
+/// A request to replace an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replace {
+    /// Its ClOrdID(11).
+    pub id: ClOrdId,
+    /// OrderQty(38) that it asks for, units.
+    pub qty: Dec,
+    /// Terms that it asks for.
+    pub terms: Terms,
+}
+
+/// What a leader's position was entered at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Average price; none where a part of the position has none.
+    pub px: Option<Dec>,
+}
+
+impl Entry {
+    /// After an execution: what is added counts by its price, what is taken off leaves the average.
+    fn moved(self, before: Dec, reduce: Dec, increase: Dec, px: Option<Dec>) -> Entry {
+        let held = crate::ledger::abs(before).checked_sub(reduce).unwrap_or(Dec::ZERO);
+        if !increase.is_positive() {
+            return if held.is_zero() { Entry::default() } else { self };
+        }
+        if held.is_zero() {
+            return Entry { px };
+        }
+        let average = || {
+            let (old, new, all) = (self.px?, px?, held.checked_add(increase)?);
+            let sum = old.mul_div(held, all, Round::HalfEven)?;
+            sum.checked_add(new.mul_div(increase, all, Round::HalfEven)?)
+        };
+        Entry { px: average() }
+    }
+}
+
+/// Every mirror, by ledger line.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Mirrors {
+    lines: BTreeMap<u32, Vec<Mirror>>,
+    /// Entries of leaders with mirrors, by leader and instrument.
+    entries: BTreeMap<(u32, u32), Entry>,
+}
+
+impl Mirrors {
+    /// There are none: nothing of this costs anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Those of a line.
+    #[must_use]
+    pub fn of(&self, line: u32) -> &[Mirror] {
+        self.lines.get(&line).map_or(&[], Vec::as_slice)
+    }
+
+    /// All, with their lines.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Mirror)> {
+        self.lines.iter().flat_map(|(line, list)| list.iter().map(|m| (*line, m)))
+    }
+
+    fn take(&mut self, line: u32) -> Option<Vec<Mirror>> {
+        self.lines.remove(&line)
+    }
+
+    fn put(&mut self, line: u32, list: Vec<Mirror>) {
+        if !list.is_empty() {
+            self.lines.insert(line, list);
+        }
+    }
+
+    fn list_mut(&mut self, line: u32) -> &mut [Mirror] {
+        self.lines.get_mut(&line).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    fn get_mut(&mut self, line: u32, n: usize) -> Option<&mut Mirror> {
+        self.lines.get_mut(&line)?.get_mut(n)
+    }
+
+    /// The mirror that an order of ours is, or was, of.
+    fn of_order(&mut self, line: u32, order: u32) -> Option<&mut Mirror> {
+        self.list_mut(line).iter_mut().find(|m| m.orders.contains(&order))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn d(t: &str) -> Dec {
+        Dec::parse(t.as_bytes()).unwrap()
+    }
+
+    /// Added at 100 and at 103, twice as much: 102. Taken off, it stays; across zero it begins anew.
+    #[test]
+    fn an_entry_is_the_average_of_what_was_added() {
+        let first = Entry::default().moved(d("0"), d("0"), d("1"), Some(d("100")));
+        let both = first.moved(d("1"), d("0"), d("2"), Some(d("103")));
+        assert_eq!(both.px, Some(d("102")));
+        assert_eq!(both.moved(d("3"), d("2"), d("0"), Some(d("90"))).px, Some(d("102")));
+        assert_eq!(both.moved(d("3"), d("3"), d("0"), Some(d("90"))).px, None);
+        assert_eq!(both.moved(d("3"), d("3"), d("1"), Some(d("90"))).px, Some(d("90")));
+        assert_eq!(
+            both.moved(d("3"), d("0"), d("1"), None).px,
+            None,
+            "a part without a price has no average"
+        );
+    }
+}

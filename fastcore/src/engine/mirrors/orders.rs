@@ -1,0 +1,271 @@
+//! Orders of mirrors on their way to the broker and back: how they are made, changed and written, and what their reports
+//! mean to a mirror.
+
+use super::Replace;
+use crate::action::Sink;
+use crate::decimal::Dec;
+use crate::engine::dispatch::To;
+use crate::engine::lanes::Lane;
+use crate::engine::lines::{DUE_CANCEL, DUE_LINE, End, signed};
+use crate::engine::making::Draft;
+use crate::engine::{Engine, Index, RouteState};
+use crate::leader::Counting;
+use crate::ledger::quanta;
+use crate::link::{OrdersWriter, SendKind};
+use crate::mirror::Terms;
+use crate::order::Order;
+use crate::outbound;
+use crate::refusal::{Code, Refusal};
+use crate::report::{Kind, Report};
+use std::sync::Arc;
+
+const MS: i64 = 1_000_000;
+
+impl Engine {
+    /// Makes a mirror's order. It is no part of what the line has at work: the target does not stand for it yet.
+    pub(super) fn make_mirror<S: Sink>(
+        &mut self,
+        (at, n): (u32, usize),
+        lane: &Lane,
+        (qty, reduces, deadline_ns): (Dec, bool, i64),
+        terms: Terms,
+        _sink: &mut S,
+    ) {
+        let Some(sub) = self.st.lines.get(at as usize).map(|ls| ls.sub) else { return };
+        let Some(buy) = self.st.mirrors.of(at).get(n).map(|m| m.buy) else { return };
+        let Ok(o) = u32::try_from(self.st.orders.len()) else { return };
+        let draft = Draft { buy, qty, reduces, px: terms.px.or(terms.stop_px), deadline_ns };
+        let Some(id) = self.new_id(lane.sub_hash, at, usize::from(lane.id_len), reduces) else {
+            return self.refuse(Refusal::bare(Code::Duplicate));
+        };
+        self.note_made(&id, &draft);
+        if S::WANTS_DECISIONS {
+            self.cause.orders.push((id.to_vec(), signed(qty, buy)));
+        }
+        let since_ns = self.st.at_ns;
+        let order = Order {
+            buy,
+            reduces,
+            mirror: true,
+            qty,
+            px: draft.px,
+            deadline_ns,
+            since_ns,
+            ..Order::new(id, sub, at)
+        };
+        self.st.orders.push(order);
+        if let Some(m) = self.st.mirrors.get_mut(at, n) {
+            m.orders.push(o);
+            (m.live, m.has) = (true, Some(terms));
+        }
+        self.push(lane.route, o, SendKind::New);
+    }
+
+    /// Asks the broker to replace a mirror's order, or to cancel it.
+    pub(super) fn ask_change(&mut self, ix: &Index, (at, n): (u32, usize), o: u32, to: Option<(Dec, Terms)>) {
+        let now = self.st.at_ns;
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
+        if !self.st.routes.get(route as usize).is_some_and(RouteState::ready) || order.cancel_id.is_some() {
+            return;
+        }
+        if now < order.cancel_after_ns {
+            self.st.due.insert((order.cancel_after_ns, DUE_LINE, at));
+            return;
+        }
+        let id = order.cl_ord_id.of_cancel(order.cancels);
+        self.st.ids.insert_new(id.key(), o).unwrap_or_default();
+        (order.cancel_id, order.cancels) = (Some(id), order.cancels.saturating_add(1));
+        if let Some(m) = self.st.mirrors.get_mut(at, n) {
+            match to {
+                Some((qty, terms)) => m.replace = Some(Replace { id, qty, terms }),
+                None => m.ours = true,
+            }
+        }
+        let patience = ix.cfg.timing.ack_timeout_ms.saturating_mul(MS);
+        self.st.due.insert((now.saturating_add(patience), DUE_CANCEL, o));
+        self.push(route, o, SendKind::Cancel);
+    }
+
+    /// Writes a mirror's new order. False: the frame is full and nothing changed.
+    pub(in crate::engine) fn write_mirror<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        to: &To<'_>,
+        o: u32,
+        w: &mut OrdersWriter<'_>,
+        sink: &mut S,
+    ) -> bool {
+        let Some(order) = self.st.orders.get(o as usize) else { return true };
+        let terms =
+            self.st.mirrors.of(order.line).iter().find(|m| m.orders.last() == Some(&o)).and_then(|m| m.has);
+        let venue = self.venue_of(ix, to.number, order);
+        let written = venue.zip(terms).map_or(Ok(false), |(venue, terms)| {
+            w.order_if(
+                &order.cl_ord_id[..],
+                order.try_no,
+                SendKind::New,
+                order.deadline_ns,
+                to.session,
+                |out| outbound::mirror(out, order, &terms, None, &venue, self.st.at_ns).is_ok(),
+            )
+        });
+        match written {
+            Ok(true) => self.handed_over(to.number, o, to.incarnation, sink),
+            Ok(false) => {
+                self.end_unsent(ix, o, End::Missed, sink);
+                self.alert("unwritable", "an order cannot be written: account or symbol".to_owned(), sink);
+            }
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Writes a request about a mirror's order: it names the order as the broker knows it by now.
+    pub(in crate::engine) fn write_about_mirror(
+        &self,
+        venue: &outbound::Route<'_>,
+        order: &Order,
+        o: u32,
+        kind: SendKind,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let mirror = self.st.mirrors.of(order.line).iter().find(|m| m.orders.contains(&o));
+        let name =
+            mirror.filter(|m| m.orders.last() == Some(&o)).and_then(|m| m.name).unwrap_or(order.cl_ord_id);
+        let replace = mirror.and_then(|m| m.replace).filter(|r| order.cancel_id == Some(r.id));
+        let named = Order { cl_ord_id: name, ..order.clone() };
+        let now = self.st.at_ns;
+        let written = match (kind, replace) {
+            (SendKind::Cancel, Some(r)) => {
+                let changed = Order { qty: r.qty, cl_ord_id: r.id, ..named };
+                outbound::mirror(out, &changed, &r.terms, Some(&name), venue, now)
+            }
+            (SendKind::Cancel, None) => outbound::cancel(out, &named, venue, now),
+            _ => outbound::status(out, &named, venue, order.query_no.to_string().as_bytes()),
+        };
+        written.is_ok()
+    }
+
+    /// Orders of mirrors on a route that are not done.
+    pub(in crate::engine) fn live_mirrors_of(&self, route: u32) -> Vec<u32> {
+        let on = |o: &u32| {
+            let order = self.st.orders.get(*o as usize).filter(|x| !x.state.is_done());
+            order.and_then(|x| self.ix.subs.get(x.sub as usize)).is_some_and(|s| s.route == route)
+        };
+        self.st.mirrors.iter().flat_map(|(_, m)| m.orders.iter().copied()).filter(on).collect()
+    }
+
+    /// A fill of a mirror's order, or its bust: it is that much ahead, or behind.
+    pub(in crate::engine) fn mirror_moved(&mut self, o: u32, at: u32, qty: Dec) {
+        let Some(buy) = self.st.orders.get(o as usize).map(|x| x.buy) else { return };
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
+        ls.line.add_filled(signed(qty, buy));
+        let grid = self.ix.lane(ls).map(|l| l.grid);
+        let q = grid.and_then(|g| quanta(qty, g)).unwrap_or(0);
+        if let Some(m) = self.st.mirrors.of_order(at, o) {
+            m.ahead = m.ahead.saturating_add(q);
+        }
+        self.holding_moved(at, signed(qty, buy));
+    }
+
+    pub(in crate::engine) fn mirror_filled<S: Sink>(&mut self, o: u32, at: u32, qty: Dec, sink: &mut S) {
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
+        let (over, late) = (order.cum > order.qty, order.state.is_done());
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            (ls.backoff_ms, ls.stuck_residue) = (0, false);
+        }
+        self.mirror_moved(o, at, qty);
+        self.st.follower_fills = self.st.follower_fills.saturating_add(1);
+        if over || late {
+            let what = if over { "filled more than ordered" } else { "filled after its end" };
+            let text = format!("an order of ours was {what}: the books follow the broker");
+            self.alert("unexpected_fill", text, sink);
+        }
+    }
+
+    /// What a report says about the order's name and terms, before it moves the order's state.
+    pub(in crate::engine) fn mirror_reported(&mut self, o: u32, r: &Report<'_>, c: &Counting) {
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        let (at, asked) = (order.line, order.cancel_id);
+        let Some(m) = self.st.mirrors.of_order(at, o).filter(|m| m.orders.last() == Some(&o)) else { return };
+        let alive = matches!(r.ord_status, b'0' | b'1' | b'5');
+        let replaced = match r.kind {
+            Kind::Replaced => true,
+            // A status that names the order by the request: it was accepted, and its report is lost.
+            Kind::Status => {
+                alive
+                    && m.replace.is_some_and(|x| x.id[..] == *r.cl_ord_id)
+                    && m.name != m.replace.map(|x| x.id)
+            }
+            _ => false,
+        };
+        if !replaced {
+            return;
+        }
+        let Some(id) = crate::order::ClOrdId::from_text(r.cl_ord_id) else { return };
+        m.name = Some(id);
+        if let Some(replace) = m.replace.filter(|x| x.id == id) {
+            (order.qty, m.has) = (replace.qty, Some(replace.terms));
+            order.px = replace.terms.px.or(replace.terms.stop_px);
+        } else if let Some(qty) = c.in_units(r.order_qty).filter(|q| q.is_positive()) {
+            order.qty = qty;
+        }
+        if asked == Some(id) {
+            order.cancel_id = None;
+        }
+    }
+
+    /// The broker refused a request about an order. A mirror's that it does not replace is cancelled, and placed anew.
+    pub(in crate::engine) fn request_refused<S: Sink>(&mut self, o: u32, sink: &mut S) {
+        let mirror = self.st.orders.get(o as usize).filter(|x| x.mirror).map(|x| (x.line, x.cancel_id));
+        if let Some((at, asked)) = mirror
+            && let Some(m) = self.st.mirrors.of_order(at, o)
+        {
+            m.irreplaceable |= asked.is_some() && m.replace.map(|r| r.id) == asked;
+        }
+        self.cancel_failed(o, sink);
+    }
+
+    /// A fill of a mirror's order was taken back. How much of it works again nobody says: it is not asked for a second
+    /// time.
+    pub(in crate::engine) fn mirror_busted(&mut self, o: u32, at: u32, delta: Dec) {
+        if let Some(order) = self.st.orders.get_mut(o as usize) {
+            order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
+        }
+        self.mirror_moved(o, at, delta);
+        self.mirror_declined(o, Dec::from_raw(delta.raw().saturating_neg().max(0)));
+        self.cause.bust = true;
+    }
+
+    pub(in crate::engine) fn tell_bust<S: Sink>(&mut self, sink: &mut S) {
+        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
+    }
+
+    /// A mirror's order ended before it left.
+    pub(in crate::engine) fn mirror_unsent(&mut self, end: End) {
+        match end {
+            End::Withdrawn => {}
+            End::Missed => self.refuse(Refusal::bare(Code::Missed)),
+            End::Refused(code) => self.refuse(Refusal::bare(code)),
+        }
+    }
+
+    /// The broker takes less of a mirror's order than was asked for.
+    pub(in crate::engine) fn mirror_declined(&mut self, o: u32, lost: Dec) {
+        let Some(at) = self.st.orders.get(o as usize).map(|x| x.line) else { return };
+        let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
+        let q = grid.and_then(|g| quanta(lost, g)).unwrap_or(0);
+        if let Some(m) = self.st.mirrors.of_order(at, o) {
+            m.refused = m.refused.saturating_add(q);
+        }
+    }
+
+    /// Everything of a line's mirrors is to end: a guard closes all that it holds.
+    pub(in crate::engine) fn end_mirrors(&mut self, at: u32) {
+        for m in self.st.mirrors.list_mut(at) {
+            (m.ahead, m.lost, m.barred) = (0, true, true);
+        }
+    }
+}

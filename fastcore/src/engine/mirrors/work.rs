@@ -1,0 +1,376 @@
+//! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
+
+use super::settle::{Closing, led, whole_units};
+use super::{Given, Mirror};
+use crate::action::Sink;
+use crate::config::SubscriptionConfig;
+use crate::decimal::Dec;
+use crate::engine::admission::Wish as Opening;
+use crate::engine::lanes::Lane;
+use crate::engine::lines::{End, whole_steps};
+use crate::engine::stops::Level;
+use crate::engine::{Engine, Index, LineState};
+use crate::ledger::quanta;
+use crate::mirror::{Act, Asked, Mapping, Standing, Terms, Wish, act, standing};
+use crate::order::{Order, State};
+use crate::profile::{OrderType, Profile, Tif};
+use crate::refusal::{Code, Refusal};
+use std::sync::Arc;
+
+const MS: i64 = 1_000_000;
+
+/// What a mirror's order is to be.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    /// Units that it has open.
+    units: Dec,
+    terms: Terms,
+    opens: bool,
+}
+
+impl Engine {
+    /// Works a line that may have mirrors: the ordinary way for what they leave to it, then the mirrors themselves.
+    #[inline(never)]
+    pub(in crate::engine) fn work_mirrored<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
+        let Some(mut list) = self.st.mirrors.take(at) else { return self.work_plain(ix, at, sink) };
+        for what in self.note_ends(&mut list) {
+            let text =
+                format!("{what}, and the leader's order works on: it is placed again when he changes his");
+            self.alert("mirror_lost", text, sink);
+        }
+        let given = self.given(ix, at);
+        let mut shift = 0;
+        if let Some(given) = given {
+            self.settle(at, &mut list, &given);
+            shift = self.shift(at, &list, &given);
+        }
+        self.st.mirrors.put(at, list);
+        if given.is_some() {
+            let before = self.move_target(at, shift);
+            // The target has moved already, also for what is refused on the way.
+            self.cause.shifted = Some(at);
+            self.work_plain(ix, at, sink);
+            self.cause.shifted = None;
+            self.move_target_back(at, shift, before);
+        }
+        for n in 0..self.st.mirrors.of(at).len() {
+            self.drive(ix, at, n, sink);
+        }
+    }
+
+    /// What a line's mirrors move the target by, quanta; 0 while it is being worked.
+    pub(in crate::engine) fn mirror_shift(&self, ix: &Index, at: u32) -> i128 {
+        let list = self.st.mirrors.of(at);
+        let (Some(ls), Some(given)) = (self.st.lines.get(at as usize), self.given(ix, at)) else { return 0 };
+        if list.is_empty() || self.cause.shifted == Some(at) {
+            0
+        } else {
+            led(list, ls.line.target, &given).saturating_sub(ls.line.target)
+        }
+    }
+
+    /// Moves a line's target for a while; what it was.
+    pub(in crate::engine) fn move_target(&mut self, at: u32, shift: i128) -> i128 {
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return 0 };
+        let before = ls.line.target;
+        ls.line.target = before.saturating_add(shift);
+        before
+    }
+
+    /// And back. What was lost meanwhile is lost to the target itself, but never past zero: the rest was the mirrors'.
+    pub(in crate::engine) fn move_target_back(&mut self, at: u32, shift: i128, before: i128) {
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            ls.line.target = ls.line.target.saturating_sub(shift).clamp(before.min(0), before.max(0));
+        }
+    }
+
+    fn given(&self, ix: &Index, at: u32) -> Option<Given> {
+        let ls = self.st.lines.get(at as usize)?;
+        let (s, cfg) = (ix.subs.get(ls.sub as usize)?, ix.cfg.subscriptions.get(ls.sub as usize)?);
+        let position = self.st.leaders.get(s.leader as usize)?.positions.get(&ls.instrument).copied();
+        Some(Given {
+            position: position.unwrap_or(Dec::ZERO),
+            grid: ix.lane(ls)?.grid,
+            ahead: cfg.ahead,
+            leader_filled: cfg.leader_filled,
+            after_ns: cfg.leader_filled_ms.saturating_mul(MS),
+            now_ns: self.st.at_ns,
+        })
+    }
+
+    /// Orders of mirrors that have ended. Where we had not asked for that, the follower has lost his; a close that he has
+    /// lost is returned: the leader is protected, and he is not.
+    fn note_ends(&self, list: &mut [Mirror]) -> Vec<String> {
+        let mut unprotected = Vec::new();
+        for m in list.iter_mut().filter(|m| m.live) {
+            let Some(order) = m.orders.last().and_then(|o| self.st.orders.get(*o as usize)) else { continue };
+            if !order.state.is_done() {
+                continue;
+            }
+            m.lost |= order.state != State::Filled && !m.ours;
+            // What was refused is refused to the market as well.
+            if matches!(order.state, State::Rejected | State::Missed) && m.lost {
+                let left = order.qty.checked_sub(order.cum).unwrap_or(Dec::ZERO);
+                let grid =
+                    self.st.lines.get(order.line as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
+                let q = grid.and_then(|g| quanta(left.max(Dec::ZERO), g)).unwrap_or(0);
+                m.refused = m.refused.saturating_add(q);
+            }
+            // A reject is told by itself, and what was to fill at once protected nothing.
+            let stays = m
+                .has
+                .is_some_and(|t| t.order_type != OrderType::Market && !matches!(t.tif, Tif::Ioc | Tif::Fok));
+            if m.lost && stays && order.reduces && m.ended_ns == 0 && order.state != State::Rejected {
+                let id = String::from_utf8_lossy(&order.cl_ord_id);
+                unprotected.push(format!("{id} is {}", order.state.name()));
+            }
+            m.over();
+        }
+        unprotected
+    }
+
+    fn settle(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given) {
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
+        let mut gave = false;
+        for m in list.iter_mut() {
+            gave |= m.settle(&mut ls.line, given);
+        }
+        list.retain(|m| m.ended_ns == 0 || m.live || m.ahead != 0);
+        if gave {
+            self.refuse(Refusal::bare(Code::NotFilled));
+        }
+    }
+
+    /// What the target is moved by while the line is worked. A close leaves to the mirrors that close what they may still
+    /// fill: it follows when they are cut down, so that no lot is closed twice.
+    fn shift(&self, at: u32, list: &[Mirror], given: &Given) -> i128 {
+        let Some(ls) = self.st.lines.get(at as usize) else { return 0 };
+        let led = led(list, ls.line.target, given);
+        let held = ls.line.filled;
+        let order = |m: &Mirror| {
+            m.orders.last().and_then(|o| Some((!m.opens(given.position), self.st.orders.get(*o as usize)?)))
+        };
+        let side = |m: &&Mirror| m.live && m.buy == held.is_negative();
+        // One whose outcome is not known holds every close back by itself, and that is told.
+        let blocks = |(closes, o): &(bool, &Order)| (*closes || o.reduces) && o.state != State::Unknown;
+        let orders = list.iter().filter(side).filter_map(order).filter(blocks).map(|(_, o)| o);
+        let most = orders.map(Order::leaves).max().unwrap_or(Dec::ZERO);
+        let floor = quanta(most.min(crate::ledger::abs(held)), given.grid).unwrap_or(0);
+        let side = i128::from(held.signum());
+        let worked = if led.saturating_mul(side) < floor { side.saturating_mul(floor) } else { led };
+        worked.saturating_sub(ls.line.target)
+    }
+
+    /// Brings one mirror's order nearer to what the leader's asks for: one request at a time.
+    fn drive<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, n: usize, sink: &mut S) {
+        // Twice: what is withdrawn before it left may be placed anew at once.
+        for _ in 0..2 {
+            let Some(m) = self.st.mirrors.of(at).get(n).cloned() else { return };
+            let Some(ls) = self.st.lines.get(at as usize) else { return };
+            let (Some(lane), Some(cfg)) = (ix.lane(ls), ix.cfg.subscriptions.get(ls.sub as usize)) else {
+                return;
+            };
+            let profile =
+                ix.route_profiles.get(lane.route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+            let Some(profile) = profile else { return };
+            let Some(wanted) = self.wanted(ix, (at, n), &m, lane, cfg, profile) else { return };
+            let current =
+                m.orders.last().filter(|_| m.live).and_then(|o| Some((*o, self.st.orders.get(*o as usize)?)));
+            let (standing, leaves) = current.map_or((Standing::Absent, Dec::ZERO), |(_, order)| {
+                (standing(order.state, m.asked(order.cancel_id)), order.leaves())
+            });
+            // What began as a close and would open now is placed anew as an open, with the limits of one.
+            let turned = wanted.opens && current.is_some_and(|(_, order)| order.reduces);
+            let same = wanted.units == leaves && (m.has == Some(wanted.terms) || !m.live);
+            let wish = match wanted.units.is_positive() && !turned {
+                false => Wish::Gone,
+                true if same => Wish::Keep,
+                true => Wish::Change,
+            };
+            let o = current.map_or(u32::MAX, |(o, _)| o);
+            match act(standing, wish, profile.supports.replace && !m.irreplaceable) {
+                Act::Nothing => return,
+                Act::Place => return self.place(ix, (at, n), lane, cfg, &wanted, sink),
+                Act::Replace => return self.grow_or_cut(ix, (at, n), lane, o, &wanted),
+                Act::Cancel => return self.ask_change(ix, (at, n), o, None),
+                Act::Withdraw => {
+                    self.end_unsent(ix, o, End::Withdrawn, sink);
+                    if let Some(m) = self.st.mirrors.get_mut(at, n) {
+                        m.over();
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a mirror's order is to be; none: it stays as it is.
+    fn wanted(
+        &mut self,
+        ix: &Arc<Index>,
+        (at, n): (u32, usize),
+        m: &Mirror,
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        profile: &Profile,
+    ) -> Option<Wanted> {
+        let ls = self.st.lines.get(at as usize)?;
+        let leader = ix.subs.get(ls.sub as usize)?.leader;
+        // Nobody can say what it would open or close.
+        self.st.leaders.get(leader as usize)?.positions.get(&ls.instrument)?;
+        let given = self.given(ix, at)?;
+        let opens = m.opens(given.position);
+        if !ls.follows() {
+            // What was kept is nobody's here any more.
+            return Some(Wanted { units: Dec::ZERO, terms: m.terms, opens });
+        }
+        let level = if self.free(at) { None } else { self.stopped(ix, ls) };
+        let mut terms = m.terms;
+        if !opens && cfg.stop_multiplier != Dec::ONE {
+            let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(|e| e.px);
+            // Without an entry there is no distance: the leader's own stop protects better than none.
+            terms = entry.and_then(|px| terms.stretched(px, cfg.stop_multiplier)).unwrap_or(terms);
+        }
+        let mapping = Mapping {
+            profile,
+            price_factor: lane.price_factor,
+            tick: lane.tick,
+            reverse: lane.reverse,
+            buy: m.buy,
+        };
+        let nothing = Wanted { units: Dec::ZERO, terms, opens };
+        let units = if opens {
+            if level >= Some(Level::CloseOnly) {
+                return Some(nothing);
+            }
+            whole_units(m.opening_rest(&given), lane.grid)
+        } else {
+            if level == Some(Level::Halt) {
+                return None;
+            }
+            let list = self.st.mirrors.of(at);
+            let led = led(list, ls.line.target, &given);
+            let rest = Closing::of(list, &ls.line, led, &given).rest(m, &given);
+            let room = if lane.capped { self.room(ix, at, lane, m.buy) } else { None };
+            whole_steps(rest.min(room.unwrap_or(rest)), lane.grid)
+        };
+        let units = lane.venue_max.map_or(units, |most| units.min(most));
+        if units < lane.grid.min {
+            return Some(nothing);
+        }
+        match mapping.terms(&terms) {
+            Ok(terms) => Some(Wanted { units, terms, opens }),
+            Err(_) => {
+                if let Some(m) = self.st.mirrors.get_mut(at, n) {
+                    m.lost = true;
+                }
+                self.refuse(Refusal::bare(Code::OrderTerms));
+                Some(nothing)
+            }
+        }
+    }
+
+    /// The part of an open that the limits allow; what they refuse is not asked for again.
+    fn allowed(&mut self, ix: &Index, (at, n): (u32, usize), lane: &Lane, open: &Opening) -> Dec {
+        let units = open.qty;
+        let admitted = whole_steps(self.admitted(ix, at, lane, open), lane.grid);
+        let refused = units.checked_sub(admitted).unwrap_or(Dec::ZERO);
+        if let Some(m) = self.st.mirrors.get_mut(at, n) {
+            m.refused = m.refused.saturating_add(quanta(refused, lane.grid).unwrap_or(0));
+        }
+        admitted
+    }
+
+    fn place<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        (at, n): (u32, usize),
+        lane: &Lane,
+        cfg: &SubscriptionConfig,
+        wanted: &Wanted,
+        sink: &mut S,
+    ) {
+        let Some(buy) = self.st.mirrors.of(at).get(n).map(|m| m.buy) else { return };
+        let mut qty = wanted.units;
+        if wanted.opens {
+            qty = self.allowed(ix, (at, n), lane, &Opening { qty, buy, px: wanted.terms.price() });
+        }
+        if qty < lane.grid.min {
+            return;
+        }
+        let deadline_ns =
+            if wanted.opens { self.st.at_ns.saturating_add(cfg.max_age_ms.saturating_mul(MS)) } else { 0 };
+        self.make_mirror((at, n), lane, (qty, !wanted.opens, deadline_ns), wanted.terms, sink);
+    }
+
+    fn grow_or_cut(&mut self, ix: &Arc<Index>, (at, n): (u32, usize), lane: &Lane, o: u32, wanted: &Wanted) {
+        let Some((leaves, cum, buy)) = self.st.orders.get(o as usize).map(|x| (x.leaves(), x.cum, x.buy))
+        else {
+            return;
+        };
+        let mut units = wanted.units;
+        if wanted.opens && units > leaves {
+            let more = units.checked_sub(leaves).unwrap_or(Dec::ZERO);
+            let open = Opening { qty: more, buy, px: wanted.terms.price() };
+            let allowed = self.allowed(ix, (at, n), lane, &open);
+            units = leaves.checked_add(allowed).unwrap_or(leaves);
+        }
+        let has = self.st.mirrors.of(at).get(n).and_then(|m| m.has);
+        if units == leaves && has == Some(wanted.terms) {
+            return;
+        }
+        if let Some(qty) = cum.checked_add(units) {
+            self.ask_change(ix, (at, n), o, Some((qty, wanted.terms)));
+        }
+    }
+
+    /// Units that a line's mirrors have open.
+    pub(crate) fn mirrored(&self, at: u32) -> Dec {
+        let live = self.st.mirrors.of(at).iter().filter(|m| m.live).filter_map(|m| m.orders.last());
+        let orders = live.filter_map(|o| self.st.orders.get(*o as usize));
+        orders.fold(Dec::ZERO, |sum, o| sum.checked_add(o.leaves()).unwrap_or(sum))
+    }
+
+    /// Units that mirrors have open on one side, of one subscription or of all, where lines are one instrument at the
+    /// follower: entered like any other order.
+    pub(in crate::engine) fn mirrors_entered(&self, group: u32, buy: bool, of: Option<u32>) -> Dec {
+        if self.st.mirrors.is_empty() {
+            return Dec::ZERO;
+        }
+        let lines = self.st.groups.get(group as usize).map_or(&[][..], |lines| lines.as_slice());
+        let counted = |at: &&u32| {
+            self.st.lines.get(**at as usize).is_some_and(|l: &LineState| of.is_none_or(|sub| l.sub == sub))
+        };
+        let entered = lines.iter().filter(counted).map(|at| self.mirrors_entered_at(*at, buy));
+        entered.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
+    }
+
+    /// The same of one line.
+    pub(in crate::engine) fn mirrors_entered_at(&self, at: u32, buy: bool) -> Dec {
+        let open = self.st.mirrors.of(at).iter().filter(|m| m.live && m.buy == buy);
+        let orders = open.filter_map(|m| self.st.orders.get(*m.orders.last()? as usize));
+        let leaves = orders.filter(|o| !o.reduces).map(Order::leaves);
+        leaves.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
+    }
+
+    /// Orders of a line's mirrors that are not done.
+    pub(in crate::engine) fn mirrors_live(&self, at: u32) -> usize {
+        self.st.mirrors.of(at).iter().filter(|m| m.live).count()
+    }
+}
+
+impl Mirror {
+    /// Its newest order can not fill any more, as far as anybody knows.
+    fn over(&mut self) {
+        (self.live, self.ours, self.irreplaceable) = (false, false, false);
+        (self.has, self.replace, self.name) = (None, None, None);
+    }
+
+    /// What the broker was asked and has not answered.
+    fn asked(&self, request: Option<crate::order::ClOrdId>) -> Asked {
+        match request {
+            None => Asked::Nothing,
+            Some(id) if self.replace.is_some_and(|r| r.id == id) => Asked::Replace,
+            Some(_) => Asked::Cancel,
+        }
+    }
+}

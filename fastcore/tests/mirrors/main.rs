@@ -1,0 +1,12 @@
+//! Mirrors of a leader's working orders (`copy = "orders"`), from FIX bytes to frames and back.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod any;
+mod closes;
+mod opens;
+mod others;
+mod play;
+mod races;
