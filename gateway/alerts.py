@@ -30,6 +30,7 @@ ADVICE = {
     "guard": "Closes go on. Decide with the account's owner, then release the follower by name.",
     "join": "What was refused is not tried again: `resync` asks once more when the reason is gone.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",
+    "mirror_lost": "The leader is protected there and the follower is not: place it by hand, or close.",
     "provider_active": "Nothing: opens of its copies go on.",
     "provider_inactive": "Look after the leader's session. What was closed needs a release by name.",
     "repeated_copies": "Closes go on. Find out what trades so often, then release the follower by name.",

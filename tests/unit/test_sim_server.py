@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import wait_until
 from gateway.errors import EnvironmentProblem
 from gateway.sim.actors import LeaderTicker, MarketTicker
 from gateway.sim.book import Account
@@ -28,9 +29,17 @@ class Client:
 
     def __init__(self, port: int, begin_string: str) -> None:
         self._begin = begin_string
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        # QuickFIX begins to listen in a thread of its own.
+        assert wait_until(lambda: self._reaches(port), int(PATIENCE_S * 1000)), "nobody listens"
         self._buffer = b""
         self._number = 0
+
+    def _reaches(self, port: int) -> bool:
+        try:
+            self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def send(self, msg_type: str, text: str) -> None:
         """Sends one message given as FIX text with `|`."""

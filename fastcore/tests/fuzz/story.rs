@@ -99,6 +99,7 @@ pub struct Story<'a> {
     frames: Vec<(u32, Vec<u8>)>,
     number: u64,
     questions: usize,
+    beyond: std::collections::BTreeSet<usize>,
 }
 
 /// One story; how many events it had.
@@ -171,6 +172,7 @@ impl Story<'_> {
             frames: vec![],
             number: 0,
             questions: 0,
+            beyond: std::collections::BTreeSet::new(),
         }
     }
 
@@ -179,7 +181,7 @@ impl Story<'_> {
         let seq = self.events.len() as u64 + 1;
         self.engine.apply(&Event { seq, at_ns: self.now, kind, session, payload: &payload }, &mut out);
         self.events.push(Kept { kind, session: session.to_owned(), payload, at_ns: self.now });
-        invariants::books(&self.engine);
+        invariants::books(&self.engine, &mut self.beyond);
         self.questions += out.questions;
         for (route, frame) in out.frames {
             if let Ok(Frame::Orders(orders)) = link::decode(&frame) {
@@ -463,7 +465,7 @@ impl Story<'_> {
         let (qty, kind, symbol) = (get(&s.fields, 38), get(&s.fields, 35), get(&s.fields, 55));
         let whole: i64 = qty.parse().unwrap_or(1);
         let cum = s.cum;
-        let (fill, status) = if self.rng.one_in(3) { (1, "1") } else { (whole - cum, "2") };
+        let (fill, status) = if self.rng.one_in(3) { (1, "1") } else { (whole.saturating_sub(cum), "2") };
         let (exec_type, status, last) = match self.rng.below(12) {
             0..=4 => ("F", status, fill),
             5 => ("8", "8", 0),
@@ -475,7 +477,7 @@ impl Story<'_> {
             _ => ("0", "0", 0),
         };
         if exec_type == "F" {
-            self.sent[at].cum += last;
+            self.sent[at].cum = self.sent[at].cum.saturating_add(last);
         }
         let s = &self.sent[at];
         let (id, cum) = (&s.id, s.cum);
