@@ -47,21 +47,43 @@ class Lots:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits of a scope, in lot steps of the instrument A; None is no bound."""
+    """Limits of a scope, lots, money, equities; None is no bound."""
 
     order: str | None = None
     position: str | None = None
     refuse: bool = False
+    collar_bps: str | None = None
+    open_orders: int | None = None
+    exposure: str | None = None
+    leverage: str | None = None
 
     def limits(self) -> Limits:
         """The model's terms."""
-        return Limits(_maybe(self.order), _maybe(self.position), self.refuse)
+        return Limits(
+            max_order_lots=_maybe(self.order),
+            max_position_lots=_maybe(self.position),
+            price_collar_bps=_maybe(self.collar_bps),
+            max_open_orders=self.open_orders,
+            max_exposure=_maybe(self.exposure),
+            max_leverage=_maybe(self.leverage),
+            refuse=self.refuse,
+        )
 
     def json(self) -> dict[str, Any]:
         """The core's terms."""
         breach = "refuse" if self.refuse else "clip"
-        bounds = {"max_order_qty_lots": self.order, "max_position_lots": self.position, "on_breach": breach}
-        return {"default": bounds, "instruments": {}}
+        bounds = {
+            "max_order_qty_lots": self.order,
+            "price_collar_bps": self.collar_bps,
+            "max_position_lots": self.position,
+            "on_breach": breach,
+        }
+        totals = {
+            "max_open_orders": self.open_orders,
+            "max_exposure": self.exposure,
+            "max_leverage": self.leverage,
+        }
+        return {"totals": totals, "default": bounds, "instruments": {}}
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,8 @@ class Rule:
     max_age_ms: int
     account_max_age_ms: int
     bounds: Bounds
+    amplification: str | None = None
+    """`max_amplification`."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +162,7 @@ class Deployment:
             max_age_ns=rule.max_age_ms * MS,
             account_max_age_ns=rule.account_max_age_ms * MS,
             limits=rule.bounds.limits(),
+            max_amplification=_maybe(rule.amplification),
         )
 
     def core_json(self) -> str:
@@ -220,6 +245,7 @@ def _rule(n: int, rule: Rule) -> dict[str, Any]:
         "symbol_map": {s: {"instrument": t, **factors} for s, t in _symbols(rule).items()},
         "order_type": "market" if rule.slippage_bps is None else "limit",
         "max_slippage_bps": rule.slippage_bps or "0",
+        "max_amplification": rule.amplification,
         "max_age_ms": rule.max_age_ms,
         "account_max_age_ms": rule.account_max_age_ms,
         "limits": rule.bounds.json(),

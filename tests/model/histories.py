@@ -252,9 +252,18 @@ def steps() -> st.SearchStrategy[list[Step]]:
 
 
 def bounds() -> st.SearchStrategy[Bounds]:
-    """Limits: mostly none."""
+    """Limits: mostly none, and so low that they bind."""
     lots = st.sampled_from((None, None, None, "2", "5", "7.5"))
-    return st.builds(Bounds, order=lots, position=lots, refuse=st.booleans())
+    return st.builds(
+        Bounds,
+        order=lots,
+        position=lots,
+        refuse=st.booleans(),
+        collar_bps=st.sampled_from((None,) * 6 + ("5", "50", "2000", "9900")),
+        open_orders=st.sampled_from((None, None, None, 1, 2, 4)),
+        exposure=st.sampled_from((None, None, None, "55", "300", "1000.5")),
+        leverage=st.sampled_from((None, None, None, "0.05", "0.4", "1.25")),
+    )
 
 
 @st.composite
@@ -277,6 +286,7 @@ def rules(draw: st.DrawFn, leaders: int, followers: int) -> Rule:
         max_age_ms=draw(st.sampled_from((60_000, 60_000, 1_000))),
         account_max_age_ms=draw(st.sampled_from((3_600_000, 20_000))),
         bounds=draw(bounds()),
+        amplification=draw(st.sampled_from((None, None, None, "0.1", "0.5", "1", "2.5"))),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
-from tests.model.limits import clipped
+from tests.model.limits import Open, clipped
 from tests.model.lots import (
     AMOUNT_MODES,
     Refused,
@@ -295,19 +295,22 @@ class Model:
             consume(line.windows, late)
         young = toward_zero(qty - late, line.instrument.step) if late else qty
         waits = against or any(order.canceling for order in line.orders) or line.to_close(side)
-        lost = late if waits or young < least else late + young - self._enter(line, side, young)
+        lost = late if waits or young < least else late + young - self._enter(line, side, young, now_ns)
         # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
         self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
         if lost and not waits and not line.windows:
             # Parts that are no whole steps may leave one together, and nothing asks for it.
             self._give_up(line, side, toward_zero(side * (desired(line) - line.committed), least))
 
-    def _enter(self, line: Line, side: int, qty: Fraction) -> Fraction:
+    def _enter(self, line: Line, side: int, qty: Fraction, now_ns: int) -> Fraction:
         """Sends an increase as far as the limits allow; what was sent."""
         until_ns = line.windows[0].until_ns
         line.windows = []
-        follower = self._followers[line.subscription.follower]
-        allowed, px = clipped(self.lines, line, follower, side, qty, self.refusals), limit_px(line, side)
+        follower, px = self._followers[line.subscription.follower], limit_px(line, side)
+        position = self.positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
+        new = Open(line, side, qty, px, follower, self.lines, self._values, position, now_ns)
+        allowed, codes = clipped(new)
+        self.refusals.update(codes)
         for part in split(allowed, cap_of(line.instrument), line.instrument.step) if allowed else []:
             self._make(line, side, part, [Window(until_ns, part)], px)
         return allowed

@@ -49,6 +49,10 @@ class Limits:
 
     max_order_lots: Fraction | None = None
     max_position_lots: Fraction | None = None
+    price_collar_bps: Fraction | None = None
+    max_open_orders: int | None = None
+    max_exposure: Fraction | None = None
+    max_leverage: Fraction | None = None
     refuse: bool = False
     """`on_breach = "refuse"`: an open beyond a bound is not cut but refused whole."""
 
@@ -84,6 +88,7 @@ class Subscription:
     max_age_ns: int
     account_max_age_ns: int
     limits: Limits
+    max_amplification: Fraction | None = None
 
 
 @dataclass(frozen=True)
