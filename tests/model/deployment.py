@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from tests.model.terms import MS, Follower, Instrument, Limits, Mapping, Subscription
+from tests.model.over_time import Repeated
+from tests.model.terms import MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
 
 LEADER_INSTRUMENTS = ("X", "Y")
 OUR_INSTRUMENTS = ("A", "B")
@@ -122,6 +123,10 @@ class Deployment:
     rules: tuple[Rule, ...]
     positions: tuple[int, ...]
     """What each leader holds of X before, lot steps."""
+    messages: tuple[Allowance | None, ...] = ()
+    """Of everything, of the route, and of each follower."""
+    repeated: tuple[int, int] = (0, 0)
+    """So many copies of one line in so many milliseconds."""
 
     def instruments(self) -> dict[str, Instrument]:
         """By name."""
@@ -143,6 +148,16 @@ class Deployment:
         """The model's terms: signed units."""
         step = self.instruments()["X"].step
         return {(f"l{n}", "X"): held * step for n, held in enumerate(self.positions)}
+
+    def model_allowances(self) -> dict[str, Allowance]:
+        """The model's terms."""
+        scopes = ["everything", "r", *(f"f{n}" for n in range(len(self.followers)))]
+        return {scope: a for scope, a in zip(scopes, self.messages, strict=False) if a is not None}
+
+    def model_repeated(self) -> Repeated:
+        """The model's terms."""
+        copies, window_ms = self.repeated
+        return Repeated(copies, window_ms * MS)
 
     def _subscription(self, n: int, rule: Rule) -> Subscription:
         instruments = self.instruments()
@@ -169,16 +184,21 @@ class Deployment:
         """The core's configuration."""
         timeouts = ("dispatch_timeout_ms", "ack_timeout_ms", "query_retry_ms")
         profile = {"name": "p", "begin_string": "FIX.4.4"}
+        allowed = {scope: asdict(a) for scope, a in self.model_allowances().items()}
+        copies, window_ms = self.repeated
         return json.dumps(
             {
                 "deployment": "t",
                 "timing": dict.fromkeys(timeouts, NEVER_MS),
+                "messages": allowed.get("everything"),
+                "faults": {"repeated_copies": copies, "repeated_window_ms": window_ms},
                 "profiles": [profile],
                 "instruments": [_instrument(i) for i in self.instruments().values()],
                 "leaders": [self._leader(n) for n in range(self.leaders)],
-                "routes": [{"name": "r", "session": "R", "profile": "p"}],
+                "routes": [{"name": "r", "session": "R", "profile": "p", "messages": allowed.get("r")}],
                 "followers": [
-                    _follower(n, restricted, b) for n, (restricted, b) in enumerate(self.followers)
+                    {**_follower(n, restricted, b), "messages": allowed.get(f"f{n}")}
+                    for n, (restricted, b) in enumerate(self.followers)
                 ],
                 "subscriptions": [_rule(n, rule) for n, rule in enumerate(self.rules)],
                 "dispatch": "listed",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.model.deployment import LEADER_INSTRUMENTS, OUR_INSTRUMENTS, Bounds, Deployment, Lots, Rule
 from tests.model.lots import Undecided
 from tests.model.rig import Rig
-from tests.model.terms import MS, Report
+from tests.model.terms import MS, Allowance, Report
 
 ROUNDINGS = ("toward_zero", "nearest", "hold", "min_lot_if_nonzero")
 FACTORS = {
@@ -28,6 +28,8 @@ FACTORS = {
 }
 LENGTHS = (1, 3, 10, 25, 30, 40, 40)
 UNBOUNDED = "1000000000"
+ALLOWANCES = (None,) * 6 + tuple(Allowance(*n) for n in ((1, 2, 0), (2, 4, 1), (5, 10, 2), (1, 3, 2)))
+REPEATED = ((0, 0),) * 3 + ((1, 1_000), (2, 1_000), (3, 30_000), (5, 60_000))
 VALUES = ("equity", "balance", "free_margin")
 AMOUNTS = ("1000", "500", "1500.5", "333.33", "0", "-5")
 PRICES = ("10", "12.5", "7", "3")
@@ -309,6 +311,8 @@ def deployments(draw: st.DrawFn) -> Deployment:
         lots=(chosen[0], chosen[1], chosen[2], chosen[3]),
         rules=tuple(listed),
         positions=tuple(draw(st.sampled_from((0, 0, 5, -3))) for _ in range(leaders)),
+        messages=tuple(draw(st.sampled_from(ALLOWANCES)) for _ in range(2 + count)),
+        repeated=draw(st.sampled_from(REPEATED)),
     )
 
 

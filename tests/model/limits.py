@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tests.model.lots import BPS, Refused, cap_of, toward_zero
+from tests.model.over_time import Bucket
 from tests.model.terms import ZERO, Follower, Limits, Line
 from tests.model.values import Values
 
@@ -27,6 +28,7 @@ class Open:
     lines: list[Line]
     values: Values
     leader_position: Fraction
+    buckets: list[Bucket]
     now_ns: int
 
     def scopes(self) -> list[tuple[Limits, list[Line]]]:
@@ -61,12 +63,16 @@ def clipped(new: Open) -> tuple[Fraction, list[str]]:
 
 def bounds_of(new: Open) -> Iterator[Bound]:
     """All bounds of an open ("the order of the checks")."""
+    rule = new.line.subscription
+    if new.line.repeated:
+        yield "repeated_execution", ZERO, True
     if new.line.instrument.name in new.follower.restricted:
         yield "restricted", ZERO, True
     yield from order_bounds(new)
+    for bucket in new.buckets:
+        yield "max_messages", in_places(new.line, bucket.places(new.now_ns)), rule.limits.refuse
     yield from position_bounds(new)
     yield from worth_bounds(new)
-    rule = new.line.subscription
     if rule.max_amplification is not None:
         theirs = abs(new.leader_position) * new.line.mapping.qty_factor
         room = rule.max_amplification * theirs - entered(new.line, new.side)

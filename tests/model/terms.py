@@ -58,6 +58,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """How many messages may go out."""
+
+    per_s: int
+    burst: int
+    kept: int
+    """Of the burst, what opens never take."""
+
+
+@dataclass(frozen=True)
 class Mapping:
     """One leader instrument at the follower."""
 
@@ -205,6 +215,10 @@ class Line:
     """Something was refused or lost since the last increase: what is left of it asks for no smallest lot."""
     sized: dict[str, Sized] = field(default_factory=dict)
     leader_px: Fraction | None = None
+    copied_ns: list[int] = field(default_factory=list)
+    """When it was copied by itself."""
+    repeated: bool = False
+    """It was copied too often: nothing is opened until a person has looked."""
     rejected_closes: int = 0
     pause_until_ns: int = 0
 
