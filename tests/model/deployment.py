@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from tests.model.terms import MS, Follower, Instrument, Limits, Mapping, Subscription
+from tests.model.over_time import Repeated
+from tests.model.terms import MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
 
 LEADER_INSTRUMENTS = ("X", "Y")
 OUR_INSTRUMENTS = ("A", "B")
@@ -47,21 +48,43 @@ class Lots:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits of a scope, in lot steps of the instrument A; None is no bound."""
+    """Limits of a scope, lots, money, equities; None is no bound."""
 
     order: str | None = None
     position: str | None = None
     refuse: bool = False
+    collar_bps: str | None = None
+    open_orders: int | None = None
+    exposure: str | None = None
+    leverage: str | None = None
 
     def limits(self) -> Limits:
         """The model's terms."""
-        return Limits(_maybe(self.order), _maybe(self.position), self.refuse)
+        return Limits(
+            max_order_lots=_maybe(self.order),
+            max_position_lots=_maybe(self.position),
+            price_collar_bps=_maybe(self.collar_bps),
+            max_open_orders=self.open_orders,
+            max_exposure=_maybe(self.exposure),
+            max_leverage=_maybe(self.leverage),
+            refuse=self.refuse,
+        )
 
     def json(self) -> dict[str, Any]:
         """The core's terms."""
         breach = "refuse" if self.refuse else "clip"
-        bounds = {"max_order_qty_lots": self.order, "max_position_lots": self.position, "on_breach": breach}
-        return {"default": bounds, "instruments": {}}
+        bounds = {
+            "max_order_qty_lots": self.order,
+            "price_collar_bps": self.collar_bps,
+            "max_position_lots": self.position,
+            "on_breach": breach,
+        }
+        totals = {
+            "max_open_orders": self.open_orders,
+            "max_exposure": self.exposure,
+            "max_leverage": self.leverage,
+        }
+        return {"totals": totals, "default": bounds, "instruments": {}}
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,8 @@ class Rule:
     max_age_ms: int
     account_max_age_ms: int
     bounds: Bounds
+    amplification: str | None = None
+    """`max_amplification`."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +123,10 @@ class Deployment:
     rules: tuple[Rule, ...]
     positions: tuple[int, ...]
     """What each leader holds of X before, lot steps."""
+    messages: tuple[Allowance | None, ...] = ()
+    """Of everything, of the route, and of each follower."""
+    repeated: tuple[int, int] = (0, 0)
+    """So many copies of one line in so many milliseconds."""
 
     def instruments(self) -> dict[str, Instrument]:
         """By name."""
@@ -120,6 +149,16 @@ class Deployment:
         step = self.instruments()["X"].step
         return {(f"l{n}", "X"): held * step for n, held in enumerate(self.positions)}
 
+    def model_allowances(self) -> dict[str, Allowance]:
+        """The model's terms."""
+        scopes = ["everything", "r", *(f"f{n}" for n in range(len(self.followers)))]
+        return {scope: a for scope, a in zip(scopes, self.messages, strict=False) if a is not None}
+
+    def model_repeated(self) -> Repeated:
+        """The model's terms."""
+        copies, window_ms = self.repeated
+        return Repeated(copies, window_ms * MS)
+
     def _subscription(self, n: int, rule: Rule) -> Subscription:
         instruments = self.instruments()
         factors = Fraction(rule.qty_factor), Fraction(rule.price_factor)
@@ -138,22 +177,28 @@ class Deployment:
             max_age_ns=rule.max_age_ms * MS,
             account_max_age_ns=rule.account_max_age_ms * MS,
             limits=rule.bounds.limits(),
+            max_amplification=_maybe(rule.amplification),
         )
 
     def core_json(self) -> str:
         """The core's configuration."""
         timeouts = ("dispatch_timeout_ms", "ack_timeout_ms", "query_retry_ms")
         profile = {"name": "p", "begin_string": "FIX.4.4"}
+        allowed = {scope: asdict(a) for scope, a in self.model_allowances().items()}
+        copies, window_ms = self.repeated
         return json.dumps(
             {
                 "deployment": "t",
                 "timing": dict.fromkeys(timeouts, NEVER_MS),
+                "messages": allowed.get("everything"),
+                "faults": {"repeated_copies": copies, "repeated_window_ms": window_ms},
                 "profiles": [profile],
                 "instruments": [_instrument(i) for i in self.instruments().values()],
                 "leaders": [self._leader(n) for n in range(self.leaders)],
-                "routes": [{"name": "r", "session": "R", "profile": "p"}],
+                "routes": [{"name": "r", "session": "R", "profile": "p", "messages": allowed.get("r")}],
                 "followers": [
-                    _follower(n, restricted, b) for n, (restricted, b) in enumerate(self.followers)
+                    {**_follower(n, restricted, b), "messages": allowed.get(f"f{n}")}
+                    for n, (restricted, b) in enumerate(self.followers)
                 ],
                 "subscriptions": [_rule(n, rule) for n, rule in enumerate(self.rules)],
                 "dispatch": "listed",
@@ -220,6 +265,7 @@ def _rule(n: int, rule: Rule) -> dict[str, Any]:
         "symbol_map": {s: {"instrument": t, **factors} for s, t in _symbols(rule).items()},
         "order_type": "market" if rule.slippage_bps is None else "limit",
         "max_slippage_bps": rule.slippage_bps or "0",
+        "max_amplification": rule.amplification,
         "max_age_ms": rule.max_age_ms,
         "account_max_age_ms": rule.account_max_age_ms,
         "limits": rule.bounds.json(),

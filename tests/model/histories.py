@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.model.deployment import LEADER_INSTRUMENTS, OUR_INSTRUMENTS, Bounds, Deployment, Lots, Rule
 from tests.model.lots import Undecided
 from tests.model.rig import Rig
-from tests.model.terms import MS, Report
+from tests.model.terms import MS, Allowance, Report
 
 ROUNDINGS = ("toward_zero", "nearest", "hold", "min_lot_if_nonzero")
 FACTORS = {
@@ -28,6 +28,8 @@ FACTORS = {
 }
 LENGTHS = (1, 3, 10, 25, 30, 40, 40)
 UNBOUNDED = "1000000000"
+ALLOWANCES = (None,) * 6 + tuple(Allowance(*n) for n in ((1, 2, 0), (2, 4, 1), (5, 10, 2), (1, 3, 2)))
+REPEATED = ((0, 0),) * 3 + ((1, 1_000), (2, 1_000), (3, 30_000), (5, 60_000))
 VALUES = ("equity", "balance", "free_margin")
 AMOUNTS = ("1000", "500", "1500.5", "333.33", "0", "-5")
 PRICES = ("10", "12.5", "7", "3")
@@ -252,9 +254,18 @@ def steps() -> st.SearchStrategy[list[Step]]:
 
 
 def bounds() -> st.SearchStrategy[Bounds]:
-    """Limits: mostly none."""
+    """Limits: mostly none, and so low that they bind."""
     lots = st.sampled_from((None, None, None, "2", "5", "7.5"))
-    return st.builds(Bounds, order=lots, position=lots, refuse=st.booleans())
+    return st.builds(
+        Bounds,
+        order=lots,
+        position=lots,
+        refuse=st.booleans(),
+        collar_bps=st.sampled_from((None,) * 6 + ("5", "50", "2000", "9900")),
+        open_orders=st.sampled_from((None, None, None, 1, 2, 4)),
+        exposure=st.sampled_from((None, None, None, "55", "300", "1000.5")),
+        leverage=st.sampled_from((None, None, None, "0.05", "0.4", "1.25")),
+    )
 
 
 @st.composite
@@ -277,6 +288,7 @@ def rules(draw: st.DrawFn, leaders: int, followers: int) -> Rule:
         max_age_ms=draw(st.sampled_from((60_000, 60_000, 1_000))),
         account_max_age_ms=draw(st.sampled_from((3_600_000, 20_000))),
         bounds=draw(bounds()),
+        amplification=draw(st.sampled_from((None, None, None, "0.1", "0.5", "1", "2.5"))),
     )
 
 
@@ -299,6 +311,8 @@ def deployments(draw: st.DrawFn) -> Deployment:
         lots=(chosen[0], chosen[1], chosen[2], chosen[3]),
         rules=tuple(listed),
         positions=tuple(draw(st.sampled_from((0, 0, 5, -3))) for _ in range(leaders)),
+        messages=tuple(draw(st.sampled_from(ALLOWANCES)) for _ in range(2 + count)),
+        repeated=draw(st.sampled_from(REPEATED)),
     )
 
 

@@ -1,48 +1,157 @@
-"""What the limits leave of an open (03)."""
+"""What the limits leave of an open (03): the bounds of its subscription and its follower, in order."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
-from tests.model.lots import toward_zero
-from tests.model.terms import ZERO, Follower, Line
+from tests.model.lots import BPS, Refused, cap_of, toward_zero
+from tests.model.over_time import Bucket
+from tests.model.terms import ZERO, Follower, Limits, Line
+from tests.model.values import Values
+
+Bound = tuple[str, Fraction | None, bool]
+"""A code, how much of the open fits (None: all of it), and whether more is refused whole."""
 
 
-def clipped(
-    lines: list[Line], line: Line, follower: Follower, side: int, qty: Fraction, refusals: Counter[str]
-) -> Fraction:
-    """03: what the limits leave of an open. The smallest clip wins, the codes of all are recorded; the
-    first bound that refuses ends it."""
-    contract, rooms = line.instrument.contract, list[tuple[str, Fraction, bool]]()
-    scopes = ((line.subscription.limits, True), (follower.limits, False))
-    if line.instrument.name in follower.restricted:
-        rooms.append(("restricted", ZERO, True))
-    for limits, _ in scopes:
+@dataclass(frozen=True)
+class Open:
+    """An open that is about to be sent, and all that bounds may ask about."""
+
+    line: Line
+    side: int
+    qty: Fraction
+    px: Fraction | None
+    """Of a limit order."""
+    follower: Follower
+    lines: list[Line]
+    values: Values
+    leader_position: Fraction
+    buckets: list[Bucket]
+    now_ns: int
+
+    def scopes(self) -> list[tuple[Limits, list[Line]]]:
+        """Bounds, and the lines that they count: the subscription's own, all of the account's."""
+        mine = self.line.subscription
+        return [
+            (mine.limits, [o for o in self.lines if o.subscription is mine]),
+            (self.follower.limits, [o for o in self.lines if o.subscription.follower == self.follower.name]),
+        ]
+
+
+def clipped(new: Open) -> tuple[Fraction, list[str]]:
+    """What is left of an open, and every code. Each bound sees the whole open, the smallest clip wins, and
+    one that refuses it, or has no room at all, ends the list."""
+    left, codes, step = new.qty, list[str](), new.line.instrument.step
+    bounds = bounds_of(new)
+    while True:
+        try:
+            code, room, refuse = next(bounds)
+        except StopIteration:
+            break
+        except Refused as why:  # "what cannot be valued is not opened"
+            code, room, refuse = str(why), ZERO, True
+        if room is None or room >= new.qty:
+            continue
+        codes.append(code)
+        left = min(left, ZERO if refuse else toward_zero(max(ZERO, room), step))
+        if refuse or room <= 0:
+            break
+    return left if left >= new.line.instrument.least else ZERO, list(dict.fromkeys(codes))
+
+
+def bounds_of(new: Open) -> Iterator[Bound]:
+    """All bounds of an open ("the order of the checks")."""
+    rule = new.line.subscription
+    if new.line.repeated:
+        yield "repeated_execution", ZERO, True
+    if new.line.instrument.name in new.follower.restricted:
+        yield "restricted", ZERO, True
+    yield from order_bounds(new)
+    for bucket in new.buckets:
+        yield "max_messages", in_places(new.line, bucket.places(new.now_ns)), rule.limits.refuse
+    yield from position_bounds(new)
+    yield from worth_bounds(new)
+    if rule.max_amplification is not None:
+        theirs = abs(new.leader_position) * new.line.mapping.qty_factor
+        room = rule.max_amplification * theirs - entered(new.line, new.side)
+        yield "amplification", room, rule.limits.refuse
+
+
+def order_bounds(new: Open) -> Iterator[Bound]:
+    """Size and price of one order."""
+    for limits, _ in new.scopes():
         if limits.max_order_lots is not None:
-            rooms.append(("max_order_qty", limits.max_order_lots * contract, limits.refuse))
-    for limits, mine in scopes:
+            yield "max_order_qty", limits.max_order_lots * new.line.instrument.contract, limits.refuse
+    for limits, _ in new.scopes():
+        if limits.price_collar_bps is not None:
+            yield "price_collar", None if near(new, limits.price_collar_bps) else ZERO, True
+
+
+def position_bounds(new: Open) -> Iterator[Bound]:
+    """The position of one instrument, and orders that are not done."""
+    line = new.line
+    for limits, lines in new.scopes():
         if limits.max_position_lots is not None:
-            room = limits.max_position_lots * contract - entered(lines, line, side, mine)
-            rooms.append(("max_position", max(ZERO, room), limits.refuse))
-    codes, whole = list[str](), qty
-    for code, room, refuse in rooms:
-        if room < whole:
-            codes.append(code)
-            qty = ZERO if refuse else min(qty, toward_zero(room, line.instrument.step))
-            if refuse:
-                break
-    refusals.update(dict.fromkeys(codes, 1))
-    return qty if qty >= line.instrument.least else ZERO
+            same = [o for o in lines if o.instrument.name == line.instrument.name]
+            held = sum((entered(o, new.side) for o in same), ZERO)
+            yield "max_position", limits.max_position_lots * line.instrument.contract - held, limits.refuse
+    for limits, lines in new.scopes():
+        if limits.max_open_orders is not None:
+            places = limits.max_open_orders - sum(len(o.orders) for o in lines)
+            yield "max_open_orders", in_places(line, places), limits.refuse
 
 
-def entered(lines: list[Line], line: Line, side: int, mine: bool) -> Fraction:
-    """03: positions counted from orders entered, longs and shorts apart, over the lines of a bound."""
-    total = ZERO
+def worth_bounds(new: Open) -> Iterator[Bound]:
+    """The worth of everything, in money and in equities."""
+    for limits, lines in new.scopes():
+        if limits.max_exposure is not None:
+            yield "max_exposure", affordable(new, lines, limits.max_exposure), limits.refuse
+    for limits, lines in new.scopes():
+        if limits.max_leverage is not None:
+            bound = limits.max_leverage * new.values.equity(new.line, new.now_ns)
+            yield "max_leverage", affordable(new, lines, bound), limits.refuse
+
+
+def entered(line: Line, side: int) -> Fraction:
+    """03: a position counted from orders entered."""
+    return max(ZERO, side * line.filled + line.working(side))
+
+
+def near(new: Open, bps: Fraction) -> bool:
+    """Whether a price is within a band around the market, both ways; its limit, or the leader's price."""
+    market, px = new.values.market(new.line, new.now_ns), new.px or leader_px(new.line)
+    if market is None or px is None:
+        raise Refused("no_quote")
+    return abs(px - market) * BPS <= bps * market
+
+
+def in_places(line: Line, places: int) -> Fraction | None:
+    """How much fits into so many orders: an open in parts takes as many places."""
+    if places <= 0:
+        return ZERO
+    cap = cap_of(line.instrument)
+    return None if cap is None else cap * places
+
+
+def affordable(new: Open, lines: list[Line], bound: Fraction) -> Fraction:
+    """ADR 0018: exposure is gross. A line counts its larger side, lines are added."""
     for other in lines:
-        same = other.subscription.follower == line.subscription.follower
-        if mine:
-            same = other.subscription is line.subscription
-        if same and other.instrument.name == line.instrument.name:
-            total += max(ZERO, side * other.filled + other.working(side))
-    return total
+        larger = max(entered(other, 1), entered(other, -1))
+        if other is not new.line and larger:
+            bound -= larger * price_of(new, other)
+    return bound / price_of(new, new.line) - entered(new.line, new.side)
+
+
+def price_of(new: Open, line: Line) -> Fraction:
+    """What a unit is worth: by a fresh quote of what the follower trades, else by the leader's trade."""
+    px = new.values.fresh_px(line, line.instrument.name, new.now_ns) or leader_px(line)
+    if px is None:
+        raise Refused("no_quote")
+    return px
+
+
+def leader_px(line: Line) -> Fraction | None:
+    """The leader's newest price, as the follower's instrument has it."""
+    return None if line.leader_px is None else line.leader_px * line.mapping.price_factor

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
-from tests.model.limits import clipped
+from tests.model.limits import Open, clipped
 from tests.model.lots import (
     AMOUNT_MODES,
     Refused,
@@ -21,10 +21,12 @@ from tests.model.lots import (
     split,
     toward_zero,
 )
+from tests.model.over_time import Bucket, Repeated
 from tests.model.terms import (
     MS,
     ZERO,
     Action,
+    Allowance,
     Cancel,
     Follower,
     Instrument,
@@ -46,6 +48,10 @@ CLOSE_RETRY_NS, CLOSE_RETRY_MAX_NS = 500 * MS, 30_000 * MS
 """First and longest pause before a close that the broker did not take is sent again (`timing`)."""
 
 
+EVERYTHING, ROUTE = "everything", "r"
+"""Scopes of message allowances, beside the followers."""
+
+
 class Model:
     """All lines of a deployment. What is told to it is answered by the orders and cancels that it causes."""
 
@@ -55,6 +61,8 @@ class Model:
         followers: list[Follower],
         subscriptions: list[Subscription],
         positions: dict[tuple[str, str], Fraction],
+        allowances: dict[str, Allowance],
+        repeated: Repeated,
     ) -> None:
         self.positions = dict(positions)
         """P: (leader, instrument) to signed units."""
@@ -66,6 +74,8 @@ class Model:
         self._orders: dict[str, LeaderOrder] = {}
         self._seen: set[tuple[str, str, str, Fraction, Fraction]] = set()
         self._values = Values()
+        self._buckets = {scope: Bucket(allowance) for scope, allowance in allowances.items()}
+        self._repeated = repeated
         self._made: list[Line] = []
         self._actions: list[Action] = []
 
@@ -228,7 +238,7 @@ class Model:
     def _work(self, line: Line, now_ns: int) -> None:
         want = self._wanted(line, now_ns)
         line.closing = bool(line.target and line.filled and not want)
-        self._withdraw(line, want - line.filled)
+        self._withdraw(line, want - line.filled, now_ns)
         self._reduce(line, want, now_ns)
         self._open(line, want, now_ns)
 
@@ -241,7 +251,7 @@ class Model:
             return side * line.instrument.least
         return asked(line) if line.open_until_ns > now_ns and not line.declined else want
 
-    def _withdraw(self, line: Line, need: Fraction) -> None:
+    def _withdraw(self, line: Line, need: Fraction, now_ns: int) -> None:
         """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first.
         What a cancel is open for counts in full."""
         beyond = line.working(sign_of(need)) - abs(need)
@@ -249,6 +259,7 @@ class Model:
             against = order.sign != sign_of(need)
             if (against or beyond > 0) and not order.canceling:
                 order.canceling = True
+                self._count(line, now_ns)
                 self._actions.append(Cancel(order.number, line.subscription.follower))
             if not against:
                 beyond -= order.leaves
@@ -266,7 +277,7 @@ class Model:
             return
         cap = cap_of(line.instrument, line.subscription.limits, self._limits(line))
         for part in split(qty, cap, line.instrument.step):
-            self._make(line, sign, part, [], None)
+            self._make(line, sign, part, [], None, now_ns)
 
     def _open(self, line: Line, want: Fraction, now_ns: int) -> None:
         """(c) The part away from zero: the leader's doing, nothing works against it, no cancel is open."""
@@ -295,24 +306,48 @@ class Model:
             consume(line.windows, late)
         young = toward_zero(qty - late, line.instrument.step) if late else qty
         waits = against or any(order.canceling for order in line.orders) or line.to_close(side)
-        lost = late if waits or young < least else late + young - self._enter(line, side, young)
+        lost = late if waits or young < least else late + young - self._enter(line, side, young, now_ns)
         # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
         self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
         if lost and not waits and not line.windows:
             # Parts that are no whole steps may leave one together, and nothing asks for it.
             self._give_up(line, side, toward_zero(side * (desired(line) - line.committed), least))
 
-    def _enter(self, line: Line, side: int, qty: Fraction) -> Fraction:
+    def _enter(self, line: Line, side: int, qty: Fraction, now_ns: int) -> Fraction:
         """Sends an increase as far as the limits allow; what was sent."""
         until_ns = line.windows[0].until_ns
         line.windows = []
-        follower = self._followers[line.subscription.follower]
-        allowed, px = clipped(self.lines, line, follower, side, qty, self.refusals), limit_px(line, side)
+        follower, px = self._followers[line.subscription.follower], limit_px(line, side)
+        position = self.positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
+        buckets = self._buckets_of(line)
+        new = Open(line, side, qty, px, follower, self.lines, self._values, position, buckets, now_ns)
+        allowed, codes = clipped(new)
+        self.refusals.update(codes)
         for part in split(allowed, cap_of(line.instrument), line.instrument.step) if allowed else []:
-            self._make(line, side, part, [Window(until_ns, part)], px)
+            self._make(line, side, part, [Window(until_ns, part)], px, now_ns)
+        if allowed:
+            line.copied_ns.append(now_ns)
+            line.repeated = line.repeated or self._repeated.stops(line.copied_ns, now_ns)
         return allowed
 
-    def _make(self, line: Line, sign: int, qty: Fraction, windows: list[Window], px: Fraction | None) -> None:
+    def _buckets_of(self, line: Line) -> list[Bucket]:
+        scopes = (EVERYTHING, ROUTE, line.subscription.follower)
+        return [self._buckets[scope] for scope in scopes if scope in self._buckets]
+
+    def _count(self, line: Line, now_ns: int) -> None:
+        for bucket in self._buckets_of(line):
+            bucket.take(now_ns)
+
+    def _make(
+        self,
+        line: Line,
+        sign: int,
+        qty: Fraction,
+        windows: list[Window],
+        px: Fraction | None,
+        now_ns: int,
+    ) -> None:
+        self._count(line, now_ns)
         self._made.append(line)
         number, follower = len(self._made), line.subscription.follower
         line.orders.append(Order(number, sign, qty, bool(windows), windows))

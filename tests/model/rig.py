@@ -58,6 +58,8 @@ class Rig:
             deployment.model_followers(),
             deployment.model_subscriptions(),
             deployment.model_positions(),
+            deployment.model_allowances(),
+            deployment.model_repeated(),
         )
         self._numbers: dict[str, int] = {}
         self._execs = 0

@@ -49,8 +49,22 @@ class Limits:
 
     max_order_lots: Fraction | None = None
     max_position_lots: Fraction | None = None
+    price_collar_bps: Fraction | None = None
+    max_open_orders: int | None = None
+    max_exposure: Fraction | None = None
+    max_leverage: Fraction | None = None
     refuse: bool = False
     """`on_breach = "refuse"`: an open beyond a bound is not cut but refused whole."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many messages may go out."""
+
+    per_s: int
+    burst: int
+    kept: int
+    """Of the burst, what opens never take."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,7 @@ class Subscription:
     max_age_ns: int
     account_max_age_ns: int
     limits: Limits
+    max_amplification: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +215,10 @@ class Line:
     """Something was refused or lost since the last increase: what is left of it asks for no smallest lot."""
     sized: dict[str, Sized] = field(default_factory=dict)
     leader_px: Fraction | None = None
+    copied_ns: list[int] = field(default_factory=list)
+    """When it was copied by itself."""
+    repeated: bool = False
+    """It was copied too often: nothing is opened until a person has looked."""
     rejected_closes: int = 0
     pause_until_ns: int = 0
 

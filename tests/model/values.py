@@ -59,6 +59,23 @@ class Values:
             raise Refused("bad_account")
         return [amount for amount, _ in found]
 
+    def equity(self, line: Line, now_ns: int) -> Fraction:
+        """The equity of a line's account, for `max_leverage`."""
+        return self._accounts(line, [line.subscription.follower], "equity", now_ns)[0]
+
+    def market(self, line: Line, now_ns: int) -> Fraction | None:
+        """The market of what the follower trades: its own quote, else the one of what the leader trades."""
+        own = self.fresh_px(line, line.instrument.name, now_ns)
+        if own is not None:
+            return own
+        theirs = self.fresh_px(line, line.leader_instrument.name, now_ns)
+        return None if theirs is None else theirs * line.mapping.price_factor
+
+    def fresh_px(self, line: Line, instrument: str, now_ns: int) -> Fraction | None:
+        """A quote that is not older than an open may be."""
+        px, at_ns = self.prices.get(instrument, (ZERO, now_ns))
+        return px if px > 0 and now_ns - at_ns <= line.subscription.max_age_ns else None
+
     def _px(self, line: Line, instrument: str, now_ns: int) -> Fraction:
         px, at_ns = self.prices.get(instrument, (ZERO, now_ns))
         if px <= 0 or now_ns - at_ns > line.subscription.account_max_age_ns:
