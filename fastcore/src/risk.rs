@@ -232,8 +232,11 @@ fn max_order_value(o: &Open<'_>) -> Clip {
         let Some(px) = o.px.filter(|px| px.is_positive()) else { return not_known(Code::NoQuote) };
         // What does not fit in a number is beyond every bound.
         let value = o.qty.mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX));
+        if value <= limit {
+            return None;
+        }
         let room = limit.div(px, Round::Down).unwrap_or(o.qty);
-        if value <= limit { None } else { clip(Code::MaxOrderValue, s.bounds.on_breach, limit, value, room) }
+        clip(Code::MaxOrderValue, s.bounds.on_breach, limit, value, room)
     })
 }
 

@@ -145,8 +145,8 @@ def affordable(new: Open, lines: list[Line], bound: Fraction) -> Fraction:
 
 
 def price_of(new: Open, line: Line) -> Fraction:
-    """What a unit is worth: by a fresh quote of what the follower trades, else by the leader's trade."""
-    px = new.values.fresh_px(line, line.instrument.name, new.now_ns) or leader_px(line)
+    """What a unit is worth: by a fresh quote of what either trades, else by the leader's trade."""
+    px = new.values.market(line, new.now_ns) or leader_px(line)
     if px is None:
         raise Refused("no_quote")
     return px

@@ -38,13 +38,17 @@ impl Engine {
         }
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let (qty, buy) = (wish.qty, wish.buy);
+        let follower = self.scope(ix, at, lane, (&lane.follower_bounds, None), buy, None);
+        // Where the follower has no other subscription, what it holds and has entered is the same.
+        let alone = self.lines_with(ix, at, None).all(|(_, l)| l.sub == ls.sub);
+        let known = follower.exposure.filter(|_| alone);
         let open = Open {
             qty,
             px: self.unit_px(ix, ls, lane, buy),
             venue_max: lane.venue_max,
             off_market_bps: self.off_market(ix, ls, lane, wish),
-            sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), buy),
-            follower: self.scope(ix, at, lane, (&lane.follower_bounds, None), buy),
+            sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), buy, known),
+            follower,
             amplification: self.amplification(ix, at, ls, lane, buy),
             drift: self.drift(ix, ls, buy),
             messages: self.follower_of_line(ix, at).and_then(|f| self.messages_left(ix, lane.route, f)),
@@ -83,13 +87,18 @@ impl Engine {
         lane: &Lane,
         (bounds, sub): (&'a Bounds, Option<u32>),
         buy: bool,
+        known: Option<Exposure>,
     ) -> Scope<'a> {
         let totals = &bounds.totals;
         Scope {
             bounds,
             position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, buy, sub)),
             orders: totals.max_open_orders.map_or(0, |_| self.open_orders(ix, at, sub)),
-            exposure: if totals.ask_worth() { self.exposure(ix, at, lane, sub, buy) } else { None },
+            exposure: if totals.ask_worth() {
+                known.or_else(|| self.exposure(ix, at, lane, sub, buy))
+            } else {
+                None
+            },
             equity: self.equity_of_line(ix, at, totals),
         }
     }

@@ -64,15 +64,22 @@ impl Engine {
         Some(Drift { limit: cfg.max_drift_bps?, found: found() })
     }
 
-    /// What a unit of the follower's instrument costs, where a bound asks: its fresh quote, else the leader's last price.
+    /// What a unit of the follower's instrument costs, where a bound asks: its fresh quote, else that of the leader's
+    /// instrument, else the leader's last price.
     pub(super) fn unit_px(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
         if !lane.sub_bounds.ask_price() && !lane.follower_bounds.ask_price() {
             return None;
         }
         let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
-        let quote = self.st.quotes.get(&ls.follower_instrument).filter(|q| q.at_ns >= oldest_ns);
-        let quoted = quote.map(|q| if buy { q.ask } else { q.bid });
+        let side = |instrument: u32| {
+            let quote = self.st.quotes.get(&instrument).filter(|q| q.at_ns >= oldest_ns);
+            quote.map(|q| if buy { q.ask } else { q.bid })
+        };
+        // The same name on both sides is one quote, the leader's: it has the factor.
+        let own = Some(ls.follower_instrument).filter(|i| *i != ls.instrument);
+        let theirs = || side(ls.instrument)?.mul(lane.price_factor, Round::HalfEven);
+        let quoted = own.and_then(side).or_else(theirs);
         quoted.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))
     }
 

@@ -147,3 +147,20 @@ fn a_bound_that_is_new_counts_what_is_held() {
     assert_eq!(quantities(&trade(&mut w, OTHER, true, "41", "1.1")), ["40"]);
     assert_eq!(w.engine.status().subscriptions[0].filled, d("60"));
 }
+
+/// The venue of the follower has another name for it and gives no quotes: the leader's fresh quote counts, not his last
+/// trade, with the factor of the map.
+#[test]
+fn worth_goes_by_the_leaders_quote_where_the_follower_has_none() {
+    let mut w = desk(|c| {
+        let map = c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap();
+        (map.instrument, map.price_factor) = ("DAX".to_owned(), d("2"));
+        c.instruments[1].currency = "USD".to_owned();
+        account(c).max_exposure = at_most("100");
+    });
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "4", "10")), ["4"], "80 by his trade");
+    quote(&mut w, "EURUSD", "6", "6");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "9", "10")), ["4"], "8 at 12 are 96");
+    quote(&mut w, "DAX", "11", "11");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "9", "10")), ["1"], "its own quote comes first");
+}
