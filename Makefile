@@ -62,14 +62,15 @@ lint-rust: build
 lint-python: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict gateway tests
+	$(BIN)/mypy --strict gateway tests tools
 
 format: build ## rewrite Rust and Python sources in the house format
 	cargo fmt --all
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
 
-docs: build ## Rust API pages and the config schema in target/; checks the links in the documents
+docs: build ## reference pages from the code, Rust API pages and config schema in target/; checks the links
+	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/check_links.py
 	cargo doc $(RUST_TESTED) --no-deps
 	@mkdir -p target/doc
