@@ -1,7 +1,7 @@
 //! What one leader fill costs: bytes in, frames out. Plain numbers beside a baseline, and the result is checked.
 //!
 //! `cargo bench -p journal --bench core` prints nanoseconds. For a profiler, `-- 100` measures 100 followers alone, and
-//! `-- 100 core` no replay.
+//! `-- 100 core` no replay, `-- 100 core plain` no limits either.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::cast_precision_loss)]
 #![allow(clippy::float_arithmetic)]
 
@@ -322,10 +322,11 @@ fn main() {
     let quick = !std::env::args().any(|arg| arg == "--bench");
     // A number asks for that many followers alone: for a profiler.
     let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let plain = std::env::args().any(|arg| arg == "plain");
     let sizes = if asked.is_empty() { vec![1, 10, 100, 1000] } else { asked.clone() };
     for followers in sizes {
         // Not more open orders than a busy day has.
-        for all_limits in [false, true] {
+        for all_limits in if plain { vec![false] } else { vec![false, true] } {
             bench_core(followers, if quick { 4 } else { 400.min(100_000 / followers as u64) }, all_limits);
         }
     }

@@ -113,7 +113,7 @@ pub fn play(rng: &mut Rng, tally: &mut Tally) -> u64 {
     let events = 20 + story.rng.below(EVENTS_MAX);
     while story.events.len() < events && story.sent.len() < SENT_MAX {
         story.happen();
-        if story.events.len() % SNAPSHOT_EACH == 0 {
+        if story.events.len().is_multiple_of(SNAPSHOT_EACH) {
             story.through_snapshot();
         }
     }
