@@ -79,8 +79,10 @@ def test_recorded_results_are_the_money_that_changed_hands(demo: tuple[Path, dic
     entries = [json.loads(data) for _, data in read_entries(folder / "state" / "audit")]
     signs: dict[str, int] = {}
     for entry in entries:
-        made = {"decision": entry.get("orders"), "order": [entry]}.get(entry["kind"]) or []
-        signs |= {order["cl_ord_id"]: -1 if order["qty"].startswith("-") else 1 for order in made}
+        if entry["kind"] == "order":
+            signs[entry["cl_ord_id"]] = -1 if entry["side"] == "sell" else 1
+        for order in entry.get("orders") or []:
+            signs[order["cl_ord_id"]] = -1 if order["qty"].startswith("-") else 1
     earned: dict[str, Fraction] = {}
     filled: dict[str, Fraction] = {}
     for entry in entries:

@@ -20,6 +20,7 @@ pub(super) struct Wish {
 
 impl Engine {
     /// Units of an open that may go out.
+    #[inline]
     pub(super) fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let held = !self.free(at) || ls.line.bust_hold;

@@ -32,6 +32,7 @@ impl Engine {
         let before = self.st.clock.map(|_| self.clock_refusal().is_some());
         let since_ns = self.st.clock.map_or(self.st.at_ns, |m| m.since_ns);
         self.st.clock = Some(Measured { error_us, since_ns });
+        self.cause.calm = false;
         let bad = self.clock_refusal().is_some();
         if before == Some(bad) {
             return;

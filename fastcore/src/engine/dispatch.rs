@@ -46,6 +46,7 @@ pub(super) struct To<'a> {
 
 impl Engine {
     /// Queues one message of this event for its route.
+    #[inline]
     pub(super) fn push(&mut self, route: u32, o: u32, kind: SendKind) {
         let Some(list) = self.pending.get_mut(route as usize) else { return };
         if list.is_empty() {

@@ -330,6 +330,7 @@ impl Engine {
                 continue;
             }
             trips.push(trip.clone());
+            self.cause.calm = false;
             let (what, level, code) =
                 (Scope::Follower(follower).text(ix), trip.level.name(), trip.code.as_str());
             let text = format!("{what} stopped at {level} by {code}: {}", trip.numbers());

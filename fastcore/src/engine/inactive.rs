@@ -117,6 +117,7 @@ impl Engine {
         let inactive = Inactive { at_ns: now, limit_ms, since_ns, level };
         if let Some(h) = self.st.heard.get_mut(&leader) {
             h.inactive = Some(inactive);
+            self.cause.calm = false;
         }
         let text =
             format!("{} {}: stopped at {}", Scope::Leader(leader).text(ix), inactive.numbers(), level.name());

@@ -119,8 +119,9 @@ impl LineState {
 
 impl Engine {
     /// Neither a person nor a guard stops a line, and its subscription copies.
+    #[inline]
     pub(super) fn free(&self, at: u32) -> bool {
-        self.nothing_stopped() && self.st.lines.get(at as usize).is_none_or(|l| l.mode == Mode::Copies)
+        self.cause.calm && self.st.lines.get(at as usize).is_none_or(|l| l.mode == Mode::Copies)
     }
 
     /// The number of a subscription, for a command that somebody answers for. What is wrong is told.

@@ -67,6 +67,8 @@ struct Cause {
     repeated: bool,
     /// A follower's broker took back a fill.
     bust: bool,
+    /// Nothing was stopped when the event began, and nothing has been since: asked once, and not by every line.
+    calm: bool,
     /// The line whose target stands where its mirrors lead it.
     shifted: Option<u32>,
     /// End of the window of the leader's increase that is being worked; 0: none is.
@@ -178,6 +180,7 @@ impl Engine {
         self.cause.id = self.seed("row", ev.seq);
         self.cause.slices = 0;
         (self.cause.repeated, self.cause.bust) = (false, false);
+        self.cause.calm = self.nothing_stopped();
         self.route_ns = 0;
         if !self.parts.is_empty() {
             self.parts.clear();

@@ -136,7 +136,7 @@ impl Engine {
         } else {
             self.open_in_parts(at, lane, draft, sink)
         };
-        if lost < units {
+        if ix.cfg.faults.repeated_copies > 0 && lost < units {
             self.count_copy(ix, at, sink);
         }
         refused.checked_add(lost).unwrap_or(refused)

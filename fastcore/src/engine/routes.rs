@@ -79,6 +79,8 @@ impl Engine {
             Err(e) => return self.alert("bad_start", format!("START row: {e}"), sink),
         };
         self.st.epoch = start.epoch;
+        // Another configuration may stop what the one before did not.
+        self.cause.calm = false;
         for r in &mut self.st.routes {
             (r.incarnation, r.synced, r.up) = (0, false, false);
         }

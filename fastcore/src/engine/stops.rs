@@ -207,6 +207,7 @@ impl Engine {
         }
         self.alert("kill", format!("{what} stopped at {} by {who}", level.name()), sink);
         self.st.stops.insert(scope, Stop { level, who, at_ns: self.st.at_ns });
+        self.cause.calm = false;
         if level > Level::NoOpens {
             self.work_all(ix, sink);
         }

@@ -69,9 +69,6 @@ impl Engine {
     /// Counts an automatic copy. One too many disables the line's opens: a loop of somebody's is no trading.
     pub(super) fn count_copy<S: Sink>(&mut self, ix: &Index, at: u32, sink: &mut S) {
         let (faults, now) = (ix.cfg.faults, self.st.at_ns);
-        if faults.repeated_copies == 0 {
-            return;
-        }
         let since_ns = now.saturating_sub(faults.repeated_window_ms.saturating_mul(MS));
         let copies = self.st.copies.entry(at).or_default();
         copies.at_ns.push_back(now);
