@@ -25,6 +25,8 @@ pub struct Heard {
     pub last_ns: i64,
     /// It is inactive: since when, by which bound, and how much is stopped.
     pub inactive: Option<Inactive>,
+    /// When its one timer runs; 0: it has none.
+    pub asked_ns: i64,
 }
 
 /// A leader that is inactive.
@@ -55,7 +57,7 @@ impl Engine {
         let rule = |l: &u32| ix.cfg.leaders.get(*l as usize).is_some_and(|l| l.inactive.is_some());
         self.st.heard.retain(|l, _| rule(l));
         for l in (0_u32..).zip(&ix.cfg.leaders).filter(|(_, c)| c.inactive.is_some()).map(|(n, _)| n) {
-            let new = Heard { down_ns: Some(now), last_ns: now, inactive: None };
+            let new = Heard { down_ns: Some(now), last_ns: now, ..Heard::default() };
             self.st.heard.entry(l).or_insert(new);
         }
     }
@@ -63,11 +65,24 @@ impl Engine {
     /// A new core: its sessions are down until they come up.
     pub(super) fn unheard(&mut self) {
         let now = self.st.at_ns;
-        for (l, h) in &mut self.st.heard {
-            // A leader that is new to the state was made before there was a time.
-            h.down_ns = h.down_ns.filter(|t| *t > 0).or(Some(now));
-            h.last_ns = if h.last_ns > 0 { h.last_ns } else { now };
-            self.st.due.insert((now, DUE_LEADER, *l));
+        let leaders: Vec<u32> = self.st.heard.keys().copied().collect();
+        for l in leaders {
+            if let Some(h) = self.st.heard.get_mut(&l) {
+                // A leader that is new to the state was made before there was a time.
+                h.down_ns = h.down_ns.filter(|t| *t > 0).or(Some(now));
+                h.last_ns = if h.last_ns > 0 { h.last_ns } else { now };
+            }
+            self.ask_leader(l, now);
+        }
+    }
+
+    /// Each leader has one timer, however much he says: an earlier one takes the place of a later one.
+    fn ask_leader(&mut self, leader: u32, at_ns: i64) {
+        let Some(h) = self.st.heard.get_mut(&leader) else { return };
+        if h.asked_ns == 0 || at_ns < h.asked_ns {
+            self.st.due.remove(&(h.asked_ns, DUE_LEADER, leader));
+            self.st.due.insert((at_ns, DUE_LEADER, leader));
+            h.asked_ns = at_ns;
         }
     }
 
@@ -77,7 +92,7 @@ impl Engine {
             return;
         }
         let (ix, now) = (Arc::clone(&self.ix), self.st.at_ns);
-        let mut back = Vec::new();
+        let (mut back, mut ask) = (Vec::new(), Vec::new());
         for (l, h) in &mut self.st.heard {
             if ix.cfg.leaders.get(*l as usize).is_none_or(|c| c.session != session) {
                 continue;
@@ -86,12 +101,16 @@ impl Engine {
                 Some(false) => h.down_ns = h.down_ns.or(Some(now)),
                 _ => (h.down_ns, h.last_ns) = (None, now),
             }
-            self.st.due.insert((now, DUE_LEADER, *l));
+            // What is heard only puts the end of a silence off: the timer finds that out by itself.
+            if h.asked_ns == 0 || up == Some(false) {
+                ask.push(*l);
+            }
             if up != Some(false) && h.inactive.is_some_and(|i| i.level == Level::NoOpens) {
                 h.inactive = None;
                 back.push(*l);
             }
         }
+        ask.into_iter().for_each(|l| self.ask_leader(l, now));
         for l in back {
             let what = Scope::Leader(l).text(&ix);
             self.alert("provider_active", format!("{what} is heard again: opens go on"), sink);
@@ -102,14 +121,17 @@ impl Engine {
     pub(super) fn leader_due<S: Sink>(&mut self, ix: &Arc<Index>, leader: u32, sink: &mut S) {
         let rule = ix.cfg.leaders.get(leader as usize).and_then(|l| l.inactive);
         let (Some(rule), Some(h)) = (rule, self.st.heard.get(&leader).copied()) else { return };
+        let now = self.st.at_ns;
+        if let Some(h) = self.st.heard.get_mut(&leader) {
+            h.asked_ns = 0;
+        }
         if h.inactive.is_some() {
             return;
         }
-        let now = self.st.at_ns;
         let (next_ns, found) = reached(&rule, &h, now);
         let Some((limit_ms, since_ns)) = found else {
             if next_ns < i64::MAX {
-                self.st.due.insert((next_ns, DUE_LEADER, leader));
+                self.ask_leader(leader, next_ns);
             }
             return;
         };
@@ -151,7 +173,7 @@ impl Engine {
         let Some(h) = self.st.heard.get_mut(&leader).filter(|h| h.inactive.is_some()) else { return false };
         (h.inactive, h.last_ns) = (None, now);
         h.down_ns = h.down_ns.map(|_| now);
-        self.st.due.insert((now, DUE_LEADER, leader));
+        self.ask_leader(leader, now);
         true
     }
 }

@@ -106,6 +106,29 @@ fn a_silent_leader_is_inactive_until_it_says_anything() {
     assert_eq!(copied(&mut w, EURUSD, true, "5", "1.1").len(), 1);
 }
 
+/// However much a leader says, and however often he comes and goes, he has one timer.
+#[test]
+fn a_leader_has_one_timer_whatever_he_says() {
+    let mut w = desk(|c| c.leaders[0].inactive = rule(60_000, 30_000, Action::NoOpens));
+    session(&mut w, true);
+    for n in 0..500 {
+        crate::quote(&mut w, "EURUSD", "1", "1");
+        w.apply(EventKind::Leader, "L", &crate::support::fix("35=0|34=2|"));
+        if n % 50 == 0 {
+            session(&mut w, false);
+            session(&mut w, true);
+        }
+        w.now += S / 100;
+    }
+    assert_eq!(w.engine.state().due.len(), 1, "{:?}", w.engine.state().due);
+    // Still found, by that timer: counted from what was heard last.
+    let last = w.now - S / 100;
+    w.run_to(last + 30 * S - 1);
+    assert_eq!(alerts(&w, "provider_inactive"), 0);
+    w.run_to(last + 31 * S);
+    assert_eq!(alerts(&w, "provider_inactive"), 1);
+}
+
 /// After a start sessions are down until they come up, and what was inactive stays so over a restart.
 #[test]
 fn a_restart_keeps_an_inactive_leader_and_begins_with_sessions_down() {
