@@ -181,6 +181,30 @@ fn a_position_report_and_a_restart_keep_the_block() {
     assert_eq!(targets(&w), ["4", "2", "2"]);
 }
 
+/// Who leaves at once is no part of the block; who leaves with the leader gives back with the others and gets nothing more.
+/// What the leader opens goes to those who stay.
+#[test]
+fn who_leaves_is_dealt_nothing_and_the_others_have_the_block() {
+    for (rule, opened, closed) in [
+        ("close_now", ["9", "0"], ["4", "0"]),
+        ("keep", ["9", "5"], ["4", "5"]),
+        ("close_with_leader", ["9", "5"], ["4", "3"]),
+    ] {
+        let mut w = block(&["1", "1"]);
+        copied(&mut w, "o1", 1, "10");
+        let leave = format!(r#"{{"cmd":"leave","who":"ann","subscription":"s1","rule":"{rule}"}}"#);
+        let sent = w.apply(EventKind::Operator, "", leave.as_bytes());
+        fill_all(&mut w, sent);
+        copied(&mut w, "o2", 1, "4");
+        assert_eq!(targets(&w), opened, "{rule}");
+        assert_eq!(refused(&w, "leaving"), 1, "{rule}");
+        copied(&mut w, "o3", 2, "7");
+        assert_eq!(targets(&w), closed, "{rule}");
+        copied(&mut w, "o4", 2, "7");
+        assert_eq!(targets(&w), ["0", if rule == "keep" { "5" } else { "0" }], "{rule}");
+    }
+}
+
 /// Members count the same lots, or the configuration is refused.
 #[test]
 fn members_of_one_block_count_the_same_lots() {

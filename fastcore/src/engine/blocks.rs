@@ -56,7 +56,10 @@ impl Engine {
     /// Divides one execution, or a change of position that no execution told (`order` is none), among the leader's block.
     pub(super) fn deal(&mut self, ix: &Index, x: &Execution<'_>, order: Option<(&mut LeaderOrder, u32)>) {
         self.cause.dealt.clear();
-        let Some(members) = ix.blocks.get(x.leader as usize).filter(|m| !m.is_empty()) else { return };
+        let Some(all) = ix.blocks.get(x.leader as usize).filter(|m| !m.is_empty()) else { return };
+        // Who has left with its position, or without one, is no part of the block any more.
+        let stays = |(_, sub): &&(usize, u32)| !self.has_left(*sub);
+        let members: Vec<(usize, u32)> = all.iter().filter(stays).copied().collect();
         let subs: Vec<u32> = members.iter().map(|(_, sub)| *sub).collect();
         let at = (x.leader, x.instrument);
         let mut block = self.st.blocks.remove(&at).unwrap_or_default();
@@ -70,25 +73,28 @@ impl Engine {
         let kept = block.dealt.clone();
         let mut weights = Vec::new();
         if let Some((order, date)) = order.filter(|_| x.increase.is_positive() && !x.hold) {
-            weights = self.weights(ix, x, members, order, date);
-            grow(ix, x, members, &mut block, &weights);
+            weights = self.weights(ix, x, &members, order, date);
+            grow(ix, x, &members, &mut block, &weights);
             block.deal(&weights);
         }
         let all = weights.iter().fold(0_i128, |sum, w| sum.saturating_add(*w));
-        for ((before, kept), after) in before.into_iter().zip(kept).zip(&block.dealt) {
-            let (after, weights) = (*after, Dec::from_raw(all));
-            self.cause.dealt.push(Dealt { before, kept, after, block: block.lots(), weights });
+        for (n, sub) in subs.iter().enumerate() {
+            let of = |list: &[i128]| list.get(n).copied().unwrap_or(0);
+            let (before, kept, after) = (of(&before), of(&kept), of(&block.dealt));
+            let dealt = Dealt { before, kept, after, block: block.lots(), weights: Dec::from_raw(all) };
+            self.cause.dealt.push((*sub, dealt));
         }
         self.st.blocks.insert(at, block);
     }
 
     /// A member's part in the event that is being worked.
-    pub(super) fn dealt(&self, ix: &Index, leader: u32, sub: u32) -> Option<Dealt> {
-        let at = ix.blocks.get(leader as usize)?.iter().position(|(_, member)| *member == sub)?;
-        self.cause.dealt.get(at).copied()
+    pub(super) fn dealt(&self, sub: u32) -> Option<Dealt> {
+        // In the order of the configuration, so by rising numbers.
+        let at = self.cause.dealt.binary_search_by_key(&sub, |(member, _)| *member).ok()?;
+        self.cause.dealt.get(at).map(|(_, dealt)| *dealt)
     }
 
-    /// What each member weighs for this order of the leader: 0 where it cannot take part, and will say why.
+    /// What each member weighs for this order of the leader: 0 where it cannot take part, or leaves, and will say why.
     fn weights(
         &mut self,
         ix: &Index,
@@ -100,7 +106,8 @@ impl Engine {
         let mut weights = Vec::with_capacity(members.len());
         for (place, sub) in members {
             let lane = ix.lanes.at.get(&(*sub, x.instrument)).and_then(|l| ix.lanes.list.get(*l as usize));
-            let rule = match (lane, ix.cfg.subscriptions.get(*sub as usize)) {
+            let leaves = self.mode_of(*sub).leaves();
+            let rule = match (lane.filter(|_| !leaves), ix.cfg.subscriptions.get(*sub as usize)) {
                 (Some(lane), Some(cfg)) => self.frozen(x, order, (*sub, *place), cfg, lane, date).ok(),
                 _ => None,
             };

@@ -46,7 +46,7 @@ impl Engine {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
-        let dealt = if self.cause.dealt.is_empty() { None } else { self.dealt(ix, x.leader, sub) };
+        let dealt = self.dealt(sub);
         self.grow(x, order, (place, dealt), (at, lane), frozen, gate, told)
     }
 

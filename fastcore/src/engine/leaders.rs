@@ -414,7 +414,7 @@ impl Engine {
             }
             return self.decided(ix, x, sub, &Moved::NOTHING, place, sink);
         };
-        let dealt = if self.cause.dealt.is_empty() { None } else { self.dealt(ix, x.leader, sub) };
+        let dealt = self.dealt(sub);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;

@@ -276,6 +276,12 @@ impl Engine {
         self.alert("left", format!("subscription {name:?} has left: {what}, and nothing works"), sink);
     }
 
+    /// A subscription whose position is closed at once or kept: nothing of the leader concerns it any more.
+    pub(super) fn has_left(&self, sub: u32) -> bool {
+        let leaving = self.st.lives.get(&sub).and_then(|life| life.leaving.as_ref());
+        leaving.is_some_and(|leave| leave.rule != Leaving::CloseWithLeader)
+    }
+
     /// What a new line of a subscription may do.
     pub(super) fn mode_of(&self, sub: u32) -> Mode {
         let Some(life) = self.st.lives.get(&sub) else { return Mode::Copies };

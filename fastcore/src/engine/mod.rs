@@ -60,7 +60,7 @@ struct Cause {
     refusals: Vec<Refusal>,
     orders: Vec<(Vec<u8>, Dec)>,
     /// What members of the leader's block were dealt.
-    dealt: Vec<Dealt>,
+    dealt: Vec<(u32, Dealt)>,
     /// Orders made so far for the same subscription and cause.
     slices: u32,
     /// The same cause came before: its orders may have been made.

@@ -179,7 +179,7 @@ impl Engine {
             self.cause.refusals.clear();
             self.cause.orders.clear();
             self.cause.slices = 0;
-            let dealt = self.dealt(ix, leader, *sub);
+            let dealt = self.dealt(*sub);
             let line = self.line_of(ix, leader, instrument, place);
             let Some((at, ls)) = line.and_then(|at| Some((at, self.st.lines.get_mut(at as usize)?))) else {
                 self.decided(ix, &x, *sub, &Moved::NOTHING, (k, n), sink);
