@@ -245,12 +245,8 @@ fn common(w: &mut Writer<'_>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result<()
     Ok(())
 }
 
-/// NewOrderSingle(D).
-///
-/// # Errors
-/// `BadValue` when an account or symbol cannot stand in a FIX field.
-pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result<(), BadValue> {
-    let mut w = begin(out, r.profile, b"D")?;
+/// Name, account, side, symbol and quantity of an order of ours.
+fn order_head(w: &mut Writer<'_>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result<(), BadValue> {
     w.text(11, &o.cl_ord_id)?;
     if let Some(a) = r.account {
         w.text(1, a.as_bytes())?;
@@ -258,8 +254,28 @@ pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Res
     if r.profile.handl_inst_21 {
         w.char(21, b'1')?;
     }
-    common(&mut w, o, r, at_ns)?;
-    w.dec(38, qty(o.qty, r)?)?;
+    common(w, o, r, at_ns)?;
+    w.dec(38, qty(o.qty, r)?)
+}
+
+/// What a profile adds to an order of ours.
+fn order_tail(mut w: Writer<'_>, o: &Order, r: &Route<'_>) -> Result<(), BadValue> {
+    if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
+        w.text(*tag, value.as_bytes())?;
+    }
+    for (tag, value) in &r.profile.extra_fields {
+        w.text(*tag, value.as_bytes())?;
+    }
+    w.finish()
+}
+
+/// NewOrderSingle(D).
+///
+/// # Errors
+/// `BadValue` when an account or symbol cannot stand in a FIX field.
+pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result<(), BadValue> {
+    let mut w = begin(out, r.profile, b"D")?;
+    order_head(&mut w, o, r, at_ns)?;
     match o.px {
         Some(px) => {
             w.char(40, b'2')?;
@@ -268,13 +284,7 @@ pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Res
         }
         None => w.char(40, b'1')?,
     }
-    if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
-        w.text(*tag, value.as_bytes())?;
-    }
-    for (tag, value) in &r.profile.extra_fields {
-        w.text(*tag, value.as_bytes())?;
-    }
-    w.finish()
+    order_tail(w, o, r)
 }
 
 /// NewOrderSingle(D) on the terms of a mirror; `replaces`: OrderCancelReplaceRequest(G) of the order that the broker
@@ -297,15 +307,7 @@ pub fn mirror(
             w.text(37, &o.order_id)?;
         }
     }
-    w.text(11, &o.cl_ord_id)?;
-    if let Some(a) = r.account {
-        w.text(1, a.as_bytes())?;
-    }
-    if r.profile.handl_inst_21 {
-        w.char(21, b'1')?;
-    }
-    common(&mut w, o, r, at_ns)?;
-    w.dec(38, qty(o.qty, r)?)?;
+    order_head(&mut w, o, r, at_ns)?;
     w.char(40, t.order_type.char())?;
     for (tag, px) in [(44, t.px), (99, t.stop_px)] {
         if let Some(px) = px {
@@ -320,13 +322,7 @@ pub fn mirror(
         write_time(expire_ns, r.profile, &mut time);
         w.text(126, &time)?;
     }
-    if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
-        w.text(*tag, value.as_bytes())?;
-    }
-    for (tag, value) in &r.profile.extra_fields {
-        w.text(*tag, value.as_bytes())?;
-    }
-    w.finish()
+    order_tail(w, o, r)
 }
 
 /// OrderCancelRequest(F) under the order's cancel id.
