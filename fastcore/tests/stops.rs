@@ -8,7 +8,7 @@ use fastcore::config::Config;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::{Row, SendKind};
-use support::{SAME, Sent, World, d, one};
+use support::{SAME, Sent, World, d, one, tell, texts};
 
 /// The follower `f` on route `r`, and a follower `g` on the same route who copies the same leader.
 fn two() -> World {
@@ -17,18 +17,9 @@ fn two() -> World {
 
 fn two_with(change: impl FnOnce(&mut Config)) -> World {
     World::with(SAME, "", |c: &mut Config| {
-        let mut follower = c.followers[0].clone();
-        (follower.name, follower.account) = ("g".to_owned(), Some("G".to_owned()));
-        c.followers.push(follower);
-        let mut sub = c.subscriptions[0].clone();
-        (sub.name, sub.follower) = ("t".to_owned(), "g".to_owned());
-        c.subscriptions.push(sub);
+        support::add_second(c);
         change(c);
     })
-}
-
-fn tell(w: &mut World, command: &str) -> Vec<Sent> {
-    w.apply(EventKind::Operator, "", command.as_bytes())
 }
 
 fn fill_all(w: &mut World, sent: &[Sent]) {
@@ -42,10 +33,6 @@ fn canceled(w: &mut World, s: &Sent, cum: &str) -> Vec<Sent> {
     let id = &s.id;
     let qty = &s.qty;
     w.broker(&format!("35=8|37=B{id}|11={id}|17=C{id}|150=4|39=4|55=EURUSD|54=1|38={qty}|14={cum}|151=0|"))
-}
-
-fn texts(w: &World, code: &str) -> Vec<String> {
-    w.alerts.iter().filter(|a| a.code == code).map(|a| a.text.clone()).collect()
 }
 
 /// Every scope stops the opens of its lines, and no others; closes go on.

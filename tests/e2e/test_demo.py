@@ -20,9 +20,7 @@ from gateway.audit.stats import collect
 from gateway.audit.store import read_entries
 from gateway.audit.trace import find
 from tests.e2e import recompute
-
-DEMO_S = 40
-"""The demo gets this long, all phases included."""
+from tests.e2e.trading import DEMO_S, run_demo
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demo(folder: Path) -> tuple[int, dict[str, Any]]:
     """One run of the demo: exit code and figures. `TMPDIR` keeps its files in the test's folder."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", "--seconds", "3", "--json"],
-        cwd=Path(__file__).parents[2],
-        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=DEMO_S,
-        check=False,
-    )
+    done = run_demo(folder, "--seconds", "3")
     assert done.stdout, done.stderr
     figures: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, figures

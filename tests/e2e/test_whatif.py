@@ -12,24 +12,14 @@ from typing import Any
 import pytest
 
 from gateway.audit.store import read_entries
-
-DEMO_S = 40
-"""The demo gets this long, all phases included."""
+from tests.e2e.trading import run_demo
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder of a short demo, and its figures."""
     folder = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", "--seconds", "3", "--json"],
-        cwd=Path(__file__).parents[2],
-        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=DEMO_S,
-        check=False,
-    )
+    done = run_demo(folder, "--seconds", "3")
     assert done.returncode == 0, done.stderr
     (state,) = folder.glob("copygate-demo-*")
     figures: dict[str, Any] = json.loads(done.stdout)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,22 @@ from gateway.demo_config import DemoDeployment
 
 LOGON_MS, TRADE_MS, BACK_MS, FLAT_MS, QUIET_MS = 20_000, 10_000, 15_000, 15_000, 20_000
 POLL_MS = 50
+DEMO_S = 40
+"""A short demo gets this long, all phases included."""
 SEED = 7
+
+
+def run_demo(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A whole `copygate demo` with JSON figures; `TMPDIR` keeps its files in the test's folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", "--json", *words],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=DEMO_S,
+        check=False,
+    )
 
 
 @dataclass

@@ -12,6 +12,7 @@ use fastcore::config::Config;
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
+pub use support::tell;
 use support::{SAME, Sent, World, config};
 
 /// A follower with rules as JSON, in the zone UTC.
@@ -34,10 +35,6 @@ pub fn restarted(w: &mut World, change: impl FnOnce(&mut Config)) {
     change(&mut c);
     w.engine = Engine::restore(c, &bytes).unwrap();
     w.apply(EventKind::Timer, "", b"");
-}
-
-pub fn tell(w: &mut World, command: &str) -> Vec<Sent> {
-    w.apply(EventKind::Operator, "", command.as_bytes())
 }
 
 pub fn worth(w: &mut World, equity: &str) {

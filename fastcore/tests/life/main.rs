@@ -14,27 +14,18 @@ use fastcore::decimal::Dec;
 use fastcore::event::EventKind;
 use fastcore::link::{self, Row};
 use fastcore::refusal::Code;
-use support::{SAME, Sent, World};
+use support::{SAME, Sent, World, tell, texts};
 
 /// Subscription `s` of the follower `f`, and `t` of `g`, who copies the same leader on the same route.
 fn config() -> Config {
     let mut c = support::config(SAME, "");
     c.dispatch = Dispatch::Listed;
-    let mut follower = c.followers[0].clone();
-    (follower.name, follower.account) = ("g".to_owned(), Some("G".to_owned()));
-    c.followers.push(follower);
-    let mut sub = c.subscriptions[0].clone();
-    (sub.name, sub.follower) = ("t".to_owned(), "g".to_owned());
-    c.subscriptions.push(sub);
+    support::add_second(&mut c);
     c
 }
 
 fn two() -> World {
     World::with(SAME, "", |c: &mut Config| *c = config())
-}
-
-fn tell(w: &mut World, command: &str) -> Vec<Sent> {
-    w.apply(EventKind::Operator, "", command.as_bytes())
 }
 
 fn fill_all(w: &mut World, sent: &[Sent]) {
@@ -49,10 +40,6 @@ fn canceled(w: &mut World, s: &Sent, cum: &str) -> Vec<Sent> {
     w.broker(&format!(
         "35=8|37=B{id}|11={id}|17=C{id}|150=4|39=4|55=EURUSD|54={side}|38={qty}|14={cum}|151=0|"
     ))
-}
-
-fn texts(w: &World, code: &str) -> Vec<String> {
-    w.alerts.iter().filter(|a| a.code == code).map(|a| a.text.clone()).collect()
 }
 
 fn refused(w: &World, code: Code) -> u64 {

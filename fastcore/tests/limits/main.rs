@@ -14,6 +14,7 @@ mod totals;
 use fastcore::config::{Config, InstrumentConfig};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
+pub use support::tell;
 use support::{SAME, Sent, World, config, d, fix};
 
 pub const S: i64 = 1_000_000_000;
@@ -84,10 +85,6 @@ pub fn fill_all(w: &mut World, mut sent: Vec<Sent>) {
         sent.extend(w.out(&s));
         sent.extend(w.fill(&s, &s.qty, &s.qty));
     }
-}
-
-pub fn tell(w: &mut World, command: &str) -> Vec<Sent> {
-    w.apply(EventKind::Operator, "", command.as_bytes())
 }
 
 pub fn quote(w: &mut World, instrument: &str, bid: &str, ask: &str) -> Vec<Sent> {

@@ -1,7 +1,7 @@
 //! Mirrors beside what else there is: limits, pauses, subscriptions that leave, commands.
 
 use crate::play::*;
-use crate::support::{Sent, World, d};
+use crate::support::{Sent, World, d, tell};
 use fastcore::bucket::Allowance;
 use fastcore::config::Config;
 use fastcore::event::EventKind;
@@ -11,10 +11,6 @@ fn with(change: impl FnOnce(&mut Config)) -> World {
         takes_all(c);
         change(c);
     })
-}
-
-fn tell(w: &mut World, command: &str) -> Vec<Sent> {
-    w.apply(EventKind::Operator, "", command.as_bytes())
 }
 
 fn count(w: &World, code: &str) -> u64 {

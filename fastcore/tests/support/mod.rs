@@ -237,6 +237,26 @@ impl World {
     }
 }
 
+/// Adds a follower `g` on the same route, whose subscription `t` copies the same leader.
+pub fn add_second(c: &mut Config) {
+    let mut follower = c.followers[0].clone();
+    (follower.name, follower.account) = ("g".to_owned(), Some("G".to_owned()));
+    c.followers.push(follower);
+    let mut sub = c.subscriptions[0].clone();
+    (sub.name, sub.follower) = ("t".to_owned(), "g".to_owned());
+    c.subscriptions.push(sub);
+}
+
+/// An operator's command.
+pub fn tell(w: &mut World, command: &str) -> Vec<Sent> {
+    w.apply(EventKind::Operator, "", command.as_bytes())
+}
+
+/// Texts of the alerts with a code.
+pub fn texts(w: &World, code: &str) -> Vec<String> {
+    w.alerts.iter().filter(|a| a.code == code).map(|a| a.text.clone()).collect()
+}
+
 pub fn one(sent: &[Sent], buy: bool, qty: &str) -> Sent {
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert_eq!((sent[0].buy, sent[0].qty.as_str(), sent[0].kind), (buy, qty, SendKind::New));
