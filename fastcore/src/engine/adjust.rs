@@ -133,6 +133,8 @@ impl Engine {
             // A report of before must not be confirmed by another one of before.
             state.reported.remove(&plan.instrument);
         }
+        // Distances of stops are measured from prices of before.
+        self.st.mirrors.forget_entry(plan.leader, plan.instrument);
         let mut accounts = BTreeSet::new();
         for m in &plan.lines {
             let follower = self.follower_of_line(ix, m.at);

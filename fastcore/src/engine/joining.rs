@@ -63,12 +63,16 @@ impl Engine {
         }
     }
 
-    /// The route can take orders, and nobody has to guess what the leader holds.
+    /// The route can take orders, nobody has to guess what the leader holds, and none of his orders is mirrored: what it
+    /// fills would count twice.
     fn can_join(&self, ix: &Index, sub: u32, instrument: u32) -> bool {
         let Some(s) = ix.subs.get(sub as usize) else { return false };
         let ready = self.st.routes.get(s.route as usize).is_some_and(super::RouteState::ready);
         let leader = self.st.leaders.get(s.leader as usize);
-        ready && leader.is_some_and(|l| l.positions.contains_key(&instrument))
+        let of_line = |l: &super::LineState| l.sub == sub && l.instrument == instrument;
+        let mut lines = (0_u32..).zip(&self.st.lines).filter(|(_, l)| of_line(l));
+        let free = lines.all(|(at, _)| self.st.mirrors.of(at).is_empty());
+        ready && free && leader.is_some_and(|l| l.positions.contains_key(&instrument))
     }
 
     /// A subscription that was leaving copies again.

@@ -242,8 +242,22 @@ impl Engine {
                 (ls.waiting, ls.needless, ls.retry_at_ns) = (Vec::new(), Vec::new(), 0);
             }
         }
+        if rule == Leaving::CloseWithLeader {
+            self.close_what_the_leader_has_not(sub);
+        }
         self.work_sub(sub, sink);
         self.left(sub, sink);
+    }
+
+    /// A flat leader has flat followers, also where a position was kept from him before.
+    fn close_what_the_leader_has_not(&mut self, sub: u32) {
+        let leader = self.ix.subs.get(sub as usize).map_or(u32::MAX, |s| s.leader);
+        let held = self.st.leaders.get(leader as usize).map(|l| &l.positions);
+        for ls in self.st.lines.iter_mut().filter(|l| l.sub == sub) {
+            if held.and_then(|h| h.get(&ls.instrument)).is_some_and(|p| p.is_zero()) {
+                ls.line.target = 0;
+            }
+        }
     }
 
     /// A line of a subscription that leaves, before it is worked. True: there is nothing to work.
@@ -257,21 +271,32 @@ impl Engine {
             (ls.waiting, ls.needless, ls.close_waits) = (Vec::new(), Vec::new(), false);
             self.uncap(ix, at);
         }
-        if self.st.lines.get(at as usize).is_some_and(gone) {
+        if self.gone(at) {
             self.left(sub, sink);
         }
         kept
     }
 
+    /// Nothing of a line is worked, or will be.
+    fn gone(&self, at: u32) -> bool {
+        let Some(l) = self.st.lines.get(at as usize) else { return true };
+        let flat = l.line.target == 0 && l.line.filled.is_zero();
+        (flat || l.mode == Mode::Kept) && l.live.is_empty() && self.mirrors_live(at) == 0
+    }
+
     /// Tells once that nothing is left to do for a subscription.
     fn left<S: Sink>(&mut self, sub: u32, sink: &mut S) {
-        let leave = self.st.lives.get_mut(&sub).and_then(|life| life.leaving.as_mut());
+        let leave = self.st.lives.get(&sub).and_then(|life| life.leaving.as_ref());
         let Some(leave) = leave.filter(|leave| !leave.done) else { return };
-        if !self.st.lines.iter().filter(|l| l.sub == sub).all(gone) {
+        let rule = leave.rule;
+        let lines = (0_u32..).zip(&self.st.lines).filter(|(_, l)| l.sub == sub);
+        if !lines.map(|(at, _)| at).all(|at| self.gone(at)) {
             return;
         }
-        leave.done = true;
-        let what = if leave.rule == Leaving::Keep { "what it holds stays" } else { "it is flat" };
+        if let Some(leave) = self.st.lives.get_mut(&sub).and_then(|life| life.leaving.as_mut()) {
+            leave.done = true;
+        }
+        let what = if rule == Leaving::Keep { "what it holds stays" } else { "it is flat" };
         let name = self.ix.cfg.subscriptions.get(sub as usize).map_or("", |s| s.name.as_str());
         self.alert("left", format!("subscription {name:?} has left: {what}, and nothing works"), sink);
     }
@@ -312,10 +337,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Nothing of a line is worked, or will be.
-fn gone(l: &LineState) -> bool {
-    let flat = l.line.target == 0 && l.line.filled.is_zero();
-    (flat || l.mode == Mode::Kept) && l.live.is_empty()
 }

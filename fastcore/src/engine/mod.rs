@@ -150,6 +150,8 @@ impl Engine {
         for (at, l) in (0_u32..).zip(&mut self.st.lines) {
             l.lane = self.ix.lanes.at.get(&(l.sub, l.instrument)).copied().unwrap_or(u32::MAX);
             let Some(lane) = self.ix.lanes.list.get(l.lane as usize) else { continue };
+            // Another one only where nothing is held: see `accepted`.
+            l.follower_instrument = lane.follower_instrument;
             if let Some(lines) = self.st.groups.get_mut(lane.group as usize) {
                 lines.push(at);
             }

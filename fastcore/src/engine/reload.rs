@@ -40,9 +40,7 @@ impl Engine {
             }
         }
         let next = Index::new(next)?;
-        // What was kept by a subscription that left is nobody's here any more: nothing of it is ever worked.
-        let flat = |l: &LineState| l.mode == Mode::Kept || l.line.target == 0 && l.line.filled.is_zero();
-        let idle = |l: &LineState| flat(l) && l.live.is_empty();
+        let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
         let mirrors = |at: u32| !self.st.mirrors.of(at).is_empty();
         let lines = (0_u32..).zip(&self.st.lines);
         for (_, l) in lines.filter(|(at, l)| !idle(l) || mirrors(*at)) {
@@ -61,20 +59,18 @@ fn changed(now: &Index, next: &Index, l: &LineState) -> Option<&'static str> {
     let (sub, li) = (l.sub as usize, l.instrument);
     let (a, b) = (now.cfg.subscriptions.get(sub)?, next.cfg.subscriptions.get(sub)?);
     let (s, t) = (now.subs.get(sub)?, next.subs.get(sub)?);
-    if a.reverse != b.reverse {
-        return Some("reverse changed");
-    }
     if s.map.get(&li) != t.map.get(&li) {
         return Some("its symbol map changed");
     }
-    if std::mem::discriminant(&a.sizing) != std::mem::discriminant(&b.sizing) {
-        return Some("its sizing mode changed");
-    }
-    if a.copy != b.copy {
-        return Some("what it copies changed");
-    }
-    if a.filters != b.filters {
-        return Some("its filters changed");
+    // What was kept by a subscription that left follows nobody: only what it is, and where, has to stay.
+    let rules = [
+        (a.reverse != b.reverse, "reverse changed"),
+        (std::mem::discriminant(&a.sizing) != std::mem::discriminant(&b.sizing), "its sizing mode changed"),
+        (a.copy != b.copy, "what it copies changed"),
+        (a.filters != b.filters, "its filters changed"),
+    ];
+    if let Some((_, what)) = rules.into_iter().find(|(changed, _)| *changed && l.mode != Mode::Kept) {
+        return Some(what);
     }
     let lots = |ix: &Index, i: u32| {
         let at = i as usize;

@@ -189,6 +189,43 @@ fn only_what_is_worked_holds_back_a_new_configuration() {
     }
 }
 
+/// What was kept is what it was, and where it was: a file that calls it something else is refused, and a close of it later
+/// is of what is held.
+#[test]
+fn what_was_kept_stays_what_it_is() {
+    let mut w = holding("5");
+    leave(&mut w, "s", "keep");
+    let mut other = config();
+    other.instruments.push(fastcore::config::InstrumentConfig {
+        name: "OTHER".to_owned(),
+        ..other.instruments[0].clone()
+    });
+    other.followers[0].symbols.insert("OTHER".to_owned(), "OTHER".to_owned());
+    let map = other.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap();
+    map.instrument = "OTHER".to_owned();
+    assert!(w.engine.accepts(&other).is_err());
+    let mut moved = config();
+    moved.followers[0].account = Some("ELSEWHERE".to_owned());
+    assert!(w.engine.accepts(&moved).is_err());
+    // Flat, it may become another one, and is written as that.
+    let closes = leave(&mut w, "s", "close_now");
+    fill_all(&mut w, &closes);
+    assert!(w.engine.accepts(&other).is_ok());
+    let bytes = w.engine.snapshot();
+    w.engine = fastcore::engine::Engine::restore(other, &bytes).unwrap();
+    assert_eq!(w.engine.status().subscriptions[0].instrument, "OTHER");
+}
+
+/// Kept while the leader went flat, then to be closed with him: he is flat, so it is closed.
+#[test]
+fn who_closes_with_a_flat_leader_closes() {
+    let mut w = holding("5");
+    leave(&mut w, "s", "keep");
+    let other = w.leader("o2", 2, "5", "5", "5");
+    fill_all(&mut w, &other);
+    one(&leave(&mut w, "s", "close_with_leader"), false, "5");
+}
+
 /// A guard that closes everything leaves alone what was kept: a person took it out of our hands.
 #[test]
 fn no_guard_closes_what_was_kept() {

@@ -104,6 +104,22 @@ fn leverage_is_exposure_by_equity() {
     assert_eq!(refused(&w, "stale_account"), 1);
 }
 
+/// A guarded account's equity is the one of now: what was lost since the broker's word leaves less to open.
+#[test]
+fn leverage_goes_by_the_equity_that_guards_work_out() {
+    let mut w = desk(|c| {
+        account(c).max_leverage = at_most("2");
+        let rules = r#"{"zone":"UTC","day_begins_s":0,"max_age_ms":3600000,"rules":[{"rule":"equity_floor","amount":"1"}]}"#;
+        c.followers[0].guards = Some(Box::new(serde_json::from_str(rules).unwrap()));
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    equity(&mut w, "100");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "100", "1")), ["100"]);
+    // Bought at 1.1 by the broker's fill, worth 1: 10 are lost, and 2 x 90 less 100 are left.
+    assert_eq!(quantities(&copied(&mut w, OTHER, true, "100", "1")), ["80"]);
+    assert_eq!(refused(&w, "max_leverage"), 1);
+}
+
 /// Each of several leaders has its own share of the account: three at k = 1 are not three times the leverage.
 #[test]
 fn each_subscription_has_its_share_of_the_account() {

@@ -112,6 +112,34 @@ fn who_leaves_has_no_mirrors() {
     }
 }
 
+/// Who has left has nothing that works: it is told when the last mirror is gone, and not before.
+#[test]
+fn who_leaves_has_left_when_no_mirror_works() {
+    let left = |w: &World| w.alerts.iter().any(|a| a.code == "left");
+    let mut w = world("");
+    let m = only(&new(&mut w, "o", 1, "6", LIMIT), "new buy 6 2 1.1/ 1");
+    work(&mut w, &m);
+    let cancel = only(&leave(&mut w, "close_with_leader"), "cancel");
+    assert!(!left(&w));
+    ended(&mut w, &m, &cancel, "0");
+    assert!(left(&w));
+}
+
+/// A split makes prices of before meaningless: a stop is placed at the leader's own distance then.
+#[test]
+fn a_split_forgets_the_entry_that_stops_are_measured_from() {
+    let mut w = world(r#","stop_multiplier":"1.5""#);
+    let sent = traded(&mut w, "o", 1, "10", "10", "10");
+    for s in &sent {
+        w.out(s);
+        w.fill(s, "10", "10");
+    }
+    let adjust =
+        r#"{"cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","factor":"2","reason":"split"}"#;
+    tell(&mut w, adjust);
+    only(&new(&mut w, "p", 2, "20", "40=3|99=0.5|59=1|"), "new sell 20 3 /0.5 1");
+}
+
 /// Targets are not set by hand while orders of the leader are mirrored.
 #[test]
 fn neither_resync_nor_adjust_moves_what_is_mirrored() {

@@ -117,6 +117,11 @@ impl Mirrors {
         self.lines.is_empty()
     }
 
+    /// A leader's average entry means nothing any more.
+    pub(in crate::engine) fn forget_entry(&mut self, leader: u32, instrument: u32) {
+        self.entries.remove(&(leader, instrument));
+    }
+
     /// Those of a line.
     #[must_use]
     pub fn of(&self, line: u32) -> &[Mirror] {
