@@ -137,7 +137,7 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
     if (guards := effective_guards(config, follower)) is not None:
         day = f"day from {guards.day_begins} {guards.zone}"
         notes.append("guards: " + ", ".join([*map(rule_text_of_guard, guards.rules), day]))
-    if item.joining == "target":
+    if item.joining == "target" and item.leaving is None:
         notes.append("joins with its leader's position")
     if item.leaving is not None:
         notes.append(f"leaves by {item.leaving}: not opened")
@@ -168,7 +168,7 @@ def _over_time(config: GatewayConfig, item: SubscriptionConfig) -> list[str]:
     route, inactive = config.routes[follower.route], config.leaders[item.leader].inactive
     allowances = (("all", config.messages), ("route", route.messages), ("follower", follower.messages))
     notes = [
-        f"messages ({name}): {of.per_s}/s, {of.burst} at once, {of.closes_percent} % of it for closes"
+        f"messages ({name}): {of.per_s}/s, {of.burst} at once, {of.core()['kept']} of them kept for closes"
         for name, of in allowances
         if of is not None
     ]
@@ -176,6 +176,11 @@ def _over_time(config: GatewayConfig, item: SubscriptionConfig) -> list[str]:
         bounds = (("down", inactive.down_s), ("silent", inactive.silent_s))
         after = " or ".join(f"{state} for {s} s" for state, s in bounds if s is not None)
         notes.append(f"leader {after}: {inactive.action}")
+    if config.clock is not None:
+        notes.append(f"clock within {config.clock.max_error_us} us")
+    if config.faults.repeated_copies:
+        window_s = config.faults.repeated_window_ms / 1000
+        notes.append(f"stops after {config.faults.repeated_copies} copies in {window_s:g} s")
     return notes
 
 

@@ -72,7 +72,8 @@ class InactiveConfig(Model):
     down_s: int | None = Field(default=None, ge=1, le=604_800)
     """Its FIX session is down for this long, seconds. Not set: however long."""
     silent_s: int | None = Field(default=None, ge=1, le=604_800)
-    """Nothing is heard of its session, quotes included, for this long, seconds. Not set: however long."""
+    """No trade, quote or other message of its session for this long, seconds; heartbeats do not count. The
+    message that ends the silence is copied. Not set: however long."""
     action: Literal["no_opens", "close_all"] = "no_opens"
     """`no_opens`: opens stop until it is heard again. `close_all`: what is copied of it is closed, and only a
     person lets it open again (`ctl arm --leader`)."""

@@ -6,6 +6,7 @@ from decimal import Decimal, localcontext
 
 from gateway.config_model import ByBlock, SubscriptionConfig
 from gateway.config_read import Draft
+from gateway.config_rules_lots import convertible
 from gateway.config_types import decimal_text
 
 
@@ -15,7 +16,7 @@ def blocks(draft: Draft) -> None:
     for number, item in draft.subscriptions.items():
         if isinstance(item.sizing, ByBlock):
             _alike(draft, first.setdefault(item.leader, (item, item.sizing)), number, (item, item.sizing))
-            _currencies(draft, item, item.sizing)
+            _currencies(draft, number, item, item.sizing)
 
 
 def _alike(
@@ -43,8 +44,11 @@ def _alike(
 def _lot(draft: Draft, item: SubscriptionConfig, source: str) -> Decimal | None:
     """Leader units in one lot step of the follower; None where it is not copied."""
     mapped = item.symbol_map.get(source)
-    target = draft.instruments.get(source if mapped is None else mapped.instrument)
-    if target is None:
+    name = source if mapped is None else mapped.instrument
+    target = draft.instruments.get(name)
+    sides = ((draft.leaders.get(item.leader), source), (draft.followers.get(item.follower), name))
+    traded = all(one is None or one.symbols is None or what in one.symbols.values() for one, what in sides)
+    if target is None or not traded:
         return None
     with localcontext() as context:
         context.prec = 80
@@ -52,7 +56,7 @@ def _lot(draft: Draft, item: SubscriptionConfig, source: str) -> Decimal | None:
         return (target.lot_step * target.contract_size / factor).normalize()
 
 
-def _currencies(draft: Draft, item: SubscriptionConfig, rule: ByBlock) -> None:
+def _currencies(draft: Draft, number: int, item: SubscriptionConfig, rule: ByBlock) -> None:
     leader, follower = draft.leaders.get(item.leader), draft.followers.get(item.follower)
     if rule.by == "weight" or leader is None or follower is None:
         return
@@ -63,3 +67,5 @@ def _currencies(draft: Draft, item: SubscriptionConfig, rule: ByBlock) -> None:
         if currency is None:
             text = f"is missing: subscription {item.label} weighs accounts in it"
             draft.report((section, name, "currency"), text, hint='Add currency = "USD".')
+    if leader.currency is not None and follower.currency is not None:
+        convertible(draft, ("subscriptions", number, "sizing"), leader.currency, follower.currency)

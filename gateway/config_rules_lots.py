@@ -13,6 +13,7 @@ from gateway.config_model import (
     OUTSIDE_MODES,
     UNBOUNDED_MODES,
     ByLots,
+    FollowerConfig,
     InstrumentConfig,
     SubscriptionConfig,
 )
@@ -85,9 +86,15 @@ def keys_that_belong_together(draft: Draft) -> None:
             text = "max_ratio bounds nothing with this sizing mode: it is an amount, or the leader's own;"
             text += " use limits.max_order_qty_lots"
             draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
+        if mode == "block" and subscription.joining == "target":
+            text = "a block deals what comes: it cannot join with what its leader holds"
+            draft.report((*at, "joining"), text, value="target", bound="flat")
         if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
             text = 'on_reject = "retry" and retry_window_ms above 0 belong together'
             draft.report((*at, "on_reject"), text, hint=_meaning("on_reject"))
+
+
+TOTALS_OF_WORTH = ("max_exposure", "max_leverage")
 
 
 def totals(draft: Draft) -> None:
@@ -95,16 +102,22 @@ def totals(draft: Draft) -> None:
     told: set[str] = set()
     for subscription in draft.subscriptions.values():
         leader, follower = draft.leaders.get(subscription.leader), draft.followers.get(subscription.follower)
-        if leader is None or follower is None or follower.currency is not None:
+        if leader is None or follower is None or subscription.follower in told:
             continue
         scopes = [draft.limits or LimitsConfig(), leader.limits, follower.limits, subscription.limits]
-        for key in ("max_exposure", "max_leverage"):
-            asked = any(getattr(scope, key) is not None for scope in scopes)
-            if asked and subscription.follower not in told:
-                told.add(subscription.follower)
-                text = f"is missing: {key} of subscription {subscription.label} is in the account's currency"
-                path = ("followers", subscription.follower, "currency")
-                draft.report(path, text, hint='Add currency = "USD".')
+        asked = [key for key in TOTALS_OF_WORTH if any(getattr(scope, key) is not None for scope in scopes)]
+        if not asked:
+            continue
+        told.add(subscription.follower)
+        if follower.currency is None:
+            text = f"is missing: {asked[0]} of subscription {subscription.label} is in the account's currency"
+            path = ("followers", subscription.follower, "currency")
+            draft.report(path, text, hint='Add currency = "USD".')
+        else:
+            for currency in traded_currencies(draft, follower):
+                convertible(
+                    draft, ("followers", subscription.follower, "limits"), currency, follower.currency
+                )
 
 
 ORDERS_KEYS = ("ahead", "leader_filled", "leader_filled_s", "stop_multiplier")
@@ -180,7 +193,7 @@ def sizing(draft: Draft) -> None:
             text = f"is missing: sizing {rule.mode} of subscription {subscription.label} needs it"
             draft.report(("leaders", subscription.leader, "currency"), text, hint='Add currency = "USD".')
         if rule.mode in COMPARING_MODES and leader and follower and leader.currency and follower.currency:
-            _convertible(draft, (*at, "sizing"), leader.currency, follower.currency)
+            convertible(draft, (*at, "sizing"), leader.currency, follower.currency)
         if isinstance(rule, ByLots):
             _fixed_lots(draft, number, subscription, rule)
 
@@ -194,13 +207,19 @@ def guards(draft: Draft) -> None:
             text = "is missing: its guards count in it"
             draft.report(("followers", name, "currency"), text, hint='Add currency = "USD".')
             continue
-        names = draft.instruments if follower.symbols is None else follower.symbols.values()
-        traded = (draft.instruments[one] for one in names if one in draft.instruments)
-        for currency in dict.fromkeys(item.currency for item in traded):
-            _convertible(draft, ("followers", name, "guards"), currency, follower.currency)
+        for currency in traded_currencies(draft, follower):
+            convertible(draft, ("followers", name, "guards"), currency, follower.currency)
 
 
-def _convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> None:
+def traded_currencies(draft: Draft, follower: FollowerConfig) -> list[str]:
+    """Currencies of the prices of what a follower trades."""
+    names = draft.instruments if follower.symbols is None else follower.symbols.values()
+    traded = (draft.instruments[one] for one in names if one in draft.instruments)
+    return list(dict.fromkeys(item.currency for item in traded))
+
+
+def convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> None:
+    """Two currencies need an instrument that converts one into the other."""
     pairs = {(item.base, item.currency) for item in draft.instruments.values()}
     if one != other and (one, other) not in pairs and (other, one) not in pairs:
         text = f"accounts in {one} and {other} cannot be compared: no instrument converts them"

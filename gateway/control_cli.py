@@ -21,7 +21,7 @@ from gateway import control_life
 from gateway.audit.places import places
 from gateway.config_types import decimal_text
 from gateway.control import NoCore
-from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known, named, say, tell
+from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known, named, outcome, say, tell
 from gateway.control_view import grouped, status_screen, stops_table
 from gateway.errors import EnvironmentProblem, ExitCode, UsageError
 from gateway.kill_file import LEVELS, LeftStop, leave
@@ -173,12 +173,9 @@ def account(
             )
         command = {"cmd": "account", "who": named(who or getpass.getuser()), "account": name, **values}
         said = ", ".join(f"{key} {text}" for key, text in values.items())
-        say(
-            tell(context.obj, command),
-            as_json,
-            f"{name}: {said}.",
-            "Later values of the broker replace them.",
-        )
+        answer = tell(context.obj, command)
+        outcome(context.obj, answer)
+        say(answer, as_json, f"{name}: {said}.", "Later values of the broker replace them.")
 
 
 @app.command("bust-resume")
@@ -192,7 +189,9 @@ def bust_resume(
     with errors():
         known(leader, list(context.obj.config().leaders), "not a leader")
         command = {"cmd": "bust_resume", "who": named(who or getpass.getuser()), "leader": leader}
-        say(tell(context.obj, command), as_json, f"Opens on {leader} go on.", "")
+        answer = tell(context.obj, command)
+        outcome(context.obj, answer)
+        say(answer, as_json, f"Opens on {leader} go on.", "")
 
 
 control_life.register(app)
@@ -232,9 +231,10 @@ def _what(scope: dict[str, str]) -> str:
 
 
 def _held(desk: Desk, scope: dict[str, str]) -> str | None:
-    """The level at which the core holds this scope now; None when it does not."""
+    """The level at which the core holds this scope now; None when it does not. A clock that is off stops
+    everything as well: nobody releases that."""
     kind, name = next(iter(scope.items()), ("global", ""))
-    found = desk.ask({"cmd": "status"}).get("stops") or []
+    found = [one for one in desk.ask({"cmd": "status"}).get("stops") or [] if one["code"] != "clock"]
     return next((str(one["level"]) for one in found if (one["scope"], one["name"]) == (kind, name)), None)
 
 

@@ -119,6 +119,15 @@ def notes(found: Comparison, config: GatewayConfig, recorded: dict[str, Any]) ->
     compiled = json.loads(core_json(config))
     if compiled.get("clock") and not recorded.get("clock"):
         said.append("the recording did not measure its clock: it is taken for right")
+    elif compiled.get("clock") and compiled["clock"] != recorded.get("clock"):
+        said.append("the recording has its clock's error where it crossed the bound of then, not that of now")
+    for side, config_of in (("old", recorded), ("new", compiled)):
+        mirrored = [one["name"] for one in config_of["subscriptions"] if one.get("copy") == "orders"]
+        if mirrored:
+            said.append(
+                f"column {side} mirrors orders ({', '.join(mirrored[:3])}): the paper broker fills or"
+                " ends each at once, and lets none rest at its price; compare its positions with care"
+            )
     theirs = {leader["name"]: leader for leader in recorded["leaders"]}
     counted = {leader["name"]: leader["executions"] for leader in found.report["new"]["leaders"]}
     for leader in compiled["leaders"]:

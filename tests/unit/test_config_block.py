@@ -63,6 +63,36 @@ def test_weights_by_account_need_currencies(tmp_path: Path) -> None:
     assert [p.path for p in problems_of(tmp_path, without)] == ["followers.f1.currency"]
 
 
+def test_weights_by_account_need_a_rate(tmp_path: Path) -> None:
+    """Without an instrument that converts them one member would get nothing, and the others its part."""
+    by_equity = '{ mode = "block", by = "equity" }'
+    text = BLOCK.replace('{ mode = "block", weight = "2.5" }', by_equity).replace(
+        '{ mode = "block" }', by_equity
+    )
+    text = text.replace('account = "F1"\ncurrency = "USD"', 'account = "F1"\ncurrency = "CHF"')
+    (problem,) = problems_of(tmp_path, text)
+    assert (problem.path, "no instrument converts" in problem.message) == ("subscriptions[0].sizing", True)
+
+
+def test_a_block_cannot_join_with_a_position(tmp_path: Path) -> None:
+    (problem,) = problems_of(
+        tmp_path, BLOCK.replace('{ mode = "block" }', '{ mode = "block" }\njoining = "target"')
+    )
+    assert problem.path == "subscriptions[1].joining"
+
+
+def test_lots_of_what_a_member_does_not_trade_are_no_lots_of_the_block(tmp_path: Path) -> None:
+    """One member trades a smaller GOLD, the other none at all."""
+    small = '\n[instruments.MINI]\ncontract_size = 1\nlot_step = "0.1"\nmin_lot = "0.1"\ntick = "0.01"\n'
+    small += 'currency = "USD"\n'
+    mapped = '{ mode = "block", weight = "2.5" }\nsymbol_map = { GOLD = { instrument = "MINI" } }'
+    text = BLOCK.replace('{ mode = "block", weight = "2.5" }', mapped) + small
+    assert [p.path for p in problems_of(tmp_path, text)] == ["subscriptions[1].symbol_map"]
+    only_euro = text.replace('account = "F2"\n', 'account = "F2"\nsymbols = { E = "EURUSD" }\n')
+    assert [p.severity for p in problems_of(tmp_path, only_euro)] == ["warning"], "GOLD is not copied"
+    Pipeline.open(tmp_path / "core", core_json(load(write(tmp_path, only_euro))), "process", 1).close()
+
+
 def test_a_deal_is_explained_lot_by_lot() -> None:
     """The weight, what was dealt and what of it counted; and what a close took back."""
     dealt = {"before": "0", "kept": "0", "after": "6", "lots": "10", "weights": "3.5"}

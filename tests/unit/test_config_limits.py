@@ -102,9 +102,10 @@ def test_check_shows_what_binds(tmp_path: Path) -> None:
     assert row.limits == (
         "price within 12.5 bps, 9 open orders in all, worth 100000.5 in all, 3 times the equity in all (clip)"
     )
-    assert "messages (all): 100/s, 300 at once, 20 % of it for closes" in row.note
-    assert "messages (follower): 1/s, 7 at once, 20 % of it for closes" in row.note
+    assert "messages (all): 100/s, 300 at once, 60 of them kept for closes" in row.note
+    assert "messages (follower): 1/s, 7 at once, 2 of them kept for closes" in row.note
     assert "leader down for 300 s: close_all" in row.note
+    assert "clock within 1000 us; stops after 40 copies in 60 s" in row.note
     row = next(row for row in rows if row.follower == "f2")
     assert "copy at most 2.5 times the leader's position" in row.note
 
@@ -118,6 +119,9 @@ def test_a_worth_needs_the_currency_of_the_account(tmp_path: Path) -> None:
     found = [(p.path, p.message) for p in problems_of(tmp_path, limited)]
     assert [path for path, _ in found] == ["followers.f1.currency"]
     assert "is in the account's currency" in found[0][1]
+    franc = limited.replace('account = "F1"\n', 'account = "F1"\ncurrency = "CHF"\n')
+    (problem,) = problems_of(tmp_path, franc)
+    assert (problem.path, "no instrument converts" in problem.message) == ("followers.f1.limits", True)
     other = text.replace('account = "F2"\n', 'account = "F2"\nlimits = { max_exposure = 9 }\n')
     assert problems_of(tmp_path, other) == []
 

@@ -11,6 +11,7 @@ import pytest
 from gateway import clock
 from gateway.config import load
 from gateway.control import socket_of
+from tests.unit.config_text import GOOD, write
 from tests.unit.control_rig import Core, core, ctl, file, last_line, state
 
 __all__ = ["core", "file"]
@@ -28,6 +29,26 @@ def test_kill_stops_opens_and_arm_lets_them_go_on(file: Path, core: Core) -> Non
     assert (released.exit_code, "it was no_opens" in released.output) == (0, True)
     assert state(core)["killed"] is False
     assert "nothing is stopped" in ctl(file, "status").output
+
+
+def test_a_clock_that_is_off_hides_no_release(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """It stops everything as well, and is nothing that somebody could release."""
+    file = write(tmp_path_factory.mktemp("c"), GOOD + "\n[clock]\nmax_error_us = 1000\n")
+    core = Core(file)
+    try:
+        assert ctl(file, "kill", "--level", "halt").exit_code == 0
+        released = ctl(file, "arm", "--who", "ann")
+        assert (released.exit_code, "it was halt" in released.output) == (0, True), released.output
+        assert [one["code"] for one in state(core)["stops"]] == ["clock"]  # type: ignore[attr-defined]
+    finally:
+        core.stop()
+
+
+@pytest.mark.parametrize("name", ["f1", "alpha"])
+def test_a_deposit_that_changes_nothing_is_said_to(file: Path, core: Core, name: str) -> None:
+    """Without guards, and for a leader, nobody counts it: code 2 with the core's own word."""
+    done = ctl(file, "account", name, "--deposit", "-500")
+    assert (done.exit_code, "changes nothing" in done.output) == (2, True), done.output
 
 
 @pytest.mark.parametrize("scope", [["--follower", "f1"], ["--leader", "alpha"], ["--instrument", "GOLD"], []])

@@ -342,6 +342,47 @@ def test_stops_of_the_recording_stop_both_sides_and_what_is_unknown_is_said(tmp_
     assert added.differs
 
 
+def test_what_a_person_did_to_a_subscription_is_done_on_both_sides(tmp_path: Path) -> None:
+    """A pause opens nothing until its end, and who left is not back; a new file without the name says so."""
+    told = Recording(tmp_path)
+    told.operator("pause", subscription="f1<alpha")
+    told.trade(100_000)
+    told.operator("resume", subscription="f1<alpha")
+    told.trade(100_000)
+    told.operator("leave", subscription="f1<alpha", rule="close_now")
+    told.trade(100_000)
+    part = part_of(played(told, GOOD), "f1")
+    assert side(part.old).refusals == side(part.new).refusals == {"paused": 1, "leaving": 1}
+    assert side(part.old).positions == side(part.new).positions == {}
+    other = played(told, changed('follower = "f1"\n', 'follower = "f1"\nname = "other"\n'))
+    unknown = {(one["what"], one["name"]): one["count"] for one in other.report["unknown"]}
+    assert unknown == {("commands about subscription", "f1<alpha"): 3}
+
+
+def test_a_split_is_a_split_on_both_sides(tmp_path: Path) -> None:
+    """Twice the units, all of them sold: flat; what was earned on them is not known, and never wrong."""
+    told = Recording(tmp_path)
+    told.trade(100_000)
+    told.operator("adjust", leader="alpha", instrument="EURUSD", factor="2", reason="split")
+    told.trade(-200_000)
+    found = played(told, GOOD)
+    part = part_of(found, "f1")
+    assert side(part.old).positions == side(part.new).positions == {}
+    assert side(part.new).realised == {"USD": None}
+    assert found.report["unknown"] == []
+
+
+def test_mirrored_orders_are_compared_with_a_warning(tmp_path: Path) -> None:
+    """Paper lets no order rest at its price: the reader is told before the numbers."""
+    told = Recording(tmp_path)
+    told.trade(100_000)
+    text = changed(HALF, f'{HALF}\ncopy = "orders"').replace('profile = "plain"', 'profile = "copygate44"')
+    config = load(write(tmp_path, text))
+    said = notes(played(told, text), config, json.loads(compiled(tmp_path, GOOD)))
+    assert [note for note in said if "column new mirrors orders (f1<alpha)" in note]
+    assert not [note for note in said if "column old mirrors" in note]
+
+
 def test_a_leader_session_that_is_gone_is_said_and_not_dropped_in_silence(tmp_path: Path) -> None:
     """Nothing is copied from it, and the reader sees why."""
     told = Recording(tmp_path)

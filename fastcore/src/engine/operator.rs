@@ -107,6 +107,11 @@ impl Engine {
         let (ix, at) = (Arc::clone(&self.ix), self.st.at_ns);
         let leader = ix.cfg.leaders.iter().position(|l| l.name == name);
         let follower = (0_u32..).zip(&ix.cfg.followers).find(|(_, f)| f.name == name).map(|(n, _)| n);
+        if leader.is_some() && deposit.is_some() {
+            let text =
+                format!("a deposit to leader {name:?} changes nothing: only guards of followers count it");
+            self.alert("bad_command", text, sink);
+        }
         if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
             set_values(&mut l.values, balance, equity, free, at);
         } else if let Some(f) = follower {

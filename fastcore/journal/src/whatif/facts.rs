@@ -44,7 +44,7 @@ fn known_or(known: bool, what: &'static str, name: &str) -> Fact {
     if known { Fact::Plays } else { Fact::Unknown(what, name.to_owned()) }
 }
 
-/// An operator's command: kills, releases, account values and busts are played; what it names has to be there.
+/// An operator's command: everything that is no word about orders of then is played; what it names has to be there.
 fn command(cfg: &Config, payload: &[u8]) -> Fact {
     let Ok(command) = serde_json::from_slice::<Value>(payload) else { return Fact::Past };
     let text = |key: &str| command.get(key).and_then(Value::as_str);
@@ -69,6 +69,21 @@ fn command(cfg: &Config, payload: &[u8]) -> Fact {
         }
         // What the machine knew of its clock then.
         Some("clock") => Fact::Plays,
+        Some("pause" | "resume" | "leave" | "join" | "resync") => {
+            let name = text("subscription").unwrap_or("?");
+            let known = cfg.subscriptions.iter().any(|s| s.name == name);
+            known_or(known, "commands about subscription", name)
+        }
+        // Positions follow; what was earned on them is not known then: the paper broker rescales nothing.
+        Some("adjust") => {
+            let (name, instrument) = (text("leader").unwrap_or("?"), text("instrument").unwrap_or("?"));
+            if leader(name) {
+                let known = cfg.instruments.iter().any(|x| x.name == instrument);
+                known_or(known, "adjustments of instrument", instrument)
+            } else {
+                known_or(false, "adjustments of leader", name)
+            }
+        }
         Some("bust_resume") => {
             let name = text("leader").unwrap_or("?");
             known_or(leader(name), "resumes after busts of leader", name)
