@@ -14,6 +14,8 @@ ADVICE = {
     "broker_bust": "Compare the follower's position with its broker.",
     "bust": "Decide whether the followers follow it; until then nothing is opened on that instrument.",
     "business_reject": "Read the broker's text. An order without an outcome is asked about.",
+    "clock_step": "Nothing is lost: what may be on its way to a broker is waited for anew. Have the clock "
+    "corrected slowly (chrony without makestep) while the gateway trades.",
     "clock": "Closes go on. Bring the clock back (chrony, ntpd): opens follow by themselves.",
     "close_capped": "Look at the account. What was not closed by hand is sent when a report allows it.",
     "close_no_price": "Give the instrument a quote: the venue takes no market orders.",

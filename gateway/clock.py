@@ -22,6 +22,11 @@ def wall_ns() -> int:
     return time.time_ns()
 
 
+def steady_ns() -> int:
+    """Nanoseconds that never step."""
+    return time.monotonic_ns()
+
+
 def steady_ms() -> int:
     """Milliseconds that never step back, for deadlines and heartbeats inside one process."""
     return time.monotonic_ns() // NS_PER_MS

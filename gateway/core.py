@@ -11,7 +11,7 @@ import structlog
 
 from gateway import clock, wire
 from gateway._fastcore import FastcoreError, Pipeline
-from gateway.alerts import advice
+from gateway.alerts import advice as alert_advice
 from gateway.config import GatewayConfig
 from gateway.control import ControlSocket
 from gateway.deployment import unpacked
@@ -30,6 +30,14 @@ POLL_MS_MAX = 100
 """The loop looks at timers and the stop flag at least this often."""
 CLOCK_EVERY_MS = 10_000
 """A clock that loses its source drifts by less than a millisecond in this time."""
+
+STEP_NS = 250 * clock.NS_PER_MS
+"""A clock that went on by so much more than the time that passed was put forward."""
+CLOCK_BACK = (
+    "The clock was put back behind the journal's last row. Time goes on from there at half its speed until "
+    "the clock is there; until then trades look older than they are, and opens may be refused as stale."
+)
+CLOCK_HERE = "The clock has come to the journal's time again."
 
 log = structlog.get_logger("core")
 
@@ -89,6 +97,32 @@ class ClockWatch:
             self._pipeline.submit("operator", "", payload, clock.wall_ns())
 
 
+class StepWatch:
+    """Tells the core when this machine's clock was put forward, and the log when it was put back.
+
+    A step is what the clock went on by more than the time that passed; a slow correction (slew) is none.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._wall_ns, self._steady_ns = clock.wall_ns(), clock.steady_ns()
+        self._behind = False
+
+    def look(self) -> None:
+        """Called before anything that this clock decides."""
+        wall_ns, steady_ns = clock.wall_ns(), clock.steady_ns()
+        step_ns = (wall_ns - self._wall_ns) - (steady_ns - self._steady_ns)
+        self._wall_ns, self._steady_ns = wall_ns, steady_ns
+        if step_ns > STEP_NS:
+            payload = json.dumps({"cmd": "clock_step", "by_ms": step_ns // clock.NS_PER_MS}).encode()
+            self._pipeline.submit("operator", "", payload, wall_ns)
+        ahead_ns = self._pipeline.ahead_ns(wall_ns)
+        if self._behind != (ahead_ns > STEP_NS):
+            self._behind = not self._behind
+            advice = CLOCK_BACK if self._behind else CLOCK_HERE
+            log.warning("core.clock_back", ahead_ms=ahead_ns // clock.NS_PER_MS, advice=advice)
+
+
 class SocketLoop:
     """Owns the ROUTER: takes the routes' frames in, sends what the pipeline releases, keeps the beats."""
 
@@ -97,6 +131,7 @@ class SocketLoop:
         self._socket = socket
         self._control = ControlSocket(config, pipeline)
         self._clock = None if config.clock is None else ClockWatch(config.clock.max_error_us, pipeline)
+        self._steps = StepWatch(pipeline)
         self._waiter = Waiter([socket.socket, self._control.socket], wakeup)
         self._beat_ms = config.core.beat_ms
         self._silent_ms = config.core.orphan_ms
@@ -122,25 +157,28 @@ class SocketLoop:
         self._waiter.wait(self._wait_ms())
         # First what a leader's fill asked for, which rang: no other duty may stand in its way.
         self._drain()
+        self._steps.look()
         newest = self._control.answer()
         for identity, frame in self._socket.receive():
             self._heard_ms[identity] = clock.steady_ms()
             newest = max(newest, self._pipeline.receive(identity, frame, clock.wall_ns()))
-        due_ns = self._pipeline.next_due_ns()
-        if due_ns is not None and due_ns <= clock.wall_ns():
-            newest = max(newest, self._pipeline.tick(clock.wall_ns()))
+        now_ns = clock.wall_ns()
+        due_ns = self._pipeline.next_due_ns(now_ns)
+        if due_ns is not None and due_ns <= now_ns:
+            newest = max(newest, self._pipeline.tick(now_ns))
         self._beat()
         self._drain()
         self._tell()
         self._snapshot(newest)
 
     def _wait_ms(self) -> int:
-        due_ns = self._pipeline.next_due_ns()
+        now_ns = clock.wall_ns()
+        due_ns = self._pipeline.next_due_ns(now_ns)
         until_beat_ms = self._next_beat_ms - clock.steady_ms()
         wait_ms = min(POLL_MS_MAX, until_beat_ms)
         if due_ns is not None:
             # Rounded up: rounded down, the last millisecond would be spent turning.
-            wait_ms = min(wait_ms, -((clock.wall_ns() - due_ns) // clock.NS_PER_MS))
+            wait_ms = min(wait_ms, -((now_ns - due_ns) // clock.NS_PER_MS))
         return max(0, wait_ms)
 
     def _drain(self) -> None:
@@ -151,7 +189,7 @@ class SocketLoop:
     def _tell(self) -> None:
         """Alerts go to the log: whoever watches it learns of each one within a turn of the loop."""
         for journal_no, code, text in self._pipeline.take_alerts():
-            log.warning("core.alert", code=code, text=text, journal=journal_no, advice=advice(code))
+            log.warning("core.alert", code=code, text=text, journal=journal_no, advice=alert_advice(code))
 
     def _beat(self) -> None:
         now_ms = clock.steady_ms()

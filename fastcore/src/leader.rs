@@ -3,6 +3,7 @@
 use crate::decimal::{Dec, Round};
 use crate::profile::{BustCum, FillKey, FillQty, OrderKey, Profile};
 use crate::report::{Kind, Report, Side};
+use crate::rules::{self, kept};
 use crate::sizing::Rule;
 use crate::stores::Sharded;
 use crate::time::trade_date;
@@ -320,7 +321,7 @@ pub fn observe(
             return overflow;
         }
     };
-    if seen.reports.insert_new(report_key(order.id, report, c), ()).is_err() {
+    if seen.reports.insert_new(report_key(order.id, report, c), ()).is_err() && kept(rules::Rule::Dedupe) {
         return Change::Duplicate;
     }
     if let Some(q) = c.in_units(report.order_qty).filter(|q| q.is_positive()) {

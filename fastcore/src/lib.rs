@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod report;
 pub mod risk;
 pub mod route;
+pub mod rules;
 pub mod sent;
 pub mod sizing;
 pub mod snapshot;

@@ -28,6 +28,7 @@ const ACK: u8 = 5;
 const PROBE: u8 = 6;
 const CORE_BEAT: u8 = 7;
 const ROUTE_BEAT: u8 = 8;
+const WHO: u8 = 9;
 
 /// Why bytes are not a frame, or why a value does not fit into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,6 +266,9 @@ pub enum Frame<'a> {
         /// Rows that are not acknowledged yet.
         queued: u64,
     },
+    /// Core → route: nobody is linked under your name, say HELLO. A route that was silent for too long is taken for lost,
+    /// and cannot know it: its socket is the same.
+    Who,
 }
 
 fn read_order<'a>(r: &mut Reader<'a>) -> Result<OrderRef<'a>, LinkError> {
@@ -296,6 +300,7 @@ pub fn decode(frame: &[u8]) -> Result<Frame<'_>, LinkError> {
         PROBE => Frame::Probe { cl_ord_id: r.name()?, try_no: r.u16()? },
         CORE_BEAT => Frame::CoreBeat { epoch: r.u64()?, journal_no: r.u64()? },
         ROUTE_BEAT => Frame::RouteBeat { incarnation: r.u64()?, next_row: r.u64()?, queued: r.u64()? },
+        WHO => Frame::Who,
         kind => return Err(LinkError::UnknownType(kind)),
     };
     r.end()?;
@@ -407,6 +412,12 @@ pub fn encode_probe(cl_ord_id: impl AsRef<[u8]>, try_no: u16) -> Result<Vec<u8>,
 #[must_use]
 pub fn encode_beat(epoch: u64, journal_no: u64) -> Vec<u8> {
     numbers(CORE_BEAT, &[epoch, journal_no])
+}
+
+/// The core's question to a route that it does not know, as bytes.
+#[must_use]
+pub fn encode_who() -> Vec<u8> {
+    numbers(WHO, &[])
 }
 
 /// The route's heartbeat as bytes.

@@ -5,6 +5,7 @@
 //! without a report, which the core resolves by asking, never by sending again.
 
 use crate::link::{self, Frame, Greet, KeysBuf, LinkError, OrderRef, Orders, Row, SendKind};
+use crate::rules::{Rule, kept};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -304,7 +305,8 @@ impl RouteGuard {
             Frame::Ack { row_no } => decided.ack = Some(row_no),
             Frame::Probe { cl_ord_id, try_no } => self.on_probe(cl_ord_id, try_no, &mut decided)?,
             Frame::CoreBeat { epoch, journal_no } => self.on_beat(epoch, journal_no, now_ns),
-            Frame::Hello(_) | Frame::Rows(_) | Frame::RouteBeat { .. } => {}
+            // HELLO is the shell's: it has the file.
+            Frame::Hello(_) | Frame::Rows(_) | Frame::RouteBeat { .. } | Frame::Who => {}
         }
         Ok(decided)
     }
@@ -410,7 +412,7 @@ impl RouteGuard {
             Some(NotSent::LoggedOff)
         } else if order.kind == SendKind::New && (kill >= 3 || (kill >= 1 && is_open)) {
             Some(NotSent::Killed)
-        } else if is_open && now_ns >= order.deadline_ns {
+        } else if is_open && now_ns >= order.deadline_ns && kept(Rule::Deadline) {
             Some(NotSent::Expired)
         } else if line.unacked >= UNACKED_MAX {
             Some(NotSent::Backlog)

@@ -2,6 +2,7 @@
 use fastcore::link::{
     Frame, Greet, KeysBuf, LinkError, OrdersWriter, Row, RowRef, SendKind, decode, decode_row, encode_ack,
     encode_beat, encode_greet, encode_hello, encode_probe, encode_route_beat, encode_row, encode_rows,
+    encode_who,
 };
 use proptest::prelude::*;
 
@@ -24,6 +25,7 @@ fn fixed_frames_come_back_as_written() {
     assert_eq!(decode(&encode_ack(u64::MAX)), Ok(Frame::Ack { row_no: u64::MAX }));
     assert_eq!(decode(&encode_probe("A1", 7).unwrap()), Ok(Frame::Probe { cl_ord_id: "A1", try_no: 7 }));
     assert_eq!(decode(&encode_beat(8, 9)), Ok(Frame::CoreBeat { epoch: 8, journal_no: 9 }));
+    assert_eq!(decode(&encode_who()), Ok(Frame::Who));
     let beat = Frame::RouteBeat { incarnation: 1, next_row: 2, queued: 3 };
     assert_eq!(decode(&encode_route_beat(1, 2, 3)), Ok(beat));
     let bytes = encode_hello("r1", 1, 2, 3, 4, &["S1", "S2"]).unwrap();

@@ -99,6 +99,31 @@ fn an_old_answer_proves_no_absence() {
     assert_eq!(one(&answer(2), true, "10").try_no, 2);
 }
 
+/// The clock was put forward between the order and the question: nothing has settled in the time that seems to have
+/// passed, so that answer proves nothing, and the next one counts.
+#[test]
+fn a_clock_that_was_put_forward_settles_nothing() {
+    for told in [false, true] {
+        let mut w = with(|_| {});
+        let open = open(&mut w);
+        w.now = w.engine.next_due_ns().unwrap();
+        assert!(asks(&w.apply(EventKind::Timer, "", b"")), "no report in time");
+        w.now += 3_600 * S;
+        let step = br#"{"cmd":"clock_step","by_ms":3600000}"#;
+        let (kind, payload) =
+            if told { (EventKind::Operator, &step[..]) } else { (EventKind::Timer, &b""[..]) };
+        assert!(asks(&w.apply(kind, "", payload)), "asked again");
+        let (id, n) = (&open.id, w.engine.state().orders[0].query_no);
+        let unknown = |n| format!("35=8|37=NONE|11={id}|17=S{n}|150=I|39=8|103=5|54=1|38=0|14=0|790={n}|");
+        let sent = w.broker(&unknown(n));
+        assert_eq!(sent.is_empty(), told, "{sent:?}");
+        if told {
+            assert_eq!(state(&w), State::Unknown);
+            assert!(w.alerts.iter().any(|a| a.code == "clock_step" && a.text.contains("3600000 ms")));
+        }
+    }
+}
+
 /// Rows about an earlier try say nothing about this one.
 #[test]
 fn an_out_row_of_an_earlier_try_is_ignored() {

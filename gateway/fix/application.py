@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -35,6 +36,8 @@ RETRY_MS = 10
 """Pause between two attempts at a failing journal."""
 WATCHDOG_MS = 10_000
 """A row that takes this much longer than a stalling journal may is a callback that hangs."""
+GAPS_MAX = 64
+"""Messages behind a gap that are remembered until the main loop looks; each says the same."""
 
 PER_MESSAGE = ("MsgSeqNum too high", "Processing QUEUED message", "Resending Message", STILL_WAITING)
 """Beginnings of QuickFIX's events that come once for every message of a resend."""
@@ -86,7 +89,7 @@ class SessionTap(fix.Log):  # type: ignore[misc]
         try:
             self._application.note(self.name, text)
             if text.startswith(STILL_WAITING):
-                self._application.ask_again(self.name, self._gap, "\x0143=Y\x01" in self._newest)
+                self._application.still_waits(self.name, self._gap, "\x0143=Y\x01" in self._newest)
         except BaseException as error:
             self._application.stop_now("onEvent", error)
 
@@ -153,6 +156,8 @@ class Application(fix.Application):  # type: ignore[misc]
         self._insists_since_ms: int | None = None
         self._taps: dict[str, SessionTap] = {}
         self._pause = threading.Event()
+        self._gaps: deque[tuple[str, GapWatch, int, bool]] = deque(maxlen=GAPS_MAX)
+        self._turns = self._seen_turns = self._looks = 0
         self.doorbell: Callable[[], None] | None = None
         self.windows = {spec.name: SendWindow(spec.max_unacked) for spec in specs}
         self.up: dict[str, bool] = dict.fromkeys((spec.name for spec in specs), False)
@@ -227,18 +232,34 @@ class Application(fix.Application):  # type: ignore[misc]
         elif kind in ("3", "j"):
             self._refuse(name, text)
 
-    def ask_again(self, name: str, gap: GapWatch, resent: bool) -> None:
-        """Sends a ResendRequest(2) of our own where QuickFIX would wait for ever. Called on its thread."""
+    def still_waits(self, name: str, gap: GapWatch, resent: bool) -> None:
+        """A message came behind a gap that QuickFIX asked for once: `ask_again` may have to do it again.
+
+        Called inside QuickFIX, which holds a lock of the session's state: to send from here would take the
+        session's own lock behind it, while a thread that sends takes them the other way round, and both
+        would wait for ever.
+        """
+        self._gaps.append((name, gap, self._session(name).getExpectedTargetNum(), resent))
+
+    def ask_again(self) -> None:
+        """Sends a ResendRequest(2) of our own where QuickFIX would wait for ever. Called by the main loop."""
+        while self._gaps:
+            name, gap, missing, resent = self._gaps.popleft()
+            session = self._session(name)
+            # What came meanwhile needs no second request.
+            if session.getExpectedTargetNum() == missing and gap.ask(missing, resent, clock.steady_ms()):
+                log.error("fix.gap_stays", session=name, msg_seq_num=missing, action="asked again")
+                request = fix.Message()
+                request.getHeader().setField(35, "2")
+                request.setField(7, str(missing))
+                request.setField(16, "0")
+                session.send(request)
+
+    def _session(self, name: str) -> Any:
         spec = self._by_name[name]
-        session_id = fix.SessionID(spec.begin_string, spec.sender_comp_id, spec.target_comp_id)
-        missing = fix.Session.lookupSession(session_id).getExpectedTargetNum()
-        if gap.ask(missing, resent, clock.steady_ms()):
-            log.error("fix.gap_stays", session=name, msg_seq_num=missing, action="asked again")
-            request = fix.Message()
-            request.getHeader().setField(35, "2")
-            request.setField(7, str(missing))
-            request.setField(16, "0")
-            fix.Session.sendToTarget(request, session_id)
+        return fix.Session.lookupSession(
+            fix.SessionID(spec.begin_string, spec.sender_comp_id, spec.target_comp_id)
+        )
 
     def _refuse(self, name: str, text: str) -> None:
         """Makes our own reject an event: what was rejected may have been a fill."""
@@ -308,11 +329,23 @@ class Application(fix.Application):  # type: ignore[misc]
         raw = tap.take(seq, message)
         self._insist(lambda: self._sink.record(tap.name, seq, raw))
 
-    def watch(self) -> None:
-        """Ends the process when a callback hangs: its session would look alive for ever."""
+    def turned(self) -> None:
+        """The main loop did one round."""
+        self._turns += 1
+
+    def watch(self, every_ms: int = 0) -> None:
+        """Ends the process when a callback or the main loop hangs: its session would look alive for ever.
+
+        Called every `every_ms`. The loop's rounds are counted in looks and not in time: a process that was
+        stopped for an hour has hung for one look.
+        """
         began_ms = self._insists_since_ms
         if began_ms is not None and clock.steady_ms() - began_ms > self.watchdog_ms:
             self.stop_now("watchdog", TimeoutError("a callback has not returned from writing its row"))
+        self._looks = 0 if self._turns != self._seen_turns else self._looks + 1
+        self._seen_turns = self._turns
+        if self._turns and self._looks * every_ms > self.watchdog_ms:
+            self.stop_now("watchdog", TimeoutError("the main loop does not turn"))
 
     def _insist(self, write: Callable[[], None]) -> None:
         """Retries a failing journal for a while. Its last failure goes up and ends the process."""

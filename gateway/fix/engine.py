@@ -82,10 +82,12 @@ class FixEngine:
     def _watch(self) -> None:
         """A thread of its own: the main loop may wait for the very lock that hangs."""
         while not self._watched.wait(WATCH_S):
-            self._application.watch()
+            self._application.watch(int(WATCH_S * 1000))
 
     def check(self) -> None:
-        """Raises what ended a FIX thread, if one ended."""
+        """What the main loop does for FIX in each round. Raises what ended a FIX thread, if one ended."""
+        self._application.turned()
+        self._application.ask_again()
         if self._failure is not None:
             raise EnvironmentProblem("the FIX engine ended", hint=f"{self._failure}") from self._failure
 

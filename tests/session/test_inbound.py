@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import EnvironmentProblem
-from tests.session.harness import Gate, RawPeer, RecordingSink, field, free_port, message, until
+from tests.session.harness import Died, Gate, RawPeer, RecordingSink, field, free_port, message, until
 
 FILL = "37=O1|11=C1|17=E1|150=F|39=2|55=EURUSD|54=1|38=1000|32=1000|31=1.1|14=1000|151=0|6=1.1|"
 
@@ -99,6 +99,69 @@ def test_reports_behind_a_gap_keep_their_own_bytes(gate: Gate) -> None:
     peer.say(first)
     until(lambda: len(gate.sink.records) == 3, "all three arrive")
     assert [raw for _, _, raw in gate.sink.records] == [first, *late]
+
+
+def test_a_gap_that_stays_is_asked_for_by_the_main_loop(gate: Gate) -> None:
+    """QuickFIX tells of it while it holds a lock of the session's state. To send from there is to wait for the
+    session's own lock; a thread that sends has that one, and waits for the first: a process that hangs."""
+    asked: list[str] = []
+    tell = gate.application.still_waits
+
+    def told(*args: Any) -> None:
+        asked.append(field(gate.application.tap(gate.spec.key)._newest.encode(), 34))
+        tell(*args)
+
+    gate.application.still_waits = told  # type: ignore[method-assign]
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.say(message("8", 5, FILL))
+    assert field(peer.hear_type("2"), 7) == "2"
+    # A part of what was asked for: number 2 does not come.
+    peer.say(message("8", 3, f"43=Y|122=20260101-00:00:00|{FILL}"))
+    peer.say(message("1", 6, "112=are you there|"))
+    until(lambda: "3" in asked, "QuickFIX tells that it waits")
+    assert gate.application.tap(gate.spec.key)._gap._asked_ms is None, "nothing was sent from inside QuickFIX"
+    gate.engine.check()
+    assert field(peer.hear_type("2"), 7) == "2"
+
+
+def test_what_came_before_the_loop_looked_is_not_asked_for(gate: Gate) -> None:
+    """A second request for what is there already would be answered with all of it once more."""
+    peer = RawPeer.connect(gate.spec.port)
+    peer.log_on()
+    peer.say(message("8", 4, FILL))
+    peer.hear_type("2")
+    peer.say(message("8", 3, f"43=Y|122=20260101-00:00:00|{FILL}"))
+    peer.say(message("8", 2, f"43=Y|122=20260101-00:00:00|{FILL}"))
+    until(lambda: len(gate.sink.records) == 3, "the gap is filled")
+    with capture_logs() as log:
+        gate.engine.check()
+    assert [row for row in log if row["event"] == "fix.gap_stays"] == []
+
+
+def test_a_main_loop_that_hangs_ends_the_process(gate: Gate) -> None:
+    """Its session would look alive, and its orders would wait for ever."""
+    application = gate.application
+    application.turned()
+    application.watch(500)
+    looks = application.watchdog_ms // 500
+    for _ in range(looks):
+        application.watch(500)
+    assert not gate.died.is_set()
+    with pytest.raises(Died), capture_logs() as log:
+        application.watch(500)
+    assert gate.died.is_set()
+    assert "main loop" in str(log)
+
+
+def test_a_main_loop_that_turns_lives_and_one_that_has_not_begun_too(gate: Gate) -> None:
+    """A start may take as long as it likes: the journal is read before the first round."""
+    for _ in range(100):
+        gate.application.watch(500)
+    for _ in range(100):
+        gate.application.turned()
+        gate.application.watch(500)
+    assert not gate.died.is_set()
 
 
 def test_garbled_bytes_are_passed_over_and_the_session_lives(gate: Gate) -> None:

@@ -9,6 +9,7 @@ mod log;
 mod outbox;
 mod pipeline;
 mod replay;
+mod rising;
 mod route_log;
 mod route_pipeline;
 mod segment;

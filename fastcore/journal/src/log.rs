@@ -134,11 +134,10 @@ impl Journal {
         &self.path
     }
 
-    /// The time that the next row gets: the wall clock, but always later than the last row.
+    /// The time of the last row; 0 when empty.
     #[must_use]
-    pub const fn next_at_ns(&self, now_ns: i64) -> i64 {
-        let after = self.last_at_ns.saturating_add(1);
-        if now_ns > after { now_ns } else { after }
+    pub const fn last_at_ns(&self) -> i64 {
+        self.last_at_ns
     }
 
     /// Appends one row, and the stages of earlier rows in the same commit.

@@ -1,5 +1,6 @@
 //! Journal, engine and outbox behind one lock: what is not journaled is not acted on.
 
+use fastcore::rules::{Rule, kept};
 use crate::core::Core;
 use crate::error::{JournalError, Result};
 use crate::log::{Journal, JournalRow, Snapshot, Stage, read_ahead};
@@ -7,6 +8,7 @@ use crate::outbox::Outbox;
 use crate::segment::{ConfigSum, Follower, canonical, start_payload};
 use crate::stages::Stages;
 use crate::store::Durability;
+use crate::rising::Rising;
 use crate::sync::{Gate, Syncer};
 use fastcore::action::Discard;
 use fastcore::event::EventKind;
@@ -28,6 +30,7 @@ struct Inner<C> {
     follower: Follower<C>,
     outbox: Outbox,
     stages: Stages,
+    time: Rising,
 }
 
 /// The only owner of the live engine.
@@ -58,7 +61,9 @@ impl<C: Core> Pipeline<C> {
         follower.adopt(&text)?;
         let epoch = journal.raise_epoch()?;
         let payload = start_payload(text, digest, durability, epoch);
-        let mut inner = Inner { journal, follower, outbox: Outbox::default(), stages: Stages::default() };
+        let time = Rising::behind(journal.last_at_ns());
+        let (outbox, stages) = (Outbox::default(), Stages::default());
+        let mut inner = Inner { journal, follower, outbox, stages, time };
         inner.submit(EventKind::Start, "", payload.as_bytes(), now_ns, digest)?;
         drop(payload);
         let gate = inner.journal.gate()?;
@@ -135,10 +140,12 @@ impl<C: Core> Pipeline<C> {
                 self.event(&mut inner, EventKind::Route, &name, frame, now_ns)
             }
             Ok(Frame::Rows(_) | Frame::RouteBeat { .. }) if inner.outbox.linked(route) != Some(identity) => {
-                // A route that outlived the core does not know that it must say HELLO: the new epoch tells it.
-                let beat = link::encode_beat(self.epoch, inner.journal.head());
+                // A route that outlived the core, or that was stopped until we took it for lost, does not know that it
+                // must say HELLO.
                 inner.outbox.seq = inner.journal.head();
-                inner.outbox.queue(identity, &beat);
+                if kept(Rule::Who) {
+                    inner.outbox.queue(identity, &link::encode_who());
+                }
                 Ok(0)
             }
             _ => Ok(0),
@@ -214,12 +221,24 @@ impl<C: Core> Pipeline<C> {
         Ok(done)
     }
 
-    /// When [`Pipeline::tick`] has something to do.
+    /// When [`Pipeline::tick`] has something to do: by the clock that says `now_ns`, or in the journal's own time.
     ///
     /// # Errors
     /// [`JournalError::Internal`] after a panic.
-    pub fn next_due_ns(&self) -> Result<Option<i64>> {
-        Ok(self.lock()?.follower.core.next_due_ns())
+    pub fn next_due_ns(&self, now_ns: Option<i64>) -> Result<Option<i64>> {
+        let mut inner = self.lock()?;
+        let due_ns = inner.follower.core.next_due_ns();
+        let Some(now_ns) = now_ns else { return Ok(due_ns) };
+        inner.time.look(now_ns);
+        Ok(due_ns.map(|due| inner.time.wall_of(due, now_ns)))
+    }
+
+    /// By how much the journal's time is ahead of the clock that says `now_ns`: it was put back by that.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn ahead_ns(&self, now_ns: i64) -> Result<i64> {
+        Ok(self.lock()?.time.ahead_ns(now_ns))
     }
 
     /// Journals a timer event when one is due; 0 when none is.
@@ -228,7 +247,9 @@ impl<C: Core> Pipeline<C> {
     /// As [`Pipeline::submit`].
     pub fn tick(&self, now_ns: i64) -> Result<u64> {
         let mut inner = self.lock()?;
-        if inner.follower.core.next_due_ns().is_none_or(|due| due > now_ns) {
+        inner.time.look(now_ns);
+        let at_ns = inner.time.next_ns(now_ns);
+        if inner.follower.core.next_due_ns().is_none_or(|due| due > at_ns) {
             return Ok(0);
         }
         self.event(&mut inner, EventKind::Timer, "", b"", now_ns)
@@ -309,7 +330,8 @@ impl<C: Core> Inner<C> {
         }
         let clock = self.stages.begin(now_ns);
         let seq = self.journal.head().saturating_add(1);
-        let at_ns = self.journal.next_at_ns(now_ns);
+        self.time.look(now_ns);
+        let at_ns = self.time.next_ns(now_ns);
         let row = JournalRow {
             seq,
             at_ns,
@@ -319,6 +341,7 @@ impl<C: Core> Inner<C> {
             prev_digest,
         };
         self.journal.append(&row, self.stages.due())?;
+        self.time.wrote(at_ns, now_ns);
         self.stages.written();
         let journaled_ns = clock.now_ns();
         self.outbox.seq = seq;

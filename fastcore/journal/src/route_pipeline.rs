@@ -1,5 +1,6 @@
 //! Guard and file of a route behind one lock: a row is durable before its message is handed out.
 
+use fastcore::rules::{Rule, kept};
 use crate::error::{JournalError, Result};
 use crate::route_log::RouteLog;
 use crate::store::Durability;
@@ -110,16 +111,18 @@ impl RoutePipeline {
     pub fn receive_some(&self, frame: &[u8], most: usize, now_ns: i64) -> Result<(Vec<ToSend>, bool)> {
         let mut written = None;
         let mut inner = self.lock()?;
-        if let Ok(Frame::CoreBeat { epoch, .. }) = link::decode(frame)
-            && epoch > inner.guard.epoch()
-        {
-            inner.hello_due = true;
+        match link::decode(frame) {
+            Ok(Frame::Who) => inner.hello_due = true,
+            Ok(Frame::CoreBeat { epoch, .. }) if epoch > inner.guard.epoch() => inner.hello_due = true,
+            _ => {}
         }
         let Ok(decided) = inner.guard.decide_some(frame, most, now_ns) else {
             return Ok((Vec::new(), false));
         };
         if !decided.rows.is_empty() {
-            let rows: Vec<Row<'_>> = decided.rows.iter().map(|r| r.as_row()).collect();
+            let rows = decided.rows.iter().map(|r| r.as_row());
+            let rows: Vec<Row<'_>> =
+                rows.filter(|r| kept(Rule::OutRow) || !matches!(r, Row::Out { .. })).collect();
             let journal_no = inner.guard.highest_journal_no();
             let last = inner.log.append(&rows, journal_no, now_ns)?;
             self.gate.wrote(last);

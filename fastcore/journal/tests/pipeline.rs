@@ -244,8 +244,24 @@ fn time_in_the_journal_rises() {
 fn a_timer_is_a_row_when_it_is_due() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = open(folder.path()).unwrap();
-    assert_eq!(pipeline.next_due_ns().unwrap(), Some(5_000));
+    assert_eq!(pipeline.next_due_ns(None).unwrap(), Some(5_000));
     assert_eq!((pipeline.tick(4_999).unwrap(), pipeline.tick(5_000).unwrap()), (0, 2));
+}
+
+/// A route that was silent for too long is taken for lost. It does not know: what it says next is answered by the
+/// question who it is, and its HELLO links it again.
+#[test]
+fn a_route_that_was_lost_and_goes_on_is_asked_who_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = open(folder.path()).unwrap();
+    assert_eq!(pipeline.receive(b"r1/1", &hello(1), 2_000).unwrap(), 2);
+    assert_eq!(pipeline.lost(b"r1/1", 3_000).unwrap(), 3);
+    pipeline.drain(99).unwrap();
+    assert_eq!(pipeline.receive(b"r1/1", &link::encode_route_beat(1, 1, 0), 4_000).unwrap(), 0);
+    let told = pipeline.drain(99).unwrap();
+    assert_eq!((told.len(), &told[0].0[..], link::decode(&told[0].1)), (1, &b"r1/1"[..], Ok(Frame::Who)));
+    assert_eq!(pipeline.receive(b"r1/1", &hello(1), 5_000).unwrap(), 4);
+    assert_eq!(pipeline.receive(b"r1/1", &rows_frame(), 6_000).unwrap(), 5, "it counts again");
 }
 
 /// Links: rows count only on the newest link; an older incarnation, a stranger and garbage are ignored.
@@ -255,7 +271,7 @@ fn only_the_newest_link_of_a_route_counts() {
     let pipeline = open(folder.path()).unwrap();
     assert_eq!(pipeline.receive(b"r1/1", &rows_frame(), 2_000).unwrap(), 0, "no HELLO yet");
     let told = pipeline.drain(9).unwrap();
-    assert_eq!(link::decode(&told[0].1), Ok(Frame::CoreBeat { epoch: 1, journal_no: 1 }));
+    assert_eq!(link::decode(&told[0].1), Ok(Frame::Who));
     assert_eq!(pipeline.receive(b"r1/2", &hello(2), 2_000).unwrap(), 2);
     assert_eq!(pipeline.receive(b"r1/2", &rows_frame(), 2_000).unwrap(), 3);
     assert_eq!(pipeline.receive(b"r1/1", &hello(1), 2_000).unwrap(), 0, "an older incarnation");

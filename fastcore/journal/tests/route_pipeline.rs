@@ -128,6 +128,21 @@ fn a_new_core_epoch_is_answered_by_hello() {
     assert_eq!(words(&route.pending(9_999).unwrap())[0], "hello 1 3");
 }
 
+/// A core that does not know the link is told HELLO, under the same epoch too: it may have taken the route for lost.
+#[test]
+fn a_core_that_asks_is_told_hello_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.pending(9_999).unwrap();
+    route.receive(&link::encode_beat(3, 1), NOW).unwrap();
+    assert!(route.pending(9_999).unwrap().is_empty(), "the beat of the same core asks nothing");
+    for _ in 0..2 {
+        route.receive(&link::encode_who(), NOW).unwrap();
+    }
+    assert_eq!(words(&route.pending(9_999).unwrap()), ["hello 1 3", "1 logon", "2 sync 1 3"]);
+    assert!(route.pending(9_999).unwrap().is_empty());
+}
+
 /// HELLO names the sessions that are up and the highest journal number that came with orders, across restarts.
 #[test]
 fn hello_names_the_highest_journal_number() {

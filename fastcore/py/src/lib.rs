@@ -32,6 +32,13 @@ fn time_zone_known(name: &str) -> bool {
 
 mod meaning;
 
+/// Leaves a rule of delivery out of this process, in a test build.
+#[cfg(feature = "leave_out")]
+#[pyfunction]
+fn leave_out(name: &str) -> bool {
+    fastcore::rules::leave_out(name)
+}
+
 /// The Rust core of Copygate.
 #[pymodule]
 fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -42,5 +49,7 @@ fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine_version, module)?)?;
     module.add_function(wrap_pyfunction!(read_message, module)?)?;
     module.add_function(wrap_pyfunction!(time_zone_known, module)?)?;
+    #[cfg(feature = "leave_out")]
+    module.add_function(wrap_pyfunction!(leave_out, module)?)?;
     errors::add(module)
 }

@@ -90,9 +90,15 @@ impl Pipeline {
         py.detach(|| self.inner.lost(identity, now_ns)).map_err(raise)
     }
 
-    /// When `tick` has something to do.
-    fn next_due_ns(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        py.detach(|| self.inner.next_due_ns()).map_err(raise)
+    /// When `tick` has something to do: by the clock that says `now_ns`, or in the journal's own time.
+    #[pyo3(signature = (now_ns = None))]
+    fn next_due_ns(&self, py: Python<'_>, now_ns: Option<i64>) -> PyResult<Option<i64>> {
+        py.detach(|| self.inner.next_due_ns(now_ns)).map_err(raise)
+    }
+
+    /// By how much the journal's time is ahead of the clock.
+    fn ahead_ns(&self, py: Python<'_>, now_ns: i64) -> PyResult<i64> {
+        py.detach(|| self.inner.ahead_ns(now_ns)).map_err(raise)
     }
 
     /// Journals a timer event when one is due.

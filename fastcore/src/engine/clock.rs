@@ -27,6 +27,20 @@ impl Engine {
         }
     }
 
+    /// The clock was put forward: time seems to have passed that has not. What a broker's gateway may still hold has to
+    /// settle from now on, else "not known" would be believed of an order that is about to be taken.
+    pub(super) fn clock_stepped<S: Sink>(&mut self, by_ms: i64, sink: &mut S) {
+        let now = self.st.at_ns;
+        for route in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {
+            for o in self.live_of(route) {
+                if let Some(order) = self.st.orders.get_mut(o as usize) {
+                    order.since_ns = now;
+                }
+            }
+        }
+        self.alert("clock_step", format!("the clock was put forward by {by_ms} ms"), sink);
+    }
+
     /// A measurement of the core process.
     pub(super) fn clock_measured<S: Sink>(&mut self, error_us: Option<i64>, sink: &mut S) {
         let before = self.st.clock.map(|_| self.clock_refusal().is_some());

@@ -60,6 +60,11 @@ enum Command {
         #[serde(default)]
         error_us: Option<i64>,
     },
+    /// The core process saw its machine's clock put forward.
+    ClockStep {
+        #[serde(default)]
+        by_ms: i64,
+    },
     /// The operator looked at a bust: opens on the leader's instruments go on.
     BustResume { who: String, leader: String },
 }
@@ -93,6 +98,7 @@ impl Engine {
                 );
             }
             Command::Clock { error_us } => self.clock_measured(error_us, sink),
+            Command::ClockStep { by_ms } => self.clock_stepped(by_ms, sink),
             Command::BustResume { who, leader } => self.bust_resume(&who, &leader, sink),
         }
     }

@@ -14,6 +14,7 @@ use crate::link::{self, Frame, Greet, Row, SendKind};
 use crate::order::{ClOrdId, Input, State, next};
 use crate::profile::{QueryCovers, Recovery};
 use crate::refusal::Code;
+use crate::rules::{Rule, kept};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -136,6 +137,9 @@ impl Engine {
             let greet = Greet { epoch, incarnation: hello.incarnation, acked_row: r.last_row, kill };
             self.frames.push((at, link::encode_greet(&greet)));
         }
+        if !kept(Rule::Sync) {
+            self.synced(at, hello.incarnation, epoch, sink);
+        }
     }
 
     /// The route begins a new file: OUT rows that we never saw are gone with the old one, so a missing OUT row proves
@@ -175,7 +179,7 @@ impl Engine {
         let event = ev.seq.to_string();
         for row in rows.iter() {
             let Some(r) = self.st.routes.get_mut(at as usize) else { return };
-            if row.row_no <= r.last_row {
+            if row.row_no <= r.last_row && kept(Rule::RowNumbers) {
                 continue;
             }
             r.last_row = row.row_no;
@@ -238,7 +242,8 @@ impl Engine {
     fn went_out<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
         let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        if order.cl_ord_id[..] != *id || order.try_no != try_no || order.state != State::Dispatched {
+        let this_try = order.try_no == try_no || !kept(Rule::TryNumbers);
+        if order.cl_ord_id[..] != *id || !this_try || order.state != State::Dispatched {
             return;
         }
         self.set_state(o, Input::OutRow, sink);
@@ -256,7 +261,8 @@ impl Engine {
         if order.cl_ord_id[..] != *id {
             return self.cancel_failed(o, sink);
         }
-        if order.try_no == try_no && order.state == State::Dispatched {
+        let this_try = order.try_no == try_no || !kept(Rule::TryNumbers);
+        if this_try && order.state == State::Dispatched {
             self.hold(at, o, Input::NotSent, sink);
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
             let pause = AGAIN_NS.saturating_mul(1_i64 << try_no.saturating_sub(1).min(5));
@@ -309,7 +315,7 @@ impl Engine {
         (own || (0..order.cancels).any(|n| order.cl_ord_id.of_cancel(n) == id)).then_some(o)
     }
 
-    fn live_of(&self, route: u32) -> Vec<u32> {
+    pub(super) fn live_of(&self, route: u32) -> Vec<u32> {
         let on = |l: &&super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == route);
         let ordinary = self.st.lines.iter().filter(on).flat_map(|l| l.live.iter().copied());
         ordinary.chain(self.live_mirrors_of(route)).collect()
@@ -353,7 +359,7 @@ impl Engine {
             return; // released, it goes out
         }
         let end = match () {
-            () if deadline != 0 && deadline <= self.st.at_ns => Some(End::Missed),
+            () if deadline != 0 && deadline <= self.st.at_ns && kept(Rule::Deadline) => Some(End::Missed),
             () if stopped.is_some() && !reduces => {
                 let code =
                     self.st.lines.get(line as usize).map_or(Code::Kill, |l| self.stop_code(&self.ix, l));
@@ -427,7 +433,7 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         // Counted to the question, not to the answer: a slow line may carry an old answer for longer than it settles.
         let settles = order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS));
-        let settled = settles <= order.asked_ns;
+        let settled = settles <= order.asked_ns || !kept(Rule::Settle);
         let profile = ix.route_profiles.get(at as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
         if order.state != State::Unknown || !settled {
             return; // asked again when the query is due
@@ -515,7 +521,9 @@ impl Engine {
             if let (true, Some(x)) = (open, order) {
                 let again = now.saturating_add(self.ix.cfg.timing.dispatch_timeout_ms.saturating_mul(MS));
                 r.dispatched.push_back((again, o, try_no));
-                if let Ok(frame) = link::encode_probe(&x.cl_ord_id[..], try_no) {
+                if let Ok(frame) = link::encode_probe(&x.cl_ord_id[..], try_no)
+                    && kept(Rule::Probe)
+                {
                     self.frames.push((at, frame));
                 }
             }

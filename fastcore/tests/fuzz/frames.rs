@@ -99,6 +99,7 @@ pub fn decoder(seeds: &Seeds, rng: &mut Rng, tally: &mut Tally) -> u64 {
         Ok(Frame::Ack { row_no }) => link::encode_ack(row_no),
         Ok(Frame::Probe { cl_ord_id, try_no }) => link::encode_probe(cl_ord_id, try_no).unwrap(),
         Ok(Frame::CoreBeat { epoch, journal_no }) => link::encode_beat(epoch, journal_no),
+        Ok(Frame::Who) => link::encode_who(),
         Ok(Frame::RouteBeat { incarnation, next_row, queued }) => {
             link::encode_route_beat(incarnation, next_row, queued)
         }

@@ -68,7 +68,7 @@ fn command(cfg: &Config, payload: &[u8]) -> Fact {
             known_or(leader(name) || follower(name), "account values of", name)
         }
         // What the machine knew of its clock then.
-        Some("clock") => Fact::Plays,
+        Some("clock" | "clock_step") => Fact::Plays,
         Some("pause" | "resume" | "leave" | "join" | "resync") => {
             let name = text("subscription").unwrap_or("?");
             let known = cfg.subscriptions.iter().any(|s| s.name == name);

@@ -1,0 +1,80 @@
+"""Rules of delivery that a run can leave out, to see that the judge finds what follows.
+
+Rules of the core need the build of `make fault-rules`; rules of the shells are patched here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A rule, and under what faults the judge is to find that it is missing."""
+
+    name: str
+    kinds: str
+    says: str
+    seeds: str = "1..8"
+    """Enough of them that one meets the hole."""
+    shell: bool = False
+    """A rule of the shells: any build will do."""
+
+
+LEFT_OUT = (
+    LeftOut("dedupe", "repeat", "a report that was counted is not counted again"),
+    LeftOut("row_numbers", "kill,kill_at_step,lose_orders", "a row that was taken is not taken again"),
+    LeftOut("out_row", "kill,kill_at_step", "no order leaves before its OUT row is written"),
+    LeftOut("sync", "kill,kill_at_step", "a new route is judged behind its older rows"),
+    LeftOut("probe", "lose_orders", "an order that a route does not answer for is asked about"),
+    LeftOut("query_ids", "slow_gateway,stall", "answers to an earlier question prove nothing"),
+    LeftOut("settle", "slow_gateway,silence", '"not known" proves nothing before the settle time'),
+    LeftOut("duplicate", "kill,silence,slow_gateway", '"duplicate" is no reject'),
+    LeftOut("deadline", "down", "an open past its deadline does not leave"),
+    LeftOut("who", "pause", "a route that was taken for lost is asked who it is"),
+    LeftOut("replay", "cut,garble_out", "what QuickFIX would replay does not leave", shell=True),
+    LeftOut("journal_exit", "full,read_only", "what cannot be journaled is not consumed", shell=True),
+)
+
+
+def leave_out(name: str) -> None:
+    """Leaves a rule out of this process and of those that it forks. ValueError: none of this name."""
+    if not name:
+        return
+    found = next((rule for rule in LEFT_OUT if rule.name == name), None)
+    if found is None:
+        raise ValueError(f"no such rule: {name}; there are {', '.join(rule.name for rule in LEFT_OUT)}")
+    if found.shell:
+        _SHELL[name]()
+        return
+    from gateway import _fastcore
+
+    if not hasattr(_fastcore, "leave_out"):
+        raise ValueError(f"{name} is a rule of the core: give the build of `make fault-rules` by --core")
+    assert _fastcore.leave_out(name)
+
+
+def _replay() -> None:
+    """QuickFIX may replay orders."""
+    from gateway.fix.application import Application
+
+    Application._is_replayed = lambda *_: False  # type: ignore[method-assign]
+
+
+def _journal_exit() -> None:
+    """A callback whose row cannot be written returns: QuickFIX takes the message for consumed."""
+    from gateway.fix.application import Application
+
+    write = Application._write
+
+    def write_or_not(self: Any, action: Any) -> None:
+        try:
+            write(self, action)
+        except Exception:  # noqa: BLE001 (this is the mistake that is to be found)
+            return
+
+    Application._write = write_or_not  # type: ignore[method-assign,assignment]
+
+
+_SHELL = {"replay": _replay, "journal_exit": _journal_exit}
