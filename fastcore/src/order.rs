@@ -264,6 +264,8 @@ pub struct Order {
     pub reduces: bool,
     /// True when it mirrors a working order of the leader: it stands outside of what is committed.
     pub mirror: bool,
+    /// The broker had it: it is never sent a second time.
+    pub taken: bool,
     /// OrderQty(38), units.
     pub qty: Dec,
     /// Price(44) of a limit order.
@@ -309,6 +311,7 @@ impl Order {
             buy: true,
             reduces: false,
             mirror: false,
+            taken: false,
             qty: Dec::ZERO,
             px: None,
             cum: Dec::ZERO,

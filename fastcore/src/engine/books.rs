@@ -160,7 +160,8 @@ impl Engine {
         let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
         self.transition(ix, route, o, r, sink);
         let after = self.st.orders.get(o as usize);
-        let ended = after.is_some_and(|x| x.state.is_done());
+        // What is not at the broker has left what it leaves where that was found.
+        let ended = after.is_some_and(|x| x.state.is_done() && x.state != State::Missed);
         if matches!(change, Change::Fill { .. }) && S::WANTS_DECISIONS {
             self.outcome(o, r.last_px, sink);
         }

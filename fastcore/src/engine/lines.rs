@@ -270,7 +270,7 @@ impl Engine {
             r.held.remove(&o);
         }
         if mirror {
-            return self.mirror_unsent(end);
+            return self.mirror_unsent(o, end);
         }
         let code = match end {
             End::Withdrawn if reduces => return,

@@ -29,6 +29,7 @@ impl Engine {
         let (before, leaves) = (order.state, order.leaves());
         order.state = after;
         order.since_ns = now;
+        order.taken |= matches!(after, State::Acknowledged | State::PartlyFilled);
         let left = order.leaves();
         let (closes, mirror) = (order.reduces, order.mirror);
         let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
@@ -440,7 +441,14 @@ impl Engine {
                 sink,
             );
         }
+        let taken = order.taken;
         self.hold(at, o, Input::Absent, sink);
+        if taken {
+            // As it was it may be larger by now than what is left of it, and is known to the broker by another name.
+            self.end_unsent(&ix, o, End::Withdrawn, sink);
+        }
+        // A target that moved meanwhile may want none of it.
+        self.rework(o, sink);
         self.again(at, o, sink);
     }
 

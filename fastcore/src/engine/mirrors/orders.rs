@@ -243,10 +243,15 @@ impl Engine {
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
     }
 
-    /// A mirror's order ended before it left.
-    pub(in crate::engine) fn mirror_unsent(&mut self, end: End) {
+    /// A mirror's order ended before it left, or is not at the broker any more.
+    pub(in crate::engine) fn mirror_unsent(&mut self, o: u32, end: End) {
         match end {
-            End::Withdrawn => {}
+            End::Withdrawn => {
+                let at = self.st.orders.get(o as usize).map_or(u32::MAX, |x| x.line);
+                if let Some(m) = self.st.mirrors.of_order(at, o).filter(|m| m.orders.last() == Some(&o)) {
+                    m.ours = true;
+                }
+            }
             End::Missed => self.refuse(Refusal::bare(Code::Missed)),
             End::Refused(code) => self.refuse(Refusal::bare(code)),
         }
