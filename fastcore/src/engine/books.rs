@@ -292,7 +292,7 @@ impl Engine {
             }
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
-            Kind::Rejected if for_cancel => return self.request_refused(o, sink),
+            Kind::Rejected if for_cancel => return self.request_refused(o, r.cl_ord_id, sink),
             Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
             Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
                 return self.absent(route, o, sink);
@@ -440,7 +440,7 @@ impl Engine {
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
         match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
-            Some(o) => self.request_refused(o, sink),
+            Some(o) => self.request_refused(o, r.cl_ord_id, sink),
             None => {
                 self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
             }
@@ -498,7 +498,7 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, lost) = (order.cl_ord_id[..] == *id, order.line, order.leaves());
         if !own {
-            return self.request_refused(o, sink);
+            return self.request_refused(o, id, sink);
         }
         if order.state == State::Unknown && !certain {
             return self.absent(route, o, sink);

@@ -262,6 +262,8 @@ impl Engine {
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
             let pause = AGAIN_NS.saturating_mul(1_i64 << try_no.saturating_sub(1).min(5));
             self.st.due.insert((self.st.at_ns.saturating_add(pause), DUE_HELD, o));
+            // A close may have waited for what did not leave.
+            self.rework(o, sink);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::play::*;
 use crate::support::{Sent, World, d};
+use fastcore::decimal::Dec;
 use fastcore::link::Row;
 
 const SECOND: i64 = 1_000_000_000;
@@ -59,4 +60,101 @@ fn an_open_that_the_broker_has_lost_is_placed_anew() {
     let again = only(&w.run_to(w.now + 6 * SECOND), "status");
     let anew = only(&unknown(&mut w, &again), "new buy 7 2 1.1/ 1");
     assert_ne!(anew.id, m.id);
+}
+
+/// A replace that is not answered may have been accepted: the close leaves it what it asks for.
+#[test]
+fn a_close_leaves_to_a_stop_what_a_replace_on_its_way_asks_for() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "5", STOP), "new sell 5 3 /1 1");
+    work(&mut w, &stop);
+    let more = only(&replaced(&mut w, "sl", 2, "10", "0", STOP), "replace sell 10 3 /1 1");
+    assert!(w.leader("x", 2, "5", "5", "5").is_empty(), "10 may be sold by the stop");
+    let less = only(&accepted(&mut w, &stop, &more, "0"), "replace sell 5 3 /1 1");
+    let close = only(&accepted(&mut w, &stop, &less, "0"), "new sell 5 1 /");
+    w.out(&close);
+    assert!(w.fill(&close, "5", "5").is_empty());
+    assert_eq!(w.filled(), d("5"));
+}
+
+/// No answer comes to the replace: it is asked for again, and the close follows that answer.
+#[test]
+fn a_replace_without_an_answer_is_asked_for_again_where_a_close_waits() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "5", STOP), "new sell 5 3 /1 1");
+    work(&mut w, &stop);
+    only(&replaced(&mut w, "sl", 2, "10", "0", STOP), "replace sell 10 3 /1 1");
+    assert!(w.leader("x", 2, "5", "5", "5").is_empty());
+    let again = only(&acts(w.run_to(w.now + 8 * SECOND)), "replace sell 5 3 /1 1");
+    only(&accepted(&mut w, &stop, &again, "0"), "new sell 5 1 /");
+}
+
+/// A refused replace has no more than it had.
+#[test]
+fn a_refused_replace_holds_no_close_back() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "5", STOP), "new sell 5 3 /1 1");
+    work(&mut w, &stop);
+    let more = only(&replaced(&mut w, "sl", 2, "10", "0", STOP), "replace sell 10 3 /1 1");
+    assert!(w.leader("x", 2, "5", "5", "5").is_empty());
+    only(&acts(refused(&mut w, &stop, &more, b'2')), "new sell 5 1 /");
+}
+
+/// And the limits count what it asks for.
+#[test]
+fn a_replace_on_its_way_counts_as_entered() {
+    let mut w = world(r#","limits":{"default":{"max_position_lots":"20"}}"#);
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &m);
+    let r = only(&replaced(&mut w, "o", 1, "20", "0", LIMIT), "replace buy 20 2 1.1/ 1");
+    assert!(new(&mut w, "p", 1, "10", LIMIT).is_empty());
+    // What was admitted once is not asked for a second time.
+    let back = only(&acts(w.run_to(w.now + 8 * SECOND)), "replace buy 20 2 1.1/ 1");
+    assert_ne!(back.id, r.id);
+    assert_eq!(w.engine.status().refusals.get("max_position"), Some(&1));
+}
+
+fn not_sent(w: &mut World, s: &Sent) -> Vec<Sent> {
+    let row = Row::NotSent { cl_ord_id: &s.id, try_no: s.try_no, reason: 2 };
+    w.rows(&[row])
+}
+
+/// The stop never left. A leader who goes flat meanwhile is followed at once.
+#[test]
+fn a_stop_that_waits_to_be_sent_holds_no_close_back() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    assert!(not_sent(&mut w, &stop).is_empty());
+    let close = only(&w.leader("x", 2, "10", "10", "10"), "new sell 10 1 /");
+    w.out(&close);
+    w.fill(&close, "10", "10");
+    assert!(w.run_to(w.now + 60 * SECOND).is_empty());
+    assert_eq!(w.filled(), Dec::ZERO);
+}
+
+/// The same where the route says it after the leader is flat.
+#[test]
+fn a_stop_that_did_not_leave_is_taken_back_and_the_close_goes_out() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    assert!(w.leader("x", 2, "10", "10", "10").is_empty(), "it may be at the broker");
+    only(&not_sent(&mut w, &stop), "new sell 10 1 /");
+}
+
+/// And where nobody knew whether it left, and it did not.
+#[test]
+fn a_stop_that_is_proven_absent_is_taken_back_and_the_close_goes_out() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    w.out(&stop);
+    only(&w.link(8), "status");
+    assert!(w.leader("x", 2, "10", "10", "10").is_empty());
+    let again = only(&w.run_to(w.now + 6 * SECOND), "status");
+    only(&unknown(&mut w, &again), "new sell 10 1 /");
 }

@@ -288,6 +288,7 @@ impl Engine {
             ours: false,
             has: None,
             replace: None,
+            unanswered: Dec::ZERO,
             irreplaceable: false,
             name: None,
         };

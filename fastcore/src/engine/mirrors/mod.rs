@@ -13,7 +13,7 @@ pub(super) use settle::Given;
 
 use crate::decimal::{Dec, Round};
 use crate::mirror::Terms;
-use crate::order::ClOrdId;
+use crate::order::{ClOrdId, Order};
 use crate::sizing::Rule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +59,8 @@ pub struct Mirror {
     pub has: Option<Terms>,
     /// The newest request to replace it.
     pub replace: Option<Replace>,
+    /// The largest OrderQty(38) of requests to replace it that nobody has answered, units; zero: there are none.
+    pub unanswered: Dec,
     /// The broker has refused to replace it.
     pub irreplaceable: bool,
     /// The ClOrdID(11) that the broker knows it by now; none: its own.
@@ -74,6 +76,20 @@ pub struct Replace {
     pub qty: Dec,
     /// Terms that it asks for.
     pub terms: Terms,
+    /// The largest OrderQty(38) of those before it that nobody has answered, units; zero: there are none.
+    pub before: Dec,
+}
+
+impl Mirror {
+    /// Units that its newest order may still fill, as far as anybody knows: a replace that is not answered may have been
+    /// accepted.
+    #[must_use]
+    pub fn open(&self, order: &Order) -> Dec {
+        if order.state.is_done() {
+            return Dec::ZERO;
+        }
+        order.leaves().max(self.unanswered.checked_sub(order.cum).unwrap_or(Dec::ZERO))
+    }
 }
 
 /// What a leader's position was entered at.

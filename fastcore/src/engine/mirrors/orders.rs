@@ -78,7 +78,10 @@ impl Engine {
         (order.cancel_id, order.cancels) = (Some(id), order.cancels.saturating_add(1));
         if let Some(m) = self.st.mirrors.get_mut(at, n) {
             match to {
-                Some((qty, terms)) => m.replace = Some(Replace { id, qty, terms }),
+                Some((qty, terms)) => {
+                    m.replace = Some(Replace { id, qty, terms, before: m.unanswered });
+                    m.unanswered = m.unanswered.max(qty);
+                }
                 None => m.ours = true,
             }
         }
@@ -207,7 +210,7 @@ impl Engine {
         let Some(id) = crate::order::ClOrdId::from_text(r.cl_ord_id) else { return };
         m.name = Some(id);
         if let Some(replace) = m.replace.filter(|x| x.id == id) {
-            (order.qty, m.has) = (replace.qty, Some(replace.terms));
+            (order.qty, m.has, m.unanswered) = (replace.qty, Some(replace.terms), Dec::ZERO);
             order.px = replace.terms.px.or(replace.terms.stop_px);
         } else if let Some(qty) = c.in_units(r.order_qty).filter(|q| q.is_positive()) {
             order.qty = qty;
@@ -218,12 +221,18 @@ impl Engine {
     }
 
     /// The broker refused a request about an order. A mirror's that it does not replace is cancelled, and placed anew.
-    pub(in crate::engine) fn request_refused<S: Sink>(&mut self, o: u32, sink: &mut S) {
+    pub(in crate::engine) fn request_refused<S: Sink>(&mut self, o: u32, id: &[u8], sink: &mut S) {
         let mirror = self.st.orders.get(o as usize).filter(|x| x.mirror).map(|x| (x.line, x.cancel_id));
-        if let Some((at, asked)) = mirror
-            && let Some(m) = self.st.mirrors.of_order(at, o)
-        {
-            m.irreplaceable |= asked.is_some() && m.replace.map(|r| r.id) == asked;
+        if let Some((at, asked)) = mirror {
+            let late = asked.is_some_and(|asked| asked[..] != *id) && self.known(id) == Some(o);
+            if let Some(m) = self.st.mirrors.of_order(at, o)
+                && let Some(replace) = m.replace.filter(|r| r.id[..] == *id)
+            {
+                (m.irreplaceable, m.unanswered) = (true, replace.before);
+            }
+            if late {
+                return; // what was asked since then is not answered yet
+            }
         }
         self.cancel_failed(o, sink);
     }
