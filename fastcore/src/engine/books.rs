@@ -127,16 +127,11 @@ impl Engine {
         match change {
             Change::Fill { qty, .. } => {
                 self.book_pnl(ix, o, qty, r.last_px, false);
-                if mirror { self.mirror_filled(o, at, qty, sink) } else { self.filled(o, at, qty, sink) }
+                self.filled(o, at, qty, sink);
             }
             Change::Bust { delta } => {
                 self.book_pnl(ix, o, delta, r.last_px, true);
-                if mirror {
-                    self.mirror_busted(o, at, delta)
-                } else {
-                    self.busted(ix, o, at, delta)
-                }
-                self.tell_bust(sink);
+                self.busted(ix, o, at, delta, sink);
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
@@ -229,22 +224,30 @@ impl Engine {
         let leaves = order.leaves();
         order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
         let (buy, left, over) = (order.buy, order.leaves(), order.cum > order.qty);
-        let (late, closes) = (order.state.is_done(), order.reduces);
+        let (late, closes, mirror) = (order.state.is_done(), order.reduces, order.mirror);
         // Nothing is remembered of such a close but when it was made, which is before whatever made it needless.
         let cfg = self.ix.cfg.subscriptions.get(order.sub as usize).filter(|_| closes && (late || over));
         let since = cfg.map(|c| order.since_ns.saturating_add(c.max_age_ms.saturating_mul(MS)));
-        let instead = if closes { Dec::ZERO } else { self.beyond_closes(at, buy, qty) };
+        let instead = if closes || mirror { Dec::ZERO } else { self.beyond_closes(at, buy, qty) };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(signed(qty, buy));
             ls.backoff_ms = 0;
             ls.stuck_residue = false;
-            ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
-            let newest = ls.line.open_until_ns;
-            ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
+            if !mirror {
+                ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+                let newest = ls.line.open_until_ns;
+                ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
+            }
         }
         self.holding_moved(at, signed(qty, buy));
-        // What an open closes in the place of a close that was lost is lost to the target, as the close would be.
-        if instead.is_positive() {
+        if mirror {
+            // Nobody remembers what it closed for: that stays closed, and the target comes down to it.
+            if !self.mirror_moved(o, at, qty) && closes {
+                let ix = Arc::clone(&self.ix);
+                self.lower(&ix, at, !buy, qty);
+            }
+        } else if instead.is_positive() {
+            // What an open closes in the place of a close that was lost is lost to the target, as the close would be.
             let ix = Arc::clone(&self.ix);
             self.lower(&ix, at, buy, instead);
         }
@@ -259,17 +262,21 @@ impl Engine {
         }
     }
 
-    fn busted(&mut self, ix: &Index, o: u32, at: u32, delta: Dec) {
+    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        let moved = signed(delta, order.buy);
+        let (moved, mirror) = (signed(delta, order.buy), order.mirror);
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(moved);
         }
         self.holding_moved(at, moved);
         self.cause.bust = true;
-        // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
-        self.lower(ix, at, moved.is_negative(), abs(delta));
+        // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards. What a mirror
+        // lost is settled with it, as long as there is one.
+        if !(mirror && self.mirror_moved(o, at, delta)) {
+            self.lower(ix, at, moved.is_negative(), abs(delta));
+        }
+        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
     }
 
     fn transition<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {

@@ -117,6 +117,52 @@ fn a_replace_on_its_way_counts_as_entered() {
     assert_eq!(w.engine.status().refusals.get("max_position"), Some(&1));
 }
 
+/// Both filled and the mirror is forgotten: what the broker takes back then is not bought again.
+#[test]
+fn a_bust_after_the_mirror_is_forgotten_is_given_up() {
+    let mut w = world("");
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &m);
+    w.fill(&m, "10", "10");
+    let ref_id = format!("X{}", w.exec);
+    traded(&mut w, "o", 1, "10", "10", "10");
+    assert!(w.engine.state().mirrors.is_empty());
+    let id = &m.id;
+    let bust = format!(
+        "35=8|37=B{id}|11={id}|17=Z1|19={ref_id}|150=H|39=0|55=EURUSD|54=1|38=10|32=10|31=1.1|14=0|151=10|"
+    );
+    assert!(w.broker(&bust).is_empty());
+    assert_eq!((w.filled(), w.target()), (Dec::ZERO, Dec::ZERO));
+}
+
+/// A stop that fills after it was cancelled has closed: that is not opened again.
+#[test]
+fn a_stop_that_fills_after_its_mirror_is_forgotten_stays_closed() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    work(&mut w, &stop);
+    let gone = only(&canceled(&mut w, "sl", 2, "10", "0"), "cancel");
+    assert!(ended(&mut w, &stop, &gone, "0").is_empty());
+    assert!(w.engine.state().mirrors.is_empty());
+    assert!(w.fill(&stop, "10", "10").is_empty());
+    assert_eq!((w.filled(), w.target()), (Dec::ZERO, Dec::ZERO));
+    assert!(w.alerts.iter().any(|a| a.code == "unexpected_fill"));
+}
+
+/// An open that fills after it was cancelled, with nobody to remember it, is closed.
+#[test]
+fn an_open_that_fills_after_its_mirror_is_forgotten_is_closed() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let m = only(&new(&mut w, "o", 1, "5", LIMIT), "new buy 5 2 1.1/ 1");
+    work(&mut w, &m);
+    let gone = only(&canceled(&mut w, "o", 1, "5", "0"), "cancel");
+    assert!(ended(&mut w, &m, &gone, "0").is_empty());
+    only(&w.fill(&m, "5", "5"), "new sell 5 1 /");
+    assert_eq!(w.target(), d("10"));
+}
+
 fn not_sent(w: &mut World, s: &Sent) -> Vec<Sent> {
     let row = Row::NotSent { cl_ord_id: &s.id, try_no: s.try_no, reason: 2 };
     w.rows(&[row])

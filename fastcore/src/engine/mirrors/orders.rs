@@ -159,33 +159,15 @@ impl Engine {
         self.st.mirrors.iter().flat_map(|(_, m)| m.orders.iter().copied()).filter(on).collect()
     }
 
-    /// A fill of a mirror's order, or its bust: it is that much ahead, or behind.
-    pub(in crate::engine) fn mirror_moved(&mut self, o: u32, at: u32, qty: Dec) {
-        let Some(buy) = self.st.orders.get(o as usize).map(|x| x.buy) else { return };
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        ls.line.add_filled(signed(qty, buy));
-        let grid = self.ix.lane(ls).map(|l| l.grid);
+    /// A fill of a mirror's order, or its bust: it is that much ahead, or behind. False: no mirror remembers the order.
+    pub(in crate::engine) fn mirror_moved(&mut self, o: u32, at: u32, qty: Dec) -> bool {
+        let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
         let q = grid.and_then(|g| quanta(qty, g)).unwrap_or(0);
-        if let Some(m) = self.st.mirrors.of_order(at, o) {
-            m.ahead = m.ahead.saturating_add(q);
-        }
-        self.holding_moved(at, signed(qty, buy));
-    }
-
-    pub(in crate::engine) fn mirror_filled<S: Sink>(&mut self, o: u32, at: u32, qty: Dec, sink: &mut S) {
-        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
-        let (over, late) = (order.cum > order.qty, order.state.is_done());
-        if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            (ls.backoff_ms, ls.stuck_residue) = (0, false);
-        }
-        self.mirror_moved(o, at, qty);
-        self.st.follower_fills = self.st.follower_fills.saturating_add(1);
-        if over || late {
-            let what = if over { "filled more than ordered" } else { "filled after its end" };
-            let text = format!("an order of ours was {what}: the books follow the broker");
-            self.alert("unexpected_fill", text, sink);
-        }
+        let Some(m) = self.st.mirrors.of_order(at, o) else { return false };
+        m.ahead = m.ahead.saturating_add(q);
+        // How much of what was taken back works again nobody says: it is not asked for a second time.
+        m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
+        true
     }
 
     /// What a report says about the order's name and terms, before it moves the order's state.
@@ -235,21 +217,6 @@ impl Engine {
             }
         }
         self.cancel_failed(o, sink);
-    }
-
-    /// A fill of a mirror's order was taken back. How much of it works again nobody says: it is not asked for a second
-    /// time.
-    pub(in crate::engine) fn mirror_busted(&mut self, o: u32, at: u32, delta: Dec) {
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
-        }
-        self.mirror_moved(o, at, delta);
-        self.mirror_declined(o, Dec::from_raw(delta.raw().saturating_neg().max(0)));
-        self.cause.bust = true;
-    }
-
-    pub(in crate::engine) fn tell_bust<S: Sink>(&mut self, sink: &mut S) {
-        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
     }
 
     /// A mirror's order ended before it left, or is not at the broker any more.
