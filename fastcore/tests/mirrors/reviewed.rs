@@ -1,7 +1,7 @@
 //! Mirrors whose orders are replaced, lost, forgotten or held back while the other side acts.
 
 use crate::play::*;
-use crate::support::{Sent, World, d};
+use crate::support::{Sent, World, d, tell};
 use fastcore::decimal::Dec;
 use fastcore::link::Row;
 
@@ -203,4 +203,104 @@ fn a_stop_that_is_proven_absent_is_taken_back_and_the_close_goes_out() {
     assert!(w.leader("x", 2, "10", "10", "10").is_empty());
     let again = only(&w.run_to(w.now + 6 * SECOND), "status");
     only(&unknown(&mut w, &again), "new sell 10 1 /");
+}
+
+/// A guard that closes all, and who leaves at once, keep nothing of what fills before the cancel.
+#[test]
+fn nothing_that_fills_after_all_is_closed_is_kept() {
+    let mut w = world(r#","ahead":"keep""#);
+    held(&mut w, "5");
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &m);
+    let sent = tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#);
+    let close = sent.iter().find(|s| s.qty == "5").unwrap().clone();
+    w.out(&close);
+    w.fill(&close, "5", "5");
+    only(&w.fill(&m, "10", "10"), "new sell 10 1 /");
+    assert_eq!(w.target(), Dec::ZERO);
+}
+
+/// Who leaves and keeps what he has keeps that too, whatever the rule for what is ahead.
+#[test]
+fn what_fills_before_the_cancel_is_kept_by_who_keeps() {
+    for ahead in ["keep", "close"] {
+        let mut w = world(&format!(r#","ahead":"{ahead}""#));
+        held(&mut w, "5");
+        let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+        work(&mut w, &m);
+        let leave = r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#;
+        only(&tell(&mut w, leave), "cancel");
+        assert!(w.fill(&m, "10", "10").is_empty(), "{ahead}");
+        assert_eq!(w.filled(), d("15"), "{ahead}");
+    }
+}
+
+/// A stop took the mirror back, and the leader filled meanwhile: that is given up, and not placed when it is released.
+#[test]
+fn what_the_leader_filled_while_opens_were_stopped_is_not_made_up_for() {
+    for (last, cum) in [("10", "10"), ("4", "4")] {
+        let mut w = world("");
+        let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+        work(&mut w, &m);
+        let gone = only(&tell(&mut w, r#"{"cmd":"kill","who":"ann","level":"close_only"}"#), "cancel");
+        assert!(ended(&mut w, &m, &gone, "0").is_empty());
+        assert!(traded(&mut w, "o", 1, "10", last, cum).is_empty());
+        assert_eq!((w.filled(), w.target()), (Dec::ZERO, Dec::ZERO));
+        w.run_to(w.now + 5 * 3_600 * SECOND);
+        let after = tell(&mut w, r#"{"cmd":"arm","who":"ann"}"#);
+        let left: Vec<String> = if cum == "10" { vec![] } else { vec!["new buy 6 2 1.1/ 1".to_owned()] };
+        assert_eq!(words(&after), left, "what the leader's order may still fill");
+    }
+}
+
+/// Released before the broker has answered the cancel: what the leader filled meanwhile is given up all the same.
+#[test]
+fn a_stop_that_ends_before_its_cancel_is_answered_makes_up_for_nothing() {
+    let mut w = world("");
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &m);
+    let gone = only(&tell(&mut w, r#"{"cmd":"kill","who":"ann","level":"close_only"}"#), "cancel");
+    assert!(traded(&mut w, "o", 1, "10", "4", "4").is_empty());
+    assert!(tell(&mut w, r#"{"cmd":"arm","who":"ann"}"#).is_empty());
+    only(&ended(&mut w, &m, &gone, "0"), "new buy 6 2 1.1/ 1");
+    assert_eq!((w.filled(), w.target()), (Dec::ZERO, Dec::ZERO));
+}
+
+/// An amount is opened once for a leader's order, also where that grows after it was filled.
+#[test]
+fn an_amount_that_was_opened_is_not_mirrored_again() {
+    let mut w = World::with(r#"{"mode":"fixed","lots":"3"}"#, r#","copy":"orders""#, takes_all);
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 3 2 1.1/ 1");
+    work(&mut w, &m);
+    w.fill(&m, "3", "3");
+    traded(&mut w, "o", 1, "10", "10", "10");
+    assert!(w.engine.state().mirrors.is_empty());
+    assert!(replaced(&mut w, "o", 1, "12", "10", LIMIT).is_empty());
+    assert!(traded(&mut w, "o", 1, "12", "2", "12").is_empty());
+    assert_eq!((w.filled(), w.target()), (d("3"), d("3")));
+}
+
+/// A rejected open is placed again when the leader changes his order.
+#[test]
+fn a_rejected_open_is_placed_again_by_the_leaders_change() {
+    let mut w = world("");
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    w.out(&m);
+    assert!(w.reject(&m).is_empty());
+    only(&replaced(&mut w, "o", 1, "10", "0", "40=2|44=1.12|59=1|"), "new buy 10 2 1.12/ 1");
+}
+
+/// What he filled while it was rejected is given up, as the limits' refusals are.
+#[test]
+fn what_the_leader_fills_of_a_rejected_open_is_given_up() {
+    let mut w = world("");
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    w.out(&m);
+    assert!(w.reject(&m).is_empty());
+    assert!(traded(&mut w, "o", 1, "10", "4", "4").is_empty());
+    let anew = only(&replaced(&mut w, "o", 1, "10", "4", "40=2|44=1.12|59=1|"), "new buy 6 2 1.12/ 1");
+    work(&mut w, &anew);
+    assert!(w.fill(&anew, "6", "6").is_empty());
+    assert!(traded(&mut w, "o", 1, "10", "6", "10").is_empty());
+    assert_eq!((w.filled(), w.target()), (d("6"), d("6")));
 }

@@ -11,6 +11,7 @@ use crate::engine::lines::DUE_LINE;
 use crate::engine::{Engine, Index};
 use crate::fix::Message;
 use crate::leader::{Change, LeaderOrder};
+use crate::ledger::quanta;
 use crate::mirror::{Mapping, Terms};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Kind, Report};
@@ -61,8 +62,9 @@ impl Engine {
                 m.ended_ns = 0;
             }
             if terms.is_some_and(|t| t != m.terms) || left > m.left {
-                // The leader has changed it: what was lost may be there again.
+                // The leader has changed it: what was lost may be there again, but not what he filled meanwhile.
                 m.lost = false;
+                m.rejected = m.rejected.min(m.ahead.saturating_neg().max(0));
             }
             m.left = left;
             m.terms = terms.unwrap_or(m.terms);
@@ -268,6 +270,9 @@ impl Engine {
             let date = trade_date(x.report.transact_ns.unwrap_or(self.st.at_ns));
             rule = self.frozen(x, order, (sub, place), cfg, lane, date)?;
         }
+        // What an amount was used up by before counts, also where an earlier mirror of the same order is forgotten.
+        let sized = order.rules.get(place).and_then(Option::as_ref).map_or(Dec::ZERO, |r| r.sized);
+        let counted = if matches!(rule, Rule::Amount(_)) { quanta(sized, lane.grid).unwrap_or(0) } else { 0 };
         let mirror = Mirror {
             key: order.id,
             leader_buy,
@@ -278,11 +283,13 @@ impl Engine {
             left: left(order),
             ended_ns: 0,
             until_ns: 0,
-            counted: 0,
+            counted,
             ahead: 0,
             refused: 0,
+            rejected: 0,
             lost: false,
             barred: false,
+            stopped: false,
             orders: Vec::new(),
             live: false,
             ours: false,

@@ -45,10 +45,14 @@ pub struct Mirror {
     pub ahead: i128,
     /// Quanta that limits refused, which nothing opens any more.
     pub refused: i128,
+    /// Quanta that a reject refused: what of them the leader has not filled is asked for again when he changes his order.
+    pub rejected: i128,
     /// Its order ended, and we had not asked for that: there is none again before the leader changes his.
     pub lost: bool,
-    /// Nothing that it fills is kept: a guard closed all.
+    /// Nothing that it fills counts for the leader's order any more: a guard closed all, or its subscription has left.
     pub barred: bool,
+    /// A stop cancels it, or did: what the leader fills meanwhile is given up.
+    pub stopped: bool,
     /// Orders of ours, the newest last: a late fill of an older one is its fill too.
     pub orders: Vec<u32>,
     /// The newest of them may still fill.

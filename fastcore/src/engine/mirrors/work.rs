@@ -84,6 +84,10 @@ impl Engine {
         }
     }
 
+    fn stopped_line(&self, ix: &Index, at: u32, ls: &LineState) -> Option<Level> {
+        if self.free(at) { None } else { self.stopped(ix, ls) }
+    }
+
     fn given(&self, ix: &Index, at: u32) -> Option<Given> {
         let ls = self.st.lines.get(at as usize)?;
         let (s, cfg) = (ix.subs.get(ls.sub as usize)?, ix.cfg.subscriptions.get(ls.sub as usize)?);
@@ -95,6 +99,7 @@ impl Engine {
             leader_filled: cfg.leader_filled,
             after_ns: cfg.leader_filled_ms.saturating_mul(MS),
             now_ns: self.st.at_ns,
+            stopped: self.stopped_line(ix, at, ls) >= Some(Level::CloseOnly),
         })
     }
 
@@ -114,7 +119,7 @@ impl Engine {
                 let grid =
                     self.st.lines.get(order.line as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
                 let q = grid.and_then(|g| quanta(left.max(Dec::ZERO), g)).unwrap_or(0);
-                m.refused = m.refused.saturating_add(q);
+                m.rejected = m.rejected.saturating_add(q);
             }
             // A reject is told by itself, and what was to fill at once protected nothing.
             let stays = m
@@ -226,7 +231,7 @@ impl Engine {
             // What was kept is nobody's here any more.
             return Some(Wanted { units: Dec::ZERO, terms: m.terms, opens });
         }
-        let level = if self.free(at) { None } else { self.stopped(ix, ls) };
+        let level = self.stopped_line(ix, at, ls);
         let mut terms = m.terms;
         if !opens && cfg.stop_multiplier != Dec::ONE {
             let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(|e| e.px);
