@@ -186,9 +186,9 @@ impl ClOrdId {
         xxhash_rust::xxh3::xxh3_64(&self.text)
     }
 
-    /// The ClOrdID(11) of this order's cancel number `n`.
+    /// The ClOrdID(11) of request number `n` about this order.
     #[must_use]
-    pub fn of_cancel(&self, n: u16) -> ClOrdId {
+    pub fn of_cancel(&self, n: u32) -> ClOrdId {
         let mut seed = SmallVec::<[u8; 32]>::new();
         for part in [&self[..], b"cancel", &n.to_le_bytes()] {
             seed.extend_from_slice(part);
@@ -286,9 +286,9 @@ pub struct Order {
     pub order_id: Box<[u8]>,
     /// Cancel in flight: its ClOrdID(11).
     pub cancel_id: Option<ClOrdId>,
-    /// Cancels made so far.
-    pub cancels: u16,
-    /// No further cancel before this, after a cancel reject.
+    /// Requests to cancel or replace it made so far.
+    pub cancels: u32,
+    /// No further request before this: one was refused, or is to be answered by then.
     pub cancel_after_ns: i64,
     /// Status queries made so far; an answer to another is ignored.
     pub query_no: u32,

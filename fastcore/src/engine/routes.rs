@@ -258,12 +258,15 @@ impl Engine {
             return self.cancel_failed(o, sink);
         }
         if order.try_no == try_no && order.state == State::Dispatched {
+            let mirror = order.mirror;
             self.hold(at, o, Input::NotSent, sink);
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
             let pause = AGAIN_NS.saturating_mul(1_i64 << try_no.saturating_sub(1).min(5));
             self.st.due.insert((self.st.at_ns.saturating_add(pause), DUE_HELD, o));
-            // A close may have waited for what did not leave.
-            self.rework(o, sink);
+            if mirror {
+                // A close may have waited for what did not leave.
+                self.rework(o, sink);
+            }
         }
     }
 
@@ -309,7 +312,7 @@ impl Engine {
         let order = self.st.orders.get(o as usize)?;
         let own = order.cl_ord_id == id || order.cancel_id == Some(id);
         // Answers to earlier cancels come late as well.
-        (own || (0..order.cancels).any(|n| order.cl_ord_id.of_cancel(n) == id)).then_some(o)
+        (own || (0..order.cancels).rev().any(|n| order.cl_ord_id.of_cancel(n) == id)).then_some(o)
     }
 
     fn live_of(&self, route: u32) -> Vec<u32> {
@@ -506,8 +509,8 @@ impl Engine {
         match kind {
             DUE_HELD => self.again(route, o, sink),
             DUE_QUERY if order.state == State::Unknown => self.query(route, o),
-            // No answer: its frame may be lost (09.10). The timer of an earlier cancel asks too early, no more.
-            DUE_CANCEL => self.cancel_failed(o, sink),
+            // No answer: its frame may be lost (09.10). The timer of an earlier request says nothing of a newer one.
+            DUE_CANCEL if order.cancel_after_ns <= self.st.at_ns => self.cancel_failed(o, sink),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Mirrors whose orders are replaced, lost, forgotten or held back while the other side acts.
 
 use crate::play::*;
-use crate::support::{Sent, World, d, tell};
+use crate::support::{Sent, World, add_second, d, tell};
 use fastcore::decimal::Dec;
 use fastcore::link::Row;
 
@@ -303,4 +303,69 @@ fn what_the_leader_fills_of_a_rejected_open_is_given_up() {
     assert!(w.fill(&anew, "6", "6").is_empty());
     assert!(traded(&mut w, "o", 1, "10", "6", "10").is_empty());
     assert_eq!((w.filled(), w.target()), (d("6"), d("6")));
+}
+
+/// A stop that trails for days has no request under an identity that was used: after some hundred it is placed anew.
+#[test]
+fn a_stop_that_trails_is_placed_anew_now_and_then() {
+    let mut w = world("");
+    held(&mut w, "10");
+    let mut stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    work(&mut w, &stop);
+    let mut ids = std::collections::BTreeSet::from([stop.id.clone()]);
+    let mut anew = 0;
+    for n in 0..1_000 {
+        w.now += SECOND;
+        let px = format!("40=3|99=1.0{}|59=1|", 1 + n % 9);
+        let sent = replaced(&mut w, "sl", 2, "10", "0", &px);
+        assert_eq!(sent.len(), 1, "{n}: {sent:?}");
+        assert!(ids.insert(sent[0].id.clone()), "{n}");
+        if words(&sent) == ["cancel"] {
+            let again = ended(&mut w, &stop, &sent[0], "0");
+            assert_eq!((again.len(), again[0].qty.as_str()), (1, "10"), "{again:?}");
+            assert!(ids.insert(again[0].id.clone()));
+            stop = again[0].clone();
+            work(&mut w, &stop);
+            anew += 1;
+        } else {
+            assert!(accepted(&mut w, &stop, &sent[0], "0").is_empty());
+        }
+    }
+    assert!((2..=20).contains(&anew), "{anew}");
+    assert!(w.engine.state().orders.len() <= 22);
+}
+
+/// Where a venue does not replace, every change is an order: the newest are remembered, and no more.
+#[test]
+fn a_mirror_remembers_its_newest_orders() {
+    let mut w = plain_world("");
+    held(&mut w, "10");
+    let mut stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    work(&mut w, &stop);
+    for n in 0..100 {
+        w.now += SECOND;
+        let px = format!("40=3|99=1.0{}|59=1|", 1 + n % 9);
+        let gone = only(&replaced(&mut w, "sl", 2, "10", "0", &px), "cancel");
+        stop = ended(&mut w, &stop, &gone, "0")[0].clone();
+        work(&mut w, &stop);
+    }
+    let kept = w.engine.state().mirrors.iter().map(|(_, m)| m.orders.len()).max();
+    assert!(kept <= Some(16), "{kept:?}");
+}
+
+/// Followers take turns, also where every order of the leader's is placed and then filled.
+#[test]
+fn followers_take_turns_where_orders_are_placed_and_filled() {
+    let mut w = World::with(crate::support::SAME, r#","copy":"orders""#, |c| {
+        takes_all(c);
+        add_second(c);
+    });
+    let mut first = [0, 0];
+    for n in 0..40 {
+        let sent = new(&mut w, &format!("o{n}"), 1, "1", LIMIT);
+        assert_eq!(sent.len(), 2);
+        first[usize::from(sent[0].text.contains("|1=G|"))] += 1;
+        traded(&mut w, &format!("o{n}"), 1, "1", "1", "1");
+    }
+    assert!(first.iter().all(|n| *n >= 10), "{first:?}");
 }

@@ -6,7 +6,7 @@ use crate::config::{Copied, SubscriptionConfig};
 use crate::decimal::Dec;
 use crate::engine::increase::filters;
 use crate::engine::lanes::Lane;
-use crate::engine::leaders::{Execution, Moved};
+use crate::engine::leaders::{Execution, Moved, first_served};
 use crate::engine::lines::DUE_LINE;
 use crate::engine::{Engine, Index};
 use crate::fix::Message;
@@ -175,7 +175,7 @@ impl Engine {
             self.st.leaders.get(leader as usize).and_then(|l| l.positions.get(&instrument)).copied();
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        let start = self.first_mirrored(ix, subs.len());
+        let start = first_served(ix, subs.len(), self.st.mirrors.turn(report.kind));
         let in_turn = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         for (k, (place, sub)) in (1_u32..).zip(in_turn) {
             let Some(cfg) = ix.cfg.subscriptions.get(*sub as usize).filter(|s| s.copy == Copied::Orders)
@@ -228,14 +228,6 @@ impl Engine {
         let (target, step) = (ls.line.target, ix.lane(ls).map_or(Dec::ONE, |l| l.grid.step));
         let moved = Moved { ratio: None, before: target, after: target, step, conversion: None };
         self.decided(ix, x, sub, &moved, place, sink);
-    }
-
-    /// The same turn as the fills of this event had, or would have.
-    fn first_mirrored(&self, ix: &Index, n: usize) -> usize {
-        if ix.cfg.dispatch == crate::config::Dispatch::Listed || n == 0 {
-            return 0;
-        }
-        usize::try_from(self.st.seq.checked_rem(n as u64).unwrap_or(0)).unwrap_or(0)
     }
 
     /// A leader's order that is not mirrored yet.

@@ -6,9 +6,9 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::engine::dispatch::To;
 use crate::engine::lanes::Lane;
-use crate::engine::lines::{DUE_CANCEL, DUE_LINE, End, signed};
+use crate::engine::lines::End;
 use crate::engine::making::Draft;
-use crate::engine::{Engine, Index, RouteState};
+use crate::engine::{Engine, Index};
 use crate::leader::Counting;
 use crate::ledger::quanta;
 use crate::link::{OrdersWriter, SendKind};
@@ -19,7 +19,8 @@ use crate::refusal::{Code, Refusal};
 use crate::report::{Kind, Report};
 use std::sync::Arc;
 
-const MS: i64 = 1_000_000;
+/// Orders of ours that a mirror remembers: who is asked for more has placed them anew again and again.
+const REMEMBERED: usize = 16;
 
 impl Engine {
     /// Makes a mirror's order. It is no part of what the line has at work: the target does not stand for it yet.
@@ -27,67 +28,31 @@ impl Engine {
         &mut self,
         (at, n): (u32, usize),
         lane: &Lane,
-        (qty, reduces, deadline_ns): (Dec, bool, i64),
+        draft: &Draft,
         terms: Terms,
-        _sink: &mut S,
+        sink: &mut S,
     ) {
-        let Some(sub) = self.st.lines.get(at as usize).map(|ls| ls.sub) else { return };
-        let Some(buy) = self.st.mirrors.of(at).get(n).map(|m| m.buy) else { return };
-        let Ok(o) = u32::try_from(self.st.orders.len()) else { return };
-        let draft = Draft { buy, qty, reduces, px: terms.px.or(terms.stop_px), deadline_ns };
-        let Some(id) = self.new_id(lane.sub_hash, at, usize::from(lane.id_len), reduces) else {
-            return self.refuse(Refusal::bare(Code::Duplicate));
-        };
-        self.note_made(&id, &draft);
-        if S::WANTS_DECISIONS {
-            self.cause.orders.push((id.to_vec(), signed(qty, buy)));
-        }
-        let since_ns = self.st.at_ns;
-        let order = Order {
-            buy,
-            reduces,
-            mirror: true,
-            qty,
-            px: draft.px,
-            deadline_ns,
-            since_ns,
-            ..Order::new(id, sub, at)
-        };
-        self.st.orders.push(order);
+        let Some(o) = self.new_order(at, lane, draft, true, sink) else { return };
         if let Some(m) = self.st.mirrors.get_mut(at, n) {
+            if m.orders.len() >= REMEMBERED {
+                m.orders.remove(0);
+            }
             m.orders.push(o);
             (m.live, m.has) = (true, Some(terms));
         }
-        self.push(lane.route, o, SendKind::New);
     }
 
     /// Asks the broker to replace a mirror's order, or to cancel it.
     pub(super) fn ask_change(&mut self, ix: &Index, (at, n): (u32, usize), o: u32, to: Option<(Dec, Terms)>) {
-        let now = self.st.at_ns;
-        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
-        if !self.st.routes.get(route as usize).is_some_and(RouteState::ready) || order.cancel_id.is_some() {
-            return;
-        }
-        if now < order.cancel_after_ns {
-            self.st.due.insert((order.cancel_after_ns, DUE_LINE, at));
-            return;
-        }
-        let id = order.cl_ord_id.of_cancel(order.cancels);
-        self.st.ids.insert_new(id.key(), o).unwrap_or_default();
-        (order.cancel_id, order.cancels) = (Some(id), order.cancels.saturating_add(1));
-        if let Some(m) = self.st.mirrors.get_mut(at, n) {
-            match to {
-                Some((qty, terms)) => {
-                    m.replace = Some(Replace { id, qty, terms, before: m.unanswered });
-                    m.unanswered = m.unanswered.max(qty);
-                }
-                None => m.ours = true,
+        let Some(id) = self.request(ix, o) else { return };
+        let Some(m) = self.st.mirrors.get_mut(at, n) else { return };
+        match to {
+            Some((qty, terms)) => {
+                m.replace = Some(Replace { id, qty, terms, before: m.unanswered });
+                m.unanswered = m.unanswered.max(qty);
             }
+            None => m.ours = true,
         }
-        let patience = ix.cfg.timing.ack_timeout_ms.saturating_mul(MS);
-        self.st.due.insert((now.saturating_add(patience), DUE_CANCEL, o));
-        self.push(route, o, SendKind::Cancel);
     }
 
     /// Writes a mirror's new order. False: the frame is full and nothing changed.
@@ -198,7 +163,7 @@ impl Engine {
             order.qty = qty;
         }
         if asked == Some(id) {
-            order.cancel_id = None;
+            (order.cancel_id, order.cancel_after_ns) = (None, 0);
         }
     }
 

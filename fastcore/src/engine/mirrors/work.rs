@@ -8,6 +8,7 @@ use crate::decimal::Dec;
 use crate::engine::admission::Wish as Opening;
 use crate::engine::lanes::Lane;
 use crate::engine::lines::{End, whole_steps};
+use crate::engine::making::Draft;
 use crate::engine::stops::Level;
 use crate::engine::{Engine, Index, LineState};
 use crate::ledger::quanta;
@@ -18,6 +19,8 @@ use crate::refusal::{Code, Refusal};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
+/// An order that was asked for so often is cancelled and placed anew: no request has an identity that was used.
+const REQUESTS_MAX: u32 = 200;
 
 /// What a mirror's order is to be.
 #[derive(Clone, Copy, Debug)]
@@ -196,7 +199,8 @@ impl Engine {
                 true => Wish::Change,
             };
             let o = current.map_or(u32::MAX, |(o, _)| o);
-            match act(standing, wish, profile.supports.replace && !m.irreplaceable) {
+            let often = current.is_some_and(|(_, order)| order.cancels >= REQUESTS_MAX);
+            match act(standing, wish, profile.supports.replace && !m.irreplaceable && !often) {
                 Act::Nothing => return,
                 Act::Place => return self.place(ix, (at, n), lane, cfg, &wanted, sink),
                 Act::Replace => return self.grow_or_cut(ix, (at, n), lane, o, &wanted),
@@ -307,7 +311,8 @@ impl Engine {
         }
         let deadline_ns =
             if wanted.opens { self.st.at_ns.saturating_add(cfg.max_age_ms.saturating_mul(MS)) } else { 0 };
-        self.make_mirror((at, n), lane, (qty, !wanted.opens, deadline_ns), wanted.terms, sink);
+        let draft = Draft { buy, qty, reduces: !wanted.opens, px: wanted.terms.price(), deadline_ns };
+        self.make_mirror((at, n), lane, &draft, wanted.terms, sink);
     }
 
     fn grow_or_cut(&mut self, ix: &Arc<Index>, (at, n): (u32, usize), lane: &Lane, o: u32, wanted: &Wanted) {
