@@ -447,6 +447,9 @@ impl Engine {
             );
         }
         let taken = order.taken;
+        if order.mirror && self.other_name(o) {
+            return self.query(at, o);
+        }
         self.hold(at, o, Input::Absent, sink);
         if taken {
             // As it was it may be larger by now than what is left of it, and is known to the broker by another name.

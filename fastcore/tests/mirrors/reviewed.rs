@@ -62,6 +62,33 @@ fn an_open_that_the_broker_has_lost_is_placed_anew() {
     assert_ne!(anew.id, m.id);
 }
 
+/// The report of a replace may be lost: the broker is asked by both names before anything is placed anew.
+#[test]
+fn what_may_have_another_name_is_asked_for_by_that_too() {
+    for found in [true, false] {
+        let mut w = world("");
+        held(&mut w, "10");
+        let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+        work(&mut w, &stop);
+        let r =
+            only(&replaced(&mut w, "sl", 2, "10", "0", "40=3|99=1.05|59=1|"), "replace sell 10 3 /1.05 1");
+        only(&w.rows(&[Row::Gap { session: "R", from: 1, to: 2 }]), "status");
+        let again = w.run_to(w.now + 6 * SECOND).pop().unwrap();
+        let other = only(&unknown(&mut w, &again), "status");
+        let id = &r.id;
+        assert!(other.text.contains(&format!("|11={id}|")), "{}", other.text);
+        if found {
+            let alive =
+                format!("35=8|37=B{0}|11={id}|17=I1|150=I|39=0|55=EURUSD|54=2|38=10|14=0|151=10|", stop.id);
+            assert!(w.broker(&alive).is_empty());
+            let gone = only(&canceled(&mut w, "sl", 2, "10", "0"), "cancel");
+            assert!(gone.text.contains(&format!("|41={id}|")), "{}", gone.text);
+        } else {
+            only(&unknown(&mut w, &other), "new sell 10 3 /1.05 1");
+        }
+    }
+}
+
 /// A replace that is not answered may have been accepted: the close leaves it what it asks for.
 #[test]
 fn a_close_leaves_to_a_stop_what_a_replace_on_its_way_asks_for() {

@@ -290,6 +290,7 @@ impl Engine {
             unanswered: Dec::ZERO,
             irreplaceable: false,
             name: None,
+            asked_as: None,
         };
         self.st.mirrors.lines.entry(at).or_default().push(mirror);
         Ok(())

@@ -70,6 +70,8 @@ pub struct Mirror {
     pub irreplaceable: bool,
     /// The ClOrdID(11) that the broker knows it by now; none: its own.
     pub name: Option<ClOrdId>,
+    /// The ClOrdID(11) that it is asked for by, where the broker does not know that one; none: that one.
+    pub asked_as: Option<ClOrdId>,
 }
 
 /// A request to replace an order.

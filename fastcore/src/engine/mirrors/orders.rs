@@ -49,7 +49,7 @@ impl Engine {
         match to {
             Some((qty, terms)) => {
                 m.replace = Some(Replace { id, qty, terms, before: m.unanswered });
-                m.unanswered = m.unanswered.max(qty);
+                (m.unanswered, m.asked_as) = (m.unanswered.max(qty), None);
             }
             None => m.ours = true,
         }
@@ -110,7 +110,11 @@ impl Engine {
                 outbound::mirror(out, &changed, &r.terms, Some(&name), venue, now)
             }
             (SendKind::Cancel, None) => outbound::cancel(out, &named, venue, now),
-            _ => outbound::status(out, &named, venue, order.query_no.to_string().as_bytes()),
+            _ => {
+                let cl_ord_id = mirror.and_then(|m| m.asked_as).unwrap_or(name);
+                let asked = Order { cl_ord_id, ..named };
+                outbound::status(out, &asked, venue, order.query_no.to_string().as_bytes())
+            }
         };
         written.is_ok()
     }
@@ -155,7 +159,7 @@ impl Engine {
             return;
         }
         let Some(id) = crate::order::ClOrdId::from_text(r.cl_ord_id) else { return };
-        m.name = Some(id);
+        (m.name, m.asked_as) = (Some(id), None);
         if let Some(replace) = m.replace.filter(|x| x.id == id) {
             (order.qty, m.has, m.unanswered) = (replace.qty, Some(replace.terms), Dec::ZERO);
             order.px = replace.terms.px.or(replace.terms.stop_px);
@@ -182,6 +186,21 @@ impl Engine {
             }
         }
         self.cancel_failed(o, sink);
+    }
+
+    /// The broker does not know an order by the name that it was asked for by. True: it may have accepted the newest replace
+    /// without our knowing, and is to be asked by that name.
+    pub(in crate::engine) fn other_name(&mut self, o: u32) -> bool {
+        let at = self.st.orders.get(o as usize).map_or(u32::MAX, |x| x.line);
+        let Some(m) = self.st.mirrors.of_order(at, o).filter(|m| m.orders.last() == Some(&o)) else {
+            return false;
+        };
+        let other = m.replace.filter(|_| m.unanswered.is_positive()).map(|r| r.id);
+        let untried = other.is_some() && m.asked_as != other;
+        if untried {
+            m.asked_as = other;
+        }
+        untried
     }
 
     /// A mirror's order ended before it left, or is not at the broker any more.

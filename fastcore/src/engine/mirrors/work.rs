@@ -379,7 +379,8 @@ impl Mirror {
     /// Its newest order can not fill any more, as far as anybody knows.
     fn over(&mut self) {
         (self.live, self.ours, self.irreplaceable) = (false, false, false);
-        (self.has, self.replace, self.unanswered, self.name) = (None, None, Dec::ZERO, None);
+        (self.has, self.replace, self.unanswered) = (None, None, Dec::ZERO);
+        (self.name, self.asked_as) = (None, None);
     }
 
     /// What the broker was asked and has not answered.
