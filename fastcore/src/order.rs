@@ -186,9 +186,9 @@ impl ClOrdId {
         xxhash_rust::xxh3::xxh3_64(&self.text)
     }
 
-    /// The ClOrdID(11) of this order's cancel number `n`.
+    /// The ClOrdID(11) of request number `n` about this order.
     #[must_use]
-    pub fn of_cancel(&self, n: u16) -> ClOrdId {
+    pub fn of_cancel(&self, n: u32) -> ClOrdId {
         let mut seed = SmallVec::<[u8; 32]>::new();
         for part in [&self[..], b"cancel", &n.to_le_bytes()] {
             seed.extend_from_slice(part);
@@ -264,6 +264,8 @@ pub struct Order {
     pub reduces: bool,
     /// True when it mirrors a working order of the leader: it stands outside of what is committed.
     pub mirror: bool,
+    /// The broker had it: it is never sent a second time.
+    pub taken: bool,
     /// OrderQty(38), units.
     pub qty: Dec,
     /// Price(44) of a limit order.
@@ -278,15 +280,17 @@ pub struct Order {
     pub try_no: u16,
     /// Not to be sent after this; 0 for closes, which have no deadline.
     pub deadline_ns: i64,
-    /// When its state last changed.
+    /// When its state last changed, or the broker first denied an order whose outcome is not known.
     pub since_ns: i64,
+    /// The broker denied it since its outcome is not known: so it has read everything that we sent before it was asked.
+    pub denied: bool,
     /// OrderID(37) of the broker.
     pub order_id: Box<[u8]>,
     /// Cancel in flight: its ClOrdID(11).
     pub cancel_id: Option<ClOrdId>,
-    /// Cancels made so far.
-    pub cancels: u16,
-    /// No further cancel before this, after a cancel reject.
+    /// Requests to cancel or replace it made so far.
+    pub cancels: u32,
+    /// No further request before this: one was refused, or is to be answered by then.
     pub cancel_after_ns: i64,
     /// Status queries made so far; an answer to another is ignored.
     pub query_no: u32,
@@ -309,6 +313,7 @@ impl Order {
             buy: true,
             reduces: false,
             mirror: false,
+            taken: false,
             qty: Dec::ZERO,
             px: None,
             cum: Dec::ZERO,
@@ -317,6 +322,7 @@ impl Order {
             try_no: 1,
             deadline_ns: 0,
             since_ns: 0,
+            denied: false,
             order_id: Box::default(),
             cancel_id: None,
             cancels: 0,

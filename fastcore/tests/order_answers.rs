@@ -56,6 +56,27 @@ fn an_order_that_the_broker_had_is_not_rejected_as_unknown() {
     assert_eq!((state(&w), w.target()), (State::Unknown, d("10")));
 }
 
+/// Proven absent, what the broker had is not sent again: what is left of it is an order of its own, within the window of the
+/// first, and too late it is given up once.
+#[test]
+fn what_the_broker_had_is_never_sent_again() {
+    for (later, qty, target) in [(6 * S, Some("6"), "10"), (61 * S, None, "4")] {
+        let mut w = with(|_| {});
+        let open = open(&mut w);
+        w.acknowledge(&open);
+        w.fill(&open, "4", "4");
+        assert!(asks(&reject(&mut w, &open, 5)));
+        w.now += later;
+        w.apply(EventKind::Timer, "", b"");
+        let (id, no) = (&open.id, w.engine.state().orders[0].query_no);
+        let text = format!("35=8|37=NONE|11={id}|17=S|150=I|39=8|103=5|54=1|38=0|14=0|790={no}|");
+        let sent = w.broker(&text);
+        assert_eq!(sent.iter().map(|s| s.qty.as_str()).collect::<Vec<_>>(), Vec::from_iter(qty));
+        assert!(sent.iter().all(|s| s.id != open.id && s.buy));
+        assert_eq!((w.filled(), w.target()), (d("4"), d(target)));
+    }
+}
+
 /// A cancel that is refused says that the order fills or is gone: it is asked which.
 #[test]
 fn a_refused_cancel_is_followed_by_a_question() {

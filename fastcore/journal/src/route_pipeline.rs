@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
+/// A HELLO that is not answered for so many of our heartbeats is said again.
+const UNGREETED_BEATS: u8 = 5;
 /// Rows in one frame (09.1).
 const ROWS_MAX: usize = 256;
 
@@ -26,6 +28,8 @@ struct Inner {
     cursor: u64,
     /// A HELLO must go before anything else.
     hello_due: bool,
+    /// Heartbeats since a HELLO that is not answered; none: it is.
+    waits: Option<u8>,
 }
 
 /// The durable half of a route process.
@@ -65,7 +69,7 @@ impl RoutePipeline {
         let identity = format!("{route}/{}", log.incarnation()).into_bytes();
         let gate = log.gate()?;
         let cursor = log.acked();
-        let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false });
+        let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false, waits: None });
         let sent = Mutex::new(sessions.iter().map(|s| (s.clone(), SentLog::default())).collect());
         Ok(Self { inner, gate, sent, route: route.to_owned(), identity })
     }
@@ -113,6 +117,7 @@ impl RoutePipeline {
         let mut inner = self.lock()?;
         match link::decode(frame) {
             Ok(Frame::Who) => inner.hello_due = true,
+            Ok(Frame::Greet(greet)) if greet.incarnation == inner.guard.incarnation() => inner.waits = None,
             Ok(Frame::CoreBeat { epoch, .. }) if epoch > inner.guard.epoch() => inner.hello_due = true,
             _ => {}
         }
@@ -281,7 +286,12 @@ impl RoutePipeline {
     /// # Errors
     /// [`JournalError::Internal`].
     pub fn beat(&self) -> Result<Vec<u8>> {
-        let inner = self.lock()?;
+        let mut inner = self.lock()?;
+        // HELLO or its answer may be lost on a link that lives; without the answer nothing is sent here.
+        inner.waits = inner.waits.map(|beats| beats.saturating_add(1));
+        if inner.waits.is_some_and(|beats| beats >= UNGREETED_BEATS) {
+            inner.hello_due = true;
+        }
         let next = inner.log.next_row();
         let queued = next.saturating_sub(1).saturating_sub(inner.log.acked());
         Ok(link::encode_route_beat(inner.guard.incarnation(), next, queued))
@@ -328,6 +338,7 @@ impl Inner {
                 .map_err(|e| JournalError::Internal(e.to_string()))?;
         self.cursor = self.log.acked();
         self.hello_due = false;
+        self.waits = Some(0);
         Ok(frame)
     }
 }

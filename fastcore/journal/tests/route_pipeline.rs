@@ -143,6 +143,29 @@ fn a_core_that_asks_is_told_hello_once() {
     assert!(route.pending(9_999).unwrap().is_empty());
 }
 
+/// A HELLO or a GREET that gets lost on a link that lives: it is said again, until it is answered.
+#[test]
+fn a_hello_without_an_answer_is_said_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.relink().unwrap();
+    assert_eq!(words(&route.pending(9_999).unwrap())[0], "hello 1 3");
+    let hellos = |beats: usize| {
+        let said = (0..beats).map(|_| {
+            route.beat().unwrap();
+            route.pending(9_999).unwrap().len()
+        });
+        said.filter(|frames| *frames > 0).count()
+    };
+    assert_eq!(hellos(4), 0, "the core may be busy");
+    assert_eq!(hellos(1), 1);
+    assert_eq!(hellos(5), 1);
+    let greet = link::Greet { epoch: 3, incarnation: 1, acked_row: 0, kill: 0 };
+    route.receive(&link::encode_greet(&greet), NOW).unwrap();
+    route.pending(9_999).unwrap();
+    assert_eq!(hellos(20), 0);
+}
+
 /// HELLO names the sessions that are up and the highest journal number that came with orders, across restarts.
 #[test]
 fn hello_names_the_highest_journal_number() {

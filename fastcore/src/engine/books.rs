@@ -128,16 +128,11 @@ impl Engine {
         match change {
             Change::Fill { qty, .. } => {
                 self.book_pnl(ix, o, qty, r.last_px, false);
-                if mirror { self.mirror_filled(o, at, qty, sink) } else { self.filled(o, at, qty, sink) }
+                self.filled(o, at, qty, sink);
             }
             Change::Bust { delta } => {
                 self.book_pnl(ix, o, delta, r.last_px, true);
-                if mirror {
-                    self.mirror_busted(o, at, delta)
-                } else {
-                    self.busted(ix, o, at, delta)
-                }
-                self.tell_bust(sink);
+                self.busted(ix, o, at, delta, sink);
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
@@ -161,7 +156,8 @@ impl Engine {
         let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
         self.transition(ix, route, o, r, sink);
         let after = self.st.orders.get(o as usize);
-        let ended = after.is_some_and(|x| x.state.is_done());
+        // What is not at the broker has left what it leaves where that was found.
+        let ended = after.is_some_and(|x| x.state.is_done() && x.state != State::Missed);
         if matches!(change, Change::Fill { .. }) && S::WANTS_DECISIONS {
             self.outcome(o, r.last_px, sink);
         }
@@ -229,22 +225,30 @@ impl Engine {
         let leaves = order.leaves();
         order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
         let (buy, left, over) = (order.buy, order.leaves(), order.cum > order.qty);
-        let (late, closes) = (order.state.is_done(), order.reduces);
+        let (late, closes, mirror) = (order.state.is_done(), order.reduces, order.mirror);
         // Nothing is remembered of such a close but when it was made, which is before whatever made it needless.
         let cfg = self.ix.cfg.subscriptions.get(order.sub as usize).filter(|_| closes && (late || over));
         let since = cfg.map(|c| order.since_ns.saturating_add(c.max_age_ms.saturating_mul(MS)));
-        let instead = if closes { Dec::ZERO } else { self.beyond_closes(at, buy, qty) };
+        let instead = if closes || mirror { Dec::ZERO } else { self.beyond_closes(at, buy, qty) };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(signed(qty, buy));
             ls.backoff_ms = 0;
             ls.stuck_residue = false;
-            ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
-            let newest = ls.line.open_until_ns;
-            ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
+            if !mirror {
+                ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
+                let newest = ls.line.open_until_ns;
+                ls.take_needless(signed(qty, !buy), since.map(|end| end.min(newest)));
+            }
         }
         self.holding_moved(at, signed(qty, buy));
-        // What an open closes in the place of a close that was lost is lost to the target, as the close would be.
-        if instead.is_positive() {
+        if mirror {
+            // Nobody remembers what it closed for: that stays closed, and the target comes down to it.
+            if !self.mirror_moved(o, at, qty) && closes {
+                let ix = Arc::clone(&self.ix);
+                self.lower(&ix, at, !buy, qty);
+            }
+        } else if instead.is_positive() {
+            // What an open closes in the place of a close that was lost is lost to the target, as the close would be.
             let ix = Arc::clone(&self.ix);
             self.lower(&ix, at, buy, instead);
         }
@@ -259,17 +263,21 @@ impl Engine {
         }
     }
 
-    fn busted(&mut self, ix: &Index, o: u32, at: u32, delta: Dec) {
+    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        let moved = signed(delta, order.buy);
+        let (moved, mirror) = (signed(delta, order.buy), order.mirror);
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(moved);
         }
         self.holding_moved(at, moved);
         self.cause.bust = true;
-        // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards.
-        self.lower(ix, at, moved.is_negative(), abs(delta));
+        // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards. What a mirror
+        // lost is settled with it, as long as there is one.
+        if !(mirror && self.mirror_moved(o, at, delta)) {
+            self.lower(ix, at, moved.is_negative(), abs(delta));
+        }
+        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
     }
 
     fn transition<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
@@ -292,7 +300,7 @@ impl Engine {
             }
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
-            Kind::Rejected if for_cancel => return self.request_refused(o, sink),
+            Kind::Rejected if for_cancel => return self.request_refused(o, r.cl_ord_id, sink),
             Kind::Rejected if r.rej_reason == Some(b"6") && kept(Rule::Duplicate) => {
                 return self.query(route, o);
             }
@@ -443,7 +451,7 @@ impl Engine {
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
         match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
-            Some(o) => self.request_refused(o, sink),
+            Some(o) => self.request_refused(o, r.cl_ord_id, sink),
             None => {
                 self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
             }
@@ -501,7 +509,7 @@ impl Engine {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, lost) = (order.cl_ord_id[..] == *id, order.line, order.leaves());
         if !own {
-            return self.request_refused(o, sink);
+            return self.request_refused(o, id, sink);
         }
         if order.state == State::Unknown && !certain {
             return self.absent(route, o, sink);

@@ -107,6 +107,16 @@ impl<'a> Execution<'a> {
     }
 }
 
+/// Who of `n` is served first, and whose turn is next.
+pub(super) fn first_served(ix: &Index, n: usize, turn: &mut u64) -> usize {
+    if ix.cfg.dispatch == crate::config::Dispatch::Listed || n == 0 {
+        return 0;
+    }
+    let at = *turn;
+    *turn = at.wrapping_add(1);
+    usize::try_from(at.checked_rem(n as u64).unwrap_or(0)).unwrap_or(0)
+}
+
 impl Engine {
     pub(super) fn on_leader<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
         self.heard(ev.session, None, sink);
@@ -365,7 +375,7 @@ impl Engine {
         self.cause.repeated = self.st.causes.insert_new(self.cause.id, ()).is_err();
         let subs = ix.subs_of.get(x.leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        let start = self.first_served(ix, subs.len());
+        let start = first_served(ix, subs.len(), &mut self.st.rotation);
         let order_of_service = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         if known.is_some() && after.is_some() {
             self.deal(ix, &x, Some((&mut *order, date)));
@@ -385,15 +395,6 @@ impl Engine {
             self.subscription(ix, &x, order, (*sub, place, line), date, (k, n), sink);
         }
         self.put_lines(x.leader, x.instrument, lines);
-    }
-
-    fn first_served(&mut self, ix: &Index, n: usize) -> usize {
-        if ix.cfg.dispatch == crate::config::Dispatch::Listed || n == 0 {
-            return 0;
-        }
-        let at = self.st.rotation;
-        self.st.rotation = at.wrapping_add(1);
-        usize::try_from(at.checked_rem(n as u64).unwrap_or(0)).unwrap_or(0)
     }
 
     #[allow(clippy::too_many_arguments)]

@@ -10,7 +10,7 @@ use crate::config::SubscriptionConfig;
 use crate::decimal::{Dec, div_rem};
 use crate::ledger::{Grid, Line, abs};
 use crate::link::SendKind;
-use crate::order::{Input, State, next};
+use crate::order::{ClOrdId, Input, State, next};
 use crate::refusal::{Code, Refusal};
 use std::sync::Arc;
 
@@ -213,32 +213,39 @@ impl Engine {
     }
 
     pub(super) fn ask_cancel(&mut self, ix: &Index, o: u32) {
-        let now = self.st.at_ns;
         let Some(order) = self.st.orders.get(o as usize) else { return };
+        let at = order.line;
+        // A cancel of an order that may not have left yet would be refused: it follows the first report.
+        if matches!(order.state, State::Out | State::Acknowledged | State::PartlyFilled)
+            && self.request(ix, o).is_some()
+            && let Some(ls) = self.st.lines.get_mut(at as usize)
+        {
+            ls.line.cancels = ls.line.cancels.saturating_add(1);
+        }
+    }
+
+    /// A request to cancel or replace an order goes out under this ClOrdID(11). None: not now, one is not answered yet or
+    /// was refused a moment ago.
+    pub(super) fn request(&mut self, ix: &Index, o: u32) -> Option<ClOrdId> {
+        let now = self.st.at_ns;
+        let order = self.st.orders.get_mut(o as usize)?;
         let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
         let ready = self.st.routes.get(route as usize).is_some_and(super::RouteState::ready);
-        // A cancel of an order that may not have left yet would be refused: it follows the first report.
-        let at_broker = matches!(order.state, State::Out | State::Acknowledged | State::PartlyFilled);
-        if !ready || order.cancel_id.is_some() || !at_broker {
-            return;
+        if !ready || order.cancel_id.is_some() {
+            return None;
         }
         if now < order.cancel_after_ns {
             self.st.due.insert((order.cancel_after_ns, DUE_LINE, order.line));
-            return;
+            return None;
         }
         let id = order.cl_ord_id.of_cancel(order.cancels);
-        let line = order.line;
+        let late_ns = now.saturating_add(ix.cfg.timing.ack_timeout_ms.saturating_mul(MS));
+        (order.cancel_id, order.cancels) = (Some(id), order.cancels.saturating_add(1));
+        order.cancel_after_ns = late_ns;
         self.st.ids.insert_new(id.key(), o).unwrap_or_default();
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.cancel_id = Some(id);
-            order.cancels = order.cancels.saturating_add(1);
-        }
-        if let Some(ls) = self.st.lines.get_mut(line as usize) {
-            ls.line.cancels = ls.line.cancels.saturating_add(1);
-        }
-        let patience = ix.cfg.timing.ack_timeout_ms.saturating_mul(MS);
-        self.st.due.insert((now.saturating_add(patience), DUE_CANCEL, o));
+        self.st.due.insert((late_ns, DUE_CANCEL, o));
         self.push(route, o, SendKind::Cancel);
+        Some(id)
     }
 
     fn close<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, reduce: Dec, lane: &Lane, sink: &mut S) {
@@ -270,7 +277,7 @@ impl Engine {
             r.held.remove(&o);
         }
         if mirror {
-            return self.mirror_unsent(end);
+            return self.mirror_unsent(o, end);
         }
         let code = match end {
             End::Withdrawn if reduces => return,

@@ -23,14 +23,31 @@ pub(super) struct Draft {
 }
 
 impl Engine {
-    /// Makes one order: derived ClOrdID, digest, books. False when the same identity was made before.
-    pub(super) fn make_order<S: Sink>(&mut self, at: u32, lane: &Lane, draft: &Draft, _sink: &mut S) -> bool {
-        let Some(ls) = self.st.lines.get(at as usize) else { return false };
-        let sub = ls.sub;
-        let Ok(o) = u32::try_from(self.st.orders.len()) else { return false };
+    /// Makes one order of a line. False when the same identity was made before.
+    pub(super) fn make_order<S: Sink>(&mut self, at: u32, lane: &Lane, draft: &Draft, sink: &mut S) -> bool {
+        let Some(o) = self.new_order(at, lane, draft, false, sink) else { return false };
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            ls.live.push(o);
+            ls.line.add_working(draft.buy, draft.reduces, draft.qty);
+        }
+        true
+    }
+
+    /// An order on its way: derived ClOrdID, digest, list. None when the same identity was made before.
+    #[inline(always)]
+    pub(super) fn new_order<S: Sink>(
+        &mut self,
+        at: u32,
+        lane: &Lane,
+        draft: &Draft,
+        mirror: bool,
+        _sink: &mut S,
+    ) -> Option<u32> {
+        let sub = self.st.lines.get(at as usize)?.sub;
+        let o = u32::try_from(self.st.orders.len()).ok()?;
         let Some(id) = self.new_id(lane.sub_hash, at, usize::from(lane.id_len), draft.reduces) else {
             self.refuse(Refusal::bare(Code::Duplicate));
-            return false;
+            return None;
         };
         self.note_made(&id, draft);
         if S::WANTS_DECISIONS {
@@ -39,23 +56,20 @@ impl Engine {
         self.st.orders.push(Order {
             buy: draft.buy,
             reduces: draft.reduces,
+            mirror,
             qty: draft.qty,
             px: draft.px,
             deadline_ns: draft.deadline_ns,
             since_ns: self.st.at_ns,
             ..Order::new(id, sub, at)
         });
-        if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            ls.live.push(o);
-            ls.line.add_working(draft.buy, draft.reduces, draft.qty);
-        }
         self.push(lane.route, o, SendKind::New);
-        true
+        Some(o)
     }
 
     /// A new ClOrdID. An open whose identity was made before is a duplicate; a close takes the next slice, because it
     /// must never be lost.
-    pub(super) fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
+    fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
         let mut id = self.derive(sub_hash, at, len);
         // Only a cause that came before can have made it.
         while self.cause.repeated && self.known(&id).is_some() {
@@ -74,13 +88,13 @@ impl Engine {
             let Some(order) = self.st.orders.get_mut(*o as usize) else { continue };
             // An id whose key another order has, by chance of the hash, gives way before anything is sent.
             while self.st.ids.insert_new(order.cl_ord_id.key(), *o).is_err_and(|owner| owner != *o) {
-                order.cl_ord_id = order.cl_ord_id.of_cancel(u16::MAX);
+                order.cl_ord_id = order.cl_ord_id.of_cancel(u32::MAX);
             }
         }
     }
 
     /// What the digest is to cover of one order: ClOrdID, side, qty, px.
-    pub(super) fn note_made(&mut self, id: &ClOrdId, draft: &Draft) {
+    fn note_made(&mut self, id: &ClOrdId, draft: &Draft) {
         // Every part has its own place: fixed copies cost a fraction of growing ones.
         let mut bytes = [0_u8; 54];
         let (text, len) = id.parts();

@@ -30,6 +30,8 @@ impl Engine {
         let (before, leaves) = (order.state, order.leaves());
         order.state = after;
         order.since_ns = now;
+        order.denied = false;
+        order.taken |= matches!(after, State::Acknowledged | State::PartlyFilled);
         let left = order.leaves();
         let (closes, mirror) = (order.reduces, order.mirror);
         let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
@@ -263,10 +265,15 @@ impl Engine {
         }
         let this_try = order.try_no == try_no || !kept(Rule::TryNumbers);
         if this_try && order.state == State::Dispatched {
+            let mirror = order.mirror;
             self.hold(at, o, Input::NotSent, sink);
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
             let pause = AGAIN_NS.saturating_mul(1_i64 << try_no.saturating_sub(1).min(5));
             self.st.due.insert((self.st.at_ns.saturating_add(pause), DUE_HELD, o));
+            if mirror {
+                // A close may have waited for what did not leave.
+                self.rework(o, sink);
+            }
         }
     }
 
@@ -312,7 +319,7 @@ impl Engine {
         let order = self.st.orders.get(o as usize)?;
         let own = order.cl_ord_id == id || order.cancel_id == Some(id);
         // Answers to earlier cancels come late as well.
-        (own || (0..order.cancels).any(|n| order.cl_ord_id.of_cancel(n) == id)).then_some(o)
+        (own || (0..order.cancels).rev().any(|n| order.cl_ord_id.of_cancel(n) == id)).then_some(o)
     }
 
     pub(super) fn live_of(&self, route: u32) -> Vec<u32> {
@@ -428,9 +435,18 @@ impl Engine {
     }
 
     /// The broker does not know the order (06): proof only after the settle time, and where its queries cover all.
+    ///
+    /// The first answer proves that the broker has read what was sent before the question; its gateway may still hold the
+    /// order. So the settle time begins there. Begun when the order left, it would pass while a line that stalls holds
+    /// both, and lets them through together.
     pub(super) fn absent<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
         let ix = Arc::clone(&self.ix);
-        let Some(order) = self.st.orders.get(o as usize) else { return };
+        let now = self.st.at_ns;
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        if order.state == State::Unknown && !order.denied && kept(Rule::Settle) {
+            (order.denied, order.since_ns) = (true, now);
+            return; // asked again when the query is due
+        }
         // Counted to the question, not to the answer: a slow line may carry an old answer for longer than it settles.
         let settles = order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS));
         let settled = settles <= order.asked_ns || !kept(Rule::Settle);
@@ -446,7 +462,17 @@ impl Engine {
                 sink,
             );
         }
+        let taken = order.taken;
+        if order.mirror && self.other_name(o) {
+            return self.query(at, o);
+        }
         self.hold(at, o, Input::Absent, sink);
+        if taken {
+            // As it was it may be larger by now than what is left of it, and is known to the broker by another name.
+            self.end_unsent(&ix, o, End::Withdrawn, sink);
+        }
+        // A target that moved meanwhile may want none of it.
+        self.rework(o, sink);
         self.again(at, o, sink);
     }
 
@@ -502,8 +528,8 @@ impl Engine {
         match kind {
             DUE_HELD => self.again(route, o, sink),
             DUE_QUERY if order.state == State::Unknown => self.query(route, o),
-            // No answer: its frame may be lost (09.10). The timer of an earlier cancel asks too early, no more.
-            DUE_CANCEL => self.cancel_failed(o, sink),
+            // No answer: its frame may be lost (09.10). The timer of an earlier request says nothing of a newer one.
+            DUE_CANCEL if order.cancel_after_ns <= self.st.at_ns => self.cancel_failed(o, sink),
             _ => {}
         }
     }

@@ -10,6 +10,7 @@ use fastcore::engine::mirrors::Mirror;
 use fastcore::event::{Event, EventKind};
 use fastcore::ledger::abs;
 use fastcore::link::SendKind;
+use fastcore::order::Order;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -129,17 +130,28 @@ impl Play {
         let st = self.w.engine.state();
         let Some(sent) = st.orders.into_iter().find(|o| o.cl_ord_id[..] == *s.id.as_bytes()) else { return };
         let line = &st.lines[sent.line as usize].line;
-        let of = |m: &Mirror| m.orders.last().and_then(|o| st.orders.get(*o as usize)).filter(|_| m.live);
-        let mirrors: Vec<_> =
-            st.mirrors.iter().filter_map(|(_, m)| of(m)).filter(|o| o.buy == sent.buy).collect();
-        if !sent.reduces || mirrors.iter().any(|o| !o.reduces) {
+        let of = |m: &Mirror| {
+            let order = st.orders.get(*m.orders.last()? as usize).filter(|o| m.live && o.buy == sent.buy)?;
+            Some((order, self.most(m, order)))
+        };
+        let mirrors: Vec<_> = st.mirrors.iter().filter_map(|(_, m)| of(m)).collect();
+        if !sent.reduces || mirrors.iter().any(|(o, _)| !o.reduces) {
             return;
         }
         let closing = if sent.buy { line.closing_buy } else { line.closing_sell };
-        let (held, most) = (abs(line.filled), mirrors.iter().map(|o| o.leaves()).max().unwrap_or(Dec::ZERO));
+        let (held, most) = (abs(line.filled), mirrors.iter().map(|(_, m)| *m).max().unwrap_or(Dec::ZERO));
         let beside = if sent.mirror { sent.qty } else { most.min(held) };
         let all = closing.checked_add(beside).unwrap();
         assert!(all <= held, "{s:?}: {closing} and {beside} of {}", line.filled);
+    }
+
+    /// What a mirror's order may still fill: as the broker has it, or as he was asked to replace it and has not answered.
+    fn most(&self, m: &Mirror, order: &Order) -> Dec {
+        let own = |o: &&Held| *o.id.as_bytes() == order.cl_ord_id[..];
+        let Some(held) = self.broker.iter().find(own) else { return m.open(order) };
+        let asked = held.asked.iter().filter(|s| tag(s, "35") == "G").map(|s| number(&s.qty));
+        let qty = asked.chain([held.qty]).max().unwrap_or(0);
+        if held.live { Dec::from_int((qty - held.cum).max(0)) } else { Dec::ZERO }
     }
 
     fn flat(&mut self) {
@@ -338,8 +350,13 @@ impl Play {
     }
 }
 
+/// Histories to play: 600, or more by `PROPTEST_CASES`.
+fn cases() -> u32 {
+    ProptestConfig::default().cases.max(600)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 40_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 40_000, ..ProptestConfig::default() })]
 
     /// Whatever happens: when the leader is flat and all is quiet the follower is flat; nothing is sent twice, no lot is
     /// closed twice, and the follower never holds what no order of the leader's could have brought him.

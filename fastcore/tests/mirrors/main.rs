@@ -10,3 +10,4 @@ mod opens;
 mod others;
 mod play;
 mod races;
+mod reviewed;

@@ -6,11 +6,12 @@ use crate::config::{Copied, SubscriptionConfig};
 use crate::decimal::Dec;
 use crate::engine::increase::filters;
 use crate::engine::lanes::Lane;
-use crate::engine::leaders::{Execution, Moved};
+use crate::engine::leaders::{Execution, Moved, first_served};
 use crate::engine::lines::DUE_LINE;
 use crate::engine::{Engine, Index};
 use crate::fix::Message;
 use crate::leader::{Change, LeaderOrder};
+use crate::ledger::quanta;
 use crate::mirror::{Mapping, Terms};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Kind, Report};
@@ -61,8 +62,9 @@ impl Engine {
                 m.ended_ns = 0;
             }
             if terms.is_some_and(|t| t != m.terms) || left > m.left {
-                // The leader has changed it: what was lost may be there again.
+                // The leader has changed it: what was lost may be there again, but not what he filled meanwhile.
                 m.lost = false;
+                m.rejected = m.rejected.min(m.ahead.saturating_neg().max(0));
             }
             m.left = left;
             m.terms = terms.unwrap_or(m.terms);
@@ -173,7 +175,7 @@ impl Engine {
             self.st.leaders.get(leader as usize).and_then(|l| l.positions.get(&instrument)).copied();
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        let start = self.first_mirrored(ix, subs.len());
+        let start = first_served(ix, subs.len(), self.st.mirrors.turn(report.kind));
         let in_turn = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         for (k, (place, sub)) in (1_u32..).zip(in_turn) {
             let Some(cfg) = ix.cfg.subscriptions.get(*sub as usize).filter(|s| s.copy == Copied::Orders)
@@ -228,14 +230,6 @@ impl Engine {
         self.decided(ix, x, sub, &moved, place, sink);
     }
 
-    /// The same turn as the fills of this event had, or would have.
-    fn first_mirrored(&self, ix: &Index, n: usize) -> usize {
-        if ix.cfg.dispatch == crate::config::Dispatch::Listed || n == 0 {
-            return 0;
-        }
-        usize::try_from(self.st.seq.checked_rem(n as u64).unwrap_or(0)).unwrap_or(0)
-    }
-
     /// A leader's order that is not mirrored yet.
     ///
     /// # Errors
@@ -268,6 +262,9 @@ impl Engine {
             let date = trade_date(x.report.transact_ns.unwrap_or(self.st.at_ns));
             rule = self.frozen(x, order, (sub, place), cfg, lane, date)?;
         }
+        // What an amount was used up by before counts, also where an earlier mirror of the same order is forgotten.
+        let sized = order.rules.get(place).and_then(Option::as_ref).map_or(Dec::ZERO, |r| r.sized);
+        let counted = if matches!(rule, Rule::Amount(_)) { quanta(sized, lane.grid).unwrap_or(0) } else { 0 };
         let mirror = Mirror {
             key: order.id,
             leader_buy,
@@ -278,18 +275,22 @@ impl Engine {
             left: left(order),
             ended_ns: 0,
             until_ns: 0,
-            counted: 0,
+            counted,
             ahead: 0,
             refused: 0,
+            rejected: 0,
             lost: false,
             barred: false,
+            stopped: false,
             orders: Vec::new(),
             live: false,
             ours: false,
             has: None,
             replace: None,
+            unanswered: Dec::ZERO,
             irreplaceable: false,
             name: None,
+            asked_as: None,
         };
         self.st.mirrors.lines.entry(at).or_default().push(mirror);
         Ok(())

@@ -13,7 +13,8 @@ pub(super) use settle::Given;
 
 use crate::decimal::{Dec, Round};
 use crate::mirror::Terms;
-use crate::order::ClOrdId;
+use crate::order::{ClOrdId, Order};
+use crate::report::Kind;
 use crate::sizing::Rule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,10 +46,14 @@ pub struct Mirror {
     pub ahead: i128,
     /// Quanta that limits refused, which nothing opens any more.
     pub refused: i128,
+    /// Quanta that a reject refused: what of them the leader has not filled is asked for again when he changes his order.
+    pub rejected: i128,
     /// Its order ended, and we had not asked for that: there is none again before the leader changes his.
     pub lost: bool,
-    /// Nothing that it fills is kept: a guard closed all.
+    /// Nothing that it fills counts for the leader's order any more: a guard closed all, or its subscription has left.
     pub barred: bool,
+    /// A stop cancels it, or did: what the leader fills meanwhile is given up.
+    pub stopped: bool,
     /// Orders of ours, the newest last: a late fill of an older one is its fill too.
     pub orders: Vec<u32>,
     /// The newest of them may still fill.
@@ -59,10 +64,14 @@ pub struct Mirror {
     pub has: Option<Terms>,
     /// The newest request to replace it.
     pub replace: Option<Replace>,
+    /// The largest OrderQty(38) of requests to replace it that nobody has answered, units; zero: there are none.
+    pub unanswered: Dec,
     /// The broker has refused to replace it.
     pub irreplaceable: bool,
     /// The ClOrdID(11) that the broker knows it by now; none: its own.
     pub name: Option<ClOrdId>,
+    /// The ClOrdID(11) that it is asked for by, where the broker does not know that one; none: that one.
+    pub asked_as: Option<ClOrdId>,
 }
 
 /// A request to replace an order.
@@ -74,6 +83,20 @@ pub struct Replace {
     pub qty: Dec,
     /// Terms that it asks for.
     pub terms: Terms,
+    /// The largest OrderQty(38) of those before it that nobody has answered, units; zero: there are none.
+    pub before: Dec,
+}
+
+impl Mirror {
+    /// Units that its newest order may still fill, as far as anybody knows: a replace that is not answered may have been
+    /// accepted.
+    #[must_use]
+    pub fn open(&self, order: &Order) -> Dec {
+        if order.state.is_done() {
+            return Dec::ZERO;
+        }
+        order.leaves().max(self.unanswered.checked_sub(order.cum).unwrap_or(Dec::ZERO))
+    }
 }
 
 /// What a leader's position was entered at.
@@ -108,6 +131,9 @@ pub struct Mirrors {
     lines: BTreeMap<u32, Vec<Mirror>>,
     /// Entries of leaders with mirrors, by leader and instrument.
     entries: BTreeMap<(u32, u32), Entry>,
+    /// Whose turn it is to be served first: of orders that begin, that fill, that change, and of all others. Of each kind
+    /// by itself, since they come in patterns: an order that begins, then its fill.
+    turns: [u64; 4],
 }
 
 impl Mirrors {
@@ -115,6 +141,17 @@ impl Mirrors {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// Whose turn it is at a report of this kind.
+    fn turn(&mut self, kind: Kind) -> &mut u64 {
+        let [begin, fill, change, other] = &mut self.turns;
+        match kind {
+            Kind::New => begin,
+            Kind::Trade => fill,
+            Kind::Replaced => change,
+            _ => other,
+        }
     }
 
     /// A leader's average entry means nothing any more.

@@ -6,9 +6,9 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::engine::dispatch::To;
 use crate::engine::lanes::Lane;
-use crate::engine::lines::{DUE_CANCEL, DUE_LINE, End, signed};
+use crate::engine::lines::End;
 use crate::engine::making::Draft;
-use crate::engine::{Engine, Index, RouteState};
+use crate::engine::{Engine, Index};
 use crate::leader::Counting;
 use crate::ledger::quanta;
 use crate::link::{OrdersWriter, SendKind};
@@ -19,7 +19,8 @@ use crate::refusal::{Code, Refusal};
 use crate::report::{Kind, Report};
 use std::sync::Arc;
 
-const MS: i64 = 1_000_000;
+/// Orders of ours that a mirror remembers: who is asked for more has placed them anew again and again.
+const REMEMBERED: usize = 16;
 
 impl Engine {
     /// Makes a mirror's order. It is no part of what the line has at work: the target does not stand for it yet.
@@ -27,64 +28,31 @@ impl Engine {
         &mut self,
         (at, n): (u32, usize),
         lane: &Lane,
-        (qty, reduces, deadline_ns): (Dec, bool, i64),
+        draft: &Draft,
         terms: Terms,
-        _sink: &mut S,
+        sink: &mut S,
     ) {
-        let Some(sub) = self.st.lines.get(at as usize).map(|ls| ls.sub) else { return };
-        let Some(buy) = self.st.mirrors.of(at).get(n).map(|m| m.buy) else { return };
-        let Ok(o) = u32::try_from(self.st.orders.len()) else { return };
-        let draft = Draft { buy, qty, reduces, px: terms.px.or(terms.stop_px), deadline_ns };
-        let Some(id) = self.new_id(lane.sub_hash, at, usize::from(lane.id_len), reduces) else {
-            return self.refuse(Refusal::bare(Code::Duplicate));
-        };
-        self.note_made(&id, &draft);
-        if S::WANTS_DECISIONS {
-            self.cause.orders.push((id.to_vec(), signed(qty, buy)));
-        }
-        let since_ns = self.st.at_ns;
-        let order = Order {
-            buy,
-            reduces,
-            mirror: true,
-            qty,
-            px: draft.px,
-            deadline_ns,
-            since_ns,
-            ..Order::new(id, sub, at)
-        };
-        self.st.orders.push(order);
+        let Some(o) = self.new_order(at, lane, draft, true, sink) else { return };
         if let Some(m) = self.st.mirrors.get_mut(at, n) {
+            if m.orders.len() >= REMEMBERED {
+                m.orders.remove(0);
+            }
             m.orders.push(o);
             (m.live, m.has) = (true, Some(terms));
         }
-        self.push(lane.route, o, SendKind::New);
     }
 
     /// Asks the broker to replace a mirror's order, or to cancel it.
     pub(super) fn ask_change(&mut self, ix: &Index, (at, n): (u32, usize), o: u32, to: Option<(Dec, Terms)>) {
-        let now = self.st.at_ns;
-        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
-        if !self.st.routes.get(route as usize).is_some_and(RouteState::ready) || order.cancel_id.is_some() {
-            return;
-        }
-        if now < order.cancel_after_ns {
-            self.st.due.insert((order.cancel_after_ns, DUE_LINE, at));
-            return;
-        }
-        let id = order.cl_ord_id.of_cancel(order.cancels);
-        self.st.ids.insert_new(id.key(), o).unwrap_or_default();
-        (order.cancel_id, order.cancels) = (Some(id), order.cancels.saturating_add(1));
-        if let Some(m) = self.st.mirrors.get_mut(at, n) {
-            match to {
-                Some((qty, terms)) => m.replace = Some(Replace { id, qty, terms }),
-                None => m.ours = true,
+        let Some(id) = self.request(ix, o) else { return };
+        let Some(m) = self.st.mirrors.get_mut(at, n) else { return };
+        match to {
+            Some((qty, terms)) => {
+                m.replace = Some(Replace { id, qty, terms, before: m.unanswered });
+                (m.unanswered, m.asked_as) = (m.unanswered.max(qty), None);
             }
+            None => m.ours = true,
         }
-        let patience = ix.cfg.timing.ack_timeout_ms.saturating_mul(MS);
-        self.st.due.insert((now.saturating_add(patience), DUE_CANCEL, o));
-        self.push(route, o, SendKind::Cancel);
     }
 
     /// Writes a mirror's new order. False: the frame is full and nothing changed.
@@ -142,7 +110,11 @@ impl Engine {
                 outbound::mirror(out, &changed, &r.terms, Some(&name), venue, now)
             }
             (SendKind::Cancel, None) => outbound::cancel(out, &named, venue, now),
-            _ => outbound::status(out, &named, venue, order.query_no.to_string().as_bytes()),
+            _ => {
+                let cl_ord_id = mirror.and_then(|m| m.asked_as).unwrap_or(name);
+                let asked = Order { cl_ord_id, ..named };
+                outbound::status(out, &asked, venue, order.query_no.to_string().as_bytes())
+            }
         };
         written.is_ok()
     }
@@ -156,33 +128,15 @@ impl Engine {
         self.st.mirrors.iter().flat_map(|(_, m)| m.orders.iter().copied()).filter(on).collect()
     }
 
-    /// A fill of a mirror's order, or its bust: it is that much ahead, or behind.
-    pub(in crate::engine) fn mirror_moved(&mut self, o: u32, at: u32, qty: Dec) {
-        let Some(buy) = self.st.orders.get(o as usize).map(|x| x.buy) else { return };
-        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        ls.line.add_filled(signed(qty, buy));
-        let grid = self.ix.lane(ls).map(|l| l.grid);
+    /// A fill of a mirror's order, or its bust: it is that much ahead, or behind. False: no mirror remembers the order.
+    pub(in crate::engine) fn mirror_moved(&mut self, o: u32, at: u32, qty: Dec) -> bool {
+        let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
         let q = grid.and_then(|g| quanta(qty, g)).unwrap_or(0);
-        if let Some(m) = self.st.mirrors.of_order(at, o) {
-            m.ahead = m.ahead.saturating_add(q);
-        }
-        self.holding_moved(at, signed(qty, buy));
-    }
-
-    pub(in crate::engine) fn mirror_filled<S: Sink>(&mut self, o: u32, at: u32, qty: Dec, sink: &mut S) {
-        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        order.cum = order.cum.checked_add(qty).unwrap_or(order.cum);
-        let (over, late) = (order.cum > order.qty, order.state.is_done());
-        if let Some(ls) = self.st.lines.get_mut(at as usize) {
-            (ls.backoff_ms, ls.stuck_residue) = (0, false);
-        }
-        self.mirror_moved(o, at, qty);
-        self.st.follower_fills = self.st.follower_fills.saturating_add(1);
-        if over || late {
-            let what = if over { "filled more than ordered" } else { "filled after its end" };
-            let text = format!("an order of ours was {what}: the books follow the broker");
-            self.alert("unexpected_fill", text, sink);
-        }
+        let Some(m) = self.st.mirrors.of_order(at, o) else { return false };
+        m.ahead = m.ahead.saturating_add(q);
+        // How much of what was taken back works again nobody says: it is not asked for a second time.
+        m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
+        true
     }
 
     /// What a report says about the order's name and terms, before it moves the order's state.
@@ -205,48 +159,59 @@ impl Engine {
             return;
         }
         let Some(id) = crate::order::ClOrdId::from_text(r.cl_ord_id) else { return };
-        m.name = Some(id);
+        (m.name, m.asked_as) = (Some(id), None);
         if let Some(replace) = m.replace.filter(|x| x.id == id) {
-            (order.qty, m.has) = (replace.qty, Some(replace.terms));
+            (order.qty, m.has, m.unanswered) = (replace.qty, Some(replace.terms), Dec::ZERO);
             order.px = replace.terms.px.or(replace.terms.stop_px);
         } else if let Some(qty) = c.in_units(r.order_qty).filter(|q| q.is_positive()) {
             order.qty = qty;
         }
         if asked == Some(id) {
-            order.cancel_id = None;
+            (order.cancel_id, order.cancel_after_ns) = (None, 0);
         }
     }
 
     /// The broker refused a request about an order. A mirror's that it does not replace is cancelled, and placed anew.
-    pub(in crate::engine) fn request_refused<S: Sink>(&mut self, o: u32, sink: &mut S) {
+    pub(in crate::engine) fn request_refused<S: Sink>(&mut self, o: u32, id: &[u8], sink: &mut S) {
         let mirror = self.st.orders.get(o as usize).filter(|x| x.mirror).map(|x| (x.line, x.cancel_id));
-        if let Some((at, asked)) = mirror
-            && let Some(m) = self.st.mirrors.of_order(at, o)
-        {
-            m.irreplaceable |= asked.is_some() && m.replace.map(|r| r.id) == asked;
+        if let Some((at, asked)) = mirror {
+            let late = asked.is_some_and(|asked| asked[..] != *id) && self.known(id) == Some(o);
+            if let Some(m) = self.st.mirrors.of_order(at, o)
+                && let Some(replace) = m.replace.filter(|r| r.id[..] == *id)
+            {
+                (m.irreplaceable, m.unanswered) = (true, replace.before);
+            }
+            if late {
+                return; // what was asked since then is not answered yet
+            }
         }
         self.cancel_failed(o, sink);
     }
 
-    /// A fill of a mirror's order was taken back. How much of it works again nobody says: it is not asked for a second
-    /// time.
-    pub(in crate::engine) fn mirror_busted(&mut self, o: u32, at: u32, delta: Dec) {
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
+    /// The broker does not know an order by the name that it was asked for by. True: it may have accepted the newest replace
+    /// without our knowing, and is to be asked by that name.
+    pub(in crate::engine) fn other_name(&mut self, o: u32) -> bool {
+        let at = self.st.orders.get(o as usize).map_or(u32::MAX, |x| x.line);
+        let Some(m) = self.st.mirrors.of_order(at, o).filter(|m| m.orders.last() == Some(&o)) else {
+            return false;
+        };
+        let other = m.replace.filter(|_| m.unanswered.is_positive()).map(|r| r.id);
+        let untried = other.is_some() && m.asked_as != other;
+        if untried {
+            m.asked_as = other;
         }
-        self.mirror_moved(o, at, delta);
-        self.mirror_declined(o, Dec::from_raw(delta.raw().saturating_neg().max(0)));
-        self.cause.bust = true;
+        untried
     }
 
-    pub(in crate::engine) fn tell_bust<S: Sink>(&mut self, sink: &mut S) {
-        self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
-    }
-
-    /// A mirror's order ended before it left.
-    pub(in crate::engine) fn mirror_unsent(&mut self, end: End) {
+    /// A mirror's order ended before it left, or is not at the broker any more.
+    pub(in crate::engine) fn mirror_unsent(&mut self, o: u32, end: End) {
         match end {
-            End::Withdrawn => {}
+            End::Withdrawn => {
+                let at = self.st.orders.get(o as usize).map_or(u32::MAX, |x| x.line);
+                if let Some(m) = self.st.mirrors.of_order(at, o).filter(|m| m.orders.last() == Some(&o)) {
+                    m.ours = true;
+                }
+            }
             End::Missed => self.refuse(Refusal::bare(Code::Missed)),
             End::Refused(code) => self.refuse(Refusal::bare(code)),
         }

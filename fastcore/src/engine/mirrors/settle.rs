@@ -21,6 +21,8 @@ pub(in crate::engine) struct Given {
     pub(in crate::engine) after_ns: i64,
     /// Time of the event.
     pub(in crate::engine) now_ns: i64,
+    /// Opens are cancelled: a stop at `close_only` or above.
+    pub(in crate::engine) stopped: bool,
 }
 
 /// Whole steps of a quantity without sign, as units.
@@ -104,7 +106,10 @@ impl Mirror {
         if self.ahead > 0 {
             self.settle_ahead(line, g);
         }
-        self.ahead < 0 && self.settle_behind(line, g)
+        self.stopped |= g.stopped;
+        let gave = self.ahead < 0 && self.settle_behind(line, g);
+        self.stopped = g.stopped || self.stopped && self.live;
+        gave
     }
 
     /// Ahead by more than the leader's order can bring. An open is closed, or kept by the rule. What was closed stays
@@ -119,7 +124,7 @@ impl Mirror {
         let dir = self.dir();
         if !self.opens(g.position) {
             toward_zero(&mut line.target, dir, excess);
-        } else if g.ahead == Ahead::Keep && !g.position.is_zero() {
+        } else if g.ahead == Ahead::Keep && !g.position.is_zero() && !self.barred {
             let kept = line.target.saturating_add(dir.saturating_mul(excess));
             if fits(kept, g.grid) {
                 line.target = kept;
@@ -133,11 +138,14 @@ impl Mirror {
         // No more is missing than is wanted.
         let wanted = line.target.saturating_mul(dir).max(0);
         self.ahead = self.ahead.max(wanted.saturating_neg());
+        if self.stopped && !self.live {
+            return self.give_up(line, self.ahead.saturating_neg());
+        }
         if self.ended_ns == 0 {
             return false;
         }
-        let refused = std::mem::take(&mut self.refused).min(self.ahead.saturating_neg());
-        let mut gave = self.give_up(line, refused);
+        let refused = std::mem::take(&mut self.refused).saturating_add(std::mem::take(&mut self.rejected));
+        let mut gave = self.give_up(line, refused.min(self.ahead.saturating_neg()));
         let market = g.leader_filled == LeaderFilled::MarketAfterS;
         let timed_out = self.timed_out(g);
         if self.live {
@@ -169,7 +177,8 @@ impl Mirror {
         if self.lost || self.timed_out(g) {
             return 0;
         }
-        self.opening(g.grid).saturating_sub(self.ahead).saturating_sub(self.refused).max(0)
+        let none = self.refused.saturating_add(self.rejected);
+        self.opening(g.grid).saturating_sub(self.ahead).saturating_sub(none).max(0)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::decimal::Dec;
 use crate::engine::admission::Wish as Opening;
 use crate::engine::lanes::Lane;
 use crate::engine::lines::{End, whole_steps};
+use crate::engine::making::Draft;
 use crate::engine::stops::Level;
 use crate::engine::{Engine, Index, LineState};
 use crate::ledger::quanta;
@@ -18,6 +19,8 @@ use crate::refusal::{Code, Refusal};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
+/// An order that was asked for so often is cancelled and placed anew: no request has an identity that was used.
+const REQUESTS_MAX: u32 = 200;
 
 /// What a mirror's order is to be.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +87,10 @@ impl Engine {
         }
     }
 
+    fn stopped_line(&self, ix: &Index, at: u32, ls: &LineState) -> Option<Level> {
+        if self.free(at) { None } else { self.stopped(ix, ls) }
+    }
+
     fn given(&self, ix: &Index, at: u32) -> Option<Given> {
         let ls = self.st.lines.get(at as usize)?;
         let (s, cfg) = (ix.subs.get(ls.sub as usize)?, ix.cfg.subscriptions.get(ls.sub as usize)?);
@@ -95,6 +102,7 @@ impl Engine {
             leader_filled: cfg.leader_filled,
             after_ns: cfg.leader_filled_ms.saturating_mul(MS),
             now_ns: self.st.at_ns,
+            stopped: self.stopped_line(ix, at, ls) >= Some(Level::CloseOnly),
         })
     }
 
@@ -114,7 +122,7 @@ impl Engine {
                 let grid =
                     self.st.lines.get(order.line as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
                 let q = grid.and_then(|g| quanta(left.max(Dec::ZERO), g)).unwrap_or(0);
-                m.refused = m.refused.saturating_add(q);
+                m.rejected = m.rejected.saturating_add(q);
             }
             // A reject is told by itself, and what was to fill at once protected nothing.
             let stays = m
@@ -143,18 +151,19 @@ impl Engine {
 
     /// What the target is moved by while the line is worked. A close leaves to the mirrors that close what they may still
     /// fill: it follows when they are cut down, so that no lot is closed twice.
-    fn shift(&self, at: u32, list: &[Mirror], given: &Given) -> i128 {
+    fn shift<'a>(&self, at: u32, list: &'a [Mirror], given: &Given) -> i128 {
         let Some(ls) = self.st.lines.get(at as usize) else { return 0 };
         let led = led(list, ls.line.target, given);
         let held = ls.line.filled;
-        let order = |m: &Mirror| {
-            m.orders.last().and_then(|o| Some((!m.opens(given.position), self.st.orders.get(*o as usize)?)))
-        };
+        let order = |m: &'a Mirror| Some((m, self.st.orders.get(*m.orders.last()? as usize)?));
         let side = |m: &&Mirror| m.live && m.buy == held.is_negative();
-        // One whose outcome is not known holds every close back by itself, and that is told.
-        let blocks = |(closes, o): &(bool, &Order)| (*closes || o.reduces) && o.state != State::Unknown;
-        let orders = list.iter().filter(side).filter_map(order).filter(blocks).map(|(_, o)| o);
-        let most = orders.map(Order::leaves).max().unwrap_or(Dec::ZERO);
+        // One whose outcome is not known holds every close back by itself, and that is told. One that has not left is
+        // taken back, and holds nothing back.
+        let blocks = |(m, o): &(&Mirror, &Order)| {
+            (!m.opens(given.position) || o.reduces) && !matches!(o.state, State::Unknown | State::Held)
+        };
+        let orders = list.iter().filter(side).filter_map(order).filter(blocks);
+        let most = orders.map(|(m, o)| m.open(o)).max().unwrap_or(Dec::ZERO);
         let floor = quanta(most.min(crate::ledger::abs(held)), given.grid).unwrap_or(0);
         let side = i128::from(held.signum());
         let worked = if led.saturating_mul(side) < floor { side.saturating_mul(floor) } else { led };
@@ -181,14 +190,17 @@ impl Engine {
             });
             // What began as a close and would open now is placed anew as an open, with the limits of one.
             let turned = wanted.opens && current.is_some_and(|(_, order)| order.reduces);
-            let same = wanted.units == leaves && (m.has == Some(wanted.terms) || !m.live);
+            // What nobody has answered is asked for again: it is not known what there is.
+            let known = !m.unanswered.is_positive();
+            let same = wanted.units == leaves && (m.has == Some(wanted.terms) && known || !m.live);
             let wish = match wanted.units.is_positive() && !turned {
                 false => Wish::Gone,
                 true if same => Wish::Keep,
                 true => Wish::Change,
             };
             let o = current.map_or(u32::MAX, |(o, _)| o);
-            match act(standing, wish, profile.supports.replace && !m.irreplaceable) {
+            let often = current.is_some_and(|(_, order)| order.cancels >= REQUESTS_MAX);
+            match act(standing, wish, profile.supports.replace && !m.irreplaceable && !often) {
                 Act::Nothing => return,
                 Act::Place => return self.place(ix, (at, n), lane, cfg, &wanted, sink),
                 Act::Replace => return self.grow_or_cut(ix, (at, n), lane, o, &wanted),
@@ -223,7 +235,7 @@ impl Engine {
             // What was kept is nobody's here any more.
             return Some(Wanted { units: Dec::ZERO, terms: m.terms, opens });
         }
-        let level = if self.free(at) { None } else { self.stopped(ix, ls) };
+        let level = self.stopped_line(ix, at, ls);
         let mut terms = m.terms;
         if !opens && cfg.stop_multiplier != Dec::ONE {
             let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(|e| e.px);
@@ -299,23 +311,25 @@ impl Engine {
         }
         let deadline_ns =
             if wanted.opens { self.st.at_ns.saturating_add(cfg.max_age_ms.saturating_mul(MS)) } else { 0 };
-        self.make_mirror((at, n), lane, (qty, !wanted.opens, deadline_ns), wanted.terms, sink);
+        let draft = Draft { buy, qty, reduces: !wanted.opens, px: wanted.terms.price(), deadline_ns };
+        self.make_mirror((at, n), lane, &draft, wanted.terms, sink);
     }
 
     fn grow_or_cut(&mut self, ix: &Arc<Index>, (at, n): (u32, usize), lane: &Lane, o: u32, wanted: &Wanted) {
-        let Some((leaves, cum, buy)) = self.st.orders.get(o as usize).map(|x| (x.leaves(), x.cum, x.buy))
-        else {
+        let (Some(order), Some(m)) = (self.st.orders.get(o as usize), self.st.mirrors.of(at).get(n)) else {
             return;
         };
+        let (leaves, cum, buy, most) = (order.leaves(), order.cum, order.buy, m.open(order));
+        let as_it_is = (m.has == Some(wanted.terms) && !m.unanswered.is_positive()).then_some(leaves);
         let mut units = wanted.units;
-        if wanted.opens && units > leaves {
-            let more = units.checked_sub(leaves).unwrap_or(Dec::ZERO);
+        // What was asked for once has passed the limits, and counts there.
+        if wanted.opens && units > most {
+            let more = units.checked_sub(most).unwrap_or(Dec::ZERO);
             let open = Opening { qty: more, buy, px: wanted.terms.price() };
             let allowed = self.allowed(ix, (at, n), lane, &open);
-            units = leaves.checked_add(allowed).unwrap_or(leaves);
+            units = most.checked_add(allowed).unwrap_or(most);
         }
-        let has = self.st.mirrors.of(at).get(n).and_then(|m| m.has);
-        if units == leaves && has == Some(wanted.terms) {
+        if as_it_is == Some(units) {
             return;
         }
         if let Some(qty) = cum.checked_add(units) {
@@ -325,9 +339,7 @@ impl Engine {
 
     /// Units that a line's mirrors have open.
     pub(crate) fn mirrored(&self, at: u32) -> Dec {
-        let live = self.st.mirrors.of(at).iter().filter(|m| m.live).filter_map(|m| m.orders.last());
-        let orders = live.filter_map(|o| self.st.orders.get(*o as usize));
-        orders.fold(Dec::ZERO, |sum, o| sum.checked_add(o.leaves()).unwrap_or(sum))
+        self.open_of(at, |_, _| true)
     }
 
     /// Units that mirrors have open on one side, of one subscription or of all, where lines are one instrument at the
@@ -346,10 +358,15 @@ impl Engine {
 
     /// The same of one line.
     pub(in crate::engine) fn mirrors_entered_at(&self, at: u32, buy: bool) -> Dec {
-        let open = self.st.mirrors.of(at).iter().filter(|m| m.live && m.buy == buy);
-        let orders = open.filter_map(|m| self.st.orders.get(*m.orders.last()? as usize));
-        let leaves = orders.filter(|o| !o.reduces).map(Order::leaves);
-        leaves.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
+        self.open_of(at, |m, o| m.buy == buy && !o.reduces)
+    }
+
+    /// Units that those of a line's mirrors have open which are meant.
+    fn open_of(&self, at: u32, meant: impl Fn(&Mirror, &Order) -> bool) -> Dec {
+        let live = self.st.mirrors.of(at).iter().filter(|m| m.live);
+        let orders = live.filter_map(|m| Some((m, self.st.orders.get(*m.orders.last()? as usize)?)));
+        let open = orders.filter(|(m, o)| meant(m, o)).map(|(m, o)| m.open(o));
+        open.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
     }
 
     /// Orders of a line's mirrors that are not done.
@@ -362,7 +379,8 @@ impl Mirror {
     /// Its newest order can not fill any more, as far as anybody knows.
     fn over(&mut self) {
         (self.live, self.ours, self.irreplaceable) = (false, false, false);
-        (self.has, self.replace, self.name) = (None, None, None);
+        (self.has, self.replace, self.unanswered) = (None, None, Dec::ZERO);
+        (self.name, self.asked_as) = (None, None);
     }
 
     /// What the broker was asked and has not answered.
