@@ -393,7 +393,7 @@ fn trade(
     // A venue that leaves CumQty at 0 on fills: LastQty is all there is.
     let useless = cum.is_none_or(|q| q.is_zero()) && last_qty.is_positive();
     match cum {
-        Some(cum) if !(order.busted || c.by_last || useless) => {
+        Some(cum) if !(order.busted || c.by_last || useless) && kept(rules::Rule::Dedupe) => {
             if first {
                 order.before = minus(cum, last_qty);
                 order.known = order.before;

@@ -9,8 +9,6 @@
 pub enum Rule {
     /// A report that was counted is not counted again.
     Dedupe = 1,
-    /// A row of a route that was taken is not taken again.
-    RowNumbers,
     /// No order leaves before its OUT row is written.
     OutRow,
     /// What was on its way to a route that is new is judged behind the route's older rows.
@@ -33,9 +31,8 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, by the name that a test uses.
-    pub const NAMED: [(&'static str, Self); 11] = [
+    pub const NAMED: [(&'static str, Self); 10] = [
         ("dedupe", Self::Dedupe),
-        ("row_numbers", Self::RowNumbers),
         ("out_row", Self::OutRow),
         ("sync", Self::Sync),
         ("try_numbers", Self::TryNumbers),

@@ -36,6 +36,71 @@ fn reject(w: &mut World, s: &Sent, reason: u8) -> Vec<Sent> {
     w.broker(&format!("35=8|37=NONE|11={id}|17=R{reason}|150=8|39=8|103={reason}|55=EURUSD|54=1|38=10|14=0|"))
 }
 
+/// "Not known" in answer to the newest question.
+fn deny(w: &mut World, s: &Sent) -> Vec<Sent> {
+    let (id, no) = (&s.id, w.engine.state().orders[0].query_no);
+    w.broker(&format!("35=8|37=NONE|11={id}|17=S{no}|150=I|39=8|103=5|54=1|38=0|14=0|790={no}|"))
+}
+
+/// The next question, when it is due.
+fn asked_again(w: &mut World) {
+    w.now = w.engine.next_due_ns().unwrap();
+    assert!(asks(&w.apply(EventKind::Timer, "", b"")));
+}
+
+/// A line that stalls holds an order and all questions about it, and then lets them through together: the order is in the
+/// broker's gateway when they are answered. The settle time begins with the first answer, which proves that it was read.
+#[test]
+fn what_a_line_held_back_together_proves_nothing() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    for _ in 0..8 {
+        asked_again(&mut w);
+    }
+    assert!(deny(&mut w, &open).is_empty());
+    asked_again(&mut w);
+    assert_eq!(one(&deny(&mut w, &open), true, "10").try_no, 2);
+}
+
+/// Two questions, two answers, and between them the close is sent again: the second answer is about the try before.
+#[test]
+fn an_old_denial_rejects_no_later_try() {
+    for out in [false, true] {
+        let mut w = with(|_| {});
+        let first = open(&mut w);
+        w.fill(&first, "10", "10");
+        let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
+        w.out(&close);
+        for _ in 0..2 {
+            asked_again(&mut w);
+        }
+        assert!(reject(&mut w, &close, 5).is_empty());
+        asked_again(&mut w);
+        let again = one(&reject(&mut w, &close, 5), false, "10");
+        assert_eq!((again.try_no, &again.id), (2, &close.id));
+        if out {
+            w.out(&again);
+        }
+        assert!(reject(&mut w, &close, 5).is_empty());
+        let newer = w.run_to(w.now + 4 * S);
+        assert!(newer.iter().all(|s| s.kind != SendKind::New), "{newer:?}");
+    }
+}
+
+/// What was heard of an order since it was denied begins it all anew.
+#[test]
+fn a_denial_of_an_order_that_was_seen_since_is_forgotten() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    asked_again(&mut w);
+    assert!(deny(&mut w, &open).is_empty());
+    w.acknowledge(&open);
+    assert!(asks(&reject(&mut w, &open, 5)));
+    w.now += 6 * S;
+    w.apply(EventKind::Timer, "", b"");
+    assert!(deny(&mut w, &open).is_empty());
+}
+
 /// "Duplicate" (103=6) says that the broker has such an order: it is asked about, and stays what it is.
 #[test]
 fn a_duplicate_is_asked_about_and_not_rejected() {
@@ -66,11 +131,10 @@ fn what_the_broker_had_is_never_sent_again() {
         w.acknowledge(&open);
         w.fill(&open, "4", "4");
         assert!(asks(&reject(&mut w, &open, 5)));
+        assert!(deny(&mut w, &open).is_empty(), "not settled");
         w.now += later;
         w.apply(EventKind::Timer, "", b"");
-        let (id, no) = (&open.id, w.engine.state().orders[0].query_no);
-        let text = format!("35=8|37=NONE|11={id}|17=S|150=I|39=8|103=5|54=1|38=0|14=0|790={no}|");
-        let sent = w.broker(&text);
+        let sent = deny(&mut w, &open);
         assert_eq!(sent.iter().map(|s| s.qty.as_str()).collect::<Vec<_>>(), Vec::from_iter(qty));
         assert!(sent.iter().all(|s| s.id != open.id && s.buy));
         assert_eq!((w.filled(), w.target()), (d("4"), d(target)));
@@ -117,7 +181,13 @@ fn an_old_answer_proves_no_absence() {
     let mut answer =
         |n| w.broker(&format!("35=8|37=NONE|11={id}|17=S{n}|150=I|39=8|103=5|54=1|38=0|14=0|790={n}|"));
     assert!(answer(1).is_empty());
-    assert_eq!(one(&answer(2), true, "10").try_no, 2);
+    assert!(answer(2).is_empty(), "from now on it settles");
+    w.now = w.engine.next_due_ns().unwrap();
+    w.apply(EventKind::Timer, "", b"");
+    let mut answer =
+        |n| w.broker(&format!("35=8|37=NONE|11={id}|17=S{n}|150=I|39=8|103=5|54=1|38=0|14=0|790={n}|"));
+    assert!(answer(2).is_empty());
+    assert_eq!(one(&answer(3), true, "10").try_no, 2);
 }
 
 /// The clock was put forward between the order and the question: nothing has settled in the time that seems to have
@@ -127,20 +197,18 @@ fn a_clock_that_was_put_forward_settles_nothing() {
     for told in [false, true] {
         let mut w = with(|_| {});
         let open = open(&mut w);
-        w.now = w.engine.next_due_ns().unwrap();
-        assert!(asks(&w.apply(EventKind::Timer, "", b"")), "no report in time");
-        w.now += 3_600 * S;
-        let step = br#"{"cmd":"clock_step","by_ms":3600000}"#;
+        asked_again(&mut w);
+        assert!(deny(&mut w, &open).is_empty());
+        w.now += 6 * S;
+        let step = br#"{"cmd":"clock_step","by_ms":6000}"#;
         let (kind, payload) =
             if told { (EventKind::Operator, &step[..]) } else { (EventKind::Timer, &b""[..]) };
         assert!(asks(&w.apply(kind, "", payload)), "asked again");
-        let (id, n) = (&open.id, w.engine.state().orders[0].query_no);
-        let unknown = |n| format!("35=8|37=NONE|11={id}|17=S{n}|150=I|39=8|103=5|54=1|38=0|14=0|790={n}|");
-        let sent = w.broker(&unknown(n));
+        let sent = deny(&mut w, &open);
         assert_eq!(sent.is_empty(), told, "{sent:?}");
         if told {
             assert_eq!(state(&w), State::Unknown);
-            assert!(w.alerts.iter().any(|a| a.code == "clock_step" && a.text.contains("3600000 ms")));
+            assert!(w.alerts.iter().any(|a| a.code == "clock_step" && a.text.contains("6000 ms")));
         }
     }
 }
@@ -182,6 +250,8 @@ fn absence_is_no_proof_where_queries_cover_working_orders() {
         asked.extend(w.apply(EventKind::Timer, "", b""));
     }
     assert!(asked.iter().all(|s| s.kind == SendKind::Status) && asked.len() > 1, "{asked:?}");
+    assert!(reject(&mut w, &open, 5).is_empty());
+    asked_again(&mut w);
     assert!(reject(&mut w, &open, 5).is_empty());
     assert_eq!(state(&w), State::Unknown);
     assert_eq!(w.alerts.last().map(|a| a.code), Some("unknown_order"));

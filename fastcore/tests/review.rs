@@ -36,7 +36,14 @@ fn a_refused_question_about_an_unknown_order_proves_nothing() {
         assert_eq!(w.alerts.last().map(|a| a.code), Some("query_rejected"));
     }
     let (mut w, open) = unknown_open();
-    let sent = w.broker(&format!("35=j|45=3|372=H|379={}|380=1|58=unknown id|", open.id));
+    let mut deny = || {
+        let sent = w.broker(&format!("35=j|45=3|372=H|379={}|380=1|58=unknown id|", open.id));
+        w.now = w.engine.next_due_ns().unwrap();
+        w.apply(EventKind::Timer, "", b"");
+        sent
+    };
+    assert!(deny().is_empty(), "from now on it settles");
+    let sent = deny();
     assert_eq!((sent[0].kind, sent[0].try_no), (SendKind::New, 2), "380=1 is the answer: not known");
 }
 
@@ -435,7 +442,10 @@ fn a_slow_answer_to_an_early_question_proves_nothing() {
     assert!(w.broker(&format!("35=8|11={id}|{unknown}|790=1|")).is_empty());
     w.now = w.engine.next_due_ns().unwrap();
     assert_eq!(kinds(&w.apply(EventKind::Timer, "", b"")), vec![SendKind::Status]);
-    let again = w.broker(&format!("35=8|11={id}|{unknown}|790=2|"));
+    assert!(w.broker(&format!("35=8|11={id}|{unknown}|790=2|")).is_empty());
+    w.now = w.engine.next_due_ns().unwrap();
+    assert_eq!(kinds(&w.apply(EventKind::Timer, "", b"")), vec![SendKind::Status]);
+    let again = w.broker(&format!("35=8|11={id}|{unknown}|790=3|"));
     assert_eq!((again[0].kind, again[0].try_no), (SendKind::New, 2));
 }
 

@@ -24,9 +24,9 @@ class LeftOut:
 
 LEFT_OUT = (
     LeftOut("dedupe", "repeat", "a report that was counted is not counted again"),
-    LeftOut("row_numbers", "kill,kill_at_step,lose_orders", "a row that was taken is not taken again"),
     LeftOut("out_row", "kill,kill_at_step", "no order leaves before its OUT row is written"),
     LeftOut("sync", "kill,kill_at_step", "a new route is judged behind its older rows"),
+    LeftOut("try_numbers", "kill,lose_orders,pause,down", "answers about an earlier try say nothing"),
     LeftOut("probe", "lose_orders", "an order that a route does not answer for is asked about"),
     LeftOut("query_ids", "slow_gateway,stall", "answers to an earlier question prove nothing"),
     LeftOut("settle", "slow_gateway,silence", '"not known" proves nothing before the settle time'),

@@ -314,6 +314,14 @@ impl Engine {
             {
                 return self.doubt(route, o, sink);
             }
+            // An answer to a question about an earlier try: this one is on its way, and is not rejected by it.
+            Kind::Rejected
+                if r.rej_reason == Some(b"5")
+                    && matches!(order.state, State::Held | State::Dispatched | State::Out)
+                    && kept(Rule::QueryIds) =>
+            {
+                return;
+            }
             Kind::Rejected => Input::Reject,
             Kind::Status => match self.status_input(ix, route, o, r) {
                 Some(input) => input,

@@ -181,7 +181,7 @@ impl Engine {
         let event = ev.seq.to_string();
         for row in rows.iter() {
             let Some(r) = self.st.routes.get_mut(at as usize) else { return };
-            if row.row_no <= r.last_row && kept(Rule::RowNumbers) {
+            if row.row_no <= r.last_row {
                 continue;
             }
             r.last_row = row.row_no;

@@ -56,7 +56,8 @@ fn an_open_that_the_broker_has_lost_is_placed_anew() {
     let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
     work(&mut w, &m);
     w.fill(&m, "3", "3");
-    only(&w.rows(&[Row::Gap { session: "R", from: 1, to: 2 }]), "status");
+    let asked = only(&w.rows(&[Row::Gap { session: "R", from: 1, to: 2 }]), "status");
+    assert!(unknown(&mut w, &asked).is_empty(), "not settled");
     let again = only(&w.run_to(w.now + 6 * SECOND), "status");
     let anew = only(&unknown(&mut w, &again), "new buy 7 2 1.1/ 1");
     assert_ne!(anew.id, m.id);
@@ -72,7 +73,8 @@ fn what_may_have_another_name_is_asked_for_by_that_too() {
         work(&mut w, &stop);
         let r =
             only(&replaced(&mut w, "sl", 2, "10", "0", "40=3|99=1.05|59=1|"), "replace sell 10 3 /1.05 1");
-        only(&w.rows(&[Row::Gap { session: "R", from: 1, to: 2 }]), "status");
+        let asked = only(&w.rows(&[Row::Gap { session: "R", from: 1, to: 2 }]), "status");
+        assert!(unknown(&mut w, &asked).is_empty(), "not settled");
         let again = w.run_to(w.now + 6 * SECOND).pop().unwrap();
         let other = only(&unknown(&mut w, &again), "status");
         let id = &r.id;
@@ -226,8 +228,9 @@ fn a_stop_that_is_proven_absent_is_taken_back_and_the_close_goes_out() {
     held(&mut w, "10");
     let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
     w.out(&stop);
-    only(&w.link(8), "status");
+    let asked = only(&w.link(8), "status");
     assert!(w.leader("x", 2, "10", "10", "10").is_empty());
+    assert!(unknown(&mut w, &asked).is_empty(), "not settled");
     let again = only(&w.run_to(w.now + 6 * SECOND), "status");
     only(&unknown(&mut w, &again), "new sell 10 1 /");
 }
