@@ -1,0 +1,1 @@
+"""The delivery protocol as a small model, explored whole: docs/explanation/delivery-model.md."""
