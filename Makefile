@@ -19,13 +19,15 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 FUZZ_INPUTS ?= 1000000
 FUZZ_SEED ?= $(shell date +%s)
+SEEDS ?= 1..20
+LEAVE_OUT := target/leave_out
 
-.PHONY: help build test fuzz demo bench lint lint-rust lint-python format docs clean distclean
+.PHONY: help build test fuzz torture fault-rules demo bench lint lint-rust lint-python format docs clean distclean
 
 help: ## print this list
 	@echo "Copygate: a leader's fill becomes the followers' orders, over real FIX sessions."
 	@echo
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make demo DEMO_ARGS='--followers 20 --sessions 4 --seconds 15 --json'"
 
@@ -47,6 +49,13 @@ test: build lint ## everything: fmt, clippy, cargo test, ruff, mypy --strict, py
 fuzz: ## hostile bytes for readers and engine; FUZZ_INPUTS=10000000, FUZZ_SEED=7 (another each time)
 	FUZZ_INPUTS=$(FUZZ_INPUTS) FUZZ_SEED=$(FUZZ_SEED) \
 	    cargo test --profile tested -p fastcore -p journal --test fuzz -- --nocapture --test-threads 1
+
+torture: build ## break a running deployment, and compare the books; SEEDS=1..300
+	$(BIN)/python -m tests.fault --seeds $(SEEDS)
+
+fault-rules: build ## leave one rule of delivery out after the other: the judge of torture must find each
+	cargo build --release -p fastcore-py --features leave_out --target-dir $(LEAVE_OUT)
+	$(BIN)/python -m tests.fault --rules --core $(LEAVE_OUT)/release/lib_fastcore.so
 
 bench: build ## measure speed; every figure beside its baseline in the same run
 	@tools/bench.sh

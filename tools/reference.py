@@ -1,4 +1,5 @@
-"""Writes the parts of the reference pages that the code knows: configuration keys, profiles, refusal codes.
+"""Writes the parts of the reference pages that the code knows: configuration keys, profiles,
+refusal codes, alerts.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; all else of a page is written by hand.
 
@@ -17,6 +18,8 @@ from typing import Any
 
 from reference_keys import cell, row, sections
 
+from gateway.alert_texts import MEANS
+from gateway.alerts import ADVICE, PLAIN, advice
 from gateway.refusal_texts import REASONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +56,16 @@ def refusal_codes() -> str:
     return (
         row("code", "in words") + "|---|---|\n" + "".join(row(f"`{code}`", REASONS[code]) for code in codes)
     )
+
+
+def alert_codes() -> str:
+    """Every alert of the core: what it means and what to do."""
+    if MEANS.keys() != ADVICE.keys() | PLAIN:
+        differ = sorted(MEANS.keys() ^ (ADVICE.keys() | PLAIN))
+        raise SystemExit(f"alerts.py and alert_texts.py differ in: {differ}")
+    done = "nothing: it says what was done"
+    lines = [row(f"`{code}`", MEANS[code], advice(code) or done) for code in sorted(MEANS)]
+    return row("code", "what it means", "what to do") + "|---|---|---|\n" + "".join(lines)
 
 
 def profile_defaults() -> dict[str, str]:
@@ -97,6 +110,7 @@ def _profile_value(values: Mapping[str, Any], key: str, defaults: Mapping[str, s
 
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "alerts.md": {"alert-codes": alert_codes},
     "configuration-keys.md": {"configuration-keys": sections},
     "profiles.md": {"profiles": profile_table},
     "refusals.md": {"refusal-codes": refusal_codes},

@@ -19,6 +19,7 @@ from gateway.resources import root
 from tests.fault.gateway import CORE, WITHOUT
 from tests.fault.run import run
 from tests.fault.schedule import KINDS, schedule
+from tests.fault.without import LEFT_OUT
 
 COUNTED = (
     "intents", "sent", "accepted_twice", "unknown_left", "lost_closes", "off_target", "stale_opens",
@@ -46,6 +47,9 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
         "--without", default="", help="leave this rule out of the gateway: the judge must find it"
     )
     parser.add_argument("--core", default="", help="another build of the core, for --without")
+    parser.add_argument(
+        "--rules", action="store_true", help="leave out one rule after the other; needs --core"
+    )
     parser.add_argument("--jobs", type=int, default=4, help="seeds at a time (default: 4)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--plan", action="store_true", help="print what would be broken, and break nothing")
@@ -81,6 +85,15 @@ def main() -> int:
         for seed in seeds_of(chosen.seeds):
             print(f"seed {seed}", *schedule(seed, kinds), sep="\n  ")
         return 0
+    if chosen.rules:
+        return _rules(chosen)
+    total = _play(chosen)
+    print(json.dumps(total) if chosen.json else "\n".join(f"{k}: {v}" for k, v in total.items()))
+    return int(bool(total["failed"]))
+
+
+def _play(chosen: argparse.Namespace) -> dict[str, Any]:
+    """The seeds, several at a time; the figures of all."""
     with tempfile.TemporaryDirectory(prefix="copygate-fault-") as library:
         shim = build_shim(Path(library))
         with ThreadPoolExecutor(chosen.jobs) as pool:
@@ -90,9 +103,23 @@ def main() -> int:
                 results.append(future.result())
                 if not chosen.json:
                     _say(results[-1], chosen)
-    total = add_up(results)
-    print(json.dumps(total) if chosen.json else "\n".join(f"{k}: {v}" for k, v in total.items()))
-    return int(bool(total["failed"]))
+    return add_up(results)
+
+
+def _rules(chosen: argparse.Namespace) -> int:
+    """Every rule of `without.py` is left out; 1 when the judge finds nothing missing where one is."""
+    unseen = []
+    for rule in LEFT_OUT:
+        core = "" if rule.shell else chosen.core
+        words = {"seeds": rule.seeds, "kinds": rule.kinds, "without": rule.name, "core": core, "json": True}
+        found = _play(argparse.Namespace(**{**vars(chosen), **words}))
+        counts = {name: found[name] for name in COUNTED[2:] if found[name]}
+        state = ", ".join(f"{name} {count}" for name, count in counts.items()) or "NOTHING FOUND"
+        print(f"without {rule.name} ({rule.says}): {state}", flush=True)
+        if not found["failed"]:
+            unseen.append(rule.name)
+    print(f"rules left out: {len(LEFT_OUT)}, found missing: {len(LEFT_OUT) - len(unseen)}")
+    return int(bool(unseen))
 
 
 def _one(seed: int, kinds: tuple[str, ...], folder: Path) -> int:

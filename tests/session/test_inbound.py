@@ -102,8 +102,8 @@ def test_reports_behind_a_gap_keep_their_own_bytes(gate: Gate) -> None:
 
 
 def test_a_gap_that_stays_is_asked_for_by_the_main_loop(gate: Gate) -> None:
-    """QuickFIX tells of it while it holds a lock of the session's state. To send from there is to wait for the
-    session's own lock; a thread that sends has that one, and waits for the first: a process that hangs."""
+    """QuickFIX tells of it while it holds a lock of the session's state. To send from there is to wait for
+    the session's own lock; a thread that sends has that one, and waits for the first: a process that hangs."""
     asked: list[str] = []
     tell = gate.application.still_waits
 
@@ -111,7 +111,7 @@ def test_a_gap_that_stays_is_asked_for_by_the_main_loop(gate: Gate) -> None:
         asked.append(field(gate.application.tap(gate.spec.key)._newest.encode(), 34))
         tell(*args)
 
-    gate.application.still_waits = told  # type: ignore[method-assign]
+    gate.application.still_waits = told  # type: ignore[method-assign,assignment]
     peer = RawPeer.connect(gate.spec.port)
     peer.log_on()
     peer.say(message("8", 5, FILL))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gateway.alert_texts import MEANS
 from gateway.alerts import ADVICE, PLAIN, advice, event_advice
 
 ENGINE = Path(__file__).resolve().parents[2] / "fastcore" / "src" / "engine"
@@ -16,6 +17,20 @@ def test_every_alert_code_has_advice() -> None:
     codes = set(re.findall(r'\balert\(\s*"([a-z_]+)"', source))
     assert codes
     assert codes == ADVICE.keys() | PLAIN
+
+
+def test_every_alert_has_its_meaning_and_every_line_of_the_log_its_place() -> None:
+    """The page of alerts is where somebody looks at three in the morning: nothing may be missing there."""
+    assert MEANS.keys() == ADVICE.keys() | PLAIN
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "reference" / "alerts.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", page))
+    assert MEANS.keys() <= told
+    places = [path for path in sorted((root / "gateway").rglob("*.py")) if "sim" not in path.parts]
+    source = "".join(path.read_text(encoding="utf-8") for path in places)
+    events = set(re.findall(r'log\.(?:error|critical)\(\s*"([a-z_.]+)"', source)) | {"core.clock_back"}
+    assert events
+    assert events <= told, events - told
 
 
 def test_an_unknown_code_has_no_advice() -> None:
