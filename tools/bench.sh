@@ -8,3 +8,4 @@ say "$(nproc) processors, load $(cut -d' ' -f1-3 /proc/loadavg), $(rustc --versi
 cargo bench --package fastcore --package journal --benches
 [ -e tests/bench/__main__.py ] || fail "tests/bench/__main__.py is missing: wire to wire was not measured." "use a complete checkout"
 .venv/bin/python -m tests.bench "$@"
+.venv/bin/python -m tests.bench.recovery

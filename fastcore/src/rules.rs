@@ -13,16 +13,14 @@ pub enum Rule {
     OutRow,
     /// What was on its way to a route that is new is judged behind the route's older rows.
     Sync,
-    /// Answers about an earlier try say nothing about this one.
-    TryNumbers,
     /// An order that a route does not answer for is asked about.
     Probe,
-    /// Answers to an earlier question prove nothing.
-    QueryIds,
+    /// An order that left and is not answered is asked about.
+    AckTimeout,
+    /// A question that is not answered is asked again.
+    AsksAgain,
     /// "Not known" proves nothing before the settle time.
     Settle,
-    /// "Duplicate" is no reject: the broker has the order.
-    Duplicate,
     /// An open past its deadline does not leave.
     Deadline,
     /// A route that was taken for lost is asked who it is.
@@ -31,15 +29,14 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, by the name that a test uses.
-    pub const NAMED: [(&'static str, Self); 10] = [
+    pub const NAMED: [(&'static str, Self); 9] = [
         ("dedupe", Self::Dedupe),
         ("out_row", Self::OutRow),
         ("sync", Self::Sync),
-        ("try_numbers", Self::TryNumbers),
         ("probe", Self::Probe),
-        ("query_ids", Self::QueryIds),
+        ("ack_timeout", Self::AckTimeout),
+        ("asks_again", Self::AsksAgain),
         ("settle", Self::Settle),
-        ("duplicate", Self::Duplicate),
         ("deadline", Self::Deadline),
         ("who", Self::Who),
     ];

@@ -119,7 +119,16 @@ def copiers(seed: int) -> tuple[Copier, ...]:
 class Rig:
     """Everything of one seed. `close` ends all of it."""
 
-    def __init__(self, folder: Path, seed: int, environment: dict[str, str], *, trusting: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        environment: dict[str, str],
+        *,
+        trusting: bool,
+        program: str = "tests.fault.gateway",
+    ) -> None:
+        self._program = program
         self.folder, self.seed = folder, seed
         self.copiers = copiers(seed)
         self.page = Page(folder / "faults.page")
@@ -241,7 +250,7 @@ class Rig:
 
     def _start(self) -> subprocess.Popen[str]:
         gateway = subprocess.Popen(
-            [sys.executable, "-m", "tests.fault.gateway", "run", str(self.config)],
+            [sys.executable, "-m", self._program, "run", str(self.config)],
             cwd=root(),
             env={**os.environ, **self._environment},
             stderr=subprocess.PIPE,

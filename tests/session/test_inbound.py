@@ -103,7 +103,7 @@ def test_reports_behind_a_gap_keep_their_own_bytes(gate: Gate) -> None:
 
 def test_a_gap_that_stays_is_asked_for_by_the_main_loop(gate: Gate) -> None:
     """QuickFIX tells of it while it holds a lock of the session's state. To send from there is to wait for
-    the session's own lock; a thread that sends has that one, and waits for the first: a process that hangs."""
+    the session's own lock; a thread that sends has that one, and waits for the first: the process hangs."""
     asked: list[str] = []
     tell = gate.application.still_waits
 

@@ -13,7 +13,6 @@ use crate::order::{Input, State};
 use crate::profile::{FillQty, Profile};
 use crate::refusal::{Code, Refusal};
 use crate::report::{CancelReject, Inbound, Kind, Reject, Report, read};
-use crate::rules::{Rule, kept};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -301,9 +300,7 @@ impl Engine {
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
             Kind::Rejected if for_cancel => return self.request_refused(o, r.cl_ord_id, sink),
-            Kind::Rejected if r.rej_reason == Some(b"6") && kept(Rule::Duplicate) => {
-                return self.query(route, o);
-            }
+            Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
             Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
                 return self.absent(route, o, sink);
             }
@@ -317,8 +314,7 @@ impl Engine {
             // An answer to a question about an earlier try: this one is on its way, and is not rejected by it.
             Kind::Rejected
                 if r.rej_reason == Some(b"5")
-                    && matches!(order.state, State::Held | State::Dispatched | State::Out)
-                    && kept(Rule::QueryIds) =>
+                    && matches!(order.state, State::Held | State::Dispatched | State::Out) =>
             {
                 return;
             }
@@ -367,7 +363,7 @@ impl Engine {
         let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
         let by_last = profile.is_some_and(|p| p.fill_qty == FillQty::LastQty);
         let asked = order.query_no.to_string();
-        if !r.status_req_id.is_empty() && r.status_req_id != asked.as_bytes() && kept(Rule::QueryIds) {
+        if !r.status_req_id.is_empty() && r.status_req_id != asked.as_bytes() {
             return None; // the answer to an older question
         }
         match r.ord_status {
@@ -386,8 +382,7 @@ impl Engine {
 
     fn status_unknown<S: Sink>(&mut self, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
         let asked = self.st.orders.get(o as usize).map_or(0, |x| x.query_no).to_string();
-        let newest =
-            r.status_req_id.is_empty() || r.status_req_id == asked.as_bytes() || !kept(Rule::QueryIds);
+        let newest = r.status_req_id.is_empty() || r.status_req_id == asked.as_bytes();
         if newest && r.ord_status == b'8' {
             self.absent(route, o, sink);
         }

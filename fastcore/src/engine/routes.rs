@@ -244,8 +244,7 @@ impl Engine {
     fn went_out<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
         let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let this_try = order.try_no == try_no || !kept(Rule::TryNumbers);
-        if order.cl_ord_id[..] != *id || !this_try || order.state != State::Dispatched {
+        if order.cl_ord_id[..] != *id || order.try_no != try_no || order.state != State::Dispatched {
             return;
         }
         self.set_state(o, Input::OutRow, sink);
@@ -263,8 +262,7 @@ impl Engine {
         if order.cl_ord_id[..] != *id {
             return self.cancel_failed(o, sink);
         }
-        let this_try = order.try_no == try_no || !kept(Rule::TryNumbers);
-        if this_try && order.state == State::Dispatched {
+        if order.try_no == try_no && order.state == State::Dispatched {
             let mirror = order.mirror;
             self.hold(at, o, Input::NotSent, sink);
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
@@ -527,7 +525,7 @@ impl Engine {
         let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
         match kind {
             DUE_HELD => self.again(route, o, sink),
-            DUE_QUERY if order.state == State::Unknown => self.query(route, o),
+            DUE_QUERY if order.state == State::Unknown && kept(Rule::AsksAgain) => self.query(route, o),
             // No answer: its frame may be lost (09.10). The timer of an earlier request says nothing of a newer one.
             DUE_CANCEL if order.cancel_after_ns <= self.st.at_ns => self.cancel_failed(o, sink),
             _ => {}
@@ -563,7 +561,7 @@ impl Engine {
                 break;
             }
             r.out.pop_front();
-            if open {
+            if open && kept(Rule::AckTimeout) {
                 self.doubt(at, o, sink);
             }
         }
