@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from gateway.fork import die_with
 from gateway.resources import root
 from tests.fault.gateway import CORE, WITHOUT
 from tests.fault.run import run
@@ -123,6 +124,7 @@ def _rules(chosen: argparse.Namespace) -> int:
 
 
 def _one(seed: int, kinds: tuple[str, ...], folder: Path) -> int:
+    die_with(os.getppid())
     environment = {
         name: os.environ[name] for name in (CORE, WITHOUT, "LD_PRELOAD_OF_GATEWAY") if name in os.environ
     }

@@ -16,6 +16,7 @@ from signal import Signals
 from typing import Any
 
 from gateway import control
+from gateway.app import SUPERVISOR
 from gateway.clock import wait_until
 from gateway.config import load
 from gateway.errors import EnvironmentProblem
@@ -252,7 +253,8 @@ class Rig:
         gateway = subprocess.Popen(
             [sys.executable, "-m", self._program, "run", str(self.config)],
             cwd=root(),
-            env={**os.environ, **self._environment},
+            # However we end, it ends with us: a gateway without counterparties would turn for ever.
+            env={**os.environ, **self._environment, SUPERVISOR: str(os.getpid())},
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
