@@ -42,7 +42,7 @@ def build_shim(folder: Path) -> Path:
 def options(words: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
-    parser.add_argument("--seeds", default="1..20", help="A..B, or one number (default: 1..20)")
+    parser.add_argument("--seeds", default="1..20", help="like 1..20,28 (default: 1..20)")
     parser.add_argument("--kinds", default="", help=f"only these, with commas: {', '.join(KINDS)}")
     parser.add_argument(
         "--without", default="", help="leave this rule out of the gateway: the judge must find it"
@@ -59,15 +59,18 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def seeds_of(text: str) -> range:
-    """A..B, both included."""
-    first, _, last = text.partition("..")
-    try:
-        chosen = range(int(first), int(last or first) + 1)
-    except ValueError:
-        raise SystemExit(f"--seeds: {text!r} is not like 1..20") from None
-    if not chosen:
-        raise SystemExit(f"--seeds: {text!r} is empty")
+def seeds_of(text: str) -> list[int]:
+    """A..B with both included, or single numbers, with commas between. SystemExit says what is wrong."""
+    chosen: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("..")
+        try:
+            some = range(int(first), int(last or first) + 1)
+        except ValueError:
+            raise SystemExit(f"--seeds: {part!r} is not like 1..20") from None
+        if not some:
+            raise SystemExit(f"--seeds: {part!r} is empty")
+        chosen += some
     return chosen
 
 

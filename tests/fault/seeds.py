@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-IN_EVERY_TEST = "1..20"
-"""What `make test` plays."""
-FOUND: dict[int, str] = {16: "", 28: "", 75: ""}
-"""Seeds that found a defect (decision 0020), and the kinds that they were played with; empty: all."""
+FOUND = {
+    16: "a route hung for ever: it sent from inside QuickFIX's log",
+    28: "a clock that was put back stopped timers, and opens for as long",
+    75: "a route that was stopped for longer than orphan_ms was never linked again",
+}
+"""Seeds that found a defect, and which (decision 0020)."""
+IN_EVERY_TEST = "1..18,28,75"
+"""What `make test` plays: twenty, and those that found something among them."""

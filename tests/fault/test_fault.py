@@ -15,6 +15,7 @@ import pytest
 from gateway.resources import root
 from gateway.sim.book import Account, Book, Execution
 from tests.fault import judge
+from tests.fault.__main__ import seeds_of
 from tests.fault.judge import Arrival, Copier, Finding
 from tests.fault.page import Io, Page, Slot
 from tests.fault.proxy import Proxy
@@ -45,11 +46,15 @@ def test_nothing_is_lost_doubled_or_off_target_under_faults() -> None:
     assert found["faults"] >= 100
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", sorted(FOUND))
-def test_what_once_went_wrong_goes_well(seed: int) -> None:
-    """Each of these seeds found a defect: see decision 0020."""
-    assert play("--seeds", str(seed), "--kinds", FOUND[seed])["failed"] == []
+def test_what_once_went_wrong_is_played_in_every_test() -> None:
+    assert set(FOUND) <= set(seeds_of(IN_EVERY_TEST))
+    assert len(seeds_of(IN_EVERY_TEST)) == 20
+
+
+@pytest.mark.parametrize(("text", "why"), [("7..3", "is empty"), ("a", "not like"), ("1..2,", "not like")])
+def test_seeds_that_are_none_are_refused(text: str, why: str) -> None:
+    with pytest.raises(SystemExit, match=why):
+        seeds_of(text)
 
 
 @pytest.mark.slow
