@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tests.protocol.explore import Result, explore
-from tests.protocol.rules import REJECTING, UNNAMED, VENUES, Hole, Rules, Setup, Venue
+from tests.protocol.rules import REJECTING, UNNAMED, VENUES, Rules, Setup, Venue
 
 ALL_VENUES = {venue.name: venue for venue in (*VENUES, UNNAMED, REJECTING)}
 
@@ -22,12 +22,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--faults", type=int, default=1, help="how many faults may happen (1)")
     parser.add_argument(
         "--without", choices=names, action="append", default=[], help="a rule that is left out"
-    )
-    parser.add_argument(
-        "--also", choices=names, action="append", default=[], help="a rule that the code lacks"
-    )
-    parser.add_argument(
-        "--hole", choices=Hole.ALL, action="append", default=[], help="a fault beyond the promise"
     )
     parser.add_argument(
         "--venue", choices=[*ALL_VENUES], action="append", help="the first three, if none is named"
@@ -62,12 +56,11 @@ def show(said: dict[str, Any]) -> None:
 def main() -> int:
     """Exit code 1 when a promise was broken."""
     given = arguments().parse_args()
-    changed = dict.fromkeys(given.without, False) | dict.fromkeys(given.also, True)
-    rules = replace(Rules(), **changed)
+    rules = replace(Rules(), **dict.fromkeys(given.without, False))
     broken = False
     for name in given.venue or [venue.name for venue in VENUES]:
         began = time.monotonic()
-        setup = Setup(rules, ALL_VENUES[name], given.faults, frozenset(given.hole), given.held)
+        setup = Setup(rules, ALL_VENUES[name], given.faults, given.held)
         result = explore(setup)
         said = told(setup.venue, time.monotonic() - began, result)
         broken = broken or result.found is not None

@@ -146,9 +146,12 @@ def asks_again(w: World, s: Setup, at: int) -> World:
     `settle_ms` is at least what a broker holds an order for. When it is over, the order is not on its way;
     when the order is not on its way, it may be over.
     """
-    order = w.orders[at]
-    answered_before = order.denied or not s.rules.settles_from_answer
-    return asks(w, at, s, proof=answered_before and not on_its_way(w, at))
+    return asks(w, at, s, proof=settling(w, s, at) and not on_its_way(w, at))
+
+
+def settling(w: World, s: Setup, at: int) -> bool:
+    """The settle time runs."""
+    return w.orders[at].denied or not s.rules.settles_from_answer
 
 
 def on_its_way(w: World, at: int) -> bool:

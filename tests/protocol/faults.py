@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tests.protocol import broker, core
 from tests.protocol.core import copied, planned
-from tests.protocol.rules import Hole, Setup
+from tests.protocol.rules import Setup
 from tests.protocol.state import UNKNOWN, World
 
 
@@ -90,8 +90,7 @@ def cuts_line(w: World, s: Setup, arrive: int) -> World:
 
 def frames(w: World, s: Setup) -> Iterable[int]:
     """A frame that a full queue, or a connection that looks alive, swallows."""
-    kinds = ("order", "probe", "greet") if Hole.GREET in s.holes else ("order", "probe")
-    return [at for at, frame in enumerate(w.queue) if w.faults and frame[0] in kinds]
+    return range(len(w.queue)) if w.faults else []
 
 
 def loses_frame(w: World, s: Setup, at: int) -> World:
@@ -100,24 +99,24 @@ def loses_frame(w: World, s: Setup, at: int) -> World:
 
 
 def slow(w: World, s: Setup) -> Iterable[int]:
-    """The broker holds an order for longer than the settle time: only its own check of ids helps then."""
+    """The settle time passes while an order is on its way: in a line that carries nothing for so long, or
+    at a broker that holds it for longer, where only its own check of ids helps."""
     if not w.faults or not core.askable(w):
         return []
-    stalled = {x[1] for x in w.wire if x[0] == "order"} if Hole.STALL in s.holes else set()
+    stalled = {x[1] for x in w.wire if x[0] == "order"}
     waiting = {at for at in core.unanswered(w, s) if s.venue.checks_ids and at in w.gateway}
-    return sorted(waiting | stalled.intersection(core.places(w, UNKNOWN)))
+    late = waiting | stalled.intersection(core.places(w, UNKNOWN))
+    return sorted(at for at in late if core.settling(w, s, at))
 
 
 def settles_early(w: World, s: Setup, at: int) -> World:
     """It is asked about, and "not known" counts, though the order is on its way."""
-    order = w.orders[at]
-    return core.asks(one_less(w), at, s, proof=order.denied or not s.rules.settles_from_answer)
+    return core.asks(one_less(w), at, s, proof=True)
 
 
 def silent(w: World, s: Setup) -> Iterable[int]:
     """The route says nothing for `orphan_ms`, on a connection that stays."""
-    there = w.faults and w.connected and w.linked and Hole.SILENCE in s.holes
-    return [0] if there else []
+    return [0] if w.faults and w.connected and w.linked else []
 
 
 def gives_up(w: World, s: Setup, _: int) -> World:

@@ -10,11 +10,17 @@ from tests.protocol.state import Item, World
 
 
 def says_hello(w: World, s: Setup) -> Iterable[int]:
-    """On each new connection, and when the beat of a newer core comes (`receive_some`)."""
+    """On each new connection, when the beat of a newer core comes or a WHO, and when no GREET comes."""
     greets = sum(frame[0] == "greet" for frame in w.queue)
-    unheard = s.rules.hello_again and w.linked != w.incarnation
     newer = w.obeys < w.epoch and greets < 2
-    return [0] if not w.connected or newer or unheard else []
+    asked = s.rules.hello_again and w.linked != w.incarnation
+    again = s.rules.greet_again and greets < 2 and waits(w)
+    return [0] if not w.connected or newer or asked or again else []
+
+
+def waits(w: World) -> bool:
+    """The core took the last HELLO, and its GREET is on its way or lost: no SYNC row is there, or was."""
+    return w.linked == w.incarnation and not w.synced and ("sync", w.incarnation, w.epoch) not in w.rows
 
 
 def hello(w: World, s: Setup, _: int) -> World:

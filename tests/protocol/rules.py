@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -56,17 +56,14 @@ class Rules:
     """QuickFIX may not send an application message a second time. Off: it does when the broker asks."""
     asks_after_logon: bool = True
     """At a venue without resend recovery all live orders are asked about after a logon. Off: none is."""
-    hello_again: bool = False
-    """A core that gave a silent route up tells it to say HELLO. Not so in the code: see `Hole`."""
-    settles_from_answer: bool = False
-    """The settle time begins with a first "not known" of the broker. Not so in the code: see `Hole`."""
-    denial_no_reject: bool = False
-    """"Not known" is no reject of what was sent again since. Not so in the code: see `REJECTING`."""
-
-    @classmethod
-    def kept(cls) -> tuple[str, ...]:
-        """The rules that the code keeps, by name."""
-        return tuple(rule.name for rule in fields(cls) if rule.default)
+    hello_again: bool = True
+    """A route that the core does not know is told to say HELLO. Off: the core waits for a new connection."""
+    greet_again: bool = True
+    """A HELLO without GREET is said again. Off: once for each connection and epoch."""
+    settles_from_answer: bool = True
+    """The settle time begins with a first "not known" of the broker. Off: when the order became unknown."""
+    denial_no_reject: bool = True
+    """A reject as unknown (103=5) ends no order that was sent since. Off: it counts as any other reject."""
 
 
 class Venue(NamedTuple):
@@ -87,22 +84,10 @@ TRUSTING = Venue("trusting", resends=True, checks_ids=False)
 CHECKING = Venue("checking", resends=True, checks_ids=True)
 FORGETFUL = Venue("forgetful", resends=False, checks_ids=False)
 VENUES = (TRUSTING, CHECKING, FORGETFUL)
-UNNAMED = Venue("unnamed", resends=True, checks_ids=False, names_question=False)
-"""A venue at which the rule of query ids cannot be kept: not among those that are found to be safe."""
 REJECTING = Venue("rejecting", resends=True, checks_ids=True, names_question=False, denies_by_reject=True)
-"""Such answers are read as any other reject, whatever question they answer."""
-
-
-class Hole:
-    """Faults that the code does not survive: explored on demand, each beside the rule that would close it."""
-
-    SILENCE = "silence"
-    """The core gives up a route that was silent for `orphan_ms`; the connection stays (`hello_again`)."""
-    STALL = "stall"
-    """The line carries nothing for the settle time, and then everything (`settles_from_answer`)."""
-    GREET = "greet"
-    """The frame that is lost may be a GREET."""
-    ALL = (SILENCE, STALL, GREET)
+"""Its denials name no question and look like rejects. Explored apart: old answers count, so it is large."""
+UNNAMED = Venue("unnamed", resends=True, checks_ids=False, names_question=False)
+"""The known hole: the rule of query ids cannot be kept here, and nothing else catches the second order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +97,5 @@ class Setup:
     rules: Rules = Rules()
     venue: Venue = TRUSTING
     faults: int = 1
-    holes: frozenset[str] = frozenset()
     held: bool = False
     """It begins with the open filled: only the close is explored."""

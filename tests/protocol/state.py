@@ -31,7 +31,7 @@ class Order(NamedTuple):
     proof: bool = False
     """The settle time had passed when the newest question was asked: "not known" counts."""
     denied: bool = False
-    """The broker said "not known" since it became unknown (`settles_from_answer` only)."""
+    """The broker said "not known" since it became unknown: the settle time runs."""
 
     @property
     def live(self) -> bool:
