@@ -124,6 +124,9 @@ class Proxy:
                 time.sleep(POLL_S)
                 continue
             for key, _ in self._selector.select(self._patience_s()):
+                # It may have begun while we waited.
+                if time.monotonic() < weather.held_until:
+                    break
                 if key.data is None:
                     self._accept(weather)
                 elif key.data in self._ends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import threading
@@ -28,6 +29,10 @@ START_S, RECOVER_S, ROUND_S = 20, 45, 15
 """How long a phase may take: start, recovery from all faults, one order and its copies."""
 SHORT_S = 12
 """How long recovery may take where a rule is left out: a gateway that has all of them needs less."""
+AUDIT_S = 20
+"""How long the audit log may take to come to the journal's end."""
+AUDIT_ROWS = 200
+"""Its status is a second old, and quotes go on; what is still missing then is written at the stop."""
 WARM_FILLS = 4
 STALE_SLACK_MS = 900
 LOT = Decimal(100_000)
@@ -213,9 +218,24 @@ def _play(rig: Rig, faults: list[Fault], outcome: Outcome, recover_s: int) -> No
         finding.add("broken", f"the gateway ended with code {rig.final_code} and stays down")
         return
     _judge_position(rig, finding, rests, recover_s)
+    if recover_s == SHORT_S and not finding.good:
+        # What was looked for is found.
+        return
     _close_all(rig, finding)
     rig.until(lambda: time.monotonic() > breaker.clock_is_right_s, RECOVER_S)
     _round(rig, finding)
+    if not rig.until(lambda: _audited(rig), AUDIT_S):
+        finding.add("broken", f"the audit log is not at the journal's end within {AUDIT_S} s")
+
+
+def _audited(rig: Rig) -> bool:
+    """The audit process may have been down, and waits longer each time before it is started again."""
+    try:
+        told = json.loads((rig.folder / "state" / "audit" / "status.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    rows = rig.status().get("journal_rows")
+    return told["state"] == "following" and rows is not None and rows - told["journal"] <= AUDIT_ROWS
 
 
 def _executions(rig: Rig) -> int:

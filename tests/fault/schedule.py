@@ -105,7 +105,7 @@ KINDS: dict[str, tuple[int, Make]] = {
 }
 """Name to weight and maker."""
 
-LATE_KINDS = frozenset(("pause", "stall", "half_open", "slow", "pieces", "silence", "clock", "slow_gateway"))
+LATE_KINDS = frozenset(("pause", "stall", "slow", "pieces", "silence", "clock", "slow_gateway"))
 """With one of these an order may reach its broker late and nobody can help it."""
 
 

@@ -32,8 +32,8 @@ LEFT_OUT = (
     LeftOut("settle", "slow_gateway,skip_numbers", '"not known" proves nothing before the settle time'),
     LeftOut("deadline", "down", "an open past its deadline does not leave"),
     LeftOut("who", "pause", "a route that was taken for lost is asked who it is"),
-    LeftOut("replay", "cut,garble_out", "what QuickFIX would replay does not leave", shell=True),
-    LeftOut("journal_exit", "full,read_only", "what cannot be journaled is not consumed", shell=True),
+    LeftOut("replay", "half_open", "what QuickFIX would replay does not leave", "4,6,8", shell=True),
+    LeftOut("journal_exit", "full,read_only", "a process whose journal fails ends", "1..4", shell=True),
 )
 
 
@@ -55,25 +55,33 @@ def leave_out(name: str) -> None:
 
 
 def _replay() -> None:
-    """QuickFIX may replay orders."""
+    """QuickFIX keeps orders, and may replay them."""
+    from gateway.fix import settings
     from gateway.fix.application import Application
 
+    settings.PERSIST_MESSAGES = "Y"
     Application._is_replayed = lambda *_: False  # type: ignore[method-assign]
 
 
 def _journal_exit() -> None:
-    """A callback whose row cannot be written returns: QuickFIX takes the message for consumed."""
+    """A process whose journal refuses a row goes on: the message is consumed, and nobody has it."""
+    from gateway import core
     from gateway.fix.application import Application
 
-    write = Application._write
+    _swallow(Application, "_write")
+    _swallow(core.SocketLoop, "turn")
 
-    def write_or_not(self: Any, action: Any) -> None:
+
+def _swallow(kind: Any, name: str) -> None:
+    call = getattr(kind, name)
+
+    def call_or_not(self: Any, *args: Any) -> None:
         try:
-            write(self, action)
+            call(self, *args)
         except Exception:  # noqa: BLE001 (this is the mistake that is to be found)
             return
 
-    Application._write = write_or_not  # type: ignore[method-assign,assignment]
+    setattr(kind, name, call_or_not)
 
 
 _SHELL = {"replay": _replay, "journal_exit": _journal_exit}
