@@ -4,6 +4,7 @@
 mod support;
 
 use fastcore::config::{Config, OnReject};
+use fastcore::decimal::Dec;
 use fastcore::event::EventKind;
 use fastcore::link::{self, Row, SendKind};
 use fastcore::order::State;
@@ -211,6 +212,22 @@ fn a_clock_that_was_put_forward_settles_nothing() {
             assert!(w.alerts.iter().any(|a| a.code == "clock_step" && a.text.contains("6000 ms")));
         }
     }
+}
+
+/// Rows that were lost on their way are not passed over: to acknowledge what came behind them would have the route delete
+/// them. The route is asked who it is, and says all of it again.
+#[test]
+fn a_row_that_is_missing_is_asked_for() {
+    let mut w = with(|_| {});
+    let open = open(&mut w);
+    let before = w.engine.state().routes[0].last_row;
+    w.row += 1;
+    assert!(w.fill(&open, "10", "10").is_empty());
+    assert_eq!(w.engine.state().routes[0].last_row, before, "neither taken nor acknowledged");
+    assert_eq!(w.filled(), Dec::ZERO);
+    w.row = before;
+    w.fill(&open, "10", "10");
+    assert_eq!((w.engine.state().routes[0].last_row, w.filled()), (before + 1, d("10")));
 }
 
 /// Rows about an earlier try say nothing about this one.

@@ -248,7 +248,7 @@ impl<C: Core> Pipeline<C> {
     pub fn tick(&self, now_ns: i64) -> Result<u64> {
         let mut inner = self.lock()?;
         inner.time.look(now_ns);
-        let at_ns = inner.time.next_ns(now_ns);
+        let at_ns = inner.time.next_ns();
         if inner.follower.core.next_due_ns().is_none_or(|due| due > at_ns) {
             return Ok(0);
         }
@@ -331,7 +331,7 @@ impl<C: Core> Inner<C> {
         let clock = self.stages.begin(now_ns);
         let seq = self.journal.head().saturating_add(1);
         self.time.look(now_ns);
-        let at_ns = self.time.next_ns(now_ns);
+        let at_ns = self.time.next_ns();
         let row = JournalRow {
             seq,
             at_ns,
@@ -341,7 +341,7 @@ impl<C: Core> Inner<C> {
             prev_digest,
         };
         self.journal.append(&row, self.stages.due())?;
-        self.time.wrote(at_ns, now_ns);
+        self.time.wrote(at_ns);
         self.stages.written();
         let journaled_ns = clock.now_ns();
         self.outbox.seq = seq;

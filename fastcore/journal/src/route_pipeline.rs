@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-/// A HELLO that is not answered for so many of our heartbeats is said again.
-const UNGREETED_BEATS: u8 = 5;
+/// A HELLO, or rows, that are not answered for so many of our heartbeats are sent again.
+const UNANSWERED_BEATS: u8 = 5;
 /// Rows in one frame (09.1).
 const ROWS_MAX: usize = 256;
 
@@ -30,6 +30,8 @@ struct Inner {
     hello_due: bool,
     /// Heartbeats since a HELLO that is not answered; none: it is.
     waits: Option<u8>,
+    /// Rows up to this one were acknowledged, and for so many heartbeats not more, though more were sent.
+    unacked: (u64, u8),
 }
 
 /// The durable half of a route process.
@@ -69,7 +71,7 @@ impl RoutePipeline {
         let identity = format!("{route}/{}", log.incarnation()).into_bytes();
         let gate = log.gate()?;
         let cursor = log.acked();
-        let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false, waits: None });
+        let inner = Mutex::new(Inner { log, guard, cursor, hello_due: false, waits: None, unacked: (0, 0) });
         let sent = Mutex::new(sessions.iter().map(|s| (s.clone(), SentLog::default())).collect());
         Ok(Self { inner, gate, sent, route: route.to_owned(), identity })
     }
@@ -289,9 +291,10 @@ impl RoutePipeline {
         let mut inner = self.lock()?;
         // HELLO or its answer may be lost on a link that lives; without the answer nothing is sent here.
         inner.waits = inner.waits.map(|beats| beats.saturating_add(1));
-        if inner.waits.is_some_and(|beats| beats >= UNGREETED_BEATS) {
+        if inner.waits.is_some_and(|beats| beats >= UNANSWERED_BEATS) {
             inner.hello_due = true;
         }
+        inner.send_again();
         let next = inner.log.next_row();
         let queued = next.saturating_sub(1).saturating_sub(inner.log.acked());
         Ok(link::encode_route_beat(inner.guard.incarnation(), next, queued))
@@ -330,6 +333,20 @@ impl RoutePipeline {
 }
 
 impl Inner {
+    /// Rows that were sent and are not acknowledged for a while may be lost on a link that lives: they go again, and the
+    /// core passes over those that it has.
+    fn send_again(&mut self) {
+        let acked = self.log.acked();
+        let beats = match self.unacked {
+            (before, beats) if before == acked && self.cursor > acked => beats.saturating_add(1),
+            _ => 0,
+        };
+        self.unacked = (acked, if beats >= UNANSWERED_BEATS { 0 } else { beats });
+        if beats >= UNANSWERED_BEATS {
+            self.cursor = acked;
+        }
+    }
+
     fn hello(&mut self, route: &str) -> Result<Vec<u8>> {
         let up: Vec<&str> = self.guard.sessions_up().collect();
         let (log, journal_no) = (&self.log, self.guard.highest_journal_no());

@@ -160,10 +160,33 @@ fn a_hello_without_an_answer_is_said_again() {
     assert_eq!(hellos(4), 0, "the core may be busy");
     assert_eq!(hellos(1), 1);
     assert_eq!(hellos(5), 1);
-    let greet = link::Greet { epoch: 3, incarnation: 1, acked_row: 0, kill: 0 };
+    let greet = link::Greet { epoch: 3, incarnation: 1, acked_row: 2, kill: 0 };
     route.receive(&link::encode_greet(&greet), NOW).unwrap();
     route.pending(9_999).unwrap();
+    route.receive(&link::encode_ack(3), NOW).unwrap();
     assert_eq!(hellos(20), 0);
+}
+
+/// Rows that get lost on a link that lives go again until they are acknowledged, and no other ones.
+#[test]
+fn rows_without_an_acknowledgement_go_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.record("R1", 7, b"8=FIX", NOW).unwrap();
+    assert_eq!(words(&route.pending(9_999).unwrap()), ["1 logon", "2 sync 1 3", "3 in 7"]);
+    route.receive(&link::encode_ack(2), NOW).unwrap();
+    let beats = |count: usize| {
+        let said = (0..count).flat_map(|_| {
+            route.beat().unwrap();
+            words(&route.pending(9_999).unwrap())
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert!(beats(5).is_empty(), "the core may be busy");
+    assert_eq!(beats(1), ["3 in 7"]);
+    assert_eq!(beats(6), ["3 in 7"]);
+    route.receive(&link::encode_ack(3), NOW).unwrap();
+    assert!(beats(30).is_empty());
 }
 
 /// HELLO names the sessions that are up and the highest journal number that came with orders, across restarts.

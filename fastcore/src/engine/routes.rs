@@ -184,6 +184,12 @@ impl Engine {
             if row.row_no <= r.last_row {
                 continue;
             }
+            if r.last_row > 0 && row.row_no > r.last_row.saturating_add(1) {
+                // Rows between were lost on the way. To go on would acknowledge them, and the route would delete them: its
+                // answer to this is HELLO, and all rows from the last one that we have.
+                self.frames.push((at, link::encode_who()));
+                break;
+            }
             r.last_row = row.row_no;
             self.route_ns = row.at_ns;
             (self.cause.slices, self.cause.repeated, self.cause.bust) = (0, false, false);

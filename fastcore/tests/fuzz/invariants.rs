@@ -66,7 +66,7 @@ pub fn leaves(frame: &[u8]) {
                 }
             }
         }
-        Ok(Frame::Greet(_) | Frame::Ack { .. } | Frame::Probe { .. }) => {}
+        Ok(Frame::Greet(_) | Frame::Ack { .. } | Frame::Probe { .. } | Frame::Who) => {}
         other => panic!("{other:?}"),
     }
 }
