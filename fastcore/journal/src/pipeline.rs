@@ -1,18 +1,18 @@
 //! Journal, engine and outbox behind one lock: what is not journaled is not acted on.
 
-use fastcore::rules::{Rule, kept};
 use crate::core::Core;
 use crate::error::{JournalError, Result};
 use crate::log::{Journal, JournalRow, Snapshot, Stage, read_ahead};
 use crate::outbox::Outbox;
+use crate::rising::Rising;
 use crate::segment::{ConfigSum, Follower, canonical, start_payload};
 use crate::stages::Stages;
 use crate::store::Durability;
-use crate::rising::Rising;
 use crate::sync::{Gate, Syncer};
 use fastcore::action::Discard;
 use fastcore::event::EventKind;
 use fastcore::link::{self, Frame};
+use fastcore::rules::{Rule, kept};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};

@@ -1,12 +1,12 @@
 //! Guard and file of a route behind one lock: a row is durable before its message is handed out.
 
-use fastcore::rules::{Rule, kept};
 use crate::error::{JournalError, Result};
 use crate::route_log::RouteLog;
 use crate::store::Durability;
 use crate::sync::{Gate, Syncer};
 use fastcore::link::{self, Frame, Row};
 use fastcore::route::RouteGuard;
+use fastcore::rules::{Rule, kept};
 use fastcore::sent::SentLog;
 use serde_json::json;
 use std::collections::BTreeMap;
