@@ -49,7 +49,7 @@ MEANS = {
     "repeated_execution": "an ExecID(17) that was counted on another day came again",
     "resume": "an operator ended a pause",
     "resync": "an operator asked for a subscription's targets anew",
-    "route_log_lost": "a route's file is new: rows that were not taken are lost",
+    "route_log_lost": "rows of a route are lost: its file is new, or our journal lost what it had taken",
     "session_reject": "a broker's FIX engine refused a message of ours (Reject)",
     "stuck_residue": "a rest of a position is smaller than the broker lets us close",
     "trading_halt": "a venue stopped an instrument",

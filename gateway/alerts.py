@@ -43,7 +43,7 @@ ADVICE = {
     "order_rejected": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "query_rejected": "The venue does not answer status requests: check the route's profile.",
     "repeated_execution": "It was counted on its own day. If it is a new fill, copy it by hand.",
-    "route_log_lost": "Orders on their way are asked about. Find out who removed the route's file.",
+    "route_log_lost": "Orders on their way are asked about. Find out who removed the route's file or the journal's end.",
     "session_reject": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "stuck_residue": "Close it by hand at the broker.",
     "trading_halt": "Orders wait or are refused by the venue until trading goes on.",

@@ -112,8 +112,8 @@ pub struct Hello<'a> {
     pub incarnation: u64,
     /// Identity of the route's file: another value means that the file was replaced.
     pub log_id: u64,
-    /// Number that the next row will get.
-    pub next_row: u64,
+    /// The oldest row that the route still has, or will write: those before it were acknowledged, and are deleted.
+    pub first_row: u64,
     /// Highest core journal number the route ever saw (09.7).
     pub highest_journal_no: u64,
     sessions: &'a [u8],
@@ -309,7 +309,7 @@ pub fn decode(frame: &[u8]) -> Result<Frame<'_>, LinkError> {
 
 fn read_hello<'a>(r: &mut Reader<'a>) -> Result<Frame<'a>, LinkError> {
     let (route, incarnation, log_id) = (r.name()?, r.u64()?, r.u64()?);
-    let (next_row, highest_journal_no, count) = (r.u64()?, r.u64()?, r.u16()?);
+    let (first_row, highest_journal_no, count) = (r.u64()?, r.u64()?, r.u16()?);
     if usize::from(count) > SESSIONS_MAX {
         return Err(LinkError::Limit("number of sessions"));
     }
@@ -317,7 +317,7 @@ fn read_hello<'a>(r: &mut Reader<'a>) -> Result<Frame<'a>, LinkError> {
     for _ in 0..count {
         r.name()?;
     }
-    Ok(Frame::Hello(Hello { route, incarnation, log_id, next_row, highest_journal_no, sessions, count }))
+    Ok(Frame::Hello(Hello { route, incarnation, log_id, first_row, highest_journal_no, sessions, count }))
 }
 
 fn read_orders<'a>(r: &mut Reader<'a>) -> Result<Frame<'a>, LinkError> {
@@ -353,7 +353,7 @@ pub fn encode_hello<S: AsRef<str>>(
     route: &str,
     incarnation: u64,
     log_id: u64,
-    next_row: u64,
+    first_row: u64,
     highest_journal_no: u64,
     sessions: &[S],
 ) -> Result<Vec<u8>, LinkError> {
@@ -364,7 +364,7 @@ pub fn encode_hello<S: AsRef<str>>(
     let mut out = Vec::with_capacity(64);
     head(&mut out, HELLO);
     put_name(&mut out, route.as_bytes())?;
-    for number in [incarnation, log_id, next_row, highest_journal_no] {
+    for number in [incarnation, log_id, first_row, highest_journal_no] {
         out.extend_from_slice(&number.to_le_bytes());
     }
     out.extend_from_slice(&count.to_le_bytes());

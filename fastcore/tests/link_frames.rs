@@ -31,7 +31,7 @@ fn fixed_frames_come_back_as_written() {
     let bytes = encode_hello("r1", 1, 2, 3, 4, &["S1", "S2"]).unwrap();
     let Ok(Frame::Hello(hello)) = decode(&bytes) else { panic!("not HELLO") };
     assert_eq!((hello.route, hello.incarnation, hello.log_id), ("r1", 1, 2));
-    assert_eq!((hello.next_row, hello.highest_journal_no), (3, 4));
+    assert_eq!((hello.first_row, hello.highest_journal_no), (3, 4));
     assert_eq!(hello.sessions().collect::<Vec<_>>(), ["S1", "S2"]);
 }
 

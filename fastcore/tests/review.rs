@@ -109,6 +109,22 @@ fn a_lost_route_file_does_not_prove_that_an_order_never_left() {
     assert!(w.alerts.iter().any(|a| a.code == "route_log_lost"));
 }
 
+/// Rows that the route deleted, and that our journal has lost again, never come: they are counted as lost and not waited for,
+/// and what was on its way is asked about.
+#[test]
+fn rows_that_were_acknowledged_and_lost_are_not_waited_for() {
+    let mut w = World::new(SAME, "");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.row += 5;
+    let mut sent = w.link(8);
+    w.now = w.engine.next_due_ns().unwrap();
+    sent.extend(w.apply(EventKind::Timer, "", b""));
+    assert!(!sent.is_empty() && sent.iter().all(|s| s.kind == SendKind::Status), "{sent:?}");
+    assert!(w.alerts.iter().any(|a| a.code == "route_log_lost" && a.text.contains("5 rows")), "{:?}", w.alerts);
+    w.fill(&open, "10", "10");
+    assert_eq!(w.filled(), d("10"), "the row behind the gap is taken");
+}
+
 /// An open that waits for its route does not leave after the kill switch was set.
 #[test]
 fn a_held_open_does_not_leave_after_the_kill() {

@@ -350,8 +350,9 @@ impl Inner {
     fn hello(&mut self, route: &str) -> Result<Vec<u8>> {
         let up: Vec<&str> = self.guard.sessions_up().collect();
         let (log, journal_no) = (&self.log, self.guard.highest_journal_no());
+        let first_row = log.acked().saturating_add(1);
         let frame =
-            link::encode_hello(route, log.incarnation(), log.log_id(), log.next_row(), journal_no, &up)
+            link::encode_hello(route, log.incarnation(), log.log_id(), first_row, journal_no, &up)
                 .map_err(|e| JournalError::Internal(e.to_string()))?;
         self.cursor = self.log.acked();
         self.hello_due = false;

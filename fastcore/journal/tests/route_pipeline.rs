@@ -39,7 +39,7 @@ fn words(frames: &[Vec<u8>]) -> Vec<String> {
     let mut list = Vec::new();
     for frame in frames {
         match decode(frame).unwrap() {
-            Frame::Hello(h) => list.push(format!("hello {} {}", h.incarnation, h.next_row)),
+            Frame::Hello(h) => list.push(format!("hello {} {}", h.incarnation, h.first_row)),
             Frame::Rows(rows) => list.extend(rows.iter().map(|r| match r.row {
                 Row::Out { keys, .. } => format!("{} out {}", r.row_no, keys.iter().count()),
                 Row::NotSent { cl_ord_id, .. } => format!("{} not_sent {cl_ord_id}", r.row_no),
@@ -198,7 +198,7 @@ fn hello_names_the_highest_journal_number() {
     drop(route);
     let bytes = open(folder.path()).unwrap().hello().unwrap();
     let Frame::Hello(hello) = decode(&bytes).unwrap() else { panic!("not HELLO") };
-    assert_eq!((hello.highest_journal_no, hello.incarnation, hello.next_row), (40, 2, 4));
+    assert_eq!((hello.highest_journal_no, hello.incarnation, hello.first_row), (40, 2, 4));
     assert_eq!(hello.sessions().count(), 0);
 }
 

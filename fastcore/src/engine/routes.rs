@@ -10,7 +10,7 @@ use super::{Engine, Index};
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
-use crate::link::{self, Frame, Greet, Row, SendKind};
+use crate::link::{self, Frame, Greet, Hello, Row, SendKind};
 use crate::order::{ClOrdId, Input, State, next};
 use crate::profile::{QueryCovers, Recovery};
 use crate::refusal::Code;
@@ -124,15 +124,10 @@ impl Engine {
             let ix = Arc::clone(&self.ix);
             self.latch(&ix, Scope::Global, Level::NoOpens, "journal_tail_lost".to_owned(), sink);
         }
-        if self.st.routes.get(at as usize).is_some_and(|r| r.log_id != 0 && r.log_id != hello.log_id) {
-            self.log_lost(at, sink);
-        }
+        self.missed_rows(at, &hello, sink);
         let session = self.ix.cfg.routes.get(at as usize).map_or("", |r| r.session.as_str()).to_owned();
         let (epoch, kill) = (self.st.epoch, 0);
         if let Some(r) = self.st.routes.get_mut(at as usize) {
-            if r.log_id != hello.log_id {
-                (r.log_id, r.last_row) = (hello.log_id, 0);
-            }
             r.incarnation = hello.incarnation;
             r.synced = false;
             r.up = hello.sessions().any(|s| s == session);
@@ -144,11 +139,24 @@ impl Engine {
         }
     }
 
-    /// The route begins a new file: OUT rows that we never saw are gone with the old one, so a missing OUT row proves
-    /// nothing. What was on its way is asked about.
-    fn log_lost<S: Sink>(&mut self, at: u32, sink: &mut S) {
-        let text =
-            format!("route {}: its file is new, rows that were not taken are lost", self.route_name(at));
+    /// Rows that will never come: the route's file is new, or it deleted rows that our journal has lost again (its tail, or
+    /// a new journal beside an old route).
+    fn missed_rows<S: Sink>(&mut self, at: u32, hello: &Hello<'_>, sink: &mut S) {
+        let Some(r) = self.st.routes.get_mut(at as usize) else { return };
+        let (same, last) = (r.log_id == hello.log_id, r.last_row);
+        let begun = hello.first_row.saturating_sub(1);
+        let (known, gone) = (r.log_id != 0, if same { begun.saturating_sub(last) } else { begun });
+        (r.log_id, r.last_row) = (hello.log_id, if same { last.max(begun) } else { begun });
+        if known && !same {
+            self.log_lost(at, "its file is new, rows that were not taken are lost", sink);
+        } else if gone > 0 {
+            self.log_lost(at, &format!("{gone} rows that it deleted are not in our journal"), sink);
+        }
+    }
+
+    /// OUT rows that we never saw are gone, so a missing OUT row proves nothing. What was on its way is asked about.
+    fn log_lost<S: Sink>(&mut self, at: u32, why: &str, sink: &mut S) {
+        let text = format!("route {}: {why}", self.route_name(at));
         self.alert("route_log_lost", text, sink);
         for o in self.live_of(at) {
             let state = self.st.orders.get(o as usize).map(|x| x.state);
@@ -184,7 +192,7 @@ impl Engine {
             if row.row_no <= r.last_row {
                 continue;
             }
-            if r.last_row > 0 && row.row_no > r.last_row.saturating_add(1) {
+            if row.row_no > r.last_row.saturating_add(1) {
                 // Rows between were lost on the way. To go on would acknowledge them, and the route would delete them: its
                 // answer to this is HELLO, and all rows from the last one that we have.
                 self.frames.push((at, link::encode_who()));

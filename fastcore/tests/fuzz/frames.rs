@@ -71,7 +71,7 @@ pub fn decoder(seeds: &Seeds, rng: &mut Rng, tally: &mut Tally) -> u64 {
         }
         Ok(Frame::Hello(h)) => {
             let sessions: Vec<&str> = h.sessions().collect();
-            link::encode_hello(h.route, h.incarnation, h.log_id, h.next_row, h.highest_journal_no, &sessions)
+            link::encode_hello(h.route, h.incarnation, h.log_id, h.first_row, h.highest_journal_no, &sessions)
                 .unwrap()
         }
         Ok(Frame::Greet(greet)) => link::encode_greet(&greet),

@@ -50,8 +50,8 @@ impl Way {
         self.linked = true;
         self.sent = self.sent.saturating_sub(2); // rows that the core has already come again
         let up: Vec<&str> = self.guard.sessions_up().collect();
-        let next = self.rows.len() as u64 + 1;
-        link::encode_hello(&self.name, self.incarnation, self.log, next, 0, &up).unwrap()
+        let first = self.sent as u64 + 1;
+        link::encode_hello(&self.name, self.incarnation, self.log, first, 0, &up).unwrap()
     }
 
     pub fn row(&mut self, row: &Row<'_>, now: i64) {

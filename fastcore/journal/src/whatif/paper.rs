@@ -44,8 +44,8 @@ impl PaperRoute {
     /// HELLO of a process that was started anew, with its session logged on.
     pub(crate) fn hello(&mut self, name: &str, session: &str) -> Result<Vec<u8>> {
         self.incarnation = self.incarnation.saturating_add(1);
-        let next_row = self.last_row.saturating_add(1);
-        link::encode_hello(name, self.incarnation, LOG_ID, next_row, 0, &[session]).map_err(frame_error)
+        let first_row = self.last_row.saturating_add(1);
+        link::encode_hello(name, self.incarnation, LOG_ID, first_row, 0, &[session]).map_err(frame_error)
     }
 
     /// The answer to a greeting: every older row was told.
