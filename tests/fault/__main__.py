@@ -28,6 +28,8 @@ COUNTED = (
 )  # fmt: skip
 SEED_S = 240
 """A seed that takes longer hangs."""
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Files in memory: a disk that other programs keep busy is a fault that no schedule names."""
 
 
 def build_shim(folder: Path) -> Path:
@@ -141,7 +143,7 @@ def _one(seed: int, kinds: tuple[str, ...], folder: Path) -> int:
 
 def _apart(seed: int, chosen: argparse.Namespace, shim: Path) -> dict[str, Any]:
     """One seed in its own process: QuickFIX knows a session once in each."""
-    folder = Path(tempfile.mkdtemp(prefix=f"copygate-fault-{seed}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"copygate-fault-{seed}-", dir=MEMORY))
     environment = {**os.environ, "LD_PRELOAD_OF_GATEWAY": str(shim), WITHOUT: chosen.without}
     if chosen.core:
         environment[CORE] = str(Path(chosen.core).resolve())

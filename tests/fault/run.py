@@ -25,7 +25,7 @@ from tests.fault.rig import LEADER_ACCOUNT, Rig
 from tests.fault.schedule import LATE_KINDS, Fault, schedule
 from tests.fault.steps import NUMBERS
 
-START_S, RECOVER_S, ROUND_S = 20, 45, 15
+START_S, RECOVER_S, ROUND_S = 60, 45, 15
 """How long a phase may take: start, recovery from all faults, one order and its copies."""
 SHORT_S = 12
 """How long recovery may take where a rule is left out: a gateway that has all of them needs less."""
