@@ -120,7 +120,11 @@ fn rows_that_were_acknowledged_and_lost_are_not_waited_for() {
     w.now = w.engine.next_due_ns().unwrap();
     sent.extend(w.apply(EventKind::Timer, "", b""));
     assert!(!sent.is_empty() && sent.iter().all(|s| s.kind == SendKind::Status), "{sent:?}");
-    assert!(w.alerts.iter().any(|a| a.code == "route_log_lost" && a.text.contains("5 rows")), "{:?}", w.alerts);
+    assert!(
+        w.alerts.iter().any(|a| a.code == "route_log_lost" && a.text.contains("5 rows")),
+        "{:?}",
+        w.alerts
+    );
     w.fill(&open, "10", "10");
     assert_eq!(w.filled(), d("10"), "the row behind the gap is taken");
 }

@@ -164,7 +164,12 @@ def asks(w: World, at: int, s: Setup, *, proof: bool = False) -> World:
     if not w.orders[at].live:
         return w
     w = aged(w, s, at).having(at, w.orders[at]._replace(proof=proof))
-    return w._replace(wire=(*w.wire, ("ask", at, False))) if askable(w) else w
+    if not askable(w):
+        return w
+    asked = w.orders[at].asked
+    if counts(s):
+        w = w.having(at, w.orders[at]._replace(asked=(*asked, proof)))
+    return w._replace(wire=(*w.wire, ("ask", at, False)))
 
 
 def aged(w: World, s: Setup, at: int) -> World:
@@ -197,6 +202,18 @@ def word(row: Item) -> Item:
 def ignores_old(s: Setup) -> bool:
     """The answer to an older question changes nothing."""
     return s.rules.query_id and s.venue.names_question
+
+
+def counts(s: Setup) -> bool:
+    """Answers that name no question are counted."""
+    return s.rules.counts_answers and not s.venue.names_question
+
+
+def counted(w: World, at: int) -> tuple[World, bool | None]:
+    """The answer is that to the oldest open question; whether "not known" is proof then; None: it says
+    nothing."""
+    asked = w.orders[at].asked
+    return w.having(at, w.orders[at]._replace(asked=asked[1:])), asked[0] if asked else None
 
 
 def held(w: World, at: int) -> World:
@@ -310,9 +327,12 @@ def rejected(w: World, at: int) -> World:
 
 def answered(w: World, s: Setup, at: int, *, old: bool, says: str) -> World:
     """`transition` for a status: `status_input`, `status_unknown`, `absent`."""
-    order = w.orders[at]
     if old and ignores_old(s):
         return w
+    proof: bool | None = w.orders[at].proof
+    if counts(s):
+        w, proof = counted(w, at)
+    order = w.orders[at]
     if says == "filled":
         return filled(w, at)
     if says == "working":
@@ -321,9 +341,9 @@ def answered(w: World, s: Setup, at: int, *, old: bool, says: str) -> World:
         return rejected(w, at)
     if s.venue.denies_by_reject and order.state == ACKNOWLEDGED:
         return doubts(w, s, at)
-    if order.state != UNKNOWN:
+    if order.state != UNKNOWN or proof is None:
         return w
-    if s.rules.settles and not order.proof:
+    if s.rules.settles and not proof:
         return w.having(at, order._replace(denied=s.rules.settles_from_answer))
     if not order.opens and not s.rules.close_again:
         return w.having(at, order.to(MISSED))

@@ -62,6 +62,8 @@ class Rules:
     """A HELLO without GREET is said again. Off: once for each connection and epoch."""
     settles_from_answer: bool = True
     """The settle time begins with a first "not known" of the broker. Off: when the order became unknown."""
+    counts_answers: bool = True
+    """An answer that names no question is that to the oldest open one. Off: to the newest."""
     denial_no_reject: bool = True
     """A reject as unknown (103=5) ends no order that was sent since. Off: it counts as any other reject."""
 
@@ -87,7 +89,7 @@ VENUES = (TRUSTING, CHECKING, FORGETFUL)
 REJECTING = Venue("rejecting", resends=True, checks_ids=True, names_question=False, denies_by_reject=True)
 """Its denials name no question and look like rejects. Explored apart: old answers count, so it is large."""
 UNNAMED = Venue("unnamed", resends=True, checks_ids=False, names_question=False)
-"""The known hole: the rule of query ids cannot be kept here, and nothing else catches the second order."""
+"""The rule of query ids cannot be kept here: answers are counted."""
 
 
 @dataclass(frozen=True, slots=True)

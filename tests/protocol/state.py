@@ -33,6 +33,10 @@ class Order(NamedTuple):
     denied: bool = False
     """The broker said "not known" since it became unknown: the settle time runs."""
 
+    asked: tuple[bool | None, ...] = ()
+    """Questions that no answer was counted for, the oldest first: whether "not known" would be proof; None:
+    it was asked before the order was sent again. Where answers are counted only."""
+
     @property
     def live(self) -> bool:
         """Something is still expected."""
@@ -40,7 +44,9 @@ class Order(NamedTuple):
 
     def to(self, state: str) -> Order:
         """In another state: nothing that was said about the one before counts."""
-        return Order(self.opens, state, 1 if state in DONE else self.try_no, counted=self.counted)
+        done = state in DONE
+        asked = () if done else (None,) * len(self.asked)
+        return Order(self.opens, state, 1 if done else self.try_no, counted=self.counted, asked=asked)
 
 
 class World(NamedTuple):

@@ -351,9 +351,8 @@ impl Inner {
         let up: Vec<&str> = self.guard.sessions_up().collect();
         let (log, journal_no) = (&self.log, self.guard.highest_journal_no());
         let first_row = log.acked().saturating_add(1);
-        let frame =
-            link::encode_hello(route, log.incarnation(), log.log_id(), first_row, journal_no, &up)
-                .map_err(|e| JournalError::Internal(e.to_string()))?;
+        let frame = link::encode_hello(route, log.incarnation(), log.log_id(), first_row, journal_no, &up)
+            .map_err(|e| JournalError::Internal(e.to_string()))?;
         self.cursor = self.log.acked();
         self.hello_due = false;
         self.waits = Some(0);

@@ -10,7 +10,7 @@ use crate::fix::{self, Message};
 use crate::leader::{Change, Counting, fill_missing, observe};
 use crate::ledger::abs;
 use crate::order::{Input, State};
-use crate::profile::{FillQty, Profile};
+use crate::profile::Profile;
 use crate::refusal::{Code, Refusal};
 use crate::report::{CancelReject, Inbound, Kind, Reject, Report, read};
 use std::sync::Arc;
@@ -284,6 +284,10 @@ impl Engine {
         let whole = order.cum >= order.qty;
         let for_cancel = order.cancel_id.as_deref() == Some(r.cl_ord_id);
         let ended = matches!(r.ord_status, b'2' | b'4' | b'8' | b'C');
+        let before = order.state;
+        let denies = r.kind == Kind::Rejected && r.rej_reason == Some(b"5");
+        let answers = !for_cancel && (denies || r.kind == Kind::Status);
+        let asked_ns = if answers { self.answered(o, r.status_req_id) } else { None };
         let input = match r.kind {
             Kind::Trade if whole => Input::Fill,
             Kind::Trade if ended => {
@@ -301,27 +305,21 @@ impl Engine {
             Kind::Expired => Input::Expire,
             Kind::Rejected if for_cancel => return self.request_refused(o, r.cl_ord_id, sink),
             Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
-            Kind::Rejected if r.rej_reason == Some(b"5") && order.state == State::Unknown => {
-                return self.absent(route, o, sink);
+            Kind::Rejected if denies && before == State::Unknown => {
+                return self.absent(route, o, asked_ns, sink);
             }
             // It had the order: "unknown" now is no reject of it, and it may have been filled meanwhile.
-            Kind::Rejected
-                if r.rej_reason == Some(b"5")
-                    && matches!(order.state, State::Acknowledged | State::PartlyFilled) =>
-            {
+            Kind::Rejected if denies && matches!(before, State::Acknowledged | State::PartlyFilled) => {
                 return self.doubt(route, o, sink);
             }
             // An answer to a question about an earlier try: this one is on its way, and is not rejected by it.
-            Kind::Rejected
-                if r.rej_reason == Some(b"5")
-                    && matches!(order.state, State::Held | State::Dispatched | State::Out) =>
-            {
+            Kind::Rejected if denies && matches!(before, State::Held | State::Dispatched | State::Out) => {
                 return;
             }
             Kind::Rejected => Input::Reject,
             Kind::Status => match self.status_input(ix, route, o, r) {
                 Some(input) => input,
-                None => return self.status_unknown(route, o, r, sink),
+                None => return self.status_unknown(route, o, r, asked_ns, sink),
             },
             Kind::Bust | Kind::Correct | Kind::PendingCancel | Kind::PendingReplace | Kind::Note(_) => return,
         };
@@ -355,43 +353,6 @@ impl Engine {
             return self.alert("stuck_residue", text, sink);
         }
         self.alert("close_rejected", format!("{id}: the broker rejected a close: {text}"), sink);
-    }
-
-    /// The state that a status answer proves; none when it proves nothing or absence.
-    fn status_input(&self, ix: &Index, route: u32, o: u32, r: &Report<'_>) -> Option<Input> {
-        let order = self.st.orders.get(o as usize)?;
-        let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-        let by_last = profile.is_some_and(|p| p.fill_qty == FillQty::LastQty);
-        let asked = order.query_no.to_string();
-        if !r.status_req_id.is_empty() && r.status_req_id != asked.as_bytes() {
-            return None; // the answer to an older question
-        }
-        match r.ord_status {
-            b'0' | b'A' | b'1' | b'6' | b'E' | b'5' if order.cum.is_zero() => Some(Input::Acknowledge),
-            b'0' | b'A' | b'1' | b'6' | b'E' | b'5' => Some(Input::PartFill),
-            b'2' if order.cum >= order.qty => Some(Input::Fill),
-            // Only its trade reports say how much: taken for canceled, what it filled would be nobody's.
-            b'2' if by_last => None,
-            // Done at the broker; what we count less was taken back, or a report of it is still to come.
-            b'2' | b'4' => Some(Input::Cancel),
-            b'C' => Some(Input::Expire),
-            b'8' if r.rej_reason != Some(b"5") => Some(Input::Reject),
-            _ => None,
-        }
-    }
-
-    fn status_unknown<S: Sink>(&mut self, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
-        let asked = self.st.orders.get(o as usize).map_or(0, |x| x.query_no).to_string();
-        let newest = r.status_req_id.is_empty() || r.status_req_id == asked.as_bytes();
-        if newest && r.ord_status == b'8' {
-            self.absent(route, o, sink);
-        }
-        if newest && r.ord_status == b'2' {
-            let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
-            let text =
-                format!("{id}: filled at the broker, and its trade reports are missing: see its own screen");
-            self.alert("unknown_order", text, sink);
-        }
     }
 
     /// What an ended order leaves: an open lowers the target or is tried again, a close is tried again after a pause.
@@ -515,7 +476,8 @@ impl Engine {
             return self.request_refused(o, id, sink);
         }
         if order.state == State::Unknown && !certain {
-            return self.absent(route, o, sink);
+            let asked_ns = self.answered(o, b"");
+            return self.absent(route, o, asked_ns, sink);
         }
         if self.set_state(o, Input::Reject, sink) {
             self.refuse(Refusal::bare(Code::BrokerReject));

@@ -216,6 +216,9 @@ impl Engine {
                 })
             }
         };
+        if written.is_ok() && kind == SendKind::Status {
+            self.question_open(o);
+        }
         written.is_ok()
     }
 

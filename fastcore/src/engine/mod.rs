@@ -7,6 +7,7 @@ mod books;
 pub mod clock;
 mod close_px;
 mod dispatch;
+pub mod doubts;
 pub mod guards;
 mod holdings;
 pub mod inactive;

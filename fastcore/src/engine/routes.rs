@@ -12,7 +12,7 @@ use crate::decimal::Dec;
 use crate::event::Event;
 use crate::link::{self, Frame, Greet, Hello, Row, SendKind};
 use crate::order::{ClOrdId, Input, State, next};
-use crate::profile::{QueryCovers, Recovery};
+use crate::profile::Recovery;
 use crate::refusal::Code;
 use crate::rules::{Rule, kept};
 use std::sync::Arc;
@@ -36,6 +36,9 @@ impl Engine {
         let (closes, mirror) = (order.reduces, order.mirror);
         let (at, buy, ended) = (order.line, order.buy, after.is_done() && !before.is_done());
         let cancel = if ended { order.cancel_id.take() } else { None };
+        if ended {
+            self.st.asked.remove(&o);
+        }
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             if !mirror {
                 ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
@@ -271,7 +274,7 @@ impl Engine {
     }
 
     fn not_sent<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
-        let Some(o) = self.known(id) else { return };
+        let Some(o) = self.known(id) else { return self.question_unsent(id) };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         if order.cl_ord_id[..] != *id {
             return self.cancel_failed(o, sink);
@@ -290,7 +293,7 @@ impl Engine {
     }
 
     /// Back to held under the next try number; answers for the old one are ignored from now on.
-    fn hold<S: Sink>(&mut self, at: u32, o: u32, input: Input, sink: &mut S) {
+    pub(super) fn hold<S: Sink>(&mut self, at: u32, o: u32, input: Input, sink: &mut S) {
         if !self.set_state(o, input, sink) {
             return;
         }
@@ -366,7 +369,7 @@ impl Engine {
     }
 
     /// A held order: sent if its route is ready and it is fresh, given up if it is an open past its deadline.
-    fn again<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
+    pub(super) fn again<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
         if order.state != State::Held {
             return;
@@ -398,96 +401,6 @@ impl Engine {
         }
     }
 
-    /// Out without a report: unknown, and asked about.
-    pub(super) fn doubt<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
-        if !self.set_state(o, Input::Silence, sink) {
-            return;
-        }
-        if self.answers_status(at) {
-            self.query(at, o);
-        } else if let Some(order) = self.st.orders.get(o as usize) {
-            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
-            let text = format!(
-                "{id}: no report in time, and the venue answers no status request: look at its own screen"
-            );
-            self.alert("unknown_order", text, sink);
-        }
-    }
-
-    fn ask_all<S: Sink>(&mut self, at: u32, sink: &mut S) {
-        for o in self.live_of(at) {
-            match self.st.orders.get(o as usize).map(|x| x.state) {
-                // In doubt until it is answered: only then is an unanswered question asked again.
-                Some(State::Out | State::Acknowledged | State::PartlyFilled) => self.doubt(at, o, sink),
-                Some(State::Unknown) => self.query(at, o),
-                _ => {}
-            }
-        }
-    }
-
-    fn answers_status(&self, at: u32) -> bool {
-        let profile =
-            self.ix.route_profiles.get(at as usize).and_then(|p| self.ix.cfg.profiles.get(*p as usize));
-        profile.is_some_and(|p| p.supports.status_request)
-    }
-
-    /// Asks for an order's status (H), where the venue answers that.
-    pub(super) fn query(&mut self, at: u32, o: u32) {
-        if !self.answers_status(at) {
-            return;
-        }
-        let now = self.st.at_ns;
-        let due = now.saturating_add(self.ix.cfg.timing.query_retry_ms.saturating_mul(MS));
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.query_no = order.query_no.saturating_add(1);
-            order.asked_ns = now;
-        }
-        self.st.due.insert((due, DUE_QUERY, o));
-        self.push(at, o, SendKind::Status);
-    }
-
-    /// The broker does not know the order (06): proof only after the settle time, and where its queries cover all.
-    ///
-    /// The first answer proves that the broker has read what was sent before the question; its gateway may still hold the
-    /// order. So the settle time begins there. Begun when the order left, it would pass while a line that stalls holds
-    /// both, and lets them through together.
-    pub(super) fn absent<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
-        let ix = Arc::clone(&self.ix);
-        let now = self.st.at_ns;
-        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
-        if order.state == State::Unknown && !order.denied && kept(Rule::Settle) {
-            (order.denied, order.since_ns) = (true, now);
-            return; // asked again when the query is due
-        }
-        // Counted to the question, not to the answer: a slow line may carry an old answer for longer than it settles.
-        let settles = order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS));
-        let settled = settles <= order.asked_ns || !kept(Rule::Settle);
-        let profile = ix.route_profiles.get(at as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-        if order.state != State::Unknown || !settled {
-            return; // asked again when the query is due
-        }
-        if profile.is_none_or(|p| p.query_covers != QueryCovers::All) {
-            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
-            return self.alert(
-                "unknown_order",
-                format!("{id}: the venue's queries cannot prove absence"),
-                sink,
-            );
-        }
-        let taken = order.taken;
-        if order.mirror && self.other_name(o) {
-            return self.query(at, o);
-        }
-        self.hold(at, o, Input::Absent, sink);
-        if taken {
-            // As it was it may be larger by now than what is left of it, and is known to the broker by another name.
-            self.end_unsent(&ix, o, End::Withdrawn, sink);
-        }
-        // A target that moved meanwhile may want none of it.
-        self.rework(o, sink);
-        self.again(at, o, sink);
-    }
-
     pub(super) fn on_unsent<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
         let Some(at) = self.route_index(ev.session) else { return };
         if let Ok(Frame::Orders(orders)) = link::decode(ev.payload) {
@@ -497,7 +410,7 @@ impl Engine {
         }
     }
 
-    fn rework<S: Sink>(&mut self, o: u32, sink: &mut S) {
+    pub(super) fn rework<S: Sink>(&mut self, o: u32, sink: &mut S) {
         if let Some(line) = self.st.orders.get(o as usize).map(|x| x.line) {
             let ix = Arc::clone(&self.ix);
             self.work_line(&ix, line, sink);

@@ -189,6 +189,8 @@ pub struct State {
     pub orders: Chunked<Order>,
     /// Hash of a ClOrdID(11), of an order or a cancel, to order.
     pub ids: Sharded<u64, u32>,
+    /// By order in doubt: questions that no answer was counted for, the oldest first.
+    pub asked: BTreeMap<u32, VecDeque<super::doubts::Asked>>,
     /// Leader executions that made orders, by the hash of their identity.
     pub causes: Sharded<u128, ()>,
     /// By route index.
