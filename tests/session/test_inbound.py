@@ -139,8 +139,9 @@ def test_what_came_before_the_loop_looked_is_not_asked_for(gate: Gate) -> None:
     assert [row for row in log if row["event"] == "fix.gap_stays"] == []
 
 
-def test_a_main_loop_that_hangs_ends_the_process(gate: Gate) -> None:
+def test_a_main_loop_that_hangs_ends_the_process(tmp_path: Path) -> None:
     """Its session would look alive, and its orders would wait for ever."""
+    gate = Gate(tmp_path)  # not started: its own watchdog would count the same looks
     application = gate.application
     application.turned()
     application.watch(500)
@@ -154,8 +155,9 @@ def test_a_main_loop_that_hangs_ends_the_process(gate: Gate) -> None:
     assert "main loop" in str(log)
 
 
-def test_a_main_loop_that_turns_lives_and_one_that_has_not_begun_too(gate: Gate) -> None:
+def test_a_main_loop_that_turns_lives_and_one_that_has_not_begun_too(tmp_path: Path) -> None:
     """A start may take as long as it likes: the journal is read before the first round."""
+    gate = Gate(tmp_path)
     for _ in range(100):
         gate.application.watch(500)
     for _ in range(100):
