@@ -33,6 +33,7 @@ ADVICE = {
     "join": "What was refused is not tried again: `resync` asks once more when the reason is gone.",
     "journal_tail_lost": "Opens are stopped. Compare positions with the brokers before you arm again.",
     "mirror_lost": "The leader is protected there and the follower is not: place it by hand, or close.",
+    "position_break": "Find out who traded there. `ctl CONFIG reconcile` adopts, closes or ignores it.",
     "provider_active": "Nothing: opens of its copies go on.",
     "provider_inactive": "Look after the leader's session. What was closed needs a release by name.",
     "repeated_copies": "Closes go on. Find out what trades so often, then release the follower by name.",
@@ -43,7 +44,7 @@ ADVICE = {
     "order_rejected": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "query_rejected": "The venue does not answer status requests: check the route's profile.",
     "repeated_execution": "It was counted on its own day. If it is a new fill, copy it by hand.",
-    "route_log_lost": "Orders on their way are asked about. Find out who removed the route's file or the journal's end.",
+    "route_log_lost": "Orders on their way are asked about. Find out who removed rows or files.",
     "session_reject": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "stuck_residue": "Close it by hand at the broker.",
     "trading_halt": "Orders wait or are refused by the venue until trading goes on.",
@@ -61,7 +62,7 @@ ADVICE = {
 PLAIN = frozenset(
     {
         *("arm", "bust_resume", "kill", "leader_position"),
-        *("adjust", "leave", "left", "pause", "resume", "resync"),
+        *("adjust", "leave", "left", "pause", "position_break_ends", "reconcile", "resume", "resync"),
     }
 )
 """Codes that only confirm what somebody did or said."""

@@ -32,6 +32,7 @@ def core_config(config: GatewayConfig) -> dict[str, Any]:
         "deployment": config.gateway.deployment,
         "timing": config.timing.model_dump(),
         "faults": config.faults.model_dump(),
+        "reconcile": config.reconcile.core(),
         **_messages(config.messages),
         **({} if config.clock is None else {"clock": config.clock.model_dump()}),
         "profiles": [config.profiles[name] for name in sorted(config.profiles)],
@@ -126,6 +127,7 @@ def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dic
         "restricted": list(follower.restricted),
         "limits": core_limits(follower_limits(config, follower)),
         **_messages(follower.messages),
+        "on_break": follower.on_break,
         **({} if guards is None else {"guards": _guards(guards)}),
     }
 

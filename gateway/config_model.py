@@ -10,7 +10,14 @@ from pydantic import Field, PrivateAttr
 
 from gateway.config_guards import GuardsConfig
 from gateway.config_limits import ClockSection, InactiveConfig, LimitsConfig, MessagesConfig
-from gateway.config_sections import CoreSection, FaultsSection, GatewaySection, SessionConfig, TimingSection
+from gateway.config_sections import (
+    CoreSection,
+    FaultsSection,
+    GatewaySection,
+    ReconcileSection,
+    SessionConfig,
+    TimingSection,
+)
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
 
 FOLLOWERS_MAX = 20_000
@@ -91,6 +98,8 @@ class FollowerConfig(Model):
     """Bounds over all its subscriptions."""
     messages: MessagesConfig | None = None
     """How many messages its orders may be. Not set: as many as there are."""
+    on_break: Literal["alert", "no_opens", "adopt", "close", "ignore"] = "alert"
+    """What happens by itself when its broker reports another position than ours. A person is told anyway."""
     guards: GuardsConfig | None = None
     """At which loss copying to it stops. Rules of `guards` for every follower stay in force beside them."""
 
@@ -272,6 +281,8 @@ class GatewayConfig(Model):
     """Timeouts of the delivery rules."""
     faults: FaultsSection = FaultsSection()
     """Faults that stop a follower's opens by themselves."""
+    reconcile: ReconcileSection = ReconcileSection()
+    """How often followers' positions are compared with their brokers'."""
     core: CoreSection = CoreSection()
     """The core process: sockets and patience."""
     sessions: dict[Name, SessionConfig] = Field(min_length=1, max_length=SECTIONS_MAX)

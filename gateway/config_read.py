@@ -29,6 +29,7 @@ from gateway.config_sections import (
     CoreSection,
     FaultsSection,
     GatewaySection,
+    ReconcileSection,
     SessionConfig,
     TimingSection,
 )
@@ -55,6 +56,7 @@ class Draft:
     gateway: GatewaySection | None = None
     timing: TimingSection | None = None
     faults: FaultsSection | None = None
+    reconcile: ReconcileSection | None = None
     core: CoreSection | None = None
     limits: LimitsConfig | None = None
     guards: GuardsConfig | None = None
@@ -159,6 +161,7 @@ def _sections(draft: Draft) -> None:
     draft.gateway = _part(draft, ("gateway",), GatewaySection, required=True)
     draft.timing = _part(draft, ("timing",), TimingSection)
     draft.faults = _part(draft, ("faults",), FaultsSection)
+    draft.reconcile = _part(draft, ("reconcile",), ReconcileSection)
     draft.core = _part(draft, ("core",), CoreSection)
     draft.limits = _part(draft, ("limits",), LimitsConfig)
     if "guards" in draft.raw:

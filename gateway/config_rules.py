@@ -14,6 +14,7 @@ from gateway.config_rules_lots import (
     lots,
     mirrors,
     order_types,
+    position_breaks,
     position_models,
     sizing,
     totals,
@@ -254,6 +255,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     mirrors,
     venue_takes_our_orders,
     position_models,
+    position_breaks,
     cycles,
     socket_paths,
 )

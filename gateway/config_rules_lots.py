@@ -309,3 +309,23 @@ def all_limits(draft: Draft) -> Iterator[tuple[tuple[Key, ...], LimitsConfig]]:
         yield ("followers", name, "limits"), follower.limits
     for number, subscription in draft.subscriptions.items():
         yield ("subscriptions", number, "limits"), subscription.limits
+
+
+def position_breaks(draft: Draft) -> None:
+    """A rule about position breaks needs a broker that reports whole positions."""
+    for name, follower in draft.followers.items():
+        profile = _follower_profile(draft, name)
+        if follower.on_break == "alert" or not profile:
+            continue
+        path: tuple[Key, ...] = ("followers", name, "on_break")
+        value = follower.on_break
+        if profile.get("position_model") == "hedging":
+            text = "never applies: positions of a hedging venue are not compared"
+            draft.report(path, text, value=value, severity="warning", hint="Remove it.")
+        elif not profile.get("supports", {}).get("positions", False):
+            text = "applies to what the venue reports by itself: it answers no request for positions"
+            hint = "Ask the broker whether it sends PositionReports."
+            draft.report(path, text, value=value, severity="warning", hint=hint)
+        elif not (draft.reconcile and draft.reconcile.every_s):
+            text = "applies at a logon's answer only: reconcile.every_s is 0"
+            draft.report(path, text, value=value, severity="warning", hint="Set reconcile.every_s.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config_types import FixText, Model, Name
+from gateway.config_types import FixText, Model, Name, NotNegative, decimal_text
 from gateway.errors import EnvironmentProblem
 
 BeginString = Literal["FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
@@ -68,6 +69,19 @@ class FaultsSection(Model):
     """So many copies of one subscription and instrument in repeated_window_ms stop its opens. 0 = never."""
     repeated_window_ms: int = Field(default=60_000, ge=1_000, le=86_400_000)
     """The window. Milliseconds."""
+
+
+class ReconcileSection(Model):
+    """Comparing what followers' brokers hold with what our own orders filled."""
+
+    every_s: int = Field(default=300, ge=0, le=86_400)
+    """Pause between two questions for one follower's positions, seconds; also after each logon. 0 = never."""
+    tolerance_lots: NotNegative = Decimal(0)
+    """Lots by which both may differ without a word."""
+
+    def core(self) -> dict[str, Any]:
+        """As the core reads it."""
+        return {"every_ms": self.every_s * 1_000, "tolerance_lots": decimal_text(self.tolerance_lots)}
 
 
 class CoreSection(Model):

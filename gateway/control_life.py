@@ -31,6 +31,7 @@ from gateway.kill_file import LEVELS
 JOINING = ("flat", "target")
 TARGETS = ("unchanged", "rescaled")
 RULES = ("keep", "close_now", "close_with_leader")
+REMEDIES = ("adopt", "close", "ignore", "ask")
 PAUSE_LEVELS = LEVELS[:2]
 """A pause never holds back a close."""
 
@@ -41,7 +42,7 @@ SubscriptionName = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this page to `copygate ctl`."""
-    for command in (pause, resume, join, leave, resync, adjust):
+    for command in (pause, resume, join, leave, resync, adjust, reconcile):
         app.command()(command)
 
 
@@ -138,6 +139,30 @@ def adjust(
         units = None if position is None else decimal_text(decimal("position", position))
         command |= {"position": units, "rescale": targets == "rescaled"}
         _do(context.obj, command, as_json, "`status` shows positions against targets.")
+
+
+def reconcile(
+    context: typer.Context,
+    follower: Annotated[str, typer.Argument(help="A follower of the configuration.", show_default=False)],
+    instrument: Annotated[str, typer.Argument(help="One of its instruments.", show_default=False)],
+    remedy: Annotated[
+        str,
+        typer.Option(
+            help="adopt (our books follow the broker), close (what is more than ours is closed), ignore "
+            "(it is let be), or ask (the broker, now).",
+            show_default=False,
+        ),
+    ],
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide about a position that a follower's broker reports otherwise. Needs --as."""
+    with errors():
+        if remedy not in REMEDIES:
+            raise UsageError("no such remedy", path="--remedy", value=remedy, bound=", ".join(REMEDIES))
+        command = {"cmd": "reconcile", "who": by_name(who, "reconcile"), "follower": follower}
+        command |= {"instrument": instrument, "remedy": remedy}
+        _do(context.obj, command, as_json, "`status` shows what is left of it.")
 
 
 def leave(

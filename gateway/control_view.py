@@ -32,6 +32,7 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
         *_leaving(status.get("leaving") or []),
         *_joining(status.get("joining") or []),
         *_guards(status.get("guards") or []),
+        *_breaks(status.get("breaks") or []),
         Text(_counts(status)),
         Text(),
         _routes(status.get("routes") or []),
@@ -104,6 +105,28 @@ def _guards(guards: list[dict[str, Any]]) -> list[RenderableType]:
     rest = len(guards) - GUARDS_MAX
     more = [Text(f"… and {rest} more; --json has all", style="dim")] if rest > 0 else []
     return [table, *more, Text()]
+
+
+def _breaks(breaks: list[dict[str, Any]]) -> list[RenderableType]:
+    """Positions that brokers report otherwise, the confirmed ones first, then what was let be."""
+    if not breaks:
+        return []
+    table = _table(*("position break", "instrument", "lots", "worth", "since", ""), right=("lots", "worth"))
+    for one in sorted(breaks, key=lambda one: not one["confirmed"])[:LINES_MAX]:
+        accepted = Decimal(one["accepted"])
+        note = f"{_plain(accepted)} units more are let be" if accepted else ""
+        if not one["confirmed"]:
+            note = note or "reported once"
+        since = _when(one["since_ns"]) if Decimal(one["units"]) else ""
+        worth = "?" if one["value"] is None else _cents(one["value"])
+        style = "bold red" if one["confirmed"] else ""
+        names = (escape(one["follower"]), one["instrument"])
+        table.add_row(*names, _plain(Decimal(one["lots"])), worth, since, note, style=style)
+    return [table, Text()]
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize(), "f")
 
 
 def _room(guard: dict[str, Any]) -> tuple[bool, Decimal]:

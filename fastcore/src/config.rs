@@ -36,6 +36,9 @@ pub struct Config {
     /// What stops a follower by itself.
     #[serde(default)]
     pub faults: Faults,
+    /// How often followers' positions are compared with their brokers'.
+    #[serde(default)]
+    pub reconcile: Reconcile,
     /// How far the machine's clock may be from UTC; none: as far as it likes.
     #[serde(default)]
     pub clock: Option<ClockRule>,
@@ -98,6 +101,41 @@ impl Default for Timing {
             close_retry_max_ms: 30_000,
         }
     }
+}
+
+/// Comparing positions with the followers' brokers.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconcile {
+    /// Pause between two questions about one follower's positions, milliseconds; 0: they are asked for when a close needs it.
+    pub every_ms: i64,
+    /// Lots by which both may differ.
+    pub tolerance_lots: Dec,
+}
+
+impl Reconcile {
+    /// Positions are asked for all the time.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.every_ms > 0
+    }
+}
+
+/// What happens by itself when a follower's broker reports another position than ours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBreak {
+    /// A person is told.
+    #[default]
+    Alert,
+    /// The follower opens nothing until a person has looked.
+    NoOpens,
+    /// Our books follow the broker's.
+    Adopt,
+    /// What is more than ours is closed, what is less is given up.
+    Close,
+    /// The difference is let be.
+    Ignore,
 }
 
 /// Order in which followers are served.
@@ -204,6 +242,9 @@ pub struct FollowerConfig {
     /// How many messages its orders may be.
     #[serde(default)]
     pub messages: Option<Allowance>,
+    /// What happens by itself when its broker reports another position than ours.
+    #[serde(default)]
+    pub on_break: OnBreak,
     /// What stops it when it loses too much; most followers have none.
     #[serde(default)]
     pub guards: Option<Box<Guards>>,

@@ -2,6 +2,7 @@
 
 use crate::decimal::{Dec, Round, mul_div};
 use crate::engine::Engine;
+use crate::engine::breaks::Break;
 use crate::engine::guards::Trip;
 use crate::engine::life::Life;
 use crate::engine::stops::{Level, Scope};
@@ -118,6 +119,27 @@ pub struct GuardStatus {
     pub stopped: bool,
 }
 
+/// A position that a follower's broker reports otherwise, or a difference that was let be.
+#[derive(Debug, Serialize)]
+pub struct BreakStatus {
+    /// Follower name.
+    pub follower: String,
+    /// Its instrument.
+    pub instrument: String,
+    /// Signed units that the broker reported beyond ours.
+    pub units: Dec,
+    /// The same in lots.
+    pub lots: Dec,
+    /// What it is worth at the last quote, in the currency of the price; none without a quote.
+    pub value: Option<Dec>,
+    /// Signed units that are not ours and are let be.
+    pub accepted: Dec,
+    /// Reported twice; once may be a report that a fill overtook.
+    pub confirmed: bool,
+    /// When it was reported first, nanoseconds.
+    pub since_ns: String,
+}
+
 /// The whole of it.
 #[derive(Debug, Serialize)]
 pub struct Status {
@@ -135,6 +157,8 @@ pub struct Status {
     pub joining: Vec<JoiningStatus>,
     /// Followers with guards.
     pub guards: Vec<GuardStatus>,
+    /// Where brokers report other positions than ours.
+    pub breaks: Vec<BreakStatus>,
     /// Leader executions counted.
     pub leader_executions: u64,
     /// Orders handed to routes.
@@ -184,6 +208,7 @@ impl Engine {
             leaving: st.lives.iter().filter_map(leaving).collect(),
             joining: st.lives.iter().filter_map(|(sub, life)| self.joining_status(*sub, life)).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
+            breaks: st.breaks.iter().filter_map(|(key, b)| self.break_status(*key, b)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
             follower_fills: st.follower_fills,
@@ -279,6 +304,22 @@ impl Engine {
             floor: highest.map(|(floor, _)| floor),
             code: highest.map(|(_, code)| code),
             stopped: st.tripped.contains_key(&follower),
+        })
+    }
+
+    fn break_status(&self, (follower, instrument): (u32, u32), b: &Break) -> Option<BreakStatus> {
+        let cfg = &self.index().cfg;
+        let i = cfg.instruments.get(instrument as usize)?;
+        let quote = self.state().quotes.get(&instrument);
+        Some(BreakStatus {
+            follower: cfg.followers.get(follower as usize)?.name.clone(),
+            instrument: i.name.clone(),
+            units: b.units,
+            lots: b.units.div(i.contract_size, Round::HalfEven).unwrap_or(Dec::ZERO),
+            value: quote.and_then(|q| b.units.mul(q.bid, Round::HalfEven)),
+            accepted: b.accepted,
+            confirmed: b.confirmed,
+            since_ns: b.since_ns.to_string(),
         })
     }
 

@@ -12,6 +12,7 @@ from tests.unit.control_rig import Core, core, ctl, file, last_line, state
 __all__ = ["core", "file"]
 
 SUB = "f1<alpha"
+RECONCILE = ["reconcile", "f1", "EURUSD", "--remedy", "adopt"]
 ADJUST = ["adjust", "alpha", "EURUSD", "--reason", "split"]
 
 
@@ -73,6 +74,12 @@ def test_a_pause_survives_a_restart(file: Path) -> None:
         ([*ADJUST, "--position", "1e3", "--as", "ann"], "not a decimal"),
         ([*ADJUST, "--position", "1", "--targets", "all", "--as", "ann"], "unchanged, rescaled"),
         (["adjust", "alfa", "GOLD", "--reason", "x", "--factor", "2", "--as", "ann"], 'leader "alfa" is not'),
+        (RECONCILE, "reconcile needs a named operator"),
+        ([*RECONCILE[:-1], "sell", "--as", "ann"], "adopt, close, ignore, ask"),
+        ([*RECONCILE, "--as", "ann"], "f1 EURUSD: no break is known"),
+        (["reconcile", "f9", "EURUSD", "--remedy", "adopt", "--as", "ann"], '"f9" is no follower'),
+        (["reconcile", "f1", "XX", "--remedy", "adopt", "--as", "ann"], '"XX" is no instrument'),
+        ([*RECONCILE[:-1], "ask", "--as", "ann"], "its route is not ready"),
         (["pause"], "Missing argument 'SUBSCRIPTION'"),
     ],
 )

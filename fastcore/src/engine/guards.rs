@@ -132,6 +132,18 @@ impl Engine {
         self.st.due.insert((now, DUE_GUARD, follower));
     }
 
+    /// Units that a line holds from now on without a fill: bought, or sold, at what they are worth now.
+    pub(super) fn book_at_mark(&mut self, ix: &Index, at: u32, units: Dec) {
+        let Some((follower, held)) = self.held_by(ix, at) else { return };
+        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
+        let pnl = self.st.pnl.entry((follower, at)).or_default();
+        match known {
+            Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
+            None => pnl.unknown = true,
+        }
+        self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
+    }
+
     /// The follower of a line.
     pub(super) fn follower_of_line(&self, ix: &Index, at: u32) -> Option<u32> {
         Some(ix.subs.get(self.st.lines.get(at as usize)?.sub as usize)?.follower)

@@ -36,6 +36,13 @@ pub struct Holding {
     pub ask_ns: i64,
     /// Hash of what the positions were read by.
     pub read_by: u64,
+    /// Fills of ours, and busts.
+    pub moves: u32,
+}
+
+/// A position that this venue reports can be compared with ours: one report is the whole position.
+pub(super) fn reads(profile: &Profile) -> bool {
+    profile.position_model == PositionModel::Netting
 }
 
 /// A close at this venue is capped: nothing of its own keeps one from opening, and one report is the whole position.
@@ -74,7 +81,7 @@ impl Engine {
         p: &Position<'_>,
         sink: &mut S,
     ) {
-        if !caps(profile) {
+        if !reads(profile) {
             return self.note("position of a follower");
         }
         let Some(follower) = Self::follower_of(ix, route, p.account) else {
@@ -102,14 +109,18 @@ impl Engine {
             self.note("position of a symbol that is not mapped");
         }
         self.work_capped(ix, follower, sink);
+        for (instrument, units) in said {
+            self.compare(ix, follower, instrument, units, sink);
+        }
     }
 
     /// A fill of ours, or its bust: the broker holds that much more.
     pub(super) fn holding_moved(&mut self, at: u32, units: Dec) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
         let follower = self.ix.subs.get(ls.sub as usize).map(|s| s.follower);
-        let holding = follower.and_then(|f| self.st.holdings.get_mut(f as usize));
-        if let Some(held) = holding.and_then(|h| h.positions.get_mut(&ls.follower_instrument)) {
+        let Some(holding) = follower.and_then(|f| self.st.holdings.get_mut(f as usize)) else { return };
+        holding.moves = holding.moves.wrapping_add(1);
+        if let Some(held) = holding.positions.get_mut(&ls.follower_instrument) {
             *held = Dec::from_raw(held.raw().saturating_add(units.raw()));
         }
     }
@@ -191,6 +202,7 @@ impl Engine {
             && let Some(holding) = self.st.holdings.get_mut(follower as usize)
         {
             holding.ask_ns = 0;
+            self.plan_regular_question(ix, follower);
         }
     }
 
@@ -231,7 +243,7 @@ impl Engine {
     }
 
     /// Asks for a follower's positions at `at_ns`, unless it is asked before that.
-    fn plan_question(&mut self, follower: u32, at_ns: i64) {
+    pub(super) fn plan_question(&mut self, follower: u32, at_ns: i64) {
         let Some(holding) = self.st.holdings.get_mut(follower as usize) else { return };
         if holding.ask_ns == 0 || holding.ask_ns > at_ns {
             holding.ask_ns = at_ns;
@@ -243,12 +255,16 @@ impl Engine {
     /// hold something are asked for, one after another.
     pub(super) fn plan_questions(&mut self, ix: &Index, route: u32) {
         let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
-        if !profile.is_some_and(|p| caps(p) && p.supports.positions) {
+        let answers = |p: &Profile| reads(p) && p.supports.positions && (caps(p) || ix.cfg.reconcile.is_on());
+        if !profile.is_some_and(answers) {
             return;
         }
         let holds = |l: &&LineState| !l.line.filled.is_zero() || !l.live.is_empty();
-        let subs = self.st.lines.iter().filter(holds).filter_map(|l| ix.subs.get(l.sub as usize));
-        let followers: BTreeSet<u32> = subs.filter(|s| s.route == route).map(|s| s.follower).collect();
+        let holders = self.st.lines.iter().filter(holds).filter_map(|l| ix.subs.get(l.sub as usize));
+        // Who holds nothing by our books may hold something by its broker's.
+        let all = ix.subs.iter().filter(|_| ix.cfg.reconcile.is_on());
+        let subs = holders.chain(all).filter(|s| s.route == route);
+        let followers: BTreeSet<u32> = subs.map(|s| s.follower).collect();
         let mut at_ns = self.st.at_ns;
         for follower in followers {
             self.plan_question(follower, at_ns);
@@ -263,16 +279,25 @@ impl Engine {
         let Some(holding) = holding.filter(|h| h.ask_ns != 0 && h.ask_ns <= now) else { return };
         holding.ask_ns = 0;
         self.ask_holdings(ix, follower);
+        self.plan_regular_question(ix, follower);
         self.work_capped(ix, follower, sink);
     }
 
+    /// The next question of those that are asked all the time.
+    fn plan_regular_question(&mut self, ix: &Index, follower: u32) {
+        if ix.cfg.reconcile.is_on() {
+            let every_ns = ix.cfg.reconcile.every_ms.saturating_mul(MS);
+            self.plan_question(follower, self.st.at_ns.saturating_add(every_ns));
+        }
+    }
+
     /// RequestForPositions(AN), as a frame of its own: it names no order, and nothing waits for what becomes of it.
-    fn ask_holdings(&mut self, ix: &Index, follower: u32) -> Option<()> {
+    pub(super) fn ask_holdings(&mut self, ix: &Index, follower: u32) -> Option<()> {
         let f = ix.cfg.followers.get(follower as usize)?;
         let at = ix.cfg.routes.iter().position(|r| r.name == f.route)?;
         let (route, state) = (ix.cfg.routes.get(at)?, self.st.routes.get(at).filter(|r| r.ready())?);
         let profile = ix.cfg.profiles.get(*ix.route_profiles.get(at)? as usize)?;
-        if !caps(profile) || !profile.supports.positions {
+        if !reads(profile) || !profile.supports.positions {
             return None;
         }
         let id = format!("Q{}.{follower}", self.st.seq);
@@ -295,6 +320,7 @@ impl Engine {
         for (follower, holding) in (0_u32..).zip(&mut self.st.holdings) {
             if !holding.positions.is_empty() && Some(holding.read_by) != read_by(&ix, follower) {
                 *holding = Holding::default();
+                self.st.breaks.retain(|(f, _), _| *f != follower);
             }
         }
     }

@@ -4,6 +4,7 @@ mod adjust;
 mod admission;
 mod blocks;
 mod books;
+pub mod breaks;
 pub mod clock;
 mod close_px;
 mod dispatch;

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::adjust::AdjustText;
+use super::breaks::Reconcile;
 use super::joining::JoinText;
 use super::leaders::set_values;
 use super::life::{LeaveText, Named, Pausing};
@@ -31,6 +32,8 @@ enum Command {
     Resync(Named),
     /// A leader's position after a corporate action or a transfer.
     Adjust(AdjustText),
+    /// What is done about a position that a follower's broker reports otherwise.
+    Reconcile(Reconcile),
     /// Account values of a leader or follower by name.
     Account {
         #[serde(default)]
@@ -86,6 +89,7 @@ impl Engine {
             Command::Join(join) => self.join(join, sink),
             Command::Resync(by) => self.resync(&by, sink),
             Command::Adjust(text) => self.adjust(&text, sink),
+            Command::Reconcile(said) => self.reconcile(&said, sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
                 self.named_account(&account, (balance, equity, free_margin), deposit, sink);

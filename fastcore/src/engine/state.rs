@@ -173,6 +173,8 @@ pub struct State {
     pub followers: Vec<Values>,
     /// What followers hold by their brokers' own word, by follower index.
     pub holdings: Vec<super::holdings::Holding>,
+    /// By follower and its instrument: where a broker's position is not ours, or was let be.
+    pub breaks: BTreeMap<(u32, u32), super::breaks::Break>,
     /// Ledger lines.
     pub lines: Vec<LineState>,
     /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
