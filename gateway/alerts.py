@@ -45,6 +45,7 @@ ADVICE = {
     "query_rejected": "The venue does not answer status requests: check the route's profile.",
     "repeated_execution": "It was counted on its own day. If it is a new fill, copy it by hand.",
     "route_log_lost": "Orders on their way are asked about. Find out who removed rows or files.",
+    "route_switched": "Look after the route that ails. `ctl CONFIG reroute` decides by hand.",
     "session_reject": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "stuck_residue": "Close it by hand at the broker.",
     "trading_halt": "Orders wait or are refused by the venue until trading goes on.",
@@ -62,7 +63,17 @@ ADVICE = {
 PLAIN = frozenset(
     {
         *("arm", "bust_resume", "kill", "leader_position"),
-        *("adjust", "leave", "left", "pause", "position_break_ends", "reconcile", "resume", "resync"),
+        *(
+            "adjust",
+            "leave",
+            "left",
+            "pause",
+            "position_break_ends",
+            "reconcile",
+            "reroute",
+            "resume",
+            "resync",
+        ),
     }
 )
 """Codes that only confirm what somebody did or said."""

@@ -152,7 +152,7 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         subscription=item.label,
         leader=item.leader,
         follower=item.follower,
-        route=follower.route,
+        route=_route_text(config, follower.route),
         account=follower.account or "",
         instrument=source if source == mapped.instrument else f"{source} → {mapped.instrument}",
         rule=rule_text(item),
@@ -160,6 +160,12 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         limits=limits_text(effective_limits(config, item), mapped.instrument),
         note="; ".join(notes),
     )
+
+
+def _route_text(config: GatewayConfig, route: str) -> str:
+    """The route and its reserve."""
+    reserve = config.routes[route].reserve
+    return route if reserve is None else f"{route}, reserve {reserve}"
 
 
 def _over_time(config: GatewayConfig, item: SubscriptionConfig) -> list[str]:

@@ -12,6 +12,7 @@ from gateway.config_model import (
     FollowerConfig,
     GatewayConfig,
     LeaderConfig,
+    RouteConfig,
     SubscriptionConfig,
     SymbolMap,
 )
@@ -44,6 +45,7 @@ def core_config(config: GatewayConfig) -> dict[str, Any]:
                 "session": route.session,
                 "profile": config.sessions[route.session].profile,
                 **_messages(route.messages),
+                **({} if route.reserve is None else _reserve(route)),
             }
             for name, route in config.routes.items()
         ],
@@ -130,6 +132,10 @@ def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dic
         "on_break": follower.on_break,
         **({} if guards is None else {"guards": _guards(guards)}),
     }
+
+
+def _reserve(route: RouteConfig) -> dict[str, Any]:
+    return {"reserve": route.reserve, "switch": route.switch.model_dump()}
 
 
 def _messages(allowance: MessagesConfig | None) -> dict[str, Any]:

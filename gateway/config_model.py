@@ -16,6 +16,7 @@ from gateway.config_sections import (
     GatewaySection,
     ReconcileSection,
     SessionConfig,
+    SwitchSection,
     TimingSection,
 )
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
@@ -79,6 +80,10 @@ class RouteConfig(Model):
     """CURVE secret key of the route, readable by its owner only. Relative to this file."""
     messages: MessagesConfig | None = None
     """How many messages it may send. Not set: as many as there are."""
+    reserve: Name | None = None
+    """The route that takes new orders while this one ails: another session to the same accounts."""
+    switch: SwitchSection = SwitchSection()
+    """When new orders go by the reserve, and when they come back."""
 
 
 class FollowerConfig(Model):

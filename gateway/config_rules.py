@@ -25,6 +25,7 @@ from gateway.config_rules_wire import (
     comp_ids,
     leader_accounts,
     ports,
+    reserves,
     secrets,
     session_use,
     socket_paths,
@@ -57,6 +58,8 @@ def _references(draft: Draft) -> Iterator[Reference]:
     """Every name that stands in the file for a section: that section, the place, the name."""
     for name, route in draft.routes.items():
         yield "sessions", ("routes", name, "session"), route.session
+        if route.reserve is not None:
+            yield "routes", ("routes", name, "reserve"), route.reserve
     for name, leader in draft.leaders.items():
         yield "sessions", ("leaders", name, "session"), leader.session
         if leader.follower is not None:
@@ -77,6 +80,7 @@ def _references(draft: Draft) -> Iterator[Reference]:
 
 PLAIN_REFERENCES = (
     ("routes", "session", "sessions"),
+    ("routes", "reserve", "routes"),
     ("leaders", "session", "sessions"),
     ("leaders", "follower", "followers"),
     ("followers", "route", "routes"),
@@ -240,6 +244,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     accounts,
     leader_accounts,
     session_use,
+    reserves,
     comp_ids,
     ports,
     versions,

@@ -35,10 +35,36 @@ def session_use(draft: Draft) -> None:
             hint = "Name it in a [leaders.NAME] or [routes.NAME], or remove it."
             draft.report(("sessions", name), "the session is not used", hint=hint, severity="warning")
     used = {follower.route for follower in draft.followers.values()}
+    used |= {route.reserve for route in draft.routes.values() if route.reserve is not None}
     for name in draft.routes:
         if name not in used:
             draft.report(("routes", name), "no follower uses this route", severity="warning",
                          hint="Its process would run for nothing.")  # fmt: skip
+
+
+def reserves(draft: Draft) -> None:
+    """A reserve is a session of its own to the same venue, and belongs to one route."""
+    taken: dict[str, str] = {}
+    used = {follower.route: name for name, follower in draft.followers.items()}
+    for name, route in draft.routes.items():
+        other = draft.routes.get(route.reserve or "")
+        if route.reserve is None or other is None:
+            continue
+        path = ("routes", name, "reserve")
+        profiles = [draft.sessions[r.session].profile for r in (route, other) if r.session in draft.sessions]
+        text = ""
+        if route.reserve == name or other.reserve is not None:
+            text = "must be another route, without a reserve of its own"
+        elif route.reserve in used:
+            text = f"is the route of follower {used[route.reserve]}: a reserve has no followers"
+        elif route.reserve in taken:
+            text = f"is the reserve of route {taken[route.reserve]} already"
+        elif len(set(profiles)) > 1:
+            text = "is another venue: both sessions need the same profile"
+        if text:
+            hint = "Add a second session to the same accounts, and a route for it."
+            draft.report(path, text, value=route.reserve, hint=hint)
+        taken.setdefault(route.reserve, name)
 
 
 def comp_ids(draft: Draft) -> None:

@@ -71,6 +71,23 @@ class FaultsSection(Model):
     """The window. Milliseconds."""
 
 
+class SwitchSection(Model):
+    """When new orders of a route go by its reserve, and when they come back. Any one of these is enough."""
+
+    down_ms: int = Field(default=5_000, ge=0, le=3_600_000)
+    """The route is not linked, or its session not logged on, for this long. Milliseconds."""
+    ack_ms: int = Field(default=0, ge=0, le=300_000)
+    """An order that left has no answer for this long. 0 = does not count. Milliseconds."""
+    queue: int = Field(default=0, ge=0, le=1_000_000)
+    """So many orders wait in the route's process. 0 = does not count. Orders."""
+    rejects: int = Field(default=0, ge=0, le=1_000_000)
+    """So many opens were rejected by its broker within window_ms. 0 = does not count."""
+    window_ms: int = Field(default=60_000, ge=1_000, le=86_400_000)
+    """The window. Milliseconds."""
+    back_ms: int = Field(default=60_000, ge=0, le=86_400_000)
+    """Back to the route when nothing is wrong with it for this long. 0 = by hand only. Milliseconds."""
+
+
 class ReconcileSection(Model):
     """Comparing what followers' brokers hold with what our own orders filled."""
 

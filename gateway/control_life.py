@@ -31,6 +31,7 @@ from gateway.kill_file import LEVELS
 JOINING = ("flat", "target")
 TARGETS = ("unchanged", "rescaled")
 RULES = ("keep", "close_now", "close_with_leader")
+WAYS = ("auto", "primary", "reserve")
 REMEDIES = ("adopt", "close", "ignore", "ask")
 PAUSE_LEVELS = LEVELS[:2]
 """A pause never holds back a close."""
@@ -42,7 +43,7 @@ SubscriptionName = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this page to `copygate ctl`."""
-    for command in (pause, resume, join, leave, resync, adjust, reconcile):
+    for command in (pause, resume, join, leave, resync, adjust, reconcile, reroute):
         app.command()(command)
 
 
@@ -163,6 +164,24 @@ def reconcile(
         command = {"cmd": "reconcile", "who": by_name(who, "reconcile"), "follower": follower}
         command |= {"instrument": instrument, "remedy": remedy}
         _do(context.obj, command, as_json, "`status` shows what is left of it.")
+
+
+def reroute(
+    context: typer.Context,
+    route: Annotated[str, typer.Argument(help="A route that has a reserve.", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(help="reserve, primary, or auto (as its thresholds say).", show_default=False),
+    ],
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say by which of two routes new orders go. Needs --as. What has left already stays where it is."""
+    with errors():
+        if to not in WAYS:
+            raise UsageError("no such way", path="--to", value=to, bound=", ".join(WAYS))
+        command = {"cmd": "reroute", "who": by_name(who, "reroute"), "route": route, "to": to}
+        _do(context.obj, command, as_json, "`status` shows which way they go.")
 
 
 def leave(

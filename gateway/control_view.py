@@ -152,12 +152,23 @@ def stops_table(stops: list[dict[str, Any]]) -> Table:
 
 
 def _routes(routes: list[dict[str, Any]]) -> Table:
-    table = _table("route", "process", "FIX session", "orders that wait", right=("orders that wait",))
+    table = _table("route", "process", "FIX session", "orders that wait", "", right=("orders that wait",))
     for route in routes:
         process = "[green]linked[/]" if route["synced"] else "[red]not linked[/]"
         session = "[green]logged on[/]" if route["up"] else "[red]down[/]"
-        table.add_row(route["name"], process, session, str(route["held"]))
+        table.add_row(route["name"], process, session, str(route["held"]), _way(route))
     return table
+
+
+def _way(route: dict[str, Any]) -> str:
+    """By which of two routes new orders go, and why."""
+    if not route.get("reserve"):
+        return ""
+    by = "" if route["choice"] == "auto" else ", until a person says otherwise"
+    why = escape(f": {route['switched']}" if route["switched"] else "")
+    if route["on_reserve"]:
+        return f"[bold yellow]new orders go by {escape(route['reserve'])}[/]{why}{by}"
+    return f"reserve {escape(route['reserve'])}{by}"
 
 
 def _refusals(refusals: dict[str, int]) -> list[RenderableType]:

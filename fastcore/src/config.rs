@@ -215,6 +215,36 @@ pub struct RouteConfig {
     /// How many messages it may send.
     #[serde(default)]
     pub messages: Option<Allowance>,
+    /// The route that takes new orders while this one ails: another session to the same accounts.
+    #[serde(default)]
+    pub reserve: Option<String>,
+    /// When.
+    #[serde(default)]
+    pub switch: Switch,
+}
+
+/// When new orders go by the reserve, and when they come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Switch {
+    /// The route is not linked, or its session not logged on, for this long.
+    pub down_ms: i64,
+    /// An order that left has no answer for this long; 0: that does not count.
+    pub ack_ms: i64,
+    /// So many orders wait in the route; 0: that does not count.
+    pub queue: u32,
+    /// So many opens were rejected within the window; 0: that does not count.
+    pub rejects: u32,
+    /// The window.
+    pub window_ms: i64,
+    /// Back when nothing is wrong for this long; 0: by hand only.
+    pub back_ms: i64,
+}
+
+impl Default for Switch {
+    fn default() -> Self {
+        Switch { down_ms: 5_000, ack_ms: 0, queue: 0, rejects: 0, window_ms: 60_000, back_ms: 60_000 }
+    }
 }
 
 /// An account that copies.

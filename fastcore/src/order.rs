@@ -276,6 +276,8 @@ pub struct Order {
     pub busted: Dec,
     /// Where it stands.
     pub state: State,
+    /// The route that carries it; another one may, as long as it is held.
+    pub route: u32,
     /// Send attempts: answers for another try are ignored.
     pub try_no: u16,
     /// Not to be sent after this; 0 for closes, which have no deadline.
@@ -319,6 +321,7 @@ impl Order {
             cum: Dec::ZERO,
             busted: Dec::ZERO,
             state: State::Held,
+            route: 0,
             try_no: 1,
             deadline_ns: 0,
             since_ns: 0,

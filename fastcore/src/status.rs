@@ -6,6 +6,7 @@ use crate::engine::breaks::Break;
 use crate::engine::guards::Trip;
 use crate::engine::life::Life;
 use crate::engine::stops::{Level, Scope};
+use crate::engine::ways::Choice;
 use crate::ledger::QUANTA;
 use crate::refusal::Code;
 use serde::Serialize;
@@ -59,6 +60,14 @@ pub struct RouteStatus {
     pub up: bool,
     /// Orders that wait.
     pub held: usize,
+    /// Its reserve.
+    pub reserve: Option<String>,
+    /// New orders go by the reserve.
+    pub on_reserve: bool,
+    /// Why and by whom it was switched last; empty: never.
+    pub switched: String,
+    /// `auto`, `primary` or `reserve`: who decides.
+    pub choice: Choice,
 }
 
 /// One stop.
@@ -189,12 +198,6 @@ impl Engine {
             let n: &mut u64 = orders.entry(o.state.name()).or_insert(0);
             *n = n.saturating_add(1);
         }
-        let route = |(r, c): (&crate::engine::RouteState, &crate::config::RouteConfig)| RouteStatus {
-            name: c.name.clone(),
-            synced: r.synced,
-            up: r.up,
-            held: r.held.len(),
-        };
         let leaving = |(sub, life): (&u32, &Life)| {
             let (l, s) = (life.leaving.as_ref()?, ix.cfg.subscriptions.get(*sub as usize)?);
             let (subscription, who, at_ns) = (s.name.clone(), l.who.clone(), l.at_ns.to_string());
@@ -216,7 +219,7 @@ impl Engine {
             alerts: st.alerts.clone(),
             notes: st.notes.clone(),
             orders,
-            routes: st.routes.iter().zip(&ix.cfg.routes).map(route).collect(),
+            routes: (0..st.routes.len()).filter_map(|at| self.route_status(at)).collect(),
             subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
         }
     }
@@ -304,6 +307,21 @@ impl Engine {
             floor: highest.map(|(floor, _)| floor),
             code: highest.map(|(_, code)| code),
             stopped: st.tripped.contains_key(&follower),
+        })
+    }
+
+    fn route_status(&self, at: usize) -> Option<RouteStatus> {
+        let (r, c) = (self.state().routes.get(at)?, self.index().cfg.routes.get(at)?);
+        let way = u32::try_from(at).ok().and_then(|at| self.state().ways.get(&at));
+        Some(RouteStatus {
+            name: c.name.clone(),
+            synced: r.synced,
+            up: r.up,
+            held: r.held.len(),
+            reserve: c.reserve.clone(),
+            on_reserve: way.is_some_and(|w| w.on_reserve),
+            switched: way.map_or_else(String::new, |w| w.why.clone()),
+            choice: way.map_or(Choice::Auto, |w| w.choice),
         })
     }
 

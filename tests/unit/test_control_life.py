@@ -80,6 +80,9 @@ def test_a_pause_survives_a_restart(file: Path) -> None:
         (["reconcile", "f9", "EURUSD", "--remedy", "adopt", "--as", "ann"], '"f9" is no follower'),
         (["reconcile", "f1", "XX", "--remedy", "adopt", "--as", "ann"], '"XX" is no instrument'),
         ([*RECONCILE[:-1], "ask", "--as", "ann"], "its route is not ready"),
+        (["reroute", "r1", "--to", "reserve"], "reroute needs a named operator"),
+        (["reroute", "r1", "--to", "left", "--as", "ann"], "auto, primary, reserve"),
+        (["reroute", "r1", "--to", "reserve", "--as", "ann"], '"r1" has no reserve'),
         (["pause"], "Missing argument 'SUBSCRIPTION'"),
     ],
 )

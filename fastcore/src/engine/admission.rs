@@ -52,7 +52,9 @@ impl Engine {
             follower,
             amplification: self.amplification(ix, at, ls, lane, buy),
             drift: self.drift(ix, ls, buy),
-            messages: self.follower_of_line(ix, at).and_then(|f| self.messages_left(ix, lane.route, f)),
+            messages: self
+                .follower_of_line(ix, at)
+                .and_then(|f| self.messages_left(ix, self.way(lane.route), f)),
         };
         let mut refusals = SmallVec::<[Refusal; 4]>::new();
         let left = admit(&open, &mut refusals);

@@ -43,7 +43,7 @@ impl Engine {
         self.fields = fields;
         self.alert("order_rejected", text, sink);
         let ix = Arc::clone(&self.ix);
-        self.message_rejected(&ix, route, id.as_bytes(), true, sink);
+        self.message_rejected(&ix, id.as_bytes(), true, sink);
     }
 
     fn broker_message<S: Sink>(&mut self, route: u32, message: &Message<'_>, sink: &mut S) {
@@ -123,7 +123,7 @@ impl Engine {
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting::of(profile, ix.unit(profile, instrument));
         let mirror = order.mirror;
-        let change = self.counted(route, o, r, &counting, sink);
+        let change = self.counted(o, r, &counting, sink);
         match change {
             Change::Fill { qty, .. } => {
                 self.book_pnl(ix, o, qty, r.last_px, false);
@@ -135,12 +135,12 @@ impl Engine {
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
-                self.query(route, o);
+                self.query(o);
             }
             Change::None if r.is_empty_trade() => {
                 let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
                 self.alert("empty_fill", format!("{id}: a fill says no quantity: nothing was counted"), sink);
-                self.query(route, o);
+                self.query(o);
             }
             // "Unknown order" has no identity of its own: the same bytes answer each question anew.
             Change::Duplicate if r.kind != Kind::Status && !self.denies(o, r) => return,
@@ -169,14 +169,7 @@ impl Engine {
     }
 
     /// What a report changes, and whether it says that another one is missing.
-    fn counted<S: Sink>(
-        &mut self,
-        route: u32,
-        o: u32,
-        r: &Report<'_>,
-        counting: &Counting,
-        sink: &mut S,
-    ) -> Change {
+    fn counted<S: Sink>(&mut self, o: u32, r: &Report<'_>, counting: &Counting, sink: &mut S) -> Change {
         let Some(counted) = self.st.fills.get_or_grow(o as usize) else { return Change::None };
         // Two brokers may use the same OrderID: executions are kept under our own order's number.
         counted.id = u128::from(o);
@@ -185,7 +178,7 @@ impl Engine {
             let what = "after a bust only trades count, and CumQty is above theirs: a trade is missing";
             let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
             self.alert("fill_missing", format!("{id}: {what}"), sink);
-            self.query(route, o);
+            self.query(o);
         }
         change
     }
@@ -293,7 +286,7 @@ impl Engine {
             Kind::Trade if ended => {
                 // The broker is done with it and we count less than was ordered: fills are missing, or were taken back.
                 self.set_state(o, Input::PartFill, sink);
-                return self.doubt(route, o, sink);
+                return self.doubt(o, sink);
             }
             Kind::Trade => Input::PartFill,
             Kind::Bust | Kind::Correct if ended => Input::Cancel,
@@ -304,13 +297,13 @@ impl Engine {
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
             Kind::Rejected if for_cancel => return self.request_refused(o, r.cl_ord_id, sink),
-            Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(route, o),
+            Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(o),
             Kind::Rejected if denies && before == State::Unknown => {
-                return self.absent(route, o, asked_ns, sink);
+                return self.absent(o, asked_ns, sink);
             }
             // It had the order: "unknown" now is no reject of it, and it may have been filled meanwhile.
             Kind::Rejected if denies && matches!(before, State::Acknowledged | State::PartlyFilled) => {
-                return self.doubt(route, o, sink);
+                return self.doubt(o, sink);
             }
             // An answer to a question about an earlier try: this one is on its way, and is not rejected by it.
             Kind::Rejected if denies && matches!(before, State::Held | State::Dispatched | State::Out) => {
@@ -319,7 +312,7 @@ impl Engine {
             Kind::Rejected => Input::Reject,
             Kind::Status => match self.status_input(ix, route, o, r) {
                 Some(input) => input,
-                None => return self.status_unknown(route, o, r, asked_ns, sink),
+                None => return self.status_unknown(o, r, asked_ns, sink),
             },
             Kind::Bust | Kind::Correct | Kind::PendingCancel | Kind::PendingReplace | Kind::Note(_) => return,
         };
@@ -430,13 +423,12 @@ impl Engine {
             return;
         }
         order.cancel_after_ns = now.saturating_add(CANCEL_AGAIN_NS);
-        let (line, sub, mirror) = (order.line, order.sub, order.mirror);
+        let (line, mirror) = (order.line, order.mirror);
         if let Some(ls) = self.st.lines.get_mut(line as usize).filter(|_| !mirror) {
             ls.line.cancels = ls.line.cancels.saturating_sub(1);
         }
         let ix = Arc::clone(&self.ix);
-        let route = ix.subs.get(sub as usize).map_or(0, |s| s.route);
-        self.query(route, o);
+        self.query(o);
         self.work_line(&ix, line, sink);
     }
 
@@ -452,7 +444,7 @@ impl Engine {
             let text = String::from_utf8_lossy(r.text).into_owned();
             return self.alert("query_rejected", format!("route {}: {text}", self.route_name(route)), sink);
         }
-        self.message_rejected(ix, route, r.ref_id, false, sink);
+        self.message_rejected(ix, r.ref_id, false, sink);
     }
 
     fn is_unknown(&self, id: &[u8]) -> bool {
@@ -461,14 +453,7 @@ impl Engine {
     }
 
     /// `certain`: it was the order's own message that was rejected, not a question about it.
-    fn message_rejected<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        route: u32,
-        id: &[u8],
-        certain: bool,
-        sink: &mut S,
-    ) {
+    fn message_rejected<S: Sink>(&mut self, ix: &Arc<Index>, id: &[u8], certain: bool, sink: &mut S) {
         let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let (own, at, lost) = (order.cl_ord_id[..] == *id, order.line, order.leaves());
@@ -477,7 +462,7 @@ impl Engine {
         }
         if order.state == State::Unknown && !certain {
             let asked_ns = self.answered(o, b"");
-            return self.absent(route, o, asked_ns, sink);
+            return self.absent(o, asked_ns, sink);
         }
         if self.set_state(o, Input::Reject, sink) {
             self.refuse(Refusal::bare(Code::BrokerReject));

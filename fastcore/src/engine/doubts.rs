@@ -6,7 +6,7 @@ use super::{Engine, Index};
 use crate::action::Sink;
 use crate::link::SendKind;
 use crate::order::{Input, State};
-use crate::profile::{FillQty, QueryCovers};
+use crate::profile::{FillQty, Profile, QueryCovers};
 use crate::report::Report;
 use crate::rules::{Rule, kept};
 use serde::{Deserialize, Serialize};
@@ -31,12 +31,12 @@ pub struct Asked {
 
 impl Engine {
     /// Out without a report: unknown, and asked about.
-    pub(super) fn doubt<S: Sink>(&mut self, at: u32, o: u32, sink: &mut S) {
+    pub(super) fn doubt<S: Sink>(&mut self, o: u32, sink: &mut S) {
         if !self.set_state(o, Input::Silence, sink) {
             return;
         }
-        if self.answers_status(at) {
-            self.query(at, o);
+        if self.answers_status(o) {
+            self.query(o);
         } else if let Some(order) = self.st.orders.get(o as usize) {
             let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
             let text = format!(
@@ -50,32 +50,36 @@ impl Engine {
         for o in self.live_of(at) {
             match self.st.orders.get(o as usize).map(|x| x.state) {
                 // In doubt until it is answered: only then is an unanswered question asked again.
-                Some(State::Out | State::Acknowledged | State::PartlyFilled) => self.doubt(at, o, sink),
-                Some(State::Unknown) => self.query(at, o),
+                Some(State::Out | State::Acknowledged | State::PartlyFilled) => self.doubt(o, sink),
+                Some(State::Unknown) => self.query(o),
                 _ => {}
             }
         }
     }
 
-    fn answers_status(&self, at: u32) -> bool {
-        let profile =
-            self.ix.route_profiles.get(at as usize).and_then(|p| self.ix.cfg.profiles.get(*p as usize));
-        profile.is_some_and(|p| p.supports.status_request)
+    fn answers_status(&self, o: u32) -> bool {
+        self.venue_profile(o).is_some_and(|p| p.supports.status_request)
     }
 
-    /// Asks for an order's status (H), where the venue answers that.
-    pub(super) fn query(&mut self, at: u32, o: u32) {
-        if !self.answers_status(at) {
+    /// The profile of the venue that has, or will have, an order.
+    fn venue_profile(&self, o: u32) -> Option<&Profile> {
+        let route = self.st.orders.get(o as usize)?.route;
+        self.ix.cfg.profiles.get(*self.ix.route_profiles.get(route as usize)? as usize)
+    }
+
+    /// Asks for an order's status (H), where the venue answers that: by the session that carries the order.
+    pub(super) fn query(&mut self, o: u32) {
+        if !self.answers_status(o) {
             return;
         }
         let now = self.st.at_ns;
         let due = now.saturating_add(self.ix.cfg.timing.query_retry_ms.saturating_mul(MS));
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.query_no = order.query_no.saturating_add(1);
-            order.asked_ns = now;
-        }
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        order.query_no = order.query_no.saturating_add(1);
+        order.asked_ns = now;
+        let route = order.route;
         self.st.due.insert((due, DUE_QUERY, o));
-        self.push(at, o, SendKind::Status);
+        self.push(route, o, SendKind::Status);
     }
 
     /// A question is on its way to the route.
@@ -124,9 +128,10 @@ impl Engine {
     /// both, and lets them through together.
     ///
     /// `asked_ns`: when the question was asked that this answers. What was asked before the order was in doubt says nothing.
-    pub(super) fn absent<S: Sink>(&mut self, at: u32, o: u32, asked_ns: Option<i64>, sink: &mut S) {
+    pub(super) fn absent<S: Sink>(&mut self, o: u32, asked_ns: Option<i64>, sink: &mut S) {
         let ix = Arc::clone(&self.ix);
         let now = self.st.at_ns;
+        let proves = self.venue_profile(o).is_some_and(|p| p.query_covers == QueryCovers::All);
         let (Some(asked_ns), Some(order)) = (asked_ns, self.st.orders.get_mut(o as usize)) else { return };
         if asked_ns < order.since_ns && !order.denied {
             return;
@@ -138,11 +143,11 @@ impl Engine {
         // Counted to the question, not to the answer: a slow line may carry an old answer for longer than it settles.
         let settles = order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS));
         let settled = settles <= asked_ns || !kept(Rule::Settle);
-        let profile = ix.route_profiles.get(at as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
+        let (route, taken, mirror) = (order.route, order.taken, order.mirror);
         if order.state != State::Unknown || !settled {
             return; // asked again when the query is due
         }
-        if profile.is_none_or(|p| p.query_covers != QueryCovers::All) {
+        if !proves {
             let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
             return self.alert(
                 "unknown_order",
@@ -150,18 +155,17 @@ impl Engine {
                 sink,
             );
         }
-        let taken = order.taken;
-        if order.mirror && self.other_name(o) {
-            return self.query(at, o);
+        if mirror && self.other_name(o) {
+            return self.query(o);
         }
-        self.hold(at, o, Input::Absent, sink);
+        self.hold(o, Input::Absent, sink);
         if taken {
             // As it was it may be larger by now than what is left of it, and is known to the broker by another name.
             self.end_unsent(&ix, o, End::Withdrawn, sink);
         }
         // A target that moved meanwhile may want none of it.
         self.rework(o, sink);
-        self.again(at, o, sink);
+        self.again(route, o, sink);
     }
 
     /// The state that a status answer proves; none when it proves nothing or absence.
@@ -190,14 +194,13 @@ impl Engine {
     /// A status that proves no state. `asked_ns`: when it was asked for; none: an older question, or none of ours.
     pub(super) fn status_unknown<S: Sink>(
         &mut self,
-        route: u32,
         o: u32,
         r: &Report<'_>,
         asked_ns: Option<i64>,
         sink: &mut S,
     ) {
         if r.ord_status == b'8' {
-            self.absent(route, o, asked_ns, sink);
+            self.absent(o, asked_ns, sink);
         }
         if asked_ns.is_some() && r.ord_status == b'2' {
             let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();

@@ -65,7 +65,8 @@ fn kept(ls: &LineState, ahead: i128, long: bool, step: Dec) -> i128 {
 
 impl Engine {
     pub(super) fn follower_of(ix: &Index, route: u32, account: &[u8]) -> Option<u32> {
-        let name = ix.cfg.routes.get(route as usize).map_or("", |r| r.name.as_str());
+        let primary = ix.primary_of(route);
+        let name = ix.cfg.routes.get(primary as usize).map_or("", |r| r.name.as_str());
         let mine = |f: &crate::config::FollowerConfig| {
             f.route == name && f.account.as_ref().is_none_or(|x| x.as_bytes() == account)
         };
@@ -263,7 +264,7 @@ impl Engine {
         let holders = self.st.lines.iter().filter(holds).filter_map(|l| ix.subs.get(l.sub as usize));
         // Who holds nothing by our books may hold something by its broker's.
         let all = ix.subs.iter().filter(|_| ix.cfg.reconcile.is_on());
-        let subs = holders.chain(all).filter(|s| s.route == route);
+        let subs = holders.chain(all).filter(|s| self.way(s.route) == route);
         let followers: BTreeSet<u32> = subs.map(|s| s.follower).collect();
         let mut at_ns = self.st.at_ns;
         for follower in followers {
@@ -294,7 +295,8 @@ impl Engine {
     /// RequestForPositions(AN), as a frame of its own: it names no order, and nothing waits for what becomes of it.
     pub(super) fn ask_holdings(&mut self, ix: &Index, follower: u32) -> Option<()> {
         let f = ix.cfg.followers.get(follower as usize)?;
-        let at = ix.cfg.routes.iter().position(|r| r.name == f.route)?;
+        let primary = u32::try_from(ix.cfg.routes.iter().position(|r| r.name == f.route)?).ok()?;
+        let at = self.way(primary) as usize;
         let (route, state) = (ix.cfg.routes.get(at)?, self.st.routes.get(at).filter(|r| r.ready())?);
         let profile = ix.cfg.profiles.get(*ix.route_profiles.get(at)? as usize)?;
         if !reads(profile) || !profile.supports.positions {

@@ -67,7 +67,7 @@ impl Engine {
     /// fills would count twice.
     fn can_join(&self, ix: &Index, sub: u32, instrument: u32) -> bool {
         let Some(s) = ix.subs.get(sub as usize) else { return false };
-        let ready = self.st.routes.get(s.route as usize).is_some_and(super::RouteState::ready);
+        let ready = self.st.routes.get(self.way(s.route) as usize).is_some_and(super::RouteState::ready);
         let leader = self.st.leaders.get(s.leader as usize);
         let of_line = |l: &super::LineState| l.sub == sub && l.instrument == instrument;
         let mut lines = (0_u32..).zip(&self.st.lines).filter(|(_, l)| of_line(l));

@@ -229,7 +229,7 @@ impl Engine {
     pub(super) fn request(&mut self, ix: &Index, o: u32) -> Option<ClOrdId> {
         let now = self.st.at_ns;
         let order = self.st.orders.get_mut(o as usize)?;
-        let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
+        let route = order.route;
         let ready = self.st.routes.get(route as usize).is_some_and(super::RouteState::ready);
         if !ready || order.cancel_id.is_some() {
             return None;
@@ -266,9 +266,8 @@ impl Engine {
     /// Ends an order that is proven not to be at the broker.
     pub(super) fn end_unsent<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, end: End, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let (line, leaves, reduces, sub) = (order.line, order.leaves(), order.reduces, order.sub);
+        let (line, leaves, reduces, route) = (order.line, order.leaves(), order.reduces, order.route);
         let (buy, until, mirror) = (order.buy, order.deadline_ns, order.mirror);
-        let route = ix.subs.get(sub as usize).map_or(0, |s| s.route);
         if next(order.state, Input::Withdraw).is_none() {
             return;
         }

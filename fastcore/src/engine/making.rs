@@ -53,7 +53,9 @@ impl Engine {
         if S::WANTS_DECISIONS {
             self.cause.orders.push((id.to_vec(), signed(draft.qty, draft.buy)));
         }
+        let route = self.way(lane.route);
         self.st.orders.push(Order {
+            route,
             buy: draft.buy,
             reduces: draft.reduces,
             mirror,
@@ -63,7 +65,7 @@ impl Engine {
             since_ns: self.st.at_ns,
             ..Order::new(id, sub, at)
         });
-        self.push(lane.route, o, SendKind::New);
+        self.push(route, o, SendKind::New);
         Some(o)
     }
 

@@ -32,6 +32,7 @@ mod state;
 pub mod stops;
 pub mod throttle;
 mod values;
+pub mod ways;
 mod windows;
 
 pub use state::{Index, LeaderState, LineState, RouteState, State};
@@ -163,6 +164,7 @@ impl Engine {
         }
         self.fit_guards();
         self.fit_inactive();
+        self.fit_ways();
         for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
             for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
                 // What was counted, or was lost to counting, no configuration sets again.

@@ -1,12 +1,13 @@
 //! Routes: what was sent, what was not, and who is asked (design 06).
 
+use super::Engine;
 use super::guards::{DUE_GUARD, DUE_GUARDS};
 use super::holdings::DUE_HOLDINGS;
 use super::inactive::DUE_LEADER;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
-use super::{Engine, Index};
+use super::ways::DUE_WAY;
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
@@ -170,7 +171,7 @@ impl Engine {
                 state,
                 Some(State::Dispatched | State::Out | State::Acknowledged | State::PartlyFilled)
             ) {
-                self.doubt(at, o, sink);
+                self.doubt(o, sink);
             }
         }
     }
@@ -219,7 +220,7 @@ impl Engine {
                     self.went_out(at, id.as_bytes(), try_no, sink);
                 }
             }
-            Row::NotSent { cl_ord_id, try_no, .. } => self.not_sent(at, cl_ord_id.as_bytes(), *try_no, sink),
+            Row::NotSent { cl_ord_id, try_no, .. } => self.not_sent(cl_ord_id.as_bytes(), *try_no, sink),
             Row::In { raw, .. } => self.on_report(at, raw, sink),
             Row::Rejected { cl_ord_id, raw, .. } => self.on_rejected(at, cl_ord_id, raw, sink),
             Row::Refused { session, .. } => {
@@ -273,7 +274,7 @@ impl Engine {
         self.rework(o, sink);
     }
 
-    fn not_sent<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
+    fn not_sent<S: Sink>(&mut self, id: &[u8], try_no: u16, sink: &mut S) {
         let Some(o) = self.known(id) else { return self.question_unsent(id) };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         if order.cl_ord_id[..] != *id {
@@ -281,7 +282,7 @@ impl Engine {
         }
         if order.try_no == try_no && order.state == State::Dispatched {
             let mirror = order.mirror;
-            self.hold(at, o, Input::NotSent, sink);
+            self.hold(o, Input::NotSent, sink);
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
             let pause = AGAIN_NS.saturating_mul(1_i64 << try_no.saturating_sub(1).min(5));
             self.st.due.insert((self.st.at_ns.saturating_add(pause), DUE_HELD, o));
@@ -293,14 +294,14 @@ impl Engine {
     }
 
     /// Back to held under the next try number; answers for the old one are ignored from now on.
-    pub(super) fn hold<S: Sink>(&mut self, at: u32, o: u32, input: Input, sink: &mut S) {
+    pub(super) fn hold<S: Sink>(&mut self, o: u32, input: Input, sink: &mut S) {
         if !self.set_state(o, input, sink) {
             return;
         }
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.try_no = order.try_no.saturating_add(1);
-        }
-        if let Some(r) = self.st.routes.get_mut(at as usize) {
+        let Some(order) = self.st.orders.get_mut(o as usize) else { return };
+        order.try_no = order.try_no.saturating_add(1);
+        let route = order.route;
+        if let Some(r) = self.st.routes.get_mut(route as usize) {
             r.held.insert(o);
         }
     }
@@ -319,8 +320,8 @@ impl Engine {
             // the orders between them twice.
             let older = |x: &&crate::order::Order| x.incarnation != incarnation || x.epoch != epoch;
             match self.st.orders.get(o as usize).filter(older).map(|x| x.state) {
-                Some(State::Dispatched) => self.hold(at, o, Input::NotSent, sink),
-                Some(State::Out) => self.doubt(at, o, sink),
+                Some(State::Dispatched) => self.hold(o, Input::NotSent, sink),
+                Some(State::Out) => self.doubt(o, sink),
                 _ => {}
             }
         }
@@ -338,8 +339,8 @@ impl Engine {
     }
 
     pub(super) fn live_of(&self, route: u32) -> Vec<u32> {
-        let on = |l: &&super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == route);
-        let ordinary = self.st.lines.iter().filter(on).flat_map(|l| l.live.iter().copied());
+        let on = |o: &u32| self.st.orders.get(*o as usize).is_some_and(|x| x.route == route);
+        let ordinary = self.st.lines.iter().flat_map(|l| l.live.iter().copied()).filter(on);
         ordinary.chain(self.live_mirrors_of(route)).collect()
     }
 
@@ -348,7 +349,8 @@ impl Engine {
         if !self.send_held(at, sink) {
             return;
         }
-        let on = |l: &super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == at);
+        let primary = self.ix.primary_of(at);
+        let on = |l: &super::LineState| self.ix.subs.get(l.sub as usize).is_some_and(|s| s.route == primary);
         let lines: Vec<usize> =
             self.st.lines.iter().enumerate().filter(|(_, l)| on(l)).map(|(i, _)| i).collect();
         let ix = Arc::clone(&self.ix);
@@ -374,6 +376,8 @@ impl Engine {
         if order.state != State::Held {
             return;
         }
+        let at = if self.ix.reserves.is_empty() { at } else { self.choose_way(o) };
+        let Some(order) = self.st.orders.get(o as usize) else { return };
         let (deadline, line, reduces) = (order.deadline_ns, order.line, order.reduces);
         let held_back = self.st.lines.get(line as usize).is_some_and(|l| l.line.bust_hold);
         let stopped = self.stopped_at(&self.ix, line);
@@ -402,10 +406,12 @@ impl Engine {
     }
 
     pub(super) fn on_unsent<S: Sink>(&mut self, ev: &Event<'_>, sink: &mut S) {
-        let Some(at) = self.route_index(ev.session) else { return };
+        if self.route_index(ev.session).is_none() {
+            return;
+        }
         if let Ok(Frame::Orders(orders)) = link::decode(ev.payload) {
             for x in orders.iter() {
-                self.not_sent(at, x.cl_ord_id.as_bytes(), x.try_no, sink);
+                self.not_sent(x.cl_ord_id.as_bytes(), x.try_no, sink);
             }
         }
     }
@@ -422,6 +428,9 @@ impl Engine {
         let now = self.st.at_ns;
         for at in 0..u32::try_from(self.st.routes.len()).unwrap_or(0) {
             self.run_queues(at, now, sink);
+        }
+        if !self.ix.reserves.is_empty() {
+            self.look_at_ways(sink);
         }
         if self.st.due.first().is_none_or(|d| d.0 > now) {
             return;
@@ -442,17 +451,18 @@ impl Engine {
                 DUE_GUARD => self.guard_due(&ix, id, sink),
                 DUE_GUARDS => self.guards_due(&ix, sink),
                 DUE_LEADER => self.leader_due(&ix, id, sink),
-                _ => self.order_due(&ix, kind, id, sink),
+                DUE_WAY => {} // looked at by every event
+                _ => self.order_due(kind, id, sink),
             }
         }
     }
 
-    fn order_due<S: Sink>(&mut self, ix: &Index, kind: u8, o: u32, sink: &mut S) {
+    fn order_due<S: Sink>(&mut self, kind: u8, o: u32, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let route = ix.subs.get(order.sub as usize).map_or(0, |s| s.route);
+        let route = order.route;
         match kind {
             DUE_HELD => self.again(route, o, sink),
-            DUE_QUERY if order.state == State::Unknown && kept(Rule::AsksAgain) => self.query(route, o),
+            DUE_QUERY if order.state == State::Unknown && kept(Rule::AsksAgain) => self.query(o),
             // No answer: its frame may be lost (09.10). The timer of an earlier request says nothing of a newer one.
             DUE_CANCEL if order.cancel_after_ns <= self.st.at_ns => self.cancel_failed(o, sink),
             _ => {}
@@ -489,7 +499,7 @@ impl Engine {
             }
             r.out.pop_front();
             if open && kept(Rule::AckTimeout) {
-                self.doubt(at, o, sink);
+                self.doubt(o, sink);
             }
         }
     }

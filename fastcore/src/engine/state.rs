@@ -175,6 +175,8 @@ pub struct State {
     pub holdings: Vec<super::holdings::Holding>,
     /// By follower and its instrument: where a broker's position is not ours, or was let be.
     pub breaks: BTreeMap<(u32, u32), super::breaks::Break>,
+    /// By route that has a reserve.
+    pub ways: BTreeMap<u32, super::ways::Way>,
     /// Ledger lines.
     pub lines: Vec<LineState>,
     /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
@@ -259,6 +261,8 @@ pub struct Index {
     pub lanes: super::lanes::Lanes,
     /// When days, weeks and months of guarded followers begin.
     pub guards: BTreeMap<u32, crate::guard::Calendar>,
+    /// Routes with reserves.
+    pub reserves: Vec<super::ways::Reserve>,
     /// Some messages have an allowance.
     pub counts_messages: bool,
     /// By subscription.
@@ -373,6 +377,7 @@ impl Index {
             leader_symbols,
             follower_symbols,
             restricted,
+            reserves: super::ways::reserves(&cfg)?,
             counts_messages: super::throttle::any_allowance(&cfg),
             guards: super::guards::calendars(&cfg).map_err(ConfigError)?,
             subs,

@@ -164,6 +164,7 @@ impl Engine {
             Scope::Instrument(ls.instrument),
             Scope::Instrument(ls.follower_instrument),
             Scope::Route(s.route),
+            Scope::Route(self.way(s.route)),
         ];
         scopes.iter().filter_map(|scope| self.st.stops.get(scope)).map(|stop| stop.level).max()
     }
@@ -216,6 +217,9 @@ impl Engine {
     /// A broker that rejects one open after the other is a fault: its follower opens nothing until a person has looked.
     /// Rejects of closes do not count: closes are tried until they are done.
     pub(super) fn open_rejected<S: Sink>(&mut self, ix: &Arc<Index>, o: u32, sink: &mut S) {
+        if !ix.reserves.is_empty() {
+            self.way_rejected(o);
+        }
         let (faults, now) = (ix.cfg.faults, self.st.at_ns);
         let order = self.st.orders.get(o as usize).filter(|x| !x.reduces && faults.reject_burst > 0);
         let Some(follower) = order.and_then(|x| ix.subs.get(x.sub as usize)).map(|s| s.follower) else {

@@ -67,6 +67,8 @@ pub struct Sent {
     pub terms: String,
     /// The whole message, fields ended by `|`.
     pub text: String,
+    /// FIX session that carries it.
+    pub session: String,
 }
 
 pub struct World {
@@ -138,6 +140,7 @@ impl World {
                     qty: field(o.fix, "38"),
                     terms: ["40", "44", "59"].map(|tag| field(o.fix, tag)).join("|"),
                     text: String::from_utf8_lossy(o.fix).replace('\u{1}', "|"),
+                    session: o.session.to_owned(),
                 }));
             }
         }

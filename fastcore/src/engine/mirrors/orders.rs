@@ -123,7 +123,7 @@ impl Engine {
     pub(in crate::engine) fn live_mirrors_of(&self, route: u32) -> Vec<u32> {
         let on = |o: &u32| {
             let order = self.st.orders.get(*o as usize).filter(|x| !x.state.is_done());
-            order.and_then(|x| self.ix.subs.get(x.sub as usize)).is_some_and(|s| s.route == route)
+            order.is_some_and(|x| x.route == route)
         };
         self.st.mirrors.iter().flat_map(|(_, m)| m.orders.iter().copied()).filter(on).collect()
     }
