@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.fix.swig import fix
-from gateway.sim.actors import MarketTicker, demo_accounts
+from gateway.sim.actors import MarketTicker
 from gateway.sim.book import Order
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession
 from gateway.sim.market import DEMO_INSTRUMENTS, Market
-from gateway.sim.reports import Outgoing
+from gateway.sim.reports import Dialect, Outgoing
 from gateway.sim.text import Fields, decode, first, utc
 from tests.fault.judge import Arrival
 
@@ -29,8 +29,8 @@ class TrustingBroker(Broker):
 
     trusting = True
 
-    def __init__(self, seed: int, accounts: list[Any], behaviour: Behaviour) -> None:
-        super().__init__(seed, accounts, behaviour)
+    def __init__(self, seed: int, accounts: list[Any], behaviour: Behaviour, dialect: Dialect) -> None:
+        super().__init__(seed, accounts, behaviour, dialect)
         self.arrivals: list[Arrival] = []
         self._now_ns = 0
 
@@ -87,7 +87,8 @@ class Counterparty(FixServer):
         self.gate = Gate()
         self.name = name
         tickers = [MarketTicker(Market(seed, INSTRUMENTS), model), self.gate, *more]
-        super().__init__(model, [SimSession(name)], port, folder / name, tickers)
+        session = SimSession(name, begin_string=model.dialect.begin_string)
+        super().__init__(model, [session], port, folder / name, tickers)
         self.model = model
         self._usual = model.behaviour
         self._usual_until_ns: int | None = None
@@ -151,7 +152,8 @@ class Counterparty(FixServer):
         if time.time_ns() < self.gate.silent_until_ns:
             self.gate.unsaid.append(message)
             return
-        if first(message.fields, 35) == "8" and first(message.fields, 150) != "I":
+        status = first(message.fields, 150) == "I" or first(message.fields, 20) == "3"
+        if first(message.fields, 35) == "8" and not status:
             self._said.append(message)
         super()._send(message)
 
@@ -192,8 +194,3 @@ class LeaderHand:
         for fields in placed:
             out += server.broker.receive(self.session, [*fields, (60, utc(now_ns))], now_ns)
         return out
-
-
-def accounts(names: list[str]) -> list[Any]:
-    """Accounts of these names, rich enough for everything."""
-    return demo_accounts(names)

@@ -21,11 +21,12 @@ from gateway.clock import wait_until
 from gateway.config import load
 from gateway.errors import EnvironmentProblem
 from gateway.resources import root
-from gateway.sim.actors import LeaderTicker
+from gateway.sim.actors import LeaderTicker, demo_accounts
 from gateway.sim.broker import Behaviour
 from gateway.sim.fix_server import free_port
+from gateway.sim.reports import Dialect
 from gateway.sim.scenario import LeaderScenario
-from tests.fault.counterparty import INSTRUMENTS, Counterparty, LeaderHand, TrustingBroker, accounts
+from tests.fault.counterparty import INSTRUMENTS, Counterparty, LeaderHand, TrustingBroker
 from tests.fault.judge import Copier
 from tests.fault.page import PAGE, Page
 from tests.fault.proxy import Proxy
@@ -75,12 +76,12 @@ currency = "{currency}"
 SESSION = """
 [sessions.{name}]
 role = "initiator"
-begin_string = "FIX.4.4"
+begin_string = "{version}"
 sender_comp_id = "COPYGATE"
 target_comp_id = "{name}"
 host = "127.0.0.1"
 port = {port}
-profile = "copygate44"
+profile = "{profile}"
 heartbeat_s = 1
 reconnect_s = 1
 """
@@ -117,6 +118,11 @@ def copiers(seed: int) -> tuple[Copier, ...]:
     return tuple(Copier(name, name.upper(), session, Decimal(k), age_ms) for name, session, k in plan)
 
 
+def version_of(session: str, seed: int) -> str:
+    """In every third seed one broker speaks FIX 4.2: its answers name no question."""
+    return "FIX.4.2" if session == "C" and seed % 3 == 0 else "FIX.4.4"
+
+
 class Rig:
     """Everything of one seed. `close` ends all of it."""
 
@@ -134,7 +140,7 @@ class Rig:
         self.copiers = copiers(seed)
         self.page = Page(folder / "faults.page")
         self._environment = {**environment, PAGE: str(folder / "faults.page")}
-        self._leader_account = accounts([LEADER_ACCOUNT])[0]
+        self._leader_account = demo_accounts([LEADER_ACCOUNT])[0]
         scenario = LeaderScenario(seed, INSTRUMENTS, 1)
         self.trader = LeaderTicker(scenario, self._leader_account, "LEADER", TRADE_MS)
         self.hand = LeaderHand("LEADER", LEADER_ACCOUNT)
@@ -229,9 +235,9 @@ class Rig:
         index = SESSIONS.index(name)
         names = [c.account for c in self.copiers if c.session == name]
         moods = Behaviour(partial_per_10k=3_000, reject_per_10k=50 if index else 0)
-        model = TrustingBroker(
-            self.seed * 10 + index, accounts(names) if index else [self._leader_account], moods
-        )
+        known = demo_accounts(names) if index else [self._leader_account]
+        dialect = Dialect(version_of(name, self.seed))
+        model = TrustingBroker(self.seed * 10 + index, known, moods, dialect)
         model.trusting = trusting
         more = () if index else (self.trader, self.hand)
         return Counterparty(name, model, port, self.folder / "sim", self.seed, *more)
@@ -239,7 +245,10 @@ class Rig:
     def _write(self) -> None:
         parts = [CONFIG.format(settle_ms=SETTLE_MS, durability=("process", "power")[self.seed // 2 % 2])]
         parts += [INSTRUMENT.format(name=i.name, base=i.name[:3], currency=i.name[3:]) for i in INSTRUMENTS]
-        parts += [SESSION.format(name=name, port=line.port) for name, line in self.lines.items()]
+        for name, line in self.lines.items():
+            version = version_of(name, self.seed)
+            profile = "copygate" + version[-3:].replace(".", "")
+            parts.append(SESSION.format(name=name, port=line.port, version=version, profile=profile))
         parts += [LEADER, *(ROUTE.format(route=name.lower(), session=name) for name in BROKERS)]
         parts += [
             FOLLOWER.format(
