@@ -43,6 +43,7 @@ fn a_refused_question_about_an_unknown_order_proves_nothing() {
         sent
     };
     assert!(deny().is_empty(), "from now on it settles");
+    assert!(deny().is_empty(), "to the second question, asked before it began to settle");
     let sent = deny();
     assert_eq!((sent[0].kind, sent[0].try_no), (SendKind::New, 2), "380=1 is the answer: not known");
 }

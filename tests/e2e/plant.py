@@ -87,7 +87,7 @@ reconnect_s = 1
 """
 FOLLOWER = """
 [routes.r{n}]
-session = "P{n}"
+session = "{name}{n}"
 public_key_file = "keys/r{n}.public"
 secret_key_file = "keys/r{n}.secret"
 
@@ -126,13 +126,16 @@ def now() -> str:
 class Plant:
     """The deployment. `close` ends everything that it started."""
 
+    BROKERS = "P"
+    """Their names begin with it. QuickFIX knows a session once in a process, and tests share one."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.leader = Venue("LEADER")
-        self.raw = Venue("P4", fill_at_once)
+        self.raw = Venue(self.name(RAW), fill_at_once)
         self.core_port = free_port()
-        self._ports = {"LEADER": self.leader.port, "P1": free_port(), "P2": free_port(), "P3": free_port()}
-        self._ports["P4"] = self.raw.port
+        self._ports = {"LEADER": self.leader.port, self.name(RAW): self.raw.port}
+        self._ports |= {self.name(n): free_port() for n in (GOOD, REJECTING, SILENT)}
         self._stack = ExitStack()
         self._serial = 0
         self.log: list[dict[str, Any]] = []
@@ -256,20 +259,21 @@ class Plant:
         text = CONFIG.format(core_port=self.core_port)
         text += "".join(SESSION.format(name=name, port=port) for name, port in self._ports.items())
         text += "".join(
-            FOLLOWER.format(n=n, age_ms=2_000 if n == SILENT else 30_000)
+            FOLLOWER.format(n=n, name=self.BROKERS, age_ms=2_000 if n == SILENT else 30_000)
             for n in (GOOD, REJECTING, SILENT, RAW)
         )
         self.config.write_text(text, encoding="utf-8")
         for name in ("core", "r1", "r2", "r3", "r4"):
             write_pair(self.folder / "keys", name)
 
-    def _broker(self, n: int, behaviour: Behaviour) -> FixServer:
-        model = Broker(n, demo_accounts([f"F{n}"]), behaviour)
-        # Not the demo's R1 and R2: QuickFIX knows a session once in a process, and tests share one.
-        folder = self.folder / "sim" / f"P{n}"
-        server = FixServer(
-            model, [SimSession(f"P{n}")], self._ports[f"P{n}"], folder, [MarketTicker(Market(n), model)]
-        )
+    def name(self, n: int) -> str:
+        """CompID of a broker."""
+        return f"{self.BROKERS}{n}"
+
+    def _broker(self, n: int, behaviour: Behaviour, *more: SimSession) -> FixServer:
+        model, name = Broker(n, demo_accounts([f"F{n}"]), behaviour), self.name(n)
+        sessions, folder = [SimSession(name), *more], self.folder / "sim" / name
+        server = FixServer(model, sessions, self._ports[name], folder, [MarketTicker(Market(n), model)])
         server.start()
         self._stack.callback(server.stop)
         return server

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,17 +10,6 @@ from typer.testing import CliRunner
 
 from gateway.control_cli import app
 from tests.e2e.plant import GOOD, LOT, Plant
-
-
-@pytest.fixture
-def plant(tmp_path: Path) -> Iterator[Plant]:
-    """A running deployment."""
-    running = Plant(tmp_path)
-    try:
-        running.until(running.is_ready, "the deployment does not start")
-        yield running
-    finally:
-        running.close()
 
 
 def trades_by_hand(plant: Plant, lots: int) -> None:

@@ -11,10 +11,8 @@ from typer.testing import CliRunner
 
 from gateway.control_cli import app
 from gateway.keys import write_pair
-from gateway.sim.actors import MarketTicker, demo_accounts
-from gateway.sim.broker import Behaviour, Broker
+from gateway.sim.broker import Behaviour
 from gateway.sim.fix_server import FixServer, SimSession
-from gateway.sim.market import Market
 from tests.e2e.plant import GOOD, LOT, SESSION, Plant
 from tests.fault.proxy import Proxy
 
@@ -24,7 +22,7 @@ down_ms = 1000
 back_ms = 2000
 
 [routes.r1b]
-session = "P1B"
+session = "Q1B"
 public_key_file = "keys/r1b.public"
 secret_key_file = "keys/r1b.secret"
 """
@@ -33,31 +31,27 @@ secret_key_file = "keys/r1b.secret"
 class TwoLines(Plant):
     """A plant whose good broker has two sessions; the first one goes by a cable that can be cut."""
 
+    BROKERS = "Q"
     cable: Proxy
-
-    def _write(self) -> None:
-        self.cable = Proxy(self._ports["P1"])
-        real, self._ports["P1"] = self._ports["P1"], self.cable.port
-        super()._write()
-        text = self.config.read_text("utf-8").replace('session = "P1"\n', 'session = "P1"\nreserve = "r1b"\n')
-        self.config.write_text(text + SESSION.format(name="P1B", port=real) + RESERVE, "utf-8")
-        write_pair(self.folder / "keys", "r1b")
-        self._ports["P1"] = real
-
-    def _broker(self, n: int, behaviour: Behaviour) -> FixServer:
-        if n != GOOD:
-            return super()._broker(n, behaviour)
-        model = Broker(n, demo_accounts([f"F{n}"]), behaviour)
-        sessions = [SimSession("P1"), SimSession("P1B")]
-        ticker = MarketTicker(Market(n), model)
-        server = FixServer(model, sessions, self._ports["P1"], self.folder / "sim" / "P1", [ticker])
-        server.start()
-        self._stack.callback(server.stop)
-        return server
 
     def close(self) -> None:
         super().close()
         self.cable.close()
+
+    def _write(self) -> None:
+        primary = self.name(GOOD)
+        real = self._ports[primary]
+        self.cable = Proxy(real)
+        self._ports[primary] = self.cable.port
+        super()._write()
+        self._ports[primary] = real
+        route = f'session = "{primary}"\n'
+        text = self.config.read_text("utf-8").replace(route, f'{route}reserve = "r1b"\n')
+        self.config.write_text(text + SESSION.format(name="Q1B", port=real) + RESERVE, "utf-8")
+        write_pair(self.folder / "keys", "r1b")
+
+    def _broker(self, n: int, behaviour: Behaviour, *more: SimSession) -> FixServer:
+        return super()._broker(n, behaviour, *(SimSession("Q1B") for _ in range(n == GOOD)), *more)
 
     def is_ready(self) -> bool:
         return super().is_ready() and self.route("r1b")["up"] is True

@@ -26,6 +26,8 @@ class Venue:
         self._seq = 1
         self._lock = threading.RLock()
         self._peer: socket.socket | None = None
+        self._ears = threading.Event()
+        self._ears.set()
         self._stopped = False
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
@@ -76,9 +78,20 @@ class Venue:
         with self._lock:
             self._put(message(kind, seq, rest, sender=self.comp_id))
 
+    def put(self, raw: bytes) -> None:
+        """Bytes as they are, under no number."""
+        with self._lock:
+            self._put(raw)
+
+    def deafen(self) -> Callable[[], None]:
+        """Reads nothing more, until what is returned is called."""
+        self._ears.clear()
+        return self._ears.set
+
     def close(self) -> None:
         """Ends the venue; safe to call twice."""
         self._stopped = True
+        self._ears.set()
         self._server.close()
         self._drop()
         # Wakes accept, where closing alone does not.
@@ -118,7 +131,7 @@ class Venue:
 
     def _serve(self, peer: socket.socket) -> None:
         buffer = b""
-        while data := peer.recv(READ_BYTES):
+        while self._ears.wait() and (data := peer.recv(READ_BYTES)):
             buffer += data
             while (at := buffer.find(b"\x0110=")) >= 0 and (end := buffer.find(b"\x01", at + 1)) >= 0:
                 raw, buffer = buffer[: end + 1], buffer[end + 1 :]

@@ -38,8 +38,8 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
     """The core refuses unknown keys, so the compiled shape is fixed here."""
     core = core_config(load(write(tmp_path)))
     assert list(core) == [
-        "deployment", "timing", "faults", "profiles", "instruments", "leaders", "routes", "followers",
-        "subscriptions", "dispatch",
+        "deployment", "timing", "faults", "reconcile", "profiles", "instruments", "leaders", "routes",
+        "followers", "subscriptions", "dispatch",
     ]  # fmt: skip
     assert core["routes"][0] == {"name": "r1", "session": "R1", "profile": "plain"}
     assert core["instruments"][1] == {
@@ -50,6 +50,8 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
     assert core["faults"] == {
         "reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 0, "repeated_window_ms": 60_000,
     }  # fmt: skip
+    assert core["reconcile"] == {"every_ms": 300_000, "tolerance_lots": "0"}
+    assert core["followers"][0]["on_break"] == "alert"
     first = core["subscriptions"][0]
     assert first["name"] == "f1<alpha"
     assert first["sizing"] == {"mode": "multiplier", "k": "0.5"}
