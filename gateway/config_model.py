@@ -20,6 +20,7 @@ from gateway.config_sections import (
     TimingSection,
 )
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
+from gateway.config_watch import WatchSection
 
 FOLLOWERS_MAX = 20_000
 """Twice what the memory budget is measured for; more belongs into a second deployment."""
@@ -290,6 +291,8 @@ class GatewayConfig(Model):
     """How often followers' positions are compared with their brokers'."""
     core: CoreSection = CoreSection()
     """The core process: sockets and patience."""
+    watch: WatchSection = WatchSection()
+    """From when on a process says that it is not well."""
     sessions: dict[Name, SessionConfig] = Field(min_length=1, max_length=SECTIONS_MAX)
     """FIX sessions by name."""
     leaders: dict[Name, LeaderConfig] = Field(min_length=1, max_length=SECTIONS_MAX)

@@ -34,6 +34,7 @@ from gateway.config_sections import (
     TimingSection,
 )
 from gateway.config_types import NAME_PATTERN
+from gateway.config_watch import WatchSection
 from gateway.errors import OperatingError, Problem, Severity, shown
 from gateway.hints import CHOICE_CUTOFF, did_you_mean, nearest
 from gateway.toml_lines import Key, LineIndex, dotted
@@ -58,6 +59,7 @@ class Draft:
     faults: FaultsSection | None = None
     reconcile: ReconcileSection | None = None
     core: CoreSection | None = None
+    watch: WatchSection | None = None
     limits: LimitsConfig | None = None
     guards: GuardsConfig | None = None
     messages: MessagesConfig | None = None
@@ -163,6 +165,7 @@ def _sections(draft: Draft) -> None:
     draft.faults = _part(draft, ("faults",), FaultsSection)
     draft.reconcile = _part(draft, ("reconcile",), ReconcileSection)
     draft.core = _part(draft, ("core",), CoreSection)
+    draft.watch = _part(draft, ("watch",), WatchSection)
     draft.limits = _part(draft, ("limits",), LimitsConfig)
     if "guards" in draft.raw:
         draft.guards = _validated(draft, ("guards",), GuardsConfig, draft.raw["guards"])

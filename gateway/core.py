@@ -22,6 +22,7 @@ from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
 from gateway.keys import read_key
 from gateway.resources import give_back_memory
+from gateway.watch_process import CoreWatch
 from gateway.wire import CoreSocket, Curve, Waiter, Wakeup
 
 SWITCH_INTERVAL_S = 0.0002
@@ -123,6 +124,22 @@ class StepWatch:
             log.warning("core.clock_back", ahead_ms=ahead_ns // clock.NS_PER_MS, advice=advice)
 
 
+class Snapshots:
+    """Takes a snapshot after so many rows. The core stands while it is written."""
+
+    def __init__(self, rows: int, pipeline: Pipeline) -> None:
+        self._rows = rows
+        self._pipeline = pipeline
+        # Not 0: one would be due at the first row behind every start, while fills wait to be copied.
+        self._last = pipeline.snapshot_seq()
+
+    def look(self, newest: int) -> None:
+        """`newest` is the last row of this turn, 0 without one."""
+        if newest - self._last >= self._rows:
+            self._pipeline.snapshot(clock.wall_ns())
+            self._last = newest
+
+
 class SocketLoop:
     """Owns the ROUTER: takes the routes' frames in, sends what the pipeline releases, keeps the beats."""
 
@@ -132,13 +149,13 @@ class SocketLoop:
         self._control = ControlSocket(config, pipeline)
         self._clock = None if config.clock is None else ClockWatch(config.clock.max_error_us, pipeline)
         self._steps = StepWatch(pipeline)
+        self.watch = CoreWatch(config.watch, pipeline)
         self._waiter = Waiter([socket.socket, self._control.socket], wakeup)
         self._beat_ms = config.core.beat_ms
         self._silent_ms = config.core.orphan_ms
-        self._snapshot_rows = config.core.snapshot_rows
+        self._snapshots = Snapshots(config.core.snapshot_rows, pipeline)
         self._heard_ms: dict[bytes, int] = {}
         self._next_beat_ms = 0
-        self._last_snapshot = 0
 
     def routes(self) -> set[str]:
         """Names of the routes that are there."""
@@ -150,6 +167,7 @@ class SocketLoop:
 
     def close(self) -> None:
         """Frees the control socket; the ROUTER belongs to who made it."""
+        self.watch.close()
         self._control.close()
 
     def turn(self) -> None:
@@ -169,7 +187,7 @@ class SocketLoop:
         self._beat()
         self._drain()
         self._tell()
-        self._snapshot(newest)
+        self._snapshots.look(newest)
 
     def _wait_ms(self) -> int:
         now_ns = clock.wall_ns()
@@ -197,6 +215,7 @@ class SocketLoop:
             return
         self._next_beat_ms = now_ms + self._beat_ms
         self._control.take_up()
+        self.watch.look()
         if self._clock is not None:
             self._clock.look()
         gone = {
@@ -207,11 +226,6 @@ class SocketLoop:
             if self._heard_ms.pop(identity, None) is not None:
                 log.error("core.route_lost", identity=identity.decode("utf-8", "replace"))
                 self._pipeline.lost(identity, clock.wall_ns())
-
-    def _snapshot(self, newest: int) -> None:
-        if newest - self._last_snapshot >= self._snapshot_rows:
-            self._pipeline.snapshot(clock.wall_ns())
-            self._last_snapshot = newest
 
 
 def run(config: GatewayConfig, core_text: bytes, stop: threading.Event) -> int:
@@ -242,7 +256,7 @@ def run(config: GatewayConfig, core_text: bytes, stop: threading.Event) -> int:
             _serve(config, loop, engine, stop)
         except FastcoreError as error:
             end_now(error)
-    return int(ExitCode.OK)
+    return loop.watch.exit_code or int(ExitCode.OK)
 
 
 def curve_of(config: GatewayConfig) -> Curve | None:
@@ -275,7 +289,7 @@ def _serve(config: GatewayConfig, loop: SocketLoop, engine: FixEngine, stop: thr
         log.error("core.routes_missing", routes=sorted(missing), action="leaders log on without them")
     engine.start()
     give_back_memory()
-    while not stop.is_set():
+    while not stop.is_set() and loop.watch.exit_code is None:
         loop.turn()
         _ask(loop, engine)
         engine.check()

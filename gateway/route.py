@@ -19,6 +19,7 @@ from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
 from gateway.keys import read_key
 from gateway.resources import give_back_memory
+from gateway.watch_process import RouteWatch
 from gateway.wire import Curve, RouteSocket, Waiter, Wakeup
 
 log = structlog.get_logger("route")
@@ -77,6 +78,7 @@ class Link:
         self._next_beat_ms = 0
         self._state_dir = config.state_dir
         self._stop: kill_file.LeftStop | None = None
+        self.watch = RouteWatch(config.watch, pipeline, lambda: engine.room(session))
         self._linked = False
         self._begun: bytes | None = None
         """A frame with more orders than the window had room for: the rest has no OUT row yet."""
@@ -129,6 +131,7 @@ class Link:
             return
         self._next_beat_ms = now_ms + self._beat_ms
         self._heed(kill_file.left(self._state_dir))
+        self.watch.look()
         if self._linked:
             self._linked = self._socket.send(self._pipeline.beat(clock.wall_ns()))
 
@@ -174,8 +177,9 @@ def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
         link.turn()
     finally:
         socket.close()
+        link.watch.close()
         pipeline.close()
-    return int(ExitCode.OK)
+    return link.watch.exit_code or int(ExitCode.OK)
 
 
 def _serve(link: Link, engine: FixEngine, stop: threading.Event) -> None:
@@ -183,7 +187,7 @@ def _serve(link: Link, engine: FixEngine, stop: threading.Event) -> None:
         engine.start()
         # Reading a dictionary takes three times what it leaves.
         give_back_memory()
-        while not stop.is_set():
+        while not stop.is_set() and link.watch.exit_code is None:
             link.turn()
             engine.check()
     except FastcoreError as error:

@@ -21,6 +21,9 @@ class Venue:
         self.heard: list[bytes] = []
         """Application messages of the gateway, and its rejects and logouts."""
         self.logons = 0
+        self.answers_fences = True
+        """Whether our window's TestRequests(1) are answered; those of the session layer always are."""
+        self.fences: list[str] = []
         self.answer = answer
         self._sent: dict[int, tuple[str, str]] = {}
         self._seq = 1
@@ -145,7 +148,11 @@ class Venue:
                 self.logons += 1
                 self._put(message("A", self._take("A", ""), "98=0|108=30|", sender=self.comp_id))
         elif kind == "1":
-            self.say("0", f"112={field(raw, 112)}|")
+            test_req_id = field(raw, 112)
+            if test_req_id.startswith("FENCE"):
+                self.fences.append(test_req_id)
+            if self.answers_fences or not test_req_id.startswith("FENCE"):
+                self.say("0", f"112={test_req_id}|")
         elif kind == "2":
             self._resend(int(field(raw, 7)))
         elif kind not in ("0", "4"):

@@ -22,7 +22,7 @@ pub use core::Core;
 pub use error::{JournalError, Remedy, Result};
 pub use log::{Journal, JournalRow, Snapshot, Stage};
 pub use outbox::{ALERTS_MAX, OUTBOX_MAX};
-pub use pipeline::{Addressed, Pipeline};
+pub use pipeline::{Addressed, Pipeline, Watched};
 pub use replay::{Entry, Replay};
 pub use route_log::RouteLog;
 pub use route_pipeline::RoutePipeline;

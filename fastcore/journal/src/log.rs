@@ -242,6 +242,18 @@ impl Journal {
         read_snapshot(&self.conn, &self.path, seq)
     }
 
+    /// The row behind which the newest snapshot was taken; 0: there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn snapshot_seq(&self) -> Result<u64> {
+        let found: Option<i64> = self
+            .conn
+            .query_row("SELECT max(seq) FROM snapshots", [], |r| r.get(0))
+            .map_err(|e| JournalError::sqlite(&self.path, "read the newest snapshot's row", e))?;
+        Ok(unsigned(found.unwrap_or(0)))
+    }
+
     /// The core epoch: higher at each start.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub(crate) struct Outbox {
     /// Alerts that nobody took yet.
     fresh: usize,
     pub(crate) dropped: u64,
+    /// By route index: rows that it had not acknowledged at its last heartbeat.
+    pub(crate) rows: Vec<u64>,
     /// Questions to leaders' brokers: session, message.
     questions: Vec<(String, Vec<u8>)>,
     /// The row whose frames are being queued.
@@ -41,6 +43,17 @@ impl Outbox {
         }
         if let Some(place) = self.links.get_mut(at) {
             *place = identity;
+        }
+    }
+
+    /// A heartbeat told how many rows the route keeps.
+    pub(crate) fn told_rows(&mut self, route: u32, rows: u64) {
+        let at = route as usize;
+        if self.rows.len() <= at {
+            self.rows.resize(at.saturating_add(1), 0);
+        }
+        if let Some(place) = self.rows.get_mut(at) {
+            *place = rows;
         }
     }
 

@@ -14,8 +14,10 @@ use fastcore::event::EventKind;
 use fastcore::link::{self, Frame};
 use fastcore::rules::{Rule, kept};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 /// Bytes of one event; a frame of route rows is the largest.
 const PAYLOAD_BYTES_MAX: usize = link::FRAME_BYTES_MAX;
@@ -31,6 +33,21 @@ struct Inner<C> {
     outbox: Outbox,
     stages: Stages,
     time: Rising,
+    /// The longest commit since it was last asked for, nanoseconds.
+    slowest_ns: i64,
+}
+
+/// What a watchdog of the core looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// The longest write or sync of a row, or a snapshot, since the last look, nanoseconds.
+    pub slowest_ns: u64,
+    /// Frames in the outbox.
+    pub frames: usize,
+    /// Frames dropped so far: the outbox was full, or their route was not linked.
+    pub dropped: u64,
+    /// Rows that each route has not had acknowledged, by its own last heartbeat.
+    pub rows: Vec<(String, u64)>,
 }
 
 /// The only owner of the live engine.
@@ -63,7 +80,7 @@ impl<C: Core> Pipeline<C> {
         let payload = start_payload(text, digest, durability, epoch);
         let time = Rising::behind(journal.last_at_ns());
         let (outbox, stages) = (Outbox::default(), Stages::default());
-        let mut inner = Inner { journal, follower, outbox, stages, time };
+        let mut inner = Inner { journal, follower, outbox, stages, time, slowest_ns: 0 };
         inner.submit(EventKind::Start, "", payload.as_bytes(), now_ns, digest)?;
         drop(payload);
         let gate = inner.journal.gate()?;
@@ -148,8 +165,29 @@ impl<C: Core> Pipeline<C> {
                 }
                 Ok(0)
             }
+            Ok(Frame::RouteBeat { queued, .. }) => {
+                inner.outbox.told_rows(route, queued);
+                Ok(0)
+            }
             _ => Ok(0),
         }
+    }
+
+    /// What a watchdog looks at.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`] after a panic.
+    pub fn watched(&self) -> Result<Watched> {
+        let mut inner = self.lock()?;
+        let committed_ns = u64::try_from(std::mem::take(&mut inner.slowest_ns)).unwrap_or(0);
+        let names = (0..).zip(&inner.outbox.rows);
+        let rows = names.map(|(at, rows)| (inner.follower.core.route_name(at).to_owned(), *rows)).collect();
+        Ok(Watched {
+            slowest_ns: committed_ns.max(self.gate.take_slowest_ns()),
+            frames: inner.outbox.len(),
+            dropped: inner.outbox.dropped,
+            rows,
+        })
     }
 
     /// Frames that may go now: those whose rows are durable. With "power" it syncs first when a frame waits for that.
@@ -278,8 +316,10 @@ impl<C: Core> Pipeline<C> {
             .collect();
         let links: Vec<_> =
             inner.outbox.links.iter().flatten().map(|i| String::from_utf8_lossy(i).into_owned()).collect();
+        let rows: BTreeMap<_, _> =
+            (0..).zip(&inner.outbox.rows).map(|(at, n)| (inner.follower.core.route_name(at), n)).collect();
         let own = json!({"epoch": self.epoch, "head": inner.journal.head(), "outbox": inner.outbox.len(),
-            "dropped": inner.outbox.dropped, "links": links, "alerts": alerts});
+            "dropped": inner.outbox.dropped, "links": links, "route_rows": rows, "alerts": alerts});
         if let Some(object) = status.as_object_mut() {
             object.insert("pipeline".into(), own);
             object.insert("latency_us".into(), inner.stages.latency_us());
@@ -290,15 +330,27 @@ impl<C: Core> Pipeline<C> {
         Ok(status.to_string())
     }
 
+    /// The row behind which the newest snapshot was taken; 0: there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`].
+    pub fn snapshot_seq(&self) -> Result<u64> {
+        self.lock()?.journal.snapshot_seq()
+    }
+
     /// Stores the state, so that the next start replays less.
     ///
     /// # Errors
     /// [`JournalError::Sqlite`].
     pub fn snapshot(&self, now_ns: i64) -> Result<()> {
         let mut inner = self.lock()?;
+        let from = Instant::now();
         let core = &inner.follower.core;
         let snapshot = Snapshot { seq: inner.follower.seq, digest: core.digest(), state: core.snapshot() };
-        inner.journal.put_snapshot(now_ns, &snapshot)
+        let done = inner.journal.put_snapshot(now_ns, &snapshot);
+        // Every row waits for it: a watchdog must see that.
+        self.gate.took(from);
+        done
     }
 
     /// Writes what is still in memory: the stages of the last rows.
@@ -344,6 +396,8 @@ impl<C: Core> Inner<C> {
         self.time.wrote(at_ns);
         self.stages.written();
         let journaled_ns = clock.now_ns();
+        // The clock began at `now_ns`: what has passed since is the commit.
+        self.slowest_ns = self.slowest_ns.max(journaled_ns.saturating_sub(now_ns));
         self.outbox.seq = seq;
         self.follower.apply(&row, &mut self.outbox);
         let decided_ns = clock.now_ns();

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 /// A HELLO, or rows, that are not answered for so many of our heartbeats are sent again.
 const UNANSWERED_BEATS: u8 = 5;
@@ -131,7 +132,9 @@ impl RoutePipeline {
             let rows: Vec<Row<'_>> =
                 rows.filter(|r| kept(Rule::OutRow) || !matches!(r, Row::Out { .. })).collect();
             let journal_no = inner.guard.highest_journal_no();
+            let from = Instant::now();
             let last = inner.log.append(&rows, journal_no, now_ns)?;
+            self.gate.took(from);
             self.gate.wrote(last);
             written = Some(last);
         }
@@ -167,7 +170,9 @@ impl RoutePipeline {
     /// Writes a row; [`RoutePipeline::durable`] waits for it without the lock, so that rows share a sync.
     fn append(&self, inner: &mut Inner, row: &Row<'_>, now_ns: i64) -> Result<u64> {
         let journal_no = inner.guard.highest_journal_no();
+        let from = Instant::now();
         let row_no = inner.log.append(std::slice::from_ref(row), journal_no, now_ns)?;
+        self.gate.took(from);
         self.gate.wrote(row_no);
         Ok(row_no)
     }
@@ -298,6 +303,17 @@ impl RoutePipeline {
         let next = inner.log.next_row();
         let queued = next.saturating_sub(1).saturating_sub(inner.log.acked());
         Ok(link::encode_route_beat(inner.guard.incarnation(), next, queued))
+    }
+
+    /// What a watchdog looks at: rows that the core has not acknowledged, and the longest write or sync of a row since
+    /// the last look, nanoseconds.
+    ///
+    /// # Errors
+    /// [`JournalError::Internal`].
+    pub fn watched(&self) -> Result<(u64, u64)> {
+        let inner = self.lock()?;
+        let rows = inner.log.next_row().saturating_sub(1).saturating_sub(inner.log.acked());
+        Ok((rows, self.gate.take_slowest_ns()))
     }
 
     /// Holds back new orders at the level of this host's own kill switch: 1 and 2 opens, 3 all of them, 0 none.

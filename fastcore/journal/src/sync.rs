@@ -10,6 +10,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Instant;
 
 /// Makes everything written so far durable. Tests put a slow or a failing one here.
 pub type Syncer = Box<dyn Fn() -> std::io::Result<()> + Send + Sync>;
@@ -25,6 +26,7 @@ struct State {
 pub struct Gate {
     path: PathBuf,
     written: AtomicU64,
+    slowest_ns: AtomicU64,
     state: Mutex<State>,
     done: Condvar,
     /// None where a commit is enough (`durability = "process"`).
@@ -57,7 +59,14 @@ impl Gate {
     }
 
     fn new(path: PathBuf, sync: Option<Syncer>) -> Self {
-        Self { path, written: AtomicU64::new(0), state: Mutex::default(), done: Condvar::new(), sync }
+        Self {
+            path,
+            written: AtomicU64::new(0),
+            slowest_ns: AtomicU64::new(0),
+            state: Mutex::default(),
+            done: Condvar::new(),
+            sync,
+        }
     }
 
     /// Puts another way to sync in place; for tests.
@@ -85,12 +94,14 @@ impl Gate {
     /// not write, so a later sync that succeeds would prove nothing. The process must end.
     pub fn wait(&self, row: u64) -> Result<()> {
         let Some(sync) = &self.sync else { return Ok(()) };
+        let from = Instant::now();
         let mut state = self.lock()?;
         loop {
             if state.failed {
                 return Err(self.failure(std::io::Error::other("an earlier sync failed")));
             }
             if state.synced >= row {
+                self.took(from);
                 return Ok(());
             }
             if state.syncing {
@@ -106,6 +117,17 @@ impl Gate {
             drop(lead);
             state = self.lock()?;
         }
+    }
+
+    /// Something of a row's way to the disk took the time since `from`.
+    pub(crate) fn took(&self, from: Instant) {
+        let ns = u64::try_from(from.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.slowest_ns.fetch_max(ns, Ordering::Relaxed);
+    }
+
+    /// The longest such time since the last call, nanoseconds.
+    pub(crate) fn take_slowest_ns(&self) -> u64 {
+        self.slowest_ns.swap(0, Ordering::Relaxed)
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, State>> {

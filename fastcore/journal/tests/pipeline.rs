@@ -88,13 +88,14 @@ fn a_snapshot_is_as_good_as_a_replay() {
     let folder = filled();
     {
         let pipeline = open(folder.path()).unwrap();
+        assert_eq!(pipeline.snapshot_seq().unwrap(), 0);
         pipeline.snapshot(3_000).unwrap();
         pipeline.submit("leader", "L", b"after", 3_000).unwrap();
         pipeline.close().unwrap();
     }
     sql(folder.path(), "UPDATE rows SET payload = x'00' WHERE seq = 2");
     let pipeline = open(folder.path()).unwrap();
-    assert_eq!(status(&pipeline)["applied"], 7);
+    assert_eq!((status(&pipeline)["applied"].clone(), pipeline.snapshot_seq().unwrap()), (7.into(), 5));
     sql(folder.path(), "UPDATE snapshots SET state = x'00'");
     drop(pipeline);
     assert!(failure(folder.path()).contains("row 5: the snapshot after it does not match its checksum"));
@@ -334,4 +335,29 @@ fn a_replay_follows_the_tail_and_continues() {
     assert_eq!(skipped.step(9).unwrap(), entries);
     assert!(Replay::<Toy>::open(folder.path(), 2, Some(&state)).is_err(), "a state of another row");
     assert!(Replay::<Toy>::open(folder.path(), 3, None).is_err(), "beyond the end");
+}
+
+/// What a watchdog looks at: frames that wait, rows that each route keeps by its own word, the longest write, once.
+#[test]
+fn what_is_watched_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = open(folder.path()).unwrap();
+    pipeline.receive(b"r1/1", &hello(1), 2_000).unwrap();
+    pipeline.submit("leader", "L", b"a", 2_000).unwrap();
+    let beat = |pipeline: &Pipeline<Toy>, queued| {
+        assert_eq!(pipeline.receive(b"r1/1", &link::encode_route_beat(1, 9, queued), 3_000).unwrap(), 0);
+    };
+    beat(&pipeline, 7);
+    // Of a process that is not linked any more: it is asked who it is, which is a frame too.
+    pipeline.receive(b"r1/0", &link::encode_route_beat(0, 9, 99), 3_000).unwrap();
+    let first = pipeline.watched().unwrap();
+    assert_eq!((first.frames, first.rows), (2, vec![("r1".to_owned(), 7)]));
+    assert!(first.slowest_ns > 0);
+    assert_eq!(status(&pipeline)["pipeline"]["route_rows"]["r1"], 7);
+    beat(&pipeline, 0);
+    pipeline.drain(9).unwrap();
+    let then = pipeline.watched().unwrap();
+    assert_eq!((then.frames, then.rows, then.slowest_ns), (0, vec![("r1".to_owned(), 0)], 0));
+    pipeline.snapshot(4_000).unwrap();
+    assert!(pipeline.watched().unwrap().slowest_ns > 0, "rows wait for a snapshot");
 }

@@ -155,3 +155,24 @@ fn a_route_sends_and_shows_nothing_before_the_sync() {
     assert!(broken.record("R1", 7, b"8=FIX", NOW).is_err());
     assert!(broken.pending(9_999).is_err());
 }
+
+/// A slow sync is what a watchdog sees, in the core and in a route.
+#[test]
+fn a_slow_sync_is_seen() {
+    let slow = || -> Syncer {
+        Box::new(|| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            Ok(())
+        })
+    };
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut core, mut route) = (core(a.path()), route(b.path()));
+    core.watched().unwrap();
+    route.watched().unwrap();
+    core.replace_sync(slow());
+    route.replace_sync(slow());
+    core.submit("leader", "L", b"a", NOW).unwrap();
+    route.record("R1", 1, b"8=FIX", NOW).unwrap();
+    assert!(core.watched().unwrap().slowest_ns >= 20_000_000);
+    assert!(route.watched().unwrap().1 >= 20_000_000);
+}

@@ -298,3 +298,17 @@ fn pending_is_cut_into_frames_of_bounded_size() {
     }
     assert_eq!((list.len(), list[601].as_str()), (602, "602 in 599"));
 }
+
+/// What a watchdog looks at: rows that the core has not acknowledged, and the longest write, once.
+#[test]
+fn what_is_watched_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    let (rows, slowest_ns) = route.watched().unwrap();
+    assert_eq!(rows, 2);
+    assert!(slowest_ns > 0);
+    route.receive(&link::encode_ack(2), NOW).unwrap();
+    assert_eq!(route.watched().unwrap(), (0, 0));
+    route.record("R1", 1, b"8=FIX", NOW).unwrap();
+    assert!(route.watched().unwrap().1 > 0);
+}

@@ -106,6 +106,13 @@ impl Pipeline {
         py.detach(|| self.inner.tick(now_ns)).map_err(raise)
     }
 
+    /// For a watchdog: the longest write or sync of a row since the last call in nanoseconds, frames in the outbox, frames
+    /// dropped so far, rows that each route keeps.
+    fn watched(&self, py: Python<'_>) -> PyResult<(u64, usize, u64, Vec<(String, u64)>)> {
+        let found = py.detach(|| self.inner.watched()).map_err(raise)?;
+        Ok((found.slowest_ns, found.frames, found.dropped, found.rows))
+    }
+
     /// MsgSeqNum(34) that a leader session must expect next.
     fn expected_seq_num(&self, py: Python<'_>, session: &str) -> PyResult<Option<u64>> {
         py.detach(|| self.inner.expected_seq_num(session)).map_err(raise)
@@ -114,6 +121,11 @@ impl Pipeline {
     /// The state as JSON text.
     fn status(&self, py: Python<'_>) -> PyResult<String> {
         py.detach(|| self.inner.status()).map_err(raise)
+    }
+
+    /// The row behind which the newest snapshot was taken; 0: there is none.
+    fn snapshot_seq(&self, py: Python<'_>) -> PyResult<u64> {
+        py.detach(|| self.inner.snapshot_seq()).map_err(raise)
     }
 
     /// Stores the state, so that the next start replays less.

@@ -121,6 +121,11 @@ impl RoutePipeline {
         Ok(PyBytes::new(py, &frame))
     }
 
+    /// For a watchdog: rows not acknowledged, and the longest write or sync of a row since the last call, nanoseconds.
+    fn watched(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        py.detach(|| self.inner.watched()).map_err(raise)
+    }
+
     /// Holds back new orders at the level of this host's own kill switch, 0 to 3.
     fn kill_here(&self, py: Python<'_>, level: u8) -> PyResult<()> {
         py.detach(|| self.inner.kill_here(level)).map_err(raise)
