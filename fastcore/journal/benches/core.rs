@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::cast_precision_loss)]
 #![allow(clippy::float_arithmetic)]
 
+mod shared;
+
 use fastcore::action::Sink;
 use fastcore::config::Config;
 use fastcore::engine::Engine;
@@ -12,10 +14,9 @@ use fastcore::event::{Event, EventKind};
 use fastcore::link::{self, Row, RowRef};
 use journal::{Durability, Journal, JournalRow, Pipeline, Replay};
 use serde_json::{Value, json};
+use shared::{NOW, Trade, config, fill};
 use std::hint::black_box;
 use std::time::Instant;
-
-const NOW: i64 = 1_700_000_000_000_000_000;
 
 /// Takes frames as a socket would: their bytes are written, and nothing else is paid for.
 #[derive(Default)]
@@ -30,39 +31,6 @@ impl Sink for Count {
         self.frames += 1;
         self.bytes += black_box(frame).len();
     }
-}
-
-fn config(followers: usize) -> Value {
-    let limits = json!({"default": {"max_order_qty_lots": "100", "max_position_lots": null, "on_breach": "clip"},
-        "instruments": {}});
-    let accounts: Vec<Value> = (0..followers)
-        .map(|n| {
-            json!({"name": format!("f{n}"), "route": "r1", "account": format!("F{n}"), "currency": "USD",
-                "symbols": {"EURUSD": "EURUSD"}, "restricted": [], "limits": limits})
-        })
-        .collect();
-    let subscriptions: Vec<Value> = (0..followers)
-        .map(|n| {
-            json!({"name": format!("f{n}<alpha"), "follower": format!("f{n}"), "leader": "alpha",
-                "sizing": {"mode": "multiplier", "k": "1"}, "max_ratio": "10", "rounding": "toward_zero",
-                "max_inflation": "3", "reverse": false,
-                "symbol_map": {"EURUSD": {"instrument": "EURUSD", "qty_factor": "1", "price_factor": "1"}},
-                "filters": {"instruments": null, "side": "both", "min_order_qty": "0", "tags": []},
-                "order_type": "market", "max_slippage_bps": "0", "max_age_ms": 60000,
-                "account_max_age_ms": 3_600_000, "on_bust": "alert", "on_reject": "drop", "retry_window_ms": 0,
-                "limits": limits})
-        })
-        .collect();
-    json!({"deployment": "bench",
-        "timing": {"dispatch_timeout_ms": 2000, "ack_timeout_ms": 5000, "settle_ms": 3000, "query_retry_ms": 5000,
-            "close_retry_ms": 500, "close_retry_max_ms": 30000},
-        "profiles": [{"name": "copygate44", "begin_string": "FIX.4.4"}],
-        "instruments": [{"name": "EURUSD", "contract_size": "100000", "lot_step": "0.01", "min_lot": "0.01",
-            "max_lot": null, "tick": "0.00001", "base": "EUR", "currency": "USD"}],
-        "leaders": [{"name": "alpha", "session": "LEADER", "profile": "copygate44", "account": null,
-            "currency": "USD", "symbols": {"EURUSD": "EURUSD"}, "assume_flat": true, "initial_positions": {}}],
-        "routes": [{"name": "r1", "session": "R1", "profile": "copygate44"}],
-        "followers": accounts, "subscriptions": subscriptions, "dispatch": "rotate"})
 }
 
 /// The same deployment with every limit set, none of which is reached.
@@ -90,29 +58,6 @@ fn limited(followers: usize) -> Value {
     config["faults"] = json!({"reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 100_000,
         "repeated_window_ms": 60_000});
     config
-}
-
-/// A leader's fill of 10,000 EURUSD: a new order each time.
-fn fill(n: u64) -> Vec<u8> {
-    let side = 1;
-    let body = format!(
-        "35=8|34={}|49=B|56=G|52=20231114-22:13:20.000|37=O{n}|11=C{n}|17=E{n}|150=F|39=2|55=EURUSD|54={side}|38=10000|\
-         32=10000|31=1.1|151=0|14=10000|6=1.1|60=20231114-22:13:20.000|",
-        n + 1
-    );
-    let mut message = format!("8=FIX.4.4|9={}|{body}", body.len()).replace('|', "\x01").into_bytes();
-    let sum = message.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
-    message.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
-    message
-}
-
-/// A broker's report that an order of 10,000 EURUSD is filled.
-fn broker_fill(cl_ord_id: &str) -> Vec<u8> {
-    let body = format!(
-        "35=8|34=7|49=B|56=G|52=20231114-22:13:20.100|37=B{cl_ord_id}|11={cl_ord_id}|17=X{cl_ord_id}|150=F|39=2|\
-         55=EURUSD|54=1|38=10000|32=10000|31=1.1|151=0|14=10000|6=1.1|60=20231114-22:13:20.100|"
-    );
-    format!("8=FIX.4.4|9={}|{body}10=000|", body.len()).replace('|', "\x01").into_bytes()
 }
 
 /// An engine whose route is linked, synced and logged on.
@@ -164,7 +109,7 @@ fn bench_core(followers: usize, fills: u64, all_limits: bool) {
     let mut sink = Count::default();
     let (mut with_fill, mut empty) = (Vec::new(), Vec::new());
     for n in 0..fills {
-        let message = fill(n);
+        let message = fill(n, 1);
         for (payload, kind, times) in
             [(&message[..], EventKind::Leader, &mut with_fill), (&b""[..], EventKind::Timer, &mut empty)]
         {
@@ -194,7 +139,7 @@ fn bench_journal(rows: u64) {
     let mut times = Vec::new();
     let whole = Instant::now();
     for seq in 1..=rows {
-        let payload = fill(seq);
+        let payload = fill(seq, 1);
         let (kind, session) = (EventKind::Leader, "LEADER".to_owned());
         let row = JournalRow { seq, at_ns: seq as i64, kind, session, payload, prev_digest: 1 };
         let from = Instant::now();
@@ -226,7 +171,7 @@ fn power_rate(threads: u64, rows: u64, grouped: bool) -> u128 {
             s.spawn(move || {
                 for n in 0..rows / threads {
                     let alone = (!grouped).then(|| turn.lock().unwrap());
-                    pipeline.submit("leader", "LEADER", &fill(thread * rows + n), NOW).unwrap();
+                    pipeline.submit("leader", "LEADER", &fill(thread * rows + n, 1), NOW).unwrap();
                     drop(alone);
                 }
             });
@@ -251,56 +196,12 @@ fn bench_power(threads: u64, rows: u64, runs: usize) {
     );
 }
 
-/// A journal as trading leaves it: fills, and for each the route's rows: OUT, and every broker's report of the fill.
-/// Answers how many events it holds: a route's rows are journaled in groups, and each of them is one.
-fn trade(pipeline: &Pipeline<Engine>, fills: u64) -> u64 {
-    let identity = b"r1/1";
-    let hello = link::encode_hello("r1", 1, 1, 1, 0, &["R1"]).unwrap();
-    pipeline.receive(identity, &hello, NOW).unwrap();
-    let (mut row_no, mut events) = (0, 2);
-    let mut rows = |list: Vec<Vec<u8>>| {
-        let first = row_no + 1;
-        row_no += list.len() as u64;
-        let numbered =
-            (first..).zip(&list).map(|(no, bytes)| (no, NOW, bytes.as_slice())).collect::<Vec<_>>();
-        link::rows_frame(1, numbered.into_iter()).unwrap()
-    };
-    let encoded = |row: &Row<'_>| {
-        let mut bytes = Vec::new();
-        link::encode_row(row, &mut bytes).unwrap();
-        bytes
-    };
-    let sync =
-        rows(vec![encoded(&Row::Logon { session: "R1" }), encoded(&Row::Sync { incarnation: 1, epoch: 1 })]);
-    pipeline.receive(identity, &sync, NOW).unwrap();
-    for n in 0..fills {
-        pipeline.drain(64).unwrap();
-        pipeline.submit("leader", "LEADER", &fill(n), NOW).unwrap();
-        let frames = pipeline.drain(64).unwrap();
-        let mut list = Vec::new();
-        for (_, frame) in &frames {
-            if let Ok(link::Frame::Orders(orders)) = link::decode(frame) {
-                let mut keys = link::KeysBuf::default();
-                orders.iter().for_each(|o| keys.push(o.cl_ord_id, o.try_no).unwrap());
-                list.push(encoded(&Row::Out { journal_no: orders.journal_no, keys: keys.as_keys() }));
-                for o in orders.iter() {
-                    let raw = broker_fill(o.cl_ord_id);
-                    list.push(encoded(&Row::In { session: "R1", msg_seq_num: n, raw: &raw }));
-                }
-            }
-        }
-        events += 1 + list.len() as u64;
-        pipeline.receive(identity, &rows(list), NOW).unwrap();
-    }
-    events
-}
-
 fn bench_replay(followers: usize, fills: u64) {
     let folder = tempfile::tempdir().unwrap();
     let text = config(followers).to_string();
     let pipeline = Pipeline::<Engine>::open(folder.path(), &text, Durability::Process, NOW).unwrap();
     let from = Instant::now();
-    let events = trade(&pipeline, fills);
+    let events = Trade::begin(&pipeline).go_on(&pipeline, fills, |_| 1);
     let per_s = |n: u64, from: Instant| n as f64 / from.elapsed().as_secs_f64();
     println!("pipeline live, {followers:>2} followers: {:.0} events/s", per_s(events, from));
     let status: Value = serde_json::from_str(&pipeline.status().unwrap()).unwrap();
