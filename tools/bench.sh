@@ -9,3 +9,5 @@ cargo bench --package fastcore --package journal --benches
 [ -e tests/bench/__main__.py ] || fail "tests/bench/__main__.py is missing: wire to wire was not measured." "use a complete checkout"
 .venv/bin/python -m tests.bench "$@"
 .venv/bin/python -m tests.bench.recovery
+# Short: shows that nothing grows at once. The figures of the documents are of half an hour.
+.venv/bin/python -m tests.bench.soak --minutes 2

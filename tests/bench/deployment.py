@@ -36,17 +36,24 @@ def account(session: int, index: int) -> str:
     return f"A{session}-{index}"
 
 
-def write_config(folder: Path, shape: Shape, leader_port: int, broker_ports: list[int]) -> Path:
+def write_config(
+    folder: Path,
+    shape: Shape,
+    leader_port: int,
+    broker_ports: list[int],
+    symbols: tuple[str, ...] = (SYMBOL,),
+) -> Path:
     """Writes gateway.toml; the state folder is beside it."""
     parts = [
         '[gateway]\ndeployment = "bench"\nstate_dir = "state"\n',
         _session("LEADER", "LEADERBRK", leader_port),
         f'[leaders.alpha]\nsession = "LEADER"\naccount = "{LEADER_ACCOUNT}"\nassume_flat = true\n',
-        (
-            f'[instruments.{SYMBOL}]\ncontract_size = "1000"\nlot_step = "0.01"\nmin_lot = "0.01"\n'
-            'tick = "0.00001"\nbase = "EUR"\ncurrency = "USD"\n'
-        ),
     ]
+    for symbol in symbols:
+        parts.append(
+            f'[instruments.{symbol}]\ncontract_size = "1000"\nlot_step = "0.01"\nmin_lot = "0.01"\n'
+            f'tick = "0.00001"\nbase = "{symbol[:3]}"\ncurrency = "{symbol[3:]}"\n'
+        )
     for s, port in enumerate(broker_ports):
         parts += [_session(f"R{s}", f"BROKER{s}", port), f'[routes.r{s}]\nsession = "R{s}"\n']
     for s in range(shape.sessions):

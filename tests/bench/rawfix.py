@@ -95,13 +95,15 @@ class Session:
         return encode(self.begin, self._head(b"4", start, utc) + body)
 
 
-def leader_fill(number: int, account: bytes, symbol: bytes, units: int, utc: bytes) -> bytes:
-    """Body of the leader's report: a buy of `units`, filled whole."""
+def leader_fill(
+    number: int, account: bytes, symbol: bytes, units: int, utc: bytes, side: bytes = b"1"
+) -> bytes:
+    """Body of the leader's report: `units`, filled whole. A buy where no Side(54) is given."""
     return (
-        b"37=LO%d\x0117=LE%d\x01150=F\x0139=2\x0111=LC%d\x011=%b\x0155=%b\x0154=1\x01"
+        b"37=LO%d\x0117=LE%d\x01150=F\x0139=2\x0111=LC%d\x011=%b\x0155=%b\x0154=%b\x01"
         b"38=%d\x0132=%d\x0131=1.1\x01"
         b"14=%d\x01151=0\x016=1.1\x0160=%b\x01"
-        % (number, number, number, account, symbol, units, units, units, utc)
+        % (number, number, number, account, symbol, side, units, units, units, utc)
     )
 
 

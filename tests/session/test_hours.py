@@ -21,8 +21,7 @@ def utc_in(seconds: int) -> str:
 @pytest.mark.slow
 def test_the_end_of_the_day_logs_out_and_the_next_begins_at_one(tmp_path: Path) -> None:
     """Logout(5) at `end_time`; an order meanwhile is certainly not sent; numbers of both sides begin anew."""
-    hours = {"end_time": utc_in(OPEN_S), "start_time": utc_in(OPEN_S + CLOSED_S)}
-    gate = Gate(tmp_path, **hours).start()
+    gate = Gate(tmp_path, end_time=utc_in(OPEN_S), start_time=utc_in(OPEN_S + CLOSED_S)).start()
     try:
         peer = RawPeer.connect(gate.spec.port)
         peer.log_on()
