@@ -26,6 +26,8 @@ class Series:
     """Largest growth over the second half that still counts as flat, in `unit`."""
     bound_share: float = 0.0
     """The same as a share of the half's mean; the larger of both holds."""
+    known: float = 0.0
+    """Growth that is known and allowed for beside the bound, in `unit`: what is kept by design."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,21 @@ class Verdict:
     growth: float
     """Over the second half, along the line of least squares."""
     bound: float
+    known: float
     flat: bool
+    """Within the bound, and what is known."""
 
     def text(self) -> str:
         """One line for people."""
-        word = "flat" if self.flat else "NOT FLAT"
+        word = (
+            "NOT FLAT"
+            if not self.flat
+            else ("as known" if self.known and self.growth > self.bound else "flat")
+        )
+        known = f" and {self.known:.0f} that is known" if self.known else ""
         return (
             f"{word:8} {self.name}: mean {self.mean:.1f} {self.unit}, growth {self.growth:+.2f} {self.unit}, "
-            f"bound {self.bound:.2f}"
+            f"bound {self.bound:.2f}{known}"
         )
 
 
@@ -76,5 +85,5 @@ def judge(series: Series) -> Verdict:
     mean = sum(y for _, y in half) / len(half) if half else 0.0
     growth = slope(half) * (half[-1][0] - half[0][0]) if half else 0.0
     bound = max(series.bound, series.bound_share * abs(mean))
-    flat = len(half) >= POINTS_MIN and growth <= bound
-    return Verdict(series.name, series.unit, mean, growth, bound, flat)
+    flat = len(half) >= POINTS_MIN and growth <= bound + series.known
+    return Verdict(series.name, series.unit, mean, growth, bound, series.known, flat)

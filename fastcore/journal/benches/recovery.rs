@@ -71,7 +71,7 @@ fn bench(rows: u64, followers: u64) {
     let folder = tempfile::tempdir().unwrap();
     let text = config(usize::try_from(followers).unwrap()).to_string();
     let bench = Bench { folder: folder.path(), text, followers };
-    let side = |n: u64| if n % 2 == 0 { 1 } else { 2 };
+    let side = |n: u64| if n.is_multiple_of(2) { 1 } else { 2 };
     let pipeline = bench.open();
     let mut trade = Trade::begin(&pipeline);
     let fills = (rows - 3) / 2;
