@@ -123,7 +123,8 @@ class CoreSection(Model):
     queue_frames_max: int = Field(default=10_000, ge=100, le=1_000_000)
     """Bound of each socket's queue, frames. A full queue is a report, never a wait."""
     snapshot_rows: int = Field(default=100_000, ge=1_000, le=100_000_000)
-    """A snapshot is taken after this many journal rows, which bounds the time of a restart."""
+    """A snapshot is taken after this many journal rows, which bounds the time of a restart. The core stands
+    meanwhile: about 5 ms for every 1,000 orders that the journal ever had."""
 
     @model_validator(mode="after")
     def _consistent(self) -> CoreSection:
