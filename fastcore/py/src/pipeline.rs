@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
 
+/// As [`journal::Watched`], field by field.
+type Watched = (u64, usize, u64, Vec<(String, u64)>);
 type Frames<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
 
 /// Journal, engine and outbox.
@@ -108,7 +110,7 @@ impl Pipeline {
 
     /// For a watchdog: the longest write or sync of a row since the last call in nanoseconds, frames in the outbox, frames
     /// dropped so far, rows that each route keeps.
-    fn watched(&self, py: Python<'_>) -> PyResult<(u64, usize, u64, Vec<(String, u64)>)> {
+    fn watched(&self, py: Python<'_>) -> PyResult<Watched> {
         let found = py.detach(|| self.inner.watched()).map_err(raise)?;
         Ok((found.slowest_ns, found.frames, found.dropped, found.rows))
     }
