@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from gateway.config_sections import CoreSection, ReconcileSection, SessionConfig, TimingSection
+from gateway.config_types import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "what-brokers-see.md"
@@ -17,7 +18,7 @@ TEST = re.compile(r"\b(?:fn|def) (?:test_)?(\w+)")
 TIMER = re.compile(
     r"^\| `(?P<section>\w+)\.(?:NAME\.)?(?P<key>\w+)`(?P<rest>[^|]*)\| (?P<value>[^|]+) \|", re.M
 )
-SECTIONS = {
+SECTIONS: dict[str, type[Model]] = {
     "timing": TimingSection,
     "core": CoreSection,
     "sessions": SessionConfig,
