@@ -96,7 +96,9 @@ def run(
     config: ConfigFile,
     only: Annotated[
         str | None,
-        typer.Option("--only", help="Run one process: core, route:NAME or audit.", show_default=False),
+        typer.Option(
+            "--only", help="Run one process: core, route:NAME, audit or alerts.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Start and supervise all processes of a deployment, or one of them."""
@@ -131,6 +133,12 @@ def audit(context: typer.Context) -> None:
 def explain(context: typer.Context) -> None:
     """Why a follower got this size, or this refusal. See `copygate explain --help`."""
     _pass_on("gateway.audit.cli", "copygate", ["explain", *context.args])
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def alerts(context: typer.Context) -> None:
+    """Who is told of alerts: test every command and webhook. See `copygate alerts --help`."""
+    _pass_on("gateway.notify.cli", "copygate alerts", context.args)
 
 
 @app.command()
