@@ -142,7 +142,8 @@ class Child:
 def supervise(deployment: Deployment, stop: threading.Event) -> int:
     """Keeps all processes of a deployment running until told to stop.
 
-    One thread, and nothing open: each child, also one after a month, is forked from a clean state.
+    One thread, and nothing open but the alerts' spool, which no child uses: each child, also one after a
+    month, is forked from a clean state.
     """
     names = ["core", *(f"route:{name}" for name in deployment.config.routes), AUDIT]
     names += [ALERTS] if deployment.config.alerts.sinks else []

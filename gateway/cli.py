@@ -60,6 +60,16 @@ def check(file: ConfigFile, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def doctor(
+    config: ConfigFile,
+    offline: Annotated[bool, typer.Option("--offline", help="Connect to no counterparty.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check this machine for a deployment, before and while it runs. Changes nothing; 1 if a check failed."""
+    raise typer.Exit(int(_part("gateway.doctor.report").main(config, offline, as_json)))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration file; editors complete from it."""
     from gateway.config import schema as json_schema

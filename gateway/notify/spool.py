@@ -64,6 +64,7 @@ class Spool:
         self._lock = threading.Lock()
         self._fd: int | None = None
         self._inode = 0
+        self._pid = os.getpid()
         self._codes: set[str] = set()
         """Written since the start: a full spool takes no more of these."""
         self._full = False
@@ -106,6 +107,9 @@ class Spool:
 
     def _append(self, data: bytes) -> int:
         """Appends a record to the file that has the spool's name; gives that file's size."""
+        if self._pid != os.getpid():
+            # A forked child: its descriptors were closed, and the number may be another file by now.
+            self._pid, self._fd = os.getpid(), None
         while True:
             if self._fd is None:
                 self._open()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
+from gateway.fork import fork
 from gateway.notify import inbox as inboxes
 from gateway.notify import spool as spools
 from gateway.notify.inbox import Inbox, Place, split
@@ -185,6 +186,23 @@ def test_a_long_line_is_cut_to_a_record_and_says_what_happened() -> None:
     assert json.loads(found[1:]) == {"event": "run.failed", "error": "é" * 400}
     every = dict.fromkeys(spools.CUT_FIELDS, "\x01" * 30_000)
     assert len(record(json.dumps(every))) <= RECORD_BYTES_MAX
+
+
+def test_a_forked_child_writes_to_no_descriptor_of_its_parent(tmp_path: Path) -> None:
+    """Its descriptors were closed, and the spool's number is another file by now: a journal, at worst."""
+    spool = Spool(tmp_path, "run")
+    spool.write("a", line(0))
+    other = tmp_path / "journal"
+
+    def child() -> int:
+        # The first number that is free is the one that the spool had.
+        descriptors = [os.open(other, os.O_CREAT | os.O_WRONLY) for _ in range(8)]
+        spool.write("a", line(1))
+        return 0 if spool._fd not in descriptors else 1
+
+    assert fork("child", child).wait() == 0
+    assert other.read_bytes() == b""
+    assert read_all(Inbox(tmp_path, Place())) == [0, 1]
 
 
 def test_only_the_owner_may_read_the_spool(tmp_path: Path) -> None:
