@@ -32,7 +32,7 @@ class Report:
     def result(self, name: str) -> str:
         """The worst result of a check."""
         order = ["skip", "ok", "warn", "fail"]
-        return max((check["result"] for check in self.checks if check["name"] == name), key=order.index)
+        return str(max((check["result"] for check in self.checks if check["name"] == name), key=order.index))
 
     def seen(self, name: str) -> str:
         """What it saw."""
