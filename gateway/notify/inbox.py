@@ -15,7 +15,7 @@ from gateway.notify.spool import OWNER_ONLY, RECORD_BEGIN, RECORD_BYTES_MAX, REC
 READ_BYTES = 64 * 1024
 """At once: about two hundred alerts."""
 ROTATE_BYTES = 256 * 1024
-"""A spool that was read so far is begun anew."""
+"""A spool of this size is begun anew, also while it is written to: in a storm its end is never seen."""
 TORN_MS = 2_000
 """A record that was begun has its end by then, or never."""
 
@@ -79,7 +79,9 @@ class Inbox:
         return lines or []
 
     def rotate(self, kept: Place) -> bool:
-        """Removes or puts aside what was read to its end, as far as `kept` is durable. Whether it did.
+        """Puts a large file aside, or removes the one that was, once `kept`, which is durable, is at its end.
+
+        Whether it did either.
 
         Raises OSError when the folder cannot be written.
         """
@@ -88,7 +90,7 @@ class Inbox:
                 self._old.unlink()
                 return True
             return False
-        if not self._read_all(self._path, kept) or kept.offset < ROTATE_BYTES:
+        if not self._path.exists() or self._path.stat().st_size < ROTATE_BYTES:
             return False
         # From here on writers that find another file behind the name write once more, into that.
         self._path.rename(self._old)
