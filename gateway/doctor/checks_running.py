@@ -32,7 +32,10 @@ def core(facts: Facts) -> list[Finding]:
     """The core answers."""
     running = facts.running
     if running.problem:
-        advice = "Read its log; end its process if it stays so: the supervisor starts another."
+        advice = (
+            "Run the doctor as the user that runs the gateway. If it hangs: read its log, and end its "
+            "process; the supervisor starts another."
+        )
         return [Finding("core runs", FAIL, running.problem, advice)]
     if running.status is None:
         return [Finding("core runs", SKIP, NOT_RUNNING)]

@@ -84,7 +84,7 @@ def _wanted(config: GatewayConfig) -> Wanted:
 
 def _disk(folder: Path) -> Disk:
     """The state folder, or where it will be."""
-    place = next(path for path in (folder, *folder.parents) if path.exists())
+    place = next(path for path in (folder, *folder.parents) if _is_there(path))
     found = place.stat()
     usage = shutil.disk_usage(place)
     kind, mounted_at = system.file_system(place)
@@ -137,7 +137,7 @@ def _secrets(config: GatewayConfig) -> tuple[SecretFile, ...]:
     ]
     for key, path in keys:
         # Those of other hosts are not here, and need not be.
-        if path is not None and config.resolve(path).exists():
+        if path is not None and _is_there(config.resolve(path)):
             found.append(_secret(key, config.resolve(path)))
     return tuple(found)
 
@@ -176,11 +176,11 @@ def _keys(config: GatewayConfig) -> tuple[KeyPair, ...]:
 def _key_pair(owner: str, public: Path, secret: Path | None) -> KeyPair:
     import zmq
 
-    if not public.exists():
+    if not _is_there(public):
         return KeyPair(owner, is_missing=True)
     try:
         public_key = read_key(public)
-        if secret is None or not secret.exists():
+        if secret is None or not _is_there(secret):
             return KeyPair(owner)
         return KeyPair(owner, has_both=True, is_pair=zmq.curve_public(read_key(secret)) == public_key)
     except OperatingError as error:
@@ -190,6 +190,8 @@ def _key_pair(owner: str, public: Path, secret: Path | None) -> KeyPair:
 
 
 def _left_stop(state_dir: Path) -> tuple[str, str] | None:
+    if _is_there(state_dir) and not os.access(state_dir, os.X_OK, effective_ids=True):
+        return None  # A file that cannot be read would count as a stop.
     stop = kill_file.left(state_dir)
     return None if stop is None else (stop.level, stop.who)
 
@@ -210,7 +212,7 @@ def _running(config: GatewayConfig) -> Running:
         age_s = time.time() - audit_file.stat().st_mtime
     folders = ["core", *(f"route-{name}" for name in config.routes), "audit", "alerts"]
     held = tuple(
-        (folder, system.lock_holder(lock)) for folder in folders if (lock := state / folder / "lock").exists()
+        (folder, system.lock_holder(lock)) for folder in folders if _is_there(lock := state / folder / "lock")
     )
     return Running(status, problem, _json(audit_file), age_s, _json(file_of(folder_of(state))), held)
 
@@ -222,6 +224,15 @@ def _sessions_up(config: GatewayConfig, running: Running, ours: frozenset[int]) 
     routes = [route["name"] for route in running.status.get("routes") or [] if route.get("up")]
     linked = {config.routes[name].session for name in routes if name in config.routes}
     return frozenset(linked) | network.connected(config, ours)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether this user can see it. What is behind a closed door is not known; the door is a finding."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _json(path: Path) -> dict[str, object] | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway import cli, kill_file
+from gateway import cli, control, kill_file
 from gateway.doctor import network, system
 from gateway.doctor.checks import examine
 from gateway.doctor.facts import Finding, Holder, Result
@@ -182,6 +182,18 @@ def test_who_holds_a_lock_is_found_without_taking_it(tmp_path: Path) -> None:
         assert holder is not None
         assert holder.pid == os.getpid()
         assert f"core by pid {os.getpid()}" in said(path, "locks")[0].seen
+
+
+def test_a_socket_that_we_may_not_open_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor runs as another user than the gateway: no traceback, and no gateway that is not there."""
+
+    def refuse(*_: object) -> dict[str, object]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(control, "ask", refuse)
+    (finding,) = said(deployment(tmp_path), "core runs")
+    assert (finding.result, finding.seen) == (Result.FAIL, "its control socket: Permission denied")
+    assert "as the user that runs" in finding.advice
 
 
 def test_a_stop_that_was_left_is_told(tmp_path: Path) -> None:
