@@ -1,4 +1,7 @@
-"""What each alert of the core means, for the page of alerts; what to do about it is in `alerts.py`."""
+"""What each alert means, for the page of alerts and for whoever is told of one.
+
+What to do about an alert of the core is in `alerts.py`; what processes and sessions say has both here.
+"""
 
 from __future__ import annotations
 
@@ -68,3 +71,106 @@ MEANS = {
     "unwritable": "an order cannot be written: its account, symbol or quantity does not fit the venue",
     "we_rejected": "our FIX engine rejected a counterparty's message",
 }
+"""Alerts of the core, by code."""
+_PEER = "find out who; or list the key"
+_ENGINE = "it ends or is started again; report it with the log"
+PROCESSES = {
+    "alerts.not_taken": (
+        "a sink refused one alert for what it says, and was not asked again",
+        "read the alert in the log, and mend what receives it",
+    ),
+    "alerts.sink_down": (
+        "a sink does not take alerts: they wait for it, and it is tried again",
+        "what it says; `copygate alerts test CONFIG` tries every sink",
+    ),
+    "alerts.sink_gone": (
+        "alerts waited for a sink that the configuration has no more",
+        "nothing: they are in the log",
+    ),
+    "alerts.spool_full": (
+        "nobody reads the alerts' spool: of each process only the first alert of each code is kept from here",
+        "start `copygate run CONFIG --only alerts` beside the other parts, or read why it ends",
+    ),
+    "alerts.spool_torn": (
+        "an alert was written in part, when its process or the disk ended",
+        "read the log of that time",
+    ),
+    "alerts.spool_fails": (
+        "an alert could not be spooled: it is in the log only",
+        "make room, or give this user the right to write there",
+    ),
+    "alerts.state_not_kept": (
+        "the alerts process could not write what it knows: it goes on, and alerts may come twice",
+        "make room, or give this user the right to write there",
+    ),
+    "alerts.state_lost": (
+        "what the alerts process knew could not be read: it was set aside, and alerts may come twice",
+        "nothing; find out who wrote to the file",
+    ),
+    "alerts.test": ("somebody tries the sinks", "nothing: it is a test"),
+    "audit.no_status": (
+        "the audit process could not say how it is",
+        "make room, or give it the right to write there",
+    ),
+    "control.left_stop": (
+        "a stop that was left while no core answered is in the journal now",
+        "nothing: it says what holds",
+    ),
+    "control.left_stop_stays": (
+        "a stop was taken up, and its file cannot be removed",
+        "remove the file, or give this user the right to",
+    ),
+    "core.clock_back": (
+        "the clock is behind the journal's last row, or there again",
+        "have it corrected slowly; opens may be refused as stale until it is there",
+    ),
+    "core.route_lost": (
+        "a route was silent for `orphan_ms` or its connection broke",
+        "nothing at first: it is started again, or asked who it is. If it stays away, read its own lines",
+    ),
+    "core.routes_missing": (
+        "the core has started and a route has not",
+        "read the route's lines; leaders are followed, orders of that route wait",
+    ),
+    "fix.callback_failed": (
+        "a process ends itself: it could not keep what it was told, or it hangs",
+        "nothing: it is started again and the counterparty repeats it. If it comes again, report it",
+    ),
+    "fix.doorbell_dead": ("the FIX engine of a process failed", _ENGINE),
+    "fix.event": ("the FIX engine says what keeps a line down", "what it says"),
+    "fix.gap_stays": (
+        "a counterparty sent a part of what was asked for again",
+        "nothing at first. If it comes every 5 seconds, ask the counterparty for the numbers",
+    ),
+    "fix.host_unknown": ("a name does not resolve", "the session's `host`, the machine's name service"),
+    "fix.journal_stalls": (
+        "a row could not be written, and is tried again",
+        "make room, or look after the disk: in a moment the process ends rather than lose it",
+    ),
+    "fix.logout": ("a counterparty ended the session and said why", "act on its words"),
+    "fix.refused": (
+        "our FIX engine rejected a message",
+        "ask the counterparty to correct it; what it reported was not applied",
+    ),
+    "fix.thread_ended": ("the FIX engine of a process failed", _ENGINE),
+    "fix.thread_hangs": ("the FIX engine of a process failed", _ENGINE),
+    "route.kill": (
+        "a route heeds a stop that was left while no core answered",
+        "nothing: it says what holds",
+    ),
+    "route.kill_ends": ("the core took that stop up, and decides again", "nothing: it says what holds"),
+    "route.not_handed_over": (
+        "an order had its row, and the session went down before it left",
+        "nothing: the broker is asked, and it is sent again if it is not known there",
+    ),
+    "run.ended": (
+        "a process ended; `exit_code` and `action` say how and what next",
+        "2: mend the configuration. 4: no start heals it. 75: make room. Below 0: find out who killed it",
+    ),
+    "run.failed": ("why a process ended, with what to do", "what it says"),
+    "run.killed": ("a process did not stop in time", "nothing is lost; report it if it comes again"),
+    "wire.identity_refused": ("somebody wanted to connect under another route's name", _PEER),
+    "wire.key_refused": ("somebody without a listed key wanted to connect", _PEER),
+    "wire.peer_refused": ("somebody without a listed key wanted to connect", _PEER),
+}
+"""What processes and sessions say, by event: what it means, and what to do."""

@@ -23,6 +23,7 @@ from gateway.deployment import Deployment, read_apart
 from gateway.errors import ExitCode, UsageError
 from gateway.failures import say
 from gateway.fork import STOP_SIGNALS, Process, die_with, fork
+from gateway.notify.spool import LEVELS, Spool, SpoolLast
 from gateway.resources import give_back_memory, share_one_heap
 
 BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -32,7 +33,7 @@ STEADY_MS = 30_000
 STOP_MS = 4_500
 """Children get this long to stop; then they are killed. The whole stop must take less than 5 s."""
 AUDIT_STOP_MS = 900
-"""The part of it that is the audit's: it stops last, when the journal has its last row."""
+"""The part of it that is the audit's and the alerts': they stop last, when there is nothing more to come."""
 WATCH_MS = 50
 BACKGROUND_NICE = 10
 """Added to the audit process's nice value: it gets a tenth of a busy processor, so its lag stays bounded."""
@@ -40,9 +41,12 @@ SUPERVISOR = "COPYGATE_SUPERVISOR"
 """Environment variable with the process id of who started us; a run that finds another parent ends."""
 AUDIT = "audit"
 """The child that follows the journal."""
+ALERTS = "alerts"
+"""The child that tells people, where the configuration names any."""
+LAST = (AUDIT, ALERTS)
+"""Children that stop behind the others: they read what those leave."""
 SHARED = ("gateway.core", "gateway.route", "gateway.audit.tail", "gateway.audit.observers")
 """What children run. The supervisor imports it before it forks, so that its pages are there once."""
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 log = structlog.get_logger("run")
 
@@ -50,7 +54,7 @@ log = structlog.get_logger("run")
 def run(config_path: Path, only: str | None = None) -> int:
     """Runs a deployment, or one of its processes; returns the exit code.
 
-    `only` is `core`, `route:NAME` or `audit`. SIGTERM and SIGINT stop cleanly, with code 0.
+    `only` is `core`, `route:NAME`, `audit` or `alerts`. SIGTERM and SIGINT stop cleanly, with code 0.
     """
     if (parent := os.environ.get(SUPERVISOR)) is not None:
         die_with(int(parent))
@@ -73,7 +77,16 @@ def _be(deployment: Deployment, only: str | None) -> int:
 
 
 def start_log(config: GatewayConfig, process: str) -> None:
-    """One line per event on standard error, as JSON, each with the process it comes from."""
+    """One line per event on standard error, as JSON, each with the process it comes from.
+
+    Where somebody is to be told of alerts, they go to the spool as well, whatever the level of the log.
+    """
+    level = LEVELS[config.gateway.log_level]
+    last: structlog.typing.Processor = structlog.processors.JSONRenderer(sort_keys=True)
+    least = level
+    if config.alerts.sinks:
+        last = SpoolLast(Spool(config.state_dir, process), level, last)
+        least = min(level, LEVELS["warning"])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -81,9 +94,9 @@ def start_log(config: GatewayConfig, process: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _named(process),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(sort_keys=True),
+            last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[config.gateway.log_level]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -129,9 +142,11 @@ class Child:
 def supervise(deployment: Deployment, stop: threading.Event) -> int:
     """Keeps all processes of a deployment running until told to stop.
 
-    One thread, and nothing open: each child, also one after a month, is forked from a clean state.
+    One thread, and nothing open but the alerts' spool, which no child uses: each child, also one after a
+    month, is forked from a clean state.
     """
     names = ["core", *(f"route:{name}" for name in deployment.config.routes), AUDIT]
+    names += [ALERTS] if deployment.config.alerts.sinks else []
     children = [Child(name, partial(_be, deployment, name)) for name in names]
     result = int(ExitCode.OK)
     try:
@@ -162,14 +177,17 @@ def fate_of(child: Child, code: int) -> Fate:
     """Decides by the exit code, and says so.
 
     What a person must mend is not tried for ever. Without the core nothing works; a route whose file is
-    damaged takes only its own followers with it, whose brokers' orders no other process may touch.
+    damaged takes only its own followers with it, whose brokers' orders no other process may touch. That
+    people cannot be told stops nothing.
     """
     final = {int(ExitCode.USAGE)}
     if child.name == "core":
         final.add(int(ExitCode.STATE))
         if child.failures >= len(BACK_OFF_MS):
             final.add(int(ExitCode.ENVIRONMENT))
-    if code in final:
+    if child.name == ALERTS:
+        fate = Fate.AGAIN
+    elif code in final:
         fate = Fate.STOP
     elif code == ExitCode.STATE:
         fate = Fate.PARK
@@ -182,10 +200,10 @@ def fate_of(child: Child, code: int) -> Fate:
 
 
 def _stop(children: list[Child]) -> None:
-    """Core and routes first; then the audit, which so reads the journal to its end."""
+    """Core and routes first; then the audit and the alerts, which so read all that there is to its end."""
     deadline_ms = clock.steady_ms() + STOP_MS
-    _end([child for child in children if child.name != AUDIT], deadline_ms - AUDIT_STOP_MS)
-    _end([child for child in children if child.name == AUDIT], deadline_ms)
+    _end([child for child in children if child.name not in LAST], deadline_ms - AUDIT_STOP_MS)
+    _end([child for child in children if child.name in LAST], deadline_ms)
     log.info("run.stopped")
 
 
@@ -218,9 +236,18 @@ def _work_of(deployment: Deployment, only: str | None) -> Callable[[threading.Ev
 
         _step_back()
         return lambda _stop: tail.main(Places(config.state_dir, config.observers_bind()))
+    if only == ALERTS:
+        if not config.alerts.sinks:
+            raise UsageError("nobody is to be told", path="alerts.sinks", hint="Add a sink, or leave it out.")
+        from gateway.notify import desk
+
+        _step_back()
+        return lambda stop: desk.run(config, stop)
     kind, _, name = only.partition(":")
     if kind != "route" or name not in config.routes:
-        raise UsageError("no such process", path="--only", value=only, bound="core, route:NAME or audit")
+        raise UsageError(
+            "no such process", path="--only", value=only, bound="core, route:NAME, audit or alerts"
+        )
     from gateway import route
 
     return lambda stop: route.run(config, name, stop)

@@ -60,6 +60,16 @@ def check(file: ConfigFile, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def doctor(
+    config: ConfigFile,
+    offline: Annotated[bool, typer.Option("--offline", help="Connect to no counterparty.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check this machine for a deployment, before and while it runs. Changes nothing; 1 if a check failed."""
+    raise typer.Exit(int(_part("gateway.doctor.report").main(config, offline, as_json)))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration file; editors complete from it."""
     from gateway.config import schema as json_schema
@@ -96,7 +106,9 @@ def run(
     config: ConfigFile,
     only: Annotated[
         str | None,
-        typer.Option("--only", help="Run one process: core, route:NAME or audit.", show_default=False),
+        typer.Option(
+            "--only", help="Run one process: core, route:NAME, audit or alerts.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Start and supervise all processes of a deployment, or one of them."""
@@ -131,6 +143,12 @@ def audit(context: typer.Context) -> None:
 def explain(context: typer.Context) -> None:
     """Why a follower got this size, or this refusal. See `copygate explain --help`."""
     _pass_on("gateway.audit.cli", "copygate", ["explain", *context.args])
+
+
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def alerts(context: typer.Context) -> None:
+    """Who is told of alerts: test every command and webhook. See `copygate alerts --help`."""
+    _pass_on("gateway.notify.cli", "copygate alerts", context.args)
 
 
 @app.command()

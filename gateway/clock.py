@@ -32,6 +32,11 @@ def steady_ms() -> int:
     return time.monotonic_ns() // NS_PER_MS
 
 
+def utc_text() -> str:
+    """Now, UTC, as lines of the log have it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 class _Timex(ctypes.Structure):
     """The kernel's `struct timex` of 64-bit Linux (adjtimex(2))."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
+from gateway.config_alerts import AlertsSection
 from gateway.config_guards import GuardsConfig
 from gateway.config_limits import ClockSection, InactiveConfig, LimitsConfig, MessagesConfig
 from gateway.config_sections import (
@@ -313,6 +314,8 @@ class GatewayConfig(Model):
     """How many messages all routes together may send. Not set: as many as there are."""
     clock: ClockSection | None = None
     """How far the machine's clock may be from UTC. Not set: it is not asked."""
+    alerts: AlertsSection = AlertsSection()
+    """Who is told of alerts, beside the log."""
 
     _file: Path = PrivateAttr(default=Path("gateway.toml"))
     _profiles: dict[str, dict[str, Any]] = PrivateAttr(default_factory=dict)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway import resources
+from gateway.config_alerts import AlertsSection
 from gateway.config_guards import GuardsConfig
 from gateway.config_limits import ClockSection, LimitsConfig, MessagesConfig
 from gateway.config_model import (
@@ -44,7 +45,10 @@ FILE_BYTES_MAX = 32 * 1024 * 1024
 M = TypeVar("M", bound=BaseModel)
 
 SECRET_HINT = "Secrets never stand in the TOML: use password_file or password_env."
-_HINTS = {"password": SECRET_HINT, "passwd": SECRET_HINT, "secret": SECRET_HINT, "secret_key": SECRET_HINT}
+TAGS = {"mode": "sizing mode", "rule": "guard", "kind": "kind of sink"}
+"""Keys that tell what a part is, with their words."""
+_HINTS = {"password": SECRET_HINT, "passwd": SECRET_HINT, "secret": SECRET_HINT, "secret_key": SECRET_HINT,
+          "token": "Secrets never stand in the TOML: use token_file or token_env."}  # fmt: skip
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Draft:
     guards: GuardsConfig | None = None
     messages: MessagesConfig | None = None
     clock: ClockSection | None = None
+    alerts: AlertsSection | None = None
     sessions: dict[str, SessionConfig] = field(default_factory=dict)
     leaders: dict[str, LeaderConfig] = field(default_factory=dict)
     routes: dict[str, RouteConfig] = field(default_factory=dict)
@@ -173,6 +178,7 @@ def _sections(draft: Draft) -> None:
         draft.messages = _validated(draft, ("messages",), MessagesConfig, draft.raw["messages"])
     if "clock" in draft.raw:
         draft.clock = _validated(draft, ("clock",), ClockSection, draft.raw["clock"])
+    draft.alerts = _part(draft, ("alerts",), AlertsSection)
     draft.sessions = _parts(draft, "sessions", SessionConfig)
     draft.leaders = _parts(draft, "leaders", LeaderConfig)
     draft.routes = _parts(draft, "routes", RouteConfig)
@@ -245,7 +251,7 @@ def _translate(
         draft.report(path, "is missing", hint=f"It means: {meaning}" if meaning else "")
     elif kind in ("union_tag_invalid", "union_tag_not_found"):
         tag = str(context.get("discriminator", "'mode'")).strip("'")
-        what = {"mode": "sizing mode", "rule": "guard"}[tag]
+        what = TAGS[tag]
         modes = str(context.get("expected_tags", ""))
         value = str(context.get("tag", "nothing"))
         path = (*path, tag) if path[-1] != tag else path
@@ -262,7 +268,7 @@ def _translate(
     else:
         meaning = _meaning(model, details["loc"])
         found = None if isinstance(details["input"], dict | list) else details["input"]
-        draft.report(path, _message(details), value=found, bound=_bound(context), hint=meaning)
+        draft.report(path, _message(details), value=found, bound=_bound(context, kind), hint=meaning)
 
 
 def _message(details: ErrorDetails) -> str:
@@ -272,6 +278,9 @@ def _message(details: ErrorDetails) -> str:
         "greater_than_equal": "too small",
         "less_than_equal": "too large",
         "greater_than": "too small",
+        "too_short": "too few",
+        "too_long": "too many",
+        "tuple_type": "must be a list",
         "string_too_short": "too short",
         "string_too_long": "too long",
         "model_type": "must be a section",
@@ -287,9 +296,10 @@ def _message(details: ErrorDetails) -> str:
     return plain.get(details["type"], message[:1].lower() + message[1:])
 
 
-def _bound(context: Mapping[str, Any]) -> str:
-    signs = {"ge": ">= {}", "le": "<= {}", "gt": "> {}", "lt": "< {}", "max_length": "at most {} characters",
-             "min_length": "at least {} characters", "pattern": "text of the form {}"}  # fmt: skip
+def _bound(context: Mapping[str, Any], kind: str) -> str:
+    of = "items" if kind in ("too_short", "too_long") else "characters"
+    signs = {"ge": ">= {}", "le": "<= {}", "gt": "> {}", "lt": "< {}", "max_length": f"at most {{}} {of}",
+             "min_length": f"at least {{}} {of}", "pattern": "text of the form {}"}  # fmt: skip
     return ", ".join(text.format(context[key]) for key, text in signs.items() if key in context)
 
 
@@ -299,7 +309,7 @@ def _real_path(loc: tuple[Key, ...], raw: object) -> tuple[Key, ...]:
     for number, key in enumerate(loc):
         last = number == len(loc) - 1
         if isinstance(raw, dict):
-            if key not in raw and (not last or key == "[key]" or key in (raw.get("mode"), raw.get("rule"))):
+            if key not in raw and (not last or key == "[key]" or key in map(raw.get, TAGS)):
                 continue
             raw = raw.get(key)
         elif isinstance(raw, list) and isinstance(key, int) and key < len(raw):
@@ -324,7 +334,7 @@ def _fields_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
     for key in loc:
         found = [m for owner in models if key in owner.model_fields
                  for m in _models(owner.model_fields[str(key)].annotation)]  # fmt: skip
-        tagged = [m for m in models for tag in ("mode", "rule") if tag in m.model_fields
+        tagged = [m for m in models for tag in TAGS if tag in m.model_fields
                   and key in get_args(m.model_fields[tag].annotation)]  # fmt: skip
         models = found or tagged or models
     return [name for owner in models for name in owner.model_fields]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
+from gateway.config_rules_alerts import alerts
 from gateway.config_rules_block import blocks
 from gateway.config_rules_lots import (
     all_limits,
@@ -249,6 +250,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     ports,
     versions,
     secrets,
+    alerts,
     lots,
     keys_that_belong_together,
     sizing,

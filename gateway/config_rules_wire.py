@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.config_read import Draft
-from gateway.config_sections import SessionConfig
 from gateway.errors import Severity
 from gateway.toml_lines import Key
 
@@ -180,8 +179,8 @@ def secrets(draft: Draft) -> None:
     """Secrets must be there, and be secret."""
     for name, session in draft.sessions.items():
         if session.password_file is not None:
-            _secret_file(draft, ("sessions", name, "password_file"), session.password_file, "error")
-        _secret_environment(draft, name, session)
+            secret_file(draft, ("sessions", name, "password_file"), session.password_file, "error")
+        secret_environment(draft, ("sessions", name, "password_env"), session.password_env)
     core = draft.core
     if core is None:
         return
@@ -193,7 +192,7 @@ def secrets(draft: Draft) -> None:
         for key, value in (("public_key_file", public), ("secret_key_file", secret)):
             if value is not None:
                 # A host holds only the secrets of its own processes, so a missing one is not an error here.
-                _secret_file(draft, (*path, key), value, "warning", private=key.startswith("secret"))
+                secret_file(draft, (*path, key), value, "warning", private=key.startswith("secret"))
             elif core.uses_tcp:
                 hint = "Make key files with `copygate keys DIR NAME…` and name them here."
                 draft.report(
@@ -209,22 +208,24 @@ def secrets(draft: Draft) -> None:
         )
 
 
-def _secret_environment(draft: Draft, name: str, session: SessionConfig) -> None:
-    if session.password_env is not None and not os.environ.get(session.password_env):
+def secret_environment(draft: Draft, path: tuple[Key, ...], variable: str | None) -> None:
+    """A variable may be set elsewhere: it is asked for where the process runs."""
+    if variable is not None and not os.environ.get(variable):
         hint = "Set it where the gateway runs."
-        path = ("sessions", name, "password_env")
-        draft.report(
-            path, "the variable is not set here", value=session.password_env, hint=hint, severity="warning"
-        )
+        draft.report(path, "the variable is not set here", value=variable, hint=hint, severity="warning")
 
 
-def _secret_file(
+def secret_file(
     draft: Draft, path: tuple[Key, ...], value: Path, missing: Severity, *, private: bool = True
 ) -> None:
+    """A file is there, can be read, and by its owner only."""
     file = draft.file.parent / value
     if not file.is_file():
         hint = "Paths are relative to the configuration file."
         draft.report(path, "the file does not exist", value=str(value), hint=hint, severity=missing)
+    elif not os.access(file, os.R_OK):
+        hint = "Give this user the right to read it."
+        draft.report(path, "the file cannot be read", value=str(value), hint=hint, severity=missing)
     elif private and file.stat().st_mode & 0o077:
         hint = f"Others can read it: chmod 600 {value}."
         draft.report(path, "the secret is not secret", value=str(value), hint=hint, severity="warning")

@@ -200,17 +200,25 @@ class SessionConfig(Model):
 
         Raises `EnvironmentProblem` when the file or variable cannot be read.
         """
-        if self.password_env is not None:
-            value = os.environ.get(self.password_env)
-            if not value:
-                raise EnvironmentProblem(
-                    "the environment variable is not set",
-                    path="password_env",
-                    value=self.password_env,
-                    hint="Set it for the process that runs this session.",
-                )
-            return value
-        return None if self.password_file is None else _secret(folder / self.password_file)
+        return secret(folder, self.password_file, self.password_env, "password_env")
+
+
+def secret(folder: Path, file: Path | None, variable: str | None, key: str) -> str | None:
+    """A secret from its environment variable, which the configuration's `key` names, or else its file.
+
+    None where there is neither. Raises `EnvironmentProblem` when the file or variable cannot be read.
+    """
+    if variable is not None:
+        value = os.environ.get(variable)
+        if not value:
+            raise EnvironmentProblem(
+                "the environment variable is not set",
+                path=key,
+                value=variable,
+                hint="Set it for the process that needs it.",
+            )
+        return value
+    return None if file is None else _secret(folder / file)
 
 
 def _secret(path: Path) -> str:

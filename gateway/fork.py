@@ -1,7 +1,8 @@
 """Child processes by `fork`: a child shares the pages of a program that is loaded already.
 
-The parent has one thread and nothing open when it forks. A child gets nothing of it but memory: no descriptor
-above 2, no handler of a stop signal, no unwinding into the parent's frames. It ends when its parent does.
+The parent has one thread, and nothing open that a child uses. A child gets nothing of it but memory: no
+descriptor above 2, no handler of a stop signal, no unwinding into the parent's frames. It ends when its
+parent does.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 
 from reference_keys import cell, row, sections
 
-from gateway.alert_texts import MEANS
+from gateway.alert_texts import MEANS, PROCESSES
 from gateway.alerts import ADVICE, PLAIN, advice
 from gateway.refusal_texts import REASONS
 
@@ -68,6 +68,12 @@ def alert_codes() -> str:
     return row("code", "what it means", "what to do") + "|---|---|---|\n" + "".join(lines)
 
 
+def alert_events() -> str:
+    """Every alert of processes and sessions."""
+    lines = [row(f"`{event}`", means, advice) for event, (means, advice) in sorted(PROCESSES.items())]
+    return row("event", "what it means", "what to do") + "|---|---|---|\n" + "".join(lines)
+
+
 def profile_defaults() -> dict[str, str]:
     """What a profile has that does not say it, by the table of keys; a test compares it with the core."""
     page = (ROOT / REFERENCE / "profiles.md").read_text(encoding="utf-8")
@@ -110,7 +116,7 @@ def _profile_value(values: Mapping[str, Any], key: str, defaults: Mapping[str, s
 
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "alerts.md": {"alert-codes": alert_codes},
+    "alerts.md": {"alert-codes": alert_codes, "alert-events": alert_events},
     "configuration-keys.md": {"configuration-keys": sections},
     "profiles.md": {"profiles": profile_table},
     "refusals.md": {"refusal-codes": refusal_codes},

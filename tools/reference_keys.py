@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gateway.config_model import GatewayConfig
+from gateway.config_read import TAGS
 from gateway.config_types import (
     Currency,
     Dec,
@@ -98,7 +99,7 @@ def _title(model: type[BaseModel], places: list[str]) -> str:
 
 def _tags(model: type[BaseModel]) -> str:
     """What tells a model from others at the same key: `mode = "fixed"`."""
-    for name in ("mode", "rule"):
+    for name in TAGS:
         if name in model.model_fields:
             values = get_args(model.model_fields[name].annotation)
             return f"`{name}` = " + " or ".join(f'`"{value}"`' for value in values)

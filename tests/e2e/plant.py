@@ -129,8 +129,10 @@ class Plant:
     BROKERS = "P"
     """Their names begin with it. QuickFIX knows a session once in a process, and tests share one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
+        """`more` is added to the configuration."""
         self.folder = folder
+        self._more = more
         self.leader = Venue("LEADER")
         self.raw = Venue(self.name(RAW), fill_at_once)
         self.core_port = free_port()
@@ -262,7 +264,7 @@ class Plant:
             FOLLOWER.format(n=n, name=self.BROKERS, age_ms=2_000 if n == SILENT else 30_000)
             for n in (GOOD, REJECTING, SILENT, RAW)
         )
-        self.config.write_text(text, encoding="utf-8")
+        self.config.write_text(text + self._more, encoding="utf-8")
         for name in ("core", "r1", "r2", "r3", "r4"):
             write_pair(self.folder / "keys", name)
 

@@ -18,7 +18,21 @@ BUILD_S = 900
 """Compiling the core, when nothing is built yet."""
 RUN_S = 90
 SOURCES = {".py", ".pyi", ".toml", ".xml", ".md"}
-COMMANDS = ("check", "schema", "init", "keys", "run", "status", "ctl", "sim", "audit", "demo", "version")
+COMMANDS = (
+    "check",
+    "schema",
+    "init",
+    "keys",
+    "run",
+    "status",
+    "ctl",
+    "sim",
+    "audit",
+    "alerts",
+    "doctor",
+    "demo",
+    "version",
+)
 
 pytestmark = pytest.mark.slow
 

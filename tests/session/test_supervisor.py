@@ -97,10 +97,13 @@ def test_the_audit_stops_behind_the_others(tmp_path: Path) -> None:
         ("core", -9, 60, Fate.AGAIN),
         ("route:r1", 4, 1, Fate.PARK),
         ("audit", 4, 1, Fate.PARK),
+        ("alerts", 2, 60, Fate.AGAIN),
+        ("alerts", 4, 1, Fate.AGAIN),
     ],
 )
 def test_what_cannot_heal_is_not_started_again(name: str, code: int, failures: int, fate: Fate) -> None:
-    """Damage is final; a full disk and a kill are not; one route's damage leaves the others alone."""
+    """Damage is final; a full disk and a kill are not; one route's damage leaves the others alone, and that
+    nobody can be told leaves all of them alone."""
     ended = app.Child(name, lambda: 0, failures=failures)
     assert app.fate_of(ended, code) is fate
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.alert_texts import MEANS
+from gateway.alert_texts import MEANS, PROCESSES
 from gateway.alerts import ADVICE, PLAIN, advice, event_advice
+from gateway.notify.spool import CORE_ALERT, NO_ALERTS
 
 ENGINE = Path(__file__).resolve().parents[2] / "fastcore" / "src" / "engine"
 
@@ -44,3 +45,14 @@ def test_the_counterpartys_words_make_no_event_a_warning() -> None:
     assert event_advice("Message 4 Rejected: CompID problem")
     for text in ("Disconnecting", "Message 4 Rejected: 58=CompID problem", "Received 58=MsgSeqNum too low"):
         assert event_advice(text) == "", text
+
+
+def test_every_line_that_is_told_has_its_words() -> None:
+    """Sinks choose by code, and `check` refuses a code that it does not know: all of them must be known."""
+    gateway = Path(__file__).resolve().parents[2] / "gateway"
+    places = [path for path in sorted(gateway.rglob("*.py")) if "sim" not in path.parts]
+    source = "".join(path.read_text(encoding="utf-8") for path in places)
+    events = set(re.findall(r'log\.(?:warning|error|critical)\(\s*"([a-z_.]+)"', source))
+    assert len(events) > 20
+    assert events - NO_ALERTS - {CORE_ALERT} <= PROCESSES.keys()
+    assert PROCESSES.keys().isdisjoint(MEANS.keys())

@@ -29,3 +29,9 @@ pub use route_pipeline::RoutePipeline;
 pub use store::Durability;
 pub use sync::Syncer;
 pub use whatif::WhatIf;
+
+/// Version of the bundled SQLite, as it says itself.
+#[must_use]
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

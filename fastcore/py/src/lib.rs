@@ -18,6 +18,18 @@ fn engine_version() -> &'static str {
     fastcore::ENGINE_VERSION
 }
 
+/// Version of the package that this core was built from.
+#[pyfunction]
+fn core_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Version of the SQLite that writes journals and route files.
+#[pyfunction]
+fn sqlite_version() -> &'static str {
+    journal::sqlite_version()
+}
+
 /// The meaning of one FIX message under a venue profile, as JSON text for tests and tools.
 #[pyfunction]
 fn read_message(py: Python<'_>, raw: &[u8], profile_json: &str) -> PyResult<String> {
@@ -47,6 +59,8 @@ fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<replay::Replay>()?;
     module.add_class::<whatif::WhatIf>()?;
     module.add_function(wrap_pyfunction!(engine_version, module)?)?;
+    module.add_function(wrap_pyfunction!(core_version, module)?)?;
+    module.add_function(wrap_pyfunction!(sqlite_version, module)?)?;
     module.add_function(wrap_pyfunction!(read_message, module)?)?;
     module.add_function(wrap_pyfunction!(time_zone_known, module)?)?;
     #[cfg(feature = "leave_out")]

@@ -234,7 +234,7 @@ impl Engine {
         let text =
             format!("new orders of {} go by {}: {why}", self.route_name(pair.primary), self.route_name(to));
         self.alert("route_switched", text, sink);
-        self.move_held(from, to);
+        self.move_held(from);
         let ix = Arc::clone(&self.ix);
         self.plan_questions(&ix, to);
         self.send_held(to, sink);
@@ -242,16 +242,10 @@ impl Engine {
     }
 
     /// What waits for one route never left, or is proven not to have: it waits for the other one from now on.
-    fn move_held(&mut self, from: u32, to: u32) {
-        let Some(r) = self.st.routes.get_mut(from as usize) else { return };
-        let held = std::mem::take(&mut r.held);
-        for o in &held {
-            if let Some(order) = self.st.orders.get_mut(*o as usize) {
-                order.route = to;
-            }
-        }
-        if let Some(r) = self.st.routes.get_mut(to as usize) {
-            r.held.extend(held);
+    fn move_held(&mut self, from: u32) {
+        let held = self.st.routes.get(from as usize).map(|r| r.held.iter().copied().collect::<Vec<u32>>());
+        for o in held.unwrap_or_default() {
+            self.choose_way(o);
         }
     }
 
