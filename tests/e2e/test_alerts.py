@@ -37,6 +37,12 @@ timeout_ms = 500
 """
 
 
+class Told(Plant):
+    """A deployment whose brokers have names of their own."""
+
+    BROKERS = "N"
+
+
 class Watched:
     """The deployment, and who is told of its alerts."""
 
@@ -45,7 +51,7 @@ class Watched:
         script(folder, "stuck", ["echo $$ >> stuck_pids", "exec sleep 600"])
         self.folder = folder
         self.receiver = Receiver()
-        self.plant = Plant(folder, SINKS.format(url=self.receiver.url))
+        self.plant = Told(folder, SINKS.format(url=self.receiver.url))
 
     def close(self) -> None:
         """Ends everything."""

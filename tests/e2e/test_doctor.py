@@ -46,6 +46,7 @@ class Report:
 class Examined(Plant):
     """A deployment that the doctor sees before its first start."""
 
+    BROKERS = "D"
     before: Report
 
     def _start(self) -> subprocess.Popen[str]:
@@ -69,7 +70,7 @@ def test_before_a_start_only_what_is_not_there_fails(examined: Examined) -> None
     before = examined.before
     assert before.failed() == {"counterparties"}, before.checks
     assert before.code == 1
-    assert before.seen("counterparties").startswith("P3: 127.0.0.1:")
+    assert before.seen("counterparties").startswith("D3: 127.0.0.1:")
     assert before.seen("ports") == "1 free, 0 held by this deployment"
     assert before.seen("keys") == "5 pairs, 0 public keys of other hosts"
     assert {before.result(name) for name in ("core runs", "routes", "audit", "locks")} == {"skip"}
@@ -91,7 +92,7 @@ def test_while_it_runs_its_own_ports_and_locks_are_its_own(examined: Examined) -
 
 def test_a_running_deployments_counterparties_get_no_second_connection(examined: Examined) -> None:
     """Only the broker that is not there is tried, and trading goes on."""
-    assert [peer.session for peer in gather(examined.config, False).peers] == ["P3"]
+    assert [peer.session for peer in gather(examined.config, False).peers] == ["D3"]
     examined.copies_a_round_trip()
 
 

@@ -27,6 +27,8 @@ ROUTE = f"r{RAW}"
 class Watched(Plant):
     """A plant whose bounds are so low that they are met, and whose sessions take one order at a time."""
 
+    BROKERS = "W"
+
     def _write(self) -> None:
         super()._write()
         text = self.config.read_text(encoding="utf-8")
