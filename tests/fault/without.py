@@ -29,7 +29,9 @@ LEFT_OUT = (
     LeftOut("probe", "lose_orders", "an order that a route does not answer for is asked about"),
     LeftOut("ack_timeout", "garble_out,cut", "an order that left and is not answered is asked about"),
     LeftOut("asks_again", "garble_out,cut", "a question that is not answered is asked again"),
-    LeftOut("settle", "slow_gateway,skip_numbers", '"not known" proves nothing before the settle time'),
+    LeftOut(
+        "settle", "slow_gateway,skip_numbers", '"not known" proves nothing before the settle time', "3,6,9"
+    ),
     LeftOut("deadline", "down", "an open past its deadline does not leave"),
     LeftOut("who", "pause", "a route that was taken for lost is asked who it is"),
     LeftOut("replay", "half_open", "what QuickFIX would replay does not leave", "4,6,8", shell=True),
