@@ -21,6 +21,7 @@ from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import spec_of
 from gateway.keys import read_key
+from gateway.repeats import Repeats
 from gateway.resources import give_back_memory
 from gateway.watch_process import CoreWatch
 from gateway.wire import CoreSocket, Curve, Waiter, Wakeup
@@ -155,6 +156,7 @@ class SocketLoop:
         self._silent_ms = config.core.orphan_ms
         self._snapshots = Snapshots(config.core.snapshot_rows, pipeline)
         self._heard_ms: dict[bytes, int] = {}
+        self._repeats: Repeats[tuple[str, str]] = Repeats()
         self._next_beat_ms = 0
 
     def routes(self) -> set[str]:
@@ -207,7 +209,13 @@ class SocketLoop:
     def _tell(self) -> None:
         """Alerts go to the log: whoever watches it learns of each one within a turn of the loop."""
         for journal_no, code, text in self._pipeline.take_alerts():
-            log.warning("core.alert", code=code, text=text, journal=journal_no, advice=alert_advice(code))
+            if self._repeats.admits((code, text), clock.steady_ms()):
+                log.warning("core.alert", code=code, text=text, journal=journal_no, advice=alert_advice(code))
+
+    def _tell_repeats(self, now_ms: int) -> None:
+        for (code, text), number in self._repeats.ended(now_ms):
+            more = f"{text} ({number} more of it in a minute)"
+            log.warning("core.alert", code=code, text=more, journal=None, advice=alert_advice(code))
 
     def _beat(self) -> None:
         now_ms = clock.steady_ms()
@@ -215,6 +223,7 @@ class SocketLoop:
             return
         self._next_beat_ms = now_ms + self._beat_ms
         self._control.take_up()
+        self._tell_repeats(now_ms)
         self.watch.look()
         if self._clock is not None:
             self._clock.look()

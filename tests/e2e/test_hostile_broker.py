@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from gateway.repeats import MOST
 from tests.e2e.plant import LOT, RAW, Plant, fill_at_once, now
 from tests.e2e.venue import Venue
 from tests.session.harness import field
@@ -158,6 +159,7 @@ def test_a_flood_of_reports_delays_nobody_else(plant: Plant) -> None:
             stranger(plant.raw, "NOTOURS", number)
         stranger(plant.raw, "LAST", FLOOD)
 
+    told = len(plant.alerts("foreign_order"))
     flood = threading.Thread(target=floods, daemon=True)
     flood.start()
     rounds = 0
@@ -166,6 +168,8 @@ def test_a_flood_of_reports_delays_nobody_else(plant: Plant) -> None:
         rounds += 1
     flood.join()
     plant.until(lambda: any("LAST" in a["text"] for a in plant.alerts("foreign_order")), "all of it is taken")
+    equal = [a for a in plant.alerts("foreign_order")[told:] if "NOTOURS" in a["text"]]
+    assert len(equal) <= 2 * MOST, "and told of without filling the disk"
 
 
 def test_garbage_on_the_line_is_passed_over(plant: Plant) -> None:
