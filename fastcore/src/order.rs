@@ -280,6 +280,8 @@ pub struct Order {
     pub route: u32,
     /// Send attempts: answers for another try are ignored.
     pub try_no: u16,
+    /// It was sent before, and its broker said that it does not know it.
+    pub again: bool,
     /// Not to be sent after this; 0 for closes, which have no deadline.
     pub deadline_ns: i64,
     /// When its state last changed, or the broker first denied an order whose outcome is not known.
@@ -323,6 +325,7 @@ impl Order {
             state: State::Held,
             route: 0,
             try_no: 1,
+            again: false,
             deadline_ns: 0,
             since_ns: 0,
             denied: false,

@@ -258,6 +258,11 @@ fn order_head(w: &mut Writer<'_>, o: &Order, r: &Route<'_>, at_ns: i64) -> Resul
     w.dec(38, qty(o.qty, r)?)
 }
 
+/// PossResend(97), which stands in the header: the order may have come before, under another MsgSeqNum(34).
+fn possibly_sent(w: &mut Writer<'_>, o: &Order, r: &Route<'_>) -> Result<(), BadValue> {
+    if o.again && r.profile.supports.poss_resend { w.char(97, b'Y') } else { Ok(()) }
+}
+
 /// What a profile adds to an order of ours.
 fn order_tail(mut w: Writer<'_>, o: &Order, r: &Route<'_>) -> Result<(), BadValue> {
     if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
@@ -275,6 +280,7 @@ fn order_tail(mut w: Writer<'_>, o: &Order, r: &Route<'_>) -> Result<(), BadValu
 /// `BadValue` when an account or symbol cannot stand in a FIX field.
 pub fn new_order(out: &mut Vec<u8>, o: &Order, r: &Route<'_>, at_ns: i64) -> Result<(), BadValue> {
     let mut w = begin(out, r.profile, b"D")?;
+    possibly_sent(&mut w, o, r)?;
     order_head(&mut w, o, r, at_ns)?;
     match o.px {
         Some(px) => {
@@ -306,6 +312,8 @@ pub fn mirror(
         if !o.order_id.is_empty() {
             w.text(37, &o.order_id)?;
         }
+    } else {
+        possibly_sent(&mut w, o, r)?;
     }
     order_head(&mut w, o, r, at_ns)?;
     w.char(40, t.order_type.char())?;

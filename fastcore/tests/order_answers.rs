@@ -138,6 +138,33 @@ fn answers_to_an_earlier_try_are_not_counted_for_a_later_one() {
     assert_eq!(one(&reject(&mut w, &close, 5), false, "10").try_no, 3);
 }
 
+/// An order that its broker denied says so when it comes again, where the venue understands it (PossResend, 97). One that
+/// never left does not.
+#[test]
+fn an_order_that_may_have_come_before_says_so() {
+    for understood in [true, false] {
+        let mut w = with(|c| c.profiles[0].supports.poss_resend = understood);
+        let open = open(&mut w);
+        assert!(!open.text.contains("|97="), "{}", open.text);
+        asked_again(&mut w);
+        assert!(reject(&mut w, &open, 5).is_empty());
+        asked_again(&mut w);
+        let again = one(&reject(&mut w, &open, 5), true, "10");
+        assert_eq!(again.text.contains("|35=D|97=Y|11="), understood, "{}", again.text);
+        let rest = |text: &str| {
+            let fields = text.split('|').filter(|f| !["9", "10", "60", "97"].iter().any(|t| f.starts_with(&format!("{t}="))));
+            fields.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(rest(&again.text), rest(&open.text), "all else is the same order");
+    }
+    let mut w = with(|c| c.profiles[0].supports.poss_resend = true);
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    let id = open.id.clone();
+    let mut sent = w.rows(&[Row::NotSent { cl_ord_id: &id, try_no: 1, reason: 1 }]);
+    sent.extend(w.run_to(w.now + S));
+    assert!(!one(&sent, true, "10").text.contains("|97="));
+}
+
 /// More open questions than are remembered one by one are counted all the same.
 #[test]
 fn answers_beyond_what_is_remembered_are_counted() {

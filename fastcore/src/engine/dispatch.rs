@@ -168,9 +168,18 @@ impl Engine {
         }
         if S::WANTS_FRAMES {
             let (id, try_no, deadline) = (&order.cl_ord_id, order.try_no, order.deadline_ns);
-            let written = w.order(&id[..], try_no, SendKind::New, deadline, to.session, |out| {
-                template.write(out, order, &to.time);
-            });
+            let written = if order.again {
+                let venue = self.venue_of(ix, to.number, order);
+                let now = self.st.at_ns;
+                w.order_if(&id[..], try_no, SendKind::New, deadline, to.session, |out| {
+                    venue.is_some_and(|venue| outbound::new_order(out, order, &venue, now).is_ok())
+                })
+                .map(|_| ())
+            } else {
+                w.order(&id[..], try_no, SendKind::New, deadline, to.session, |out| {
+                    template.write(out, order, &to.time);
+                })
+            };
             if written.is_err() {
                 return false;
             }

@@ -159,6 +159,9 @@ impl Engine {
             return self.query(o);
         }
         self.hold(o, Input::Absent, sink);
+        if let Some(order) = self.st.orders.get_mut(o as usize) {
+            order.again = true;
+        }
         if taken {
             // As it was it may be larger by now than what is left of it, and is known to the broker by another name.
             self.end_unsent(&ix, o, End::Withdrawn, sink);
