@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -34,6 +35,7 @@ from tests.fault.schedule import BROKERS, SESSIONS, SETTLE_MS
 
 LEADER_ACCOUNT = "LEADER"
 TRADE_MS = 120
+PORTS_BEGIN, PORTS = 12_000, 16_000
 RESTART_S = 0.3
 """A gateway that ended is started again behind this pause, as a service manager does."""
 STOP_S = 10
@@ -118,6 +120,16 @@ def copiers(seed: int) -> tuple[Copier, ...]:
     return tuple(Copier(name, name.upper(), session, Decimal(k), age_ms) for name, session, k in plan)
 
 
+def own_port(seed: int, index: int) -> int:
+    """A port that no other seed has and no connection is given: those of connections begin above it."""
+    port = PORTS_BEGIN + (seed * len(SESSIONS) + index) % PORTS
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return port
+    return free_port()
+
+
 def version_of(session: str, seed: int) -> str:
     """In every third seed one broker speaks FIX 4.2: its answers name no question."""
     return "FIX.4.2" if session == "C" and seed % 3 == 0 else "FIX.4.4"
@@ -144,7 +156,7 @@ class Rig:
         scenario = LeaderScenario(seed, INSTRUMENTS, 1)
         self.trader = LeaderTicker(scenario, self._leader_account, "LEADER", TRADE_MS)
         self.hand = LeaderHand("LEADER", LEADER_ACCOUNT)
-        ports = {name: free_port() for name in SESSIONS}
+        ports = {name: own_port(seed, index) for index, name in enumerate(SESSIONS)}
         self.parties = {name: self._party(name, ports[name], trusting) for name in SESSIONS}
         self.lines = {name: Proxy(ports[name]) for name in SESSIONS}
         self.config = folder / "gateway.toml"
