@@ -182,6 +182,8 @@ class SocketLoop:
         for identity, frame in self._socket.receive():
             self._heard_ms[identity] = clock.steady_ms()
             newest = max(newest, self._pipeline.receive(identity, frame, clock.wall_ns()))
+            # A route that says a lot must not hold back what a leader's fill asked for meanwhile.
+            self._drain()
         now_ns = clock.wall_ns()
         due_ns = self._pipeline.next_due_ns(now_ns)
         if due_ns is not None and due_ns <= now_ns:
