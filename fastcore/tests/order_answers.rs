@@ -152,7 +152,9 @@ fn an_order_that_may_have_come_before_says_so() {
         let again = one(&reject(&mut w, &open, 5), true, "10");
         assert_eq!(again.text.contains("|35=D|97=Y|11="), understood, "{}", again.text);
         let rest = |text: &str| {
-            let fields = text.split('|').filter(|f| !["9", "10", "60", "97"].iter().any(|t| f.starts_with(&format!("{t}="))));
+            let fields = text
+                .split('|')
+                .filter(|f| !["9", "10", "60", "97"].iter().any(|t| f.starts_with(&format!("{t}="))));
             fields.map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(rest(&again.text), rest(&open.text), "all else is the same order");
