@@ -25,6 +25,7 @@ from gateway.failures import say
 from gateway.fork import STOP_SIGNALS, Process, die_with, fork
 from gateway.notify.spool import LEVELS, Spool, SpoolLast
 from gateway.resources import give_back_memory, share_one_heap
+from gateway.stop import Stop
 
 BACK_OFF_MS = (200, 500, 1_000, 2_000, 5_000, 10_000)
 """Pauses before a child is started again. The last one repeats."""
@@ -65,7 +66,7 @@ def _be(deployment: Deployment, only: str | None) -> int:
     """The life of one process; None is the supervisor."""
     start_log(deployment.config, only or "run")
     share_one_heap()
-    stop = threading.Event()
+    stop = Stop()
     # After the import of QuickFIX, which resets SIGINT.
     work = _work_of(deployment, only)
     for number in STOP_SIGNALS:

@@ -25,6 +25,7 @@ from gateway.audit.store import COMMIT_ENTRIES, Store, StoreError
 from gateway.errors import ExitCode
 from gateway.fork import apart
 from gateway.resources import give_back_memory
+from gateway.stop import Stop
 
 log = structlog.get_logger("audit")
 
@@ -173,7 +174,7 @@ def follow(tail: Tail, store: Store, stop: threading.Event, now_ns: Callable[[],
 
 def main(where: Places) -> int:
     """Runs the audit process until SIGTERM. Returns the exit code; not 0 asks for a start with back-off."""
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     from gateway.failures import say
