@@ -329,15 +329,20 @@ impl Engine {
         let cfg = &self.index().cfg;
         let i = cfg.instruments.get(instrument as usize)?;
         let quote = self.state().quotes.get(&instrument);
+        // What was reported once is shown too: a person who asks sees that something is on its way.
+        let (units, since_ns) = match b.once {
+            Some(once) if !b.confirmed() => (once.units, once.at_ns),
+            _ => (b.units, b.since_ns),
+        };
         Some(BreakStatus {
             follower: cfg.followers.get(follower as usize)?.name.clone(),
             instrument: i.name.clone(),
-            units: b.units,
-            lots: b.units.div(i.contract_size, Round::HalfEven).unwrap_or(Dec::ZERO),
-            value: quote.and_then(|q| b.units.mul(q.bid, Round::HalfEven)),
+            units,
+            lots: units.div(i.contract_size, Round::HalfEven).unwrap_or(Dec::ZERO),
+            value: quote.and_then(|q| units.mul(q.bid, Round::HalfEven)),
             accepted: b.accepted,
-            confirmed: b.confirmed,
-            since_ns: b.since_ns.to_string(),
+            confirmed: b.confirmed(),
+            since_ns: since_ns.to_string(),
         })
     }
 

@@ -123,6 +123,48 @@ fn an_order_in_doubt_is_no_break() {
     assert_eq!((alerts(&w, "position_break"), shown(&w)), (0, None));
 }
 
+/// The same difference stays one break while we trade on: it is told once, and a report that a fill overtook changes nothing.
+#[test]
+fn a_break_is_told_once_while_we_trade_on() {
+    let mut w = with(|_| {});
+    copied(&mut w, "o1", 1, "10");
+    holds_still(&mut w, "15", "0");
+    for n in 1..4 {
+        copied(&mut w, &format!("p{n}"), 1, "1");
+        w.now += 70 * S;
+        holds(&mut w, &(14 + n).to_string(), "0"); // from before the fill
+        assert!(orders(remedy(&mut w, "close")).is_empty());
+        assert!(last(&w).contains("said another number since"), "{}", last(&w));
+        holds_still(&mut w, &(15 + n).to_string(), "0");
+        assert_eq!(shown(&w).unwrap(), ("5".to_owned(), "0".to_owned(), true));
+    }
+    assert_eq!((alerts(&w, "position_break"), alerts(&w, "position_break_ends")), (1, 0));
+    one(&orders(remedy(&mut w, "close")), false, "5");
+}
+
+/// Who acts on an old word may sell what the account does not hold any more: a broker that answers is asked first.
+#[test]
+fn a_remedy_needs_a_fresh_word_of_the_broker() {
+    let mut w = with(|c| c.reconcile.every_ms = 3_600_000);
+    copied(&mut w, "o1", 1, "10");
+    holds_still(&mut w, "15", "0");
+    w.now += 62 * S;
+    for what in ["close", "adopt"] {
+        assert!(orders(remedy(&mut w, what)).is_empty());
+        assert!(last(&w).contains("last word is 62 s old"), "{}", last(&w));
+    }
+    assert_eq!(questions(&remedy(&mut w, "ask")), 1);
+    holds(&mut w, "15", "0");
+    one(&orders(remedy(&mut w, "close")), false, "5");
+
+    let mut w = with(|c| c.profiles[0].supports.positions = false);
+    copied(&mut w, "o1", 1, "10");
+    holds_still(&mut w, "4", "0");
+    w.now += 600 * S;
+    remedy(&mut w, "adopt");
+    assert_eq!(w.filled(), d("4"), "one that cannot be asked has said what it says");
+}
+
 /// `adopt` of what is missing: it is gone, its target too, and nothing opens it again. The leader's close takes the rest.
 #[test]
 fn adopting_a_close_by_hand_never_opens_it_again() {

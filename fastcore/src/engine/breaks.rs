@@ -16,20 +16,41 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
+/// A broker that answers is asked again before the books follow it, or anything is sold, on an older word than this.
+const FRESH_S: i64 = 60;
 
 /// What one account holds of one instrument beside our books.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Break {
-    /// Signed units that the broker reported beyond ours and what was accepted; zero: the books agree.
+    /// Signed units that the broker twice reported beyond ours and what was accepted: the break that is told; zero: none.
     pub units: Dec,
-    /// Signed units that are not ours and were accepted: traded by hand, and let be.
-    pub accepted: Dec,
-    /// Reported twice: it is a break.
-    pub confirmed: bool,
     /// When it was reported first.
     pub since_ns: i64,
+    /// When it was reported last.
+    pub said_ns: i64,
+    /// Signed units that are not ours and were accepted: traded by hand, and let be.
+    pub accepted: Dec,
+    /// Another difference, reported once: it may be a report that a fill overtook.
+    pub once: Option<Once>,
+}
+
+/// A difference that was reported once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// Signed units.
+    pub units: Dec,
+    /// When.
+    pub at_ns: i64,
     /// Fills of the account then.
     pub moves: u32,
+}
+
+impl Break {
+    /// Reported twice.
+    #[must_use]
+    pub const fn confirmed(&self) -> bool {
+        self.units.raw() != 0
+    }
 }
 
 /// What an operator says of a break.
@@ -89,26 +110,27 @@ impl Engine {
         if lines.iter().any(|at| self.in_doubt(*at)) {
             return; // an answer about the order comes first
         }
-        let same = known.units == units && known.moves == moves;
-        if same && known.confirmed {
-            return self.remedied_by_rule(ix, (follower, instrument), sink);
+        let key = (follower, instrument);
+        if known.units == units {
+            self.st.breaks.insert(key, Break { said_ns: now, once: None, ..known });
+            return self.remedied_by_rule(ix, key, sink);
         }
         let settle_ns = ix.cfg.timing.settle_ms.saturating_mul(MS);
-        if !same {
-            let seen = Break { units, confirmed: false, since_ns: now, moves, ..known };
-            self.st.breaks.insert((follower, instrument), seen);
-            return self.plan_question(follower, now.saturating_add(settle_ns));
+        let once = known.once.filter(|o| o.units == units && o.moves == moves);
+        let first = once.unwrap_or(Once { units, at_ns: now, moves });
+        if first.at_ns.saturating_add(settle_ns) > now || once.is_none() {
+            self.st.breaks.insert(key, Break { once: Some(first), ..known });
+            return self.plan_question(follower, first.at_ns.saturating_add(settle_ns));
         }
-        if known.since_ns.saturating_add(settle_ns) > now {
-            return self.plan_question(follower, known.since_ns.saturating_add(settle_ns));
-        }
-        self.st.breaks.insert((follower, instrument), Break { confirmed: true, ..known });
-        self.tell_break(ix, (follower, instrument), held, sink);
+        let found =
+            Break { units, since_ns: first.at_ns, said_ns: now, once: None, accepted: known.accepted };
+        self.st.breaks.insert(key, found);
+        self.tell_break(ix, key, held, sink);
         if self.rule_of(ix, follower) == OnBreak::NoOpens {
             let who = "fault: position break".to_owned();
             self.latch(ix, Scope::Follower(follower), Level::NoOpens, who, sink);
         }
-        self.remedied_by_rule(ix, (follower, instrument), sink);
+        self.remedied_by_rule(ix, key, sink);
     }
 
     fn agrees<S: Sink>(&mut self, ix: &Index, key: (u32, u32), known: Break, sink: &mut S) {
@@ -117,7 +139,7 @@ impl Engine {
         } else {
             self.st.breaks.insert(key, Break { accepted: known.accepted, ..Break::default() });
         }
-        if known.confirmed {
+        if known.confirmed() {
             let text =
                 format!("{}: the broker's position and ours agree again", Self::position_name(ix, key));
             self.alert("position_break_ends", text, sink);
@@ -209,8 +231,19 @@ impl Engine {
             self.alert("reconcile", format!("{follower} {instrument}: its broker is asked, by {who}"), sink);
             return Ok(());
         }
-        let found = self.st.breaks.get(&(f, i)).filter(|b| b.confirmed);
-        found.ok_or_else(|| format!("{follower} {instrument}: no break is known"))?;
+        let found = self.st.breaks.get(&(f, i)).filter(|b| b.confirmed());
+        let found = found.ok_or_else(|| format!("{follower} {instrument}: no break is known"))?;
+        if found.once.is_some() {
+            return Err(format!(
+                "{follower} {instrument}: its broker said another number since: `ask` first"
+            ));
+        }
+        let old_s = self.st.at_ns.saturating_sub(found.said_ns).checked_div(1_000_000_000).unwrap_or(0);
+        if *remedy != Remedy::Ignore && old_s > FRESH_S && self.answers_positions(ix, f) {
+            return Err(format!(
+                "{follower} {instrument}: its broker's last word is {old_s} s old: `ask` first, and again in a moment"
+            ));
+        }
         let lines = self.one_position(ix, f, i);
         if !self.at_rest(&lines) {
             return Err(format!(

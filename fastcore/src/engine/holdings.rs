@@ -292,6 +292,15 @@ impl Engine {
         }
     }
 
+    /// The follower's venue answers requests for positions.
+    pub(super) fn answers_positions(&self, ix: &Index, follower: u32) -> bool {
+        let route = ix.cfg.followers.get(follower as usize).and_then(|f| self.route_index(&f.route));
+        let profile = route.and_then(|at| ix.route_profiles.get(at as usize));
+        profile
+            .and_then(|p| ix.cfg.profiles.get(*p as usize))
+            .is_some_and(|p| reads(p) && p.supports.positions)
+    }
+
     /// RequestForPositions(AN), as a frame of its own: it names no order, and nothing waits for what becomes of it.
     pub(super) fn ask_holdings(&mut self, ix: &Index, follower: u32) -> Option<()> {
         let f = ix.cfg.followers.get(follower as usize)?;
