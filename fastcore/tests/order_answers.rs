@@ -138,6 +138,21 @@ fn answers_to_an_earlier_try_are_not_counted_for_a_later_one() {
     assert_eq!(one(&reject(&mut w, &close, 5), false, "10").try_no, 3);
 }
 
+/// A broker may name the newest request about an order, its cancel, in a status of the order: it is the answer all the same.
+#[test]
+fn a_status_under_the_name_of_a_cancel_is_an_answer() {
+    let mut w = with(|_| {});
+    let first = open(&mut w);
+    w.acknowledge(&first);
+    let cancel = w.leader("o2", 2, "10", "10", "10");
+    assert_eq!(cancel.iter().map(|s| s.kind).collect::<Vec<_>>(), [SendKind::Cancel]);
+    reject(&mut w, &first, 5);
+    let (id, no) = (&cancel[0].id, w.engine.state().orders[0].query_no);
+    assert_eq!((state(&w), no), (State::Unknown, 1));
+    w.broker(&format!("35=8|37=B|11={id}|41={}|17=S1|150=I|39=6|54=1|38=10|14=0|151=10|790={no}|", first.id));
+    assert_ne!(state(&w), State::Unknown);
+}
+
 /// An order that its broker denied says so when it comes again, where the venue understands it (PossResend, 97). One that
 /// never left does not.
 #[test]

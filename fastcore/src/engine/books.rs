@@ -279,7 +279,7 @@ impl Engine {
         let ended = matches!(r.ord_status, b'2' | b'4' | b'8' | b'C');
         let before = order.state;
         let denies = r.kind == Kind::Rejected && r.rej_reason == Some(b"5");
-        let answers = !for_cancel && (denies || r.kind == Kind::Status);
+        let answers = r.kind == Kind::Status || (denies && !for_cancel);
         let asked_ns = if answers { self.answered(o, r.status_req_id) } else { None };
         let input = match r.kind {
             Kind::Trade if whole => Input::Fill,
@@ -310,7 +310,7 @@ impl Engine {
                 return;
             }
             Kind::Rejected => Input::Reject,
-            Kind::Status => match self.status_input(ix, route, o, r) {
+            Kind::Status => match self.status_input(ix, route, o, r, asked_ns) {
                 Some(input) => input,
                 None => return self.status_unknown(o, r, asked_ns, sink),
             },

@@ -225,7 +225,7 @@ impl Engine {
                 })
             }
         };
-        if written.is_ok() && kind == SendKind::Status {
+        if written == Ok(true) && kind == SendKind::Status {
             self.question_open(o);
         }
         written.is_ok()

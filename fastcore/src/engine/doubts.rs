@@ -172,12 +172,18 @@ impl Engine {
     }
 
     /// The state that a status answer proves; none when it proves nothing or absence.
-    pub(super) fn status_input(&self, ix: &Index, route: u32, o: u32, r: &Report<'_>) -> Option<Input> {
+    pub(super) fn status_input(
+        &self,
+        ix: &Index,
+        route: u32,
+        o: u32,
+        r: &Report<'_>,
+        asked_ns: Option<i64>,
+    ) -> Option<Input> {
         let order = self.st.orders.get(o as usize)?;
         let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
         let by_last = profile.is_some_and(|p| p.fill_qty == FillQty::LastQty);
-        let asked = order.query_no.to_string();
-        if !r.status_req_id.is_empty() && r.status_req_id != asked.as_bytes() {
+        if !r.status_req_id.is_empty() && asked_ns.is_none() {
             return None; // the answer to an older question
         }
         match r.ord_status {
