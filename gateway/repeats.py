@@ -15,6 +15,8 @@ K = TypeVar("K", bound=Hashable)
 MOST = 10
 """Equal lines in one window that are let through."""
 WINDOW_MS = 60_000
+LINES_MAX = 10_000
+"""Different lines that are counted at a time. More are said as they come: what differs repeats nothing."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Repeats(Generic[K]):
 
     def admits(self, line: K, now_ms: int) -> bool:
         """Whether the line is to be said. One that is not is counted, and told of by `ended`."""
+        if line not in self._counts and len(self._counts) >= LINES_MAX:
+            return True
         count = self._counts.setdefault(line, _Count(now_ms + self._window_ms))
         count.seen += 1
         return count.seen <= self._most

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.repeats import Repeats
+from gateway.repeats import LINES_MAX, Repeats
 
 
 def test_the_first_are_said_and_the_rest_are_counted() -> None:
@@ -24,11 +24,11 @@ def test_a_window_begins_with_its_first_line() -> None:
     assert lines.ended(250) == [("a", 1)]
 
 
-def test_nothing_is_kept_of_what_is_over() -> None:
-    """A million different lines leave nothing behind."""
-    lines: Repeats[int] = Repeats(window_ms=10)
-    for number in range(1_000):
-        lines.admits(number, number)
-        lines.ended(number)
-    assert lines.ended(10_000) == []
+def test_a_flood_of_different_lines_is_said_and_not_remembered() -> None:
+    """What differs is no repetition; what is counted is bounded, and gone with its window."""
+    lines: Repeats[int] = Repeats(most=1, window_ms=10)
+    assert all(lines.admits(number, 0) for number in range(3 * LINES_MAX))
+    assert len(lines._counts) == LINES_MAX
+    assert not lines.admits(0, 1), "those that came first are counted"
+    assert lines.ended(10) == [(0, 1)]
     assert len(lines._counts) == 0
