@@ -63,6 +63,11 @@ def reserves(draft: Draft) -> None:
         if text:
             hint = "Add a second session to the same accounts, and a route for it."
             draft.report(path, text, value=route.reserve, hint=hint)
+        if draft.timing and (ack_ms := route.switch.ack_ms) >= draft.timing.ack_timeout_ms:
+            # By then the order counts as unknown, and is waited for no more.
+            bound = f"below timing.ack_timeout_ms, {draft.timing.ack_timeout_ms}"
+            text = f"never counts: it must be {bound}"
+            draft.report(("routes", name, "switch", "ack_ms"), text, value=str(ack_ms))
         taken.setdefault(route.reserve, name)
 
 

@@ -77,7 +77,8 @@ class SwitchSection(Model):
     down_ms: int = Field(default=5_000, ge=0, le=3_600_000)
     """The route is not linked, or its session not logged on, for this long. Milliseconds."""
     ack_ms: int = Field(default=0, ge=0, le=300_000)
-    """An order that left has no answer for this long. 0 = does not count. Milliseconds."""
+    """An order that left has no answer for this long. Below timing.ack_timeout_ms; 0 = does not count.
+    Milliseconds."""
     queue: int = Field(default=0, ge=0, le=1_000_000)
     """So many orders wait in the route's process. 0 = does not count. Orders."""
     rejects: int = Field(default=0, ge=0, le=1_000_000)

@@ -251,8 +251,10 @@ fn a_reserve_that_is_down_takes_nothing() {
     assert!(!on_reserve(&w));
     reserve.logs(&mut w, true);
     assert!(on_reserve(&w), "as soon as it is there");
-    primary.logs(&mut w, true);
     reserve.logs(&mut w, false);
+    w.run_to(w.now + 60 * S);
+    assert!(on_reserve(&w), "both are down: it is as good as the other");
+    primary.logs(&mut w, true);
     w.run_to(w.now + 6 * S);
     assert_eq!((on_reserve(&w), why(&w).as_str()), (false, "the reserve is down for 5000 ms"));
 }

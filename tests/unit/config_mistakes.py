@@ -37,6 +37,7 @@ BAD_VALUES = [
     ('session = "R2"', 'session = "R1"', "routes.r2.session", "already that of route r1"),
     ('session = "R1"', 'session = "R1"\nreserve = "r2"', "routes.r1.reserve", "is the route of follower f2"),
     ('session = "R1"', 'session = "R1"\nreserve = "r1"', "routes.r1.reserve", "must be another route"),
+    ('session = "R1"\n', 'session = "R1"\nreserve = "rr"\nswitch = { ack_ms = 5000 }\n[sessions.RR]\nrole = "initiator"\nbegin_string = "FIX.4.4"\nsender_comp_id = "CG"\ntarget_comp_id = "RR"\nhost = "127.0.0.1"\nport = 9\nprofile = "plain"\n[routes.rr]\nsession = "RR"\n', "routes.r1.switch.ack_ms", "below timing.ack_timeout_ms, 5000"),
     ('session = "R1"', 'session = "R1"\nreserve = "r9"', "routes.r1.reserve", "names nothing in [routes]"),
     ('session = "R1"', 'session = "R1"\nswitch = { down_s = 5 }', "routes.r1.switch.down_s", "Did you mean 'down_ms'?"),
     ('account = "F1"', 'account = "F1"\non_break = "sell"', "followers.f1.on_break", "alert"),

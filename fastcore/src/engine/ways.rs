@@ -5,9 +5,7 @@
 
 use super::{Engine, Index, RouteState};
 use crate::action::Sink;
-use crate::config::Config;
-use crate::config::ConfigError;
-use crate::config::Switch;
+use crate::config::{Config, ConfigError, Switch};
 use crate::order::State;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -229,7 +227,6 @@ impl Engine {
         let way = self.st.ways.entry(pair.primary).or_default();
         (way.on_reserve, way.at_ns) = (on_reserve, now);
         why.clone_into(&mut way.why);
-        way.rejects.clear();
         let (from, to) = if on_reserve { (pair.primary, pair.reserve) } else { (pair.reserve, pair.primary) };
         let text =
             format!("new orders of {} go by {}: {why}", self.route_name(pair.primary), self.route_name(to));
