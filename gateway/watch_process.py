@@ -128,7 +128,7 @@ class CoreWatch(_Watch):
         self._actions = {"journal": section.journal_action, "route_rows": section.route_rows_action}
 
     def _values(self, _now_ms: int) -> dict[tuple[str, str], int]:
-        slowest_ns, frames, _, rows = self._pipeline.watched()
+        slowest_ns, frames, rows = self._pipeline.watched()
         depths = {("route_rows", route): count for route, count in rows}
         return {("journal", ""): slowest_ns // NS_PER_US, ("outbox", ""): frames, **depths}
 

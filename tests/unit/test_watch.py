@@ -105,9 +105,9 @@ class FakePipeline:
         self.rows: list[tuple[str, int]] = []
         self.commands: list[dict[str, Any]] = []
 
-    def watched(self) -> tuple[int, int, int, list[tuple[str, int]]]:
+    def watched(self) -> tuple[int, int, list[tuple[str, int]]]:
         """As the core's."""
-        return self.slowest_ns, self.frames, 0, self.rows
+        return self.slowest_ns, self.frames, self.rows
 
     def submit(self, kind: str, session: str, payload: bytes, _now_ns: int) -> int:
         """An operator's command."""

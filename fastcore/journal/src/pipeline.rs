@@ -44,8 +44,6 @@ pub struct Watched {
     pub slowest_ns: u64,
     /// Frames in the outbox.
     pub frames: usize,
-    /// Frames dropped so far: the outbox was full, or their route was not linked.
-    pub dropped: u64,
     /// Rows that each route has not had acknowledged, by its own last heartbeat.
     pub rows: Vec<(String, u64)>,
 }
@@ -185,7 +183,6 @@ impl<C: Core> Pipeline<C> {
         Ok(Watched {
             slowest_ns: committed_ns.max(self.gate.take_slowest_ns()),
             frames: inner.outbox.len(),
-            dropped: inner.outbox.dropped,
             rows,
         })
     }

@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 use std::path::PathBuf;
 
 /// As [`journal::Watched`], field by field.
-type Watched = (u64, usize, u64, Vec<(String, u64)>);
+type Watched = (u64, usize, Vec<(String, u64)>);
 type Frames<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
 
 /// Journal, engine and outbox.
@@ -108,11 +108,11 @@ impl Pipeline {
         py.detach(|| self.inner.tick(now_ns)).map_err(raise)
     }
 
-    /// For a watchdog: the longest write or sync of a row since the last call in nanoseconds, frames in the outbox, frames
-    /// dropped so far, rows that each route keeps.
+    /// For a watchdog: the longest write or sync of a row since the last call in nanoseconds, frames in the outbox,
+    /// rows that each route keeps.
     fn watched(&self, py: Python<'_>) -> PyResult<Watched> {
         let found = py.detach(|| self.inner.watched()).map_err(raise)?;
-        Ok((found.slowest_ns, found.frames, found.dropped, found.rows))
+        Ok((found.slowest_ns, found.frames, found.rows))
     }
 
     /// MsgSeqNum(34) that a leader session must expect next.
