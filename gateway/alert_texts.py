@@ -56,6 +56,7 @@ MEANS = {
     "reroute": "an operator decided by which of two routes new orders go",
     "resume": "an operator ended a pause",
     "resync": "an operator asked for a subscription's targets anew",
+    "retired_order": "a fill or bust of an order that ended longer ago than `retire_after_s`",
     "route_log_lost": "rows of a route are lost: its file is new, or our journal lost what it had taken",
     "route_switched": "new orders go by a reserve route, or by the primary again",
     "session_reject": "a broker's FIX engine refused a message of ours (Reject)",

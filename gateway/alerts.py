@@ -44,6 +44,7 @@ ADVICE = {
     "order_rejected": "The broker's FIX engine refuses our dialect: check the route's profile.",
     "query_rejected": "The venue does not answer status requests: check the route's profile.",
     "repeated_execution": "It was counted on its own day. If it is a new fill, copy it by hand.",
+    "retired_order": "Compare the follower's position with its broker's: `reconcile` settles a difference.",
     "route_log_lost": "Orders on their way are asked about. Find out who removed rows or files.",
     "route_switched": "Look after the route that ails. `ctl CONFIG reroute` decides by hand.",
     "session_reject": "The broker's FIX engine refuses our dialect: check the route's profile.",

@@ -34,6 +34,7 @@ def core_config(config: GatewayConfig) -> dict[str, Any]:
         "timing": config.timing.model_dump(),
         "faults": config.faults.model_dump(),
         "reconcile": config.reconcile.core(),
+        "retire_after_ms": config.core.retire_after_s * 1_000,
         **_messages(config.messages),
         **({} if config.clock is None else {"clock": config.clock.model_dump()}),
         "profiles": [config.profiles[name] for name in sorted(config.profiles)],

@@ -16,6 +16,8 @@ from gateway.errors import EnvironmentProblem
 BeginString = Literal["FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
 SECRET_BYTES_MAX = 4096
 """A password file longer than this is some other file."""
+RETIRE_AFTER_MIN_S = 60
+"""What a broker says within this time is about an order that is kept."""
 
 
 class GatewaySection(Model):
@@ -125,12 +127,17 @@ class CoreSection(Model):
     """Bound of each socket's queue, frames. A full queue is a report, never a wait."""
     snapshot_rows: int = Field(default=100_000, ge=1_000, le=100_000_000)
     """A snapshot is taken after this many journal rows, which bounds the time of a restart. The core stands
-    meanwhile: about 5 ms for every 1,000 orders that the journal ever had."""
+    meanwhile: about 5 ms for every 1,000 orders that it keeps."""
+    retire_after_s: int = Field(default=345_600, ge=0, le=31_536_000)
+    """An order that ended this long ago is not kept any more, seconds; 0 = all are kept. A fill or bust that a broker
+    reports of it after that is not counted: it is told (`retired_order`). The default, four days, spans a weekend."""
 
     @model_validator(mode="after")
     def _consistent(self) -> CoreSection:
         if self.orphan_ms < 3 * self.beat_ms:
             raise PydanticCustomError("order", "orphan_ms must be at least 3 x beat_ms")
+        if 0 < self.retire_after_s < RETIRE_AFTER_MIN_S:
+            raise PydanticCustomError("order", "retire_after_s must be 0 (never), or at least 60")
         return self
 
     @property

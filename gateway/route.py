@@ -75,6 +75,7 @@ class Link:
         self._all = Waiter([socket.monitor, socket.socket], wakeup)
         self._all_but_orders = Waiter([socket.monitor], wakeup)
         self._beat_ms = config.core.beat_ms
+        self._keep_ns = config.core.retire_after_s * 1_000_000_000
         self._next_beat_ms = 0
         self._state_dir = config.state_dir
         self._stop: kill_file.LeftStop | None = None
@@ -132,6 +133,8 @@ class Link:
         self._next_beat_ms = now_ms + self._beat_ms
         self._heed(kill_file.left(self._state_dir))
         self.watch.look()
+        if self._keep_ns:
+            self._pipeline.forget(clock.wall_ns() - self._keep_ns)
         if self._linked:
             self._linked = self._socket.send(self._pipeline.beat(clock.wall_ns()))
 

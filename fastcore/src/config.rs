@@ -39,6 +39,9 @@ pub struct Config {
     /// How often followers' positions are compared with their brokers'.
     #[serde(default)]
     pub reconcile: Reconcile,
+    /// An order that ended this long ago is given back, milliseconds; 0: never, as before there was a choice.
+    #[serde(default)]
+    pub retire_after_ms: i64,
     /// How far the machine's clock may be from UTC; none: as far as it likes.
     #[serde(default)]
     pub clock: Option<ClockRule>,

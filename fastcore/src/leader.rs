@@ -5,7 +5,7 @@ use crate::profile::{BustCum, FillKey, FillQty, OrderKey, Profile};
 use crate::report::{Kind, Report, Side};
 use crate::rules::{self, kept};
 use crate::sizing::Rule;
-use crate::stores::Sharded;
+use crate::stores::Growing;
 use crate::time::trade_date;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -84,19 +84,25 @@ pub enum Trade {
     Awaited,
 }
 
-/// Memory of one side's reports: a leader's, or a follower's broker's.
+/// Memory of a leader's reports, or of one of our own orders' ones.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Seen {
-    /// Reports that are known, for ever: (OrderID, ExecID, ExecType, LastQty, CumQty).
-    pub reports: Sharded<u128, ()>,
+    /// Reports that are known, as long as their order is: (OrderID, ExecID, ExecType, LastQty, CumQty).
+    pub reports: Growing<u128, ()>,
     /// Executions by order and ExecID(17).
-    pub executions: Sharded<u128, Execution>,
+    pub executions: Growing<u128, Execution>,
     /// ExecID(17) of a correction → the execution that it corrects.
     #[serde(serialize_with = "crate::canonical::map")]
     pub corrections: FxHashMap<u128, u128>,
 }
 
 impl Seen {
+    /// It is a leader's: millions will come.
+    pub fn expect_many(&mut self) {
+        self.reports.expect_many();
+        self.executions.expect_many();
+    }
+
     /// Remembers an execution that is not known yet.
     fn learn(&mut self, key: u128, qty: Dec, trade: Trade) {
         let known = self.executions.insert_new(key, Execution { qty, trade });

@@ -214,6 +214,21 @@ impl RouteGuard {
         }
     }
 
+    /// Nobody asks for this try any more.
+    pub fn forget(&mut self, cl_ord_id: &str, try_no: u16) {
+        let Some(tries) = self.seen.get_mut(cl_ord_id) else { return };
+        tries.retain(|(no, _)| *no != try_no);
+        if tries.is_empty() {
+            self.seen.remove(cl_ord_id);
+        }
+    }
+
+    /// How many orders it remembers.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.seen.len()
+    }
+
     /// What became of a try, as far as this route knows.
     #[must_use]
     pub fn seen(&self, cl_ord_id: &str, try_no: u16) -> Option<Seen> {

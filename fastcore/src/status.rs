@@ -8,6 +8,7 @@ use crate::engine::life::Life;
 use crate::engine::stops::{Level, Scope};
 use crate::engine::ways::Choice;
 use crate::ledger::QUANTA;
+use crate::order::State as OrderState;
 use crate::refusal::Code;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -193,9 +194,10 @@ impl Engine {
     #[must_use]
     pub fn status(&self) -> Status {
         let (st, ix) = (self.state(), self.index());
-        let mut orders = BTreeMap::new();
+        let retired = |(state, n): (&OrderState, &u64)| (state.name(), *n);
+        let mut orders: BTreeMap<&'static str, u64> = st.retired.by_state.iter().map(retired).collect();
         for o in &st.orders {
-            let n: &mut u64 = orders.entry(o.state.name()).or_insert(0);
+            let n = orders.entry(o.state.name()).or_insert(0);
             *n = n.saturating_add(1);
         }
         let leaving = |(sub, life): (&u32, &Life)| {

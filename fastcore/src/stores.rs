@@ -5,13 +5,20 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::Hash;
+use std::mem;
 
 /// Tables that a sharded one consists of: one grows at a time, and is a 64th of the whole.
 const SHARDS: usize = 64;
 /// Tables that one [`Sharded::prepare`] lets grow at most: its pause is theirs.
 const GROWN_AT_ONCE: usize = 2;
 /// Things in one chunk.
-const CHUNK: usize = 256;
+pub const CHUNK: usize = 256;
+/// Chunks that were given back and are kept for use.
+const SPARE_MAX: usize = 16;
+/// Entries of a [`Growing`] map that are a list.
+const FEW: usize = 16;
+/// Entries by which a list grows at first: most orders have two reports.
+const FEW_AT_FIRST: usize = 2;
 
 /// A key that says which shard it belongs to, evenly.
 pub trait Spread {
@@ -105,9 +112,107 @@ impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned +
     }
 }
 
-/// Things by number, in chunks: nothing moves when it grows.
+/// A map that is a short list until it is long: an order of ours has a few reports, a leader has millions. A table for each
+/// order would take more than what is in it; one table for all orders could not forget those of one.
+#[derive(Clone, Debug)]
+pub enum Growing<K, V> {
+    /// At most [`FEW`].
+    Few(Vec<(K, V)>),
+    /// More.
+    Many(Box<Sharded<K, V>>),
+}
+
+impl<K, V> Default for Growing<K, V> {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl<K: Spread + Hash + Eq + Copy, V: Copy> Growing<K, V> {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        match self {
+            Self::Few(list) => list.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            Self::Many(map) => map.get(key),
+        }
+    }
+
+    /// The value of a key, to change.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        match self {
+            Self::Few(list) => list.iter_mut().find(|(k, _)| k == key).map(|(_, v)| v),
+            Self::Many(map) => map.get_mut(key),
+        }
+    }
+
+    /// Enters a value when the key is new.
+    ///
+    /// # Errors
+    /// The value that is there, which stays.
+    pub fn insert_new(&mut self, key: K, value: V) -> Result<(), V> {
+        let list = match self {
+            Self::Many(map) => return map.insert_new(key, value),
+            Self::Few(list) => list,
+        };
+        if let Some((_, there)) = list.iter().find(|(k, _)| *k == key) {
+            return Err(*there);
+        }
+        if list.len() < FEW {
+            if list.len() == list.capacity() {
+                list.reserve_exact(list.len().max(FEW_AT_FIRST));
+            }
+            list.push((key, value));
+            return Ok(());
+        }
+        self.expect_many();
+        self.insert_new(key, value)
+    }
+
+    /// It will be long: a table from now on, so that becoming one does not hold up an entry later.
+    pub fn expect_many(&mut self) {
+        if let Self::Few(list) = self {
+            let mut map = Sharded::default();
+            for (k, v) in mem::take(list) {
+                let _ = map.insert_new(k, v); // every key is there once
+            }
+            *self = Self::Many(Box::new(map));
+        }
+    }
+}
+
+impl<K: Serialize + Ord + Copy, V: Serialize + Copy> Serialize for Growing<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Few(list) => {
+                let mut sorted = list.clone();
+                sorted.sort_unstable_by_key(|(k, _)| *k);
+                sorted.serialize(serializer)
+            }
+            Self::Many(map) => map.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned + Copy> Deserialize<'de>
+    for Growing<K, V>
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut out = Self::default();
+        for (k, v) in Vec::<(K, V)>::deserialize(deserializer)? {
+            if out.insert_new(k, v).is_err() {
+                return Err(serde::de::Error::custom("the same key twice"));
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Things by number, in chunks: nothing moves when it grows. A chunk of which nothing is needed any more is given back, and
+/// the numbers of all others stay.
 #[derive(Clone, Debug)]
 pub struct Chunked<T> {
+    /// An empty one before the last was given back.
     chunks: Vec<Vec<T>>,
     /// Empty chunks whose memory was written to before: see [`Chunked::prepare`].
     spare: Vec<Vec<T>>,
@@ -186,9 +291,34 @@ impl<T> Chunked<T> {
         self.get_mut(at)
     }
 
-    /// All of them, oldest first.
+    /// All that are kept, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.chunks.iter().flatten()
+    }
+
+    /// Chunks that are full: all but the last, with those that were given back.
+    #[must_use]
+    pub fn full_chunks(&self) -> usize {
+        self.chunks.len().saturating_sub(1)
+    }
+
+    /// What is in a chunk; nothing where it was given back.
+    #[must_use]
+    pub fn chunk(&self, number: usize) -> &[T] {
+        self.chunks.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    /// Gives a full chunk back. Its memory is used again for the next one.
+    pub fn retire(&mut self, number: usize) {
+        let full = self.full_chunks();
+        if let Some(chunk) = self.chunks.get_mut(number).filter(|c| number < full && !c.is_empty()) {
+            let mut chunk = mem::take(chunk);
+            chunk.clear();
+            // Room that was touched already is better than fresh room, as long as it is not hoarded.
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push(chunk);
+            }
+        }
     }
 }
 
@@ -210,21 +340,23 @@ impl<'a, T> IntoIterator for &'a Chunked<T> {
 
 impl<T: Serialize> Serialize for Chunked<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_seq(Some(self.len()))?;
-        for one in self {
-            out.serialize_element(one)?;
-        }
-        out.end()
+        self.chunks.serialize(serializer)
     }
 }
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Chunked<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut out = Self::default();
-        for one in Vec::<T>::deserialize(deserializer)? {
-            out.push(one);
+        let mut chunks = Vec::<Vec<T>>::deserialize(deserializer)?;
+        let full = chunks.len().saturating_sub(1);
+        let given_back_or_full = chunks.iter().take(full).all(|c| c.is_empty() || c.len() == CHUNK);
+        if !given_back_or_full || chunks.last().is_some_and(|c| c.is_empty() || c.len() > CHUNK) {
+            return Err(serde::de::Error::custom("a chunk that is neither full nor given back"));
         }
-        Ok(out)
+        // Room for all of the last one, as it was.
+        if let Some(last) = chunks.last_mut() {
+            last.reserve_exact(CHUNK.saturating_sub(last.len()));
+        }
+        Ok(Self { chunks, spare: Vec::new() })
     }
 }
 
@@ -288,5 +420,56 @@ mod tests {
             assert_eq!(back.get(n).unwrap().sub as usize, n);
         }
         assert!(back.get(2_500).is_none());
+    }
+
+    /// What is given back is gone, whole chunks of it; all others keep their numbers, also through bytes, and the last one
+    /// stays: it is not full.
+    #[test]
+    fn a_chunk_that_is_given_back_moves_no_number() {
+        let mut list = Chunked::<usize>::default();
+        (0..1_000).for_each(|n| list.push(n));
+        [1, 3, 9].into_iter().for_each(|chunk| list.retire(chunk));
+        let mut back: Chunked<usize> = postcard::from_bytes(&postcard::to_stdvec(&list).unwrap()).unwrap();
+        for list in [&mut list, &mut back] {
+            assert_eq!((list.len(), list.full_chunks()), (1_000, 3));
+            assert_eq!(
+                [255, 256, 511, 512, 768, 999].map(|n| list.get(n).copied()),
+                [Some(255), None, None, Some(512), Some(768), Some(999)]
+            );
+            list.push(1_000);
+            assert_eq!(list.get(1_000), Some(&1_000));
+            assert_eq!(list.iter().count(), 1_001 - CHUNK);
+        }
+    }
+
+    /// Bytes that are no list of chunks are refused: numbers would be others.
+    #[test]
+    fn bytes_with_a_chunk_in_part_are_refused() {
+        for chunks in [vec![vec![1; 3], vec![1]], vec![vec![1; CHUNK], vec![]], vec![vec![1; CHUNK + 1]]] {
+            let bytes = postcard::to_stdvec(&chunks).unwrap();
+            assert!(postcard::from_bytes::<Chunked<u32>>(&bytes).is_err(), "{} chunks", chunks.len());
+        }
+    }
+
+    /// A map that grows answers as a table does, on both sides of where it becomes one, and comes back from its bytes.
+    #[test]
+    fn a_growing_map_is_a_map_at_every_size() {
+        for size in [0, 1, FEW - 1, FEW, FEW + 1, 200] {
+            let mut map = Growing::<u128, usize>::default();
+            let key = |n: usize| xxhash_rust::xxh3::xxh3_128(&n.to_le_bytes());
+            for n in 0..size {
+                assert_eq!(map.get(&key(n)), None);
+                assert_eq!(map.insert_new(key(n), n), Ok(()));
+                assert_eq!(map.insert_new(key(n), 7_777), Err(n));
+            }
+            assert_eq!(matches!(map, Growing::Many(_)), size > FEW, "{size}");
+            let bytes = postcard::to_stdvec(&map).unwrap();
+            let mut back: Growing<u128, usize> = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(postcard::to_stdvec(&back).unwrap(), bytes);
+            for n in 0..size {
+                *back.get_mut(&key(n)).unwrap() += 1;
+                assert_eq!((map.get(&key(n)), back.get(&key(n))), (Some(&n), Some(&(n + 1))));
+            }
+        }
     }
 }

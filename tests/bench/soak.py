@@ -31,6 +31,8 @@ from tests.bench.soak_plant import SYMBOLS, SteadyPlant, wrong_in
 from tests.bench.soak_sample import Sample, Sampler
 
 READY_S, END_S = 60.0, 60.0
+KEEP_S = 60
+"""How long orders that ended are kept: a run is too short for the days of the default."""
 ORDER_BYTES = {"core": 1_000, "audit": 1_000, "route": 250}
 """What every order leaves in memory, at most: the core and the audit's engine keep each order for ever, a
 route the name of each. It is bounded here, so that anything beside it is seen. The rest have none."""
@@ -64,6 +66,8 @@ class Soak:
         plant = SteadyPlant(self.shape)
         ports = [broker.port for broker in plant.brokers]
         config = write_config(folder, self.shape, plant.leader.port, ports, SYMBOLS)
+        with config.open("a", encoding="utf-8") as file:
+            file.write(f"[core]\nretire_after_s = {KEEP_S}\n")
         try:
             with started(["gateway", "run", str(config)], folder / "gateway.log") as process:
                 alive: Callable[[], bool] = lambda: process.poll() is None  # noqa: E731

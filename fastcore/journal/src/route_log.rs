@@ -1,4 +1,5 @@
-//! The one durable file of a route: rows until the core has them, and every (ClOrdID, try) it ever answered for.
+//! The one durable file of a route: rows until the core has them, and every (ClOrdID, try) that it answered for, as long
+//! as anybody may ask for it (decision 0024).
 
 use crate::checkpoint::Checkpointer;
 use crate::error::{JournalError, Result};
@@ -18,6 +19,15 @@ CREATE TABLE seen (cl_ord_id TEXT NOT NULL, try_no INTEGER NOT NULL, reason INTE
 CREATE TABLE heard (session TEXT PRIMARY KEY, msg_seq_num INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 ";
+/// How old tries are, and what finds the old ones. Files of earlier versions get it when they are opened.
+const SCHEMA_OF_AGE: &str = "
+CREATE TABLE IF NOT EXISTS marks (row_no INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS seen_by_row ON seen (row_no);
+";
+/// Rows of one such span are of one age.
+const MARK_NS: i64 = 10_000_000_000;
+/// Tries that are forgotten in one go, in about 10 ms.
+const FORGOTTEN_AT_ONCE: i64 = 2_000;
 /// `reason` of a try that has an OUT row.
 const REASON_OUT: i64 = 0;
 
@@ -34,6 +44,7 @@ pub struct RouteLog {
     next_row: u64,
     acked: u64,
     last_at_ns: i64,
+    marked_ns: i64,
     incarnation: u64,
     log_id: u64,
     epoch: u64,
@@ -51,6 +62,8 @@ impl RouteLog {
         let path = resolve(path, "route.db");
         let mut lock = FolderLock::take(&path)?;
         let conn = open_writer(&path, APPLICATION_ID, SCHEMA, &mut lock)?;
+        conn.execute_batch(SCHEMA_OF_AGE)
+            .map_err(|e| JournalError::sqlite(&path, "make the tables of age", e))?;
         let fresh_id = xxh3_64(format!("{now_ns} {}", std::process::id()).as_bytes()) >> 1;
         let mut log = Self {
             _checkpointer: Checkpointer::start(&path)?,
@@ -59,6 +72,7 @@ impl RouteLog {
             next_row: 1,
             acked: 0,
             last_at_ns: 0,
+            marked_ns: 0,
             incarnation: 0,
             log_id: 0,
             epoch: 0,
@@ -137,7 +151,7 @@ impl RouteLog {
             .map_err(|e| JournalError::sqlite(&self.path, format!("append row {first}"), e))?;
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         self.next_row = first.saturating_add(count);
-        self.last_at_ns = at_ns;
+        (self.last_at_ns, self.marked_ns) = (at_ns, self.mark_at(at_ns));
         self.highest_journal_no = self.highest_journal_no.max(journal_no);
         if let Some(Row::Sync { epoch, .. }) = rows.iter().rfind(|r| matches!(r, Row::Sync { .. })) {
             self.epoch = self.epoch.max(*epoch);
@@ -161,7 +175,49 @@ impl RouteLog {
         if journal_no > self.highest_journal_no {
             put_meta(&tx, "journal_no", journal_no)?;
         }
+        if let Some((at_ns, _)) = stored.last().filter(|(at_ns, _)| self.mark_at(*at_ns) == *at_ns) {
+            // Behind the newest row: those before it are at least as old.
+            let row_no = self.next_row.saturating_add(stored.len() as u64).saturating_sub(1);
+            let sql = "INSERT OR REPLACE INTO marks VALUES (?1, ?2)";
+            tx.prepare_cached(sql)?.execute(params![i64::try_from(row_no).unwrap_or(i64::MAX), at_ns])?;
+        }
         tx.commit()
+    }
+
+    /// When the newest mark is made, if a row is written now.
+    fn mark_at(&self, at_ns: i64) -> i64 {
+        if at_ns.saturating_sub(self.marked_ns) >= MARK_NS { at_ns } else { self.marked_ns }
+    }
+
+    /// Forgets tries that are older than `before_ns` and whose rows the core has, some at a time: it knows what became of
+    /// them, and never sends or asks for the same try again. Answers which.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`]; then nothing was forgotten.
+    pub fn forget(&mut self, before_ns: i64) -> Result<Vec<(String, u16)>> {
+        let write = || -> rusqlite::Result<Vec<(String, u16)>> {
+            let tx = self.conn.unchecked_transaction()?;
+            let sql = "SELECT max(row_no) FROM marks WHERE at_ns < ?1 AND row_no <= ?2";
+            let acked = i64::try_from(self.acked).unwrap_or(i64::MAX);
+            let mut found = tx.prepare_cached(sql)?;
+            let Some(upto) = found.query_row(params![before_ns, acked], |r| r.get::<_, Option<i64>>(0))?
+            else {
+                return Ok(Vec::new());
+            };
+            let sql = "DELETE FROM seen WHERE (cl_ord_id, try_no) IN \
+                (SELECT cl_ord_id, try_no FROM seen WHERE row_no <= ?1 ORDER BY row_no LIMIT ?2) \
+                RETURNING cl_ord_id, try_no";
+            let mut deleted = tx.prepare_cached(sql)?;
+            let keys = deleted.query_map(params![upto, FORGOTTEN_AT_ONCE], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            let keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
+            if keys.is_empty() {
+                tx.prepare_cached("DELETE FROM marks WHERE row_no <= ?1")?.execute([upto])?;
+            }
+            drop((found, deleted));
+            tx.commit()?;
+            Ok(keys)
+        };
+        write().map_err(|e| JournalError::sqlite(&self.path, "forget old tries", e))
     }
 
     fn note(&self, tx: &Connection, row: &Row<'_>, row_no: i64) -> rusqlite::Result<()> {

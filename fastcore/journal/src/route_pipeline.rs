@@ -305,6 +305,19 @@ impl RoutePipeline {
         Ok(link::encode_route_beat(inner.guard.incarnation(), next, queued))
     }
 
+    /// Forgets tries that were answered for before `before_ns` and whose rows the core has, some at a time. Answers how many.
+    ///
+    /// # Errors
+    /// [`JournalError::Sqlite`]; then nothing was forgotten.
+    pub fn forget(&self, before_ns: i64) -> Result<usize> {
+        let mut inner = self.lock()?;
+        let forgotten = inner.log.forget(before_ns)?;
+        for (cl_ord_id, try_no) in &forgotten {
+            inner.guard.forget(cl_ord_id, *try_no);
+        }
+        Ok(forgotten.len())
+    }
+
     /// What a watchdog looks at: rows that the core has not acknowledged, and the longest write or sync of a row since
     /// the last look, nanoseconds.
     ///
@@ -343,7 +356,7 @@ impl RoutePipeline {
         let up: Vec<&str> = inner.guard.sessions_up().collect();
         Ok(json!({"route": self.route, "incarnation": inner.guard.incarnation(), "epoch": inner.guard.epoch(),
             "kill": inner.guard.kill(), "next_row": inner.log.next_row(), "acked": inner.log.acked(),
-            "sent_row": inner.cursor, "journal_no": inner.guard.highest_journal_no(), "sessions_up": up})
+            "sent_row": inner.cursor, "remembered": inner.guard.remembered(), "journal_no": inner.guard.highest_journal_no(), "sessions_up": up})
         .to_string())
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 const NOW: i64 = 1_000_000;
 
 fn open(path: &Path) -> journal::Result<RoutePipeline> {
-    RoutePipeline::open(path, "r1", &["R1".to_owned()], 1_000, Durability::Process, NOW)
+    RoutePipeline::open(path, "r1", &["R1".to_owned()], 3_600_000, Durability::Process, NOW)
 }
 
 fn greet(incarnation: u64, acked_row: u64) -> Vec<u8> {
@@ -311,4 +311,70 @@ fn what_is_watched_is_told() {
     assert_eq!(route.watched().unwrap(), (0, 0));
     route.record("R1", 1, b"8=FIX", NOW).unwrap();
     assert!(route.watched().unwrap().1 > 0);
+}
+
+fn remembered(route: &RoutePipeline) -> u64 {
+    let status: serde_json::Value = serde_json::from_str(&route.status().unwrap()).unwrap();
+    status.get("remembered").and_then(serde_json::Value::as_u64).unwrap()
+}
+
+/// Tries are forgotten when they are old and the core has their rows, never before; what is not forgotten is still barred,
+/// also after a restart.
+#[test]
+fn old_tries_are_forgotten_once_the_core_has_their_rows() {
+    const S: i64 = 1_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    route.receive(&orders(1, &["A", "B"]), 100 * S).unwrap(); // row 3
+    route.receive(&orders(1, &["C"]), 130 * S).unwrap(); // row 4
+    route.receive(&orders(1, &["D"]), 160 * S).unwrap(); // row 5
+    assert_eq!(
+        (route.forget(1_000 * S).unwrap(), remembered(&route)),
+        (0, 4),
+        "the core has none of the rows"
+    );
+    route.receive(&link::encode_ack(4), 170 * S).unwrap();
+    assert_eq!((route.forget(99 * S).unwrap(), remembered(&route)), (0, 4), "all of them are younger");
+    assert_eq!((route.forget(120 * S).unwrap(), remembered(&route)), (2, 2), "C is younger");
+    assert_eq!((route.forget(1_000 * S).unwrap(), remembered(&route)), (1, 1), "D is not acknowledged");
+    assert_eq!(route.forget(1_000 * S).unwrap(), 0);
+    drop(route);
+    let route = open(folder.path()).unwrap();
+    assert_eq!(remembered(&route), 1);
+    route.session("R1", true, 170 * S).unwrap();
+    route.receive(&greet(2, 4), 170 * S).unwrap();
+    assert!(route.receive(&orders(2, &["D"]), 170 * S).unwrap().is_empty(), "D left before");
+}
+
+/// Many are forgotten some at a time, the oldest first: orders wait meanwhile.
+#[test]
+fn many_tries_are_forgotten_some_at_a_time() {
+    const S: i64 = 1_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let route = ready(folder.path());
+    let names: Vec<String> = (0..5_000).map(|n| format!("N{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    route.receive(&orders(1, &names), 100 * S).unwrap();
+    route.receive(&link::encode_ack(3), 100 * S).unwrap();
+    let gone: Vec<usize> = (0..4).map(|_| route.forget(200 * S).unwrap()).collect();
+    assert_eq!((gone, remembered(&route)), (vec![2_000, 2_000, 1_000, 0], 0));
+}
+
+/// A file that was made before tries had an age is opened as it is, and learns it.
+#[test]
+fn a_file_of_an_earlier_version_learns_the_age_of_tries() {
+    const S: i64 = 1_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    drop(ready(folder.path()));
+    let file = Connection::open(folder.path().join("route.db")).unwrap();
+    file.execute_batch("DROP TABLE marks; DROP INDEX seen_by_row; INSERT INTO seen VALUES ('OLD', 1, 0, 2);")
+        .unwrap();
+    drop(file);
+    let route = open(folder.path()).unwrap();
+    route.session("R1", true, 100 * S).unwrap();
+    route.receive(&greet(2, 0), 100 * S).unwrap();
+    assert_eq!(remembered(&route), 1);
+    route.receive(&link::encode_ack(4), 100 * S).unwrap();
+    assert_eq!(route.forget(100 * S).unwrap(), 0, "its age is not known: it counts from now");
+    assert_eq!(route.forget(120 * S).unwrap(), 1);
 }

@@ -121,6 +121,11 @@ impl RoutePipeline {
         Ok(PyBytes::new(py, &frame))
     }
 
+    /// Forgets tries that were answered for before `before_ns` and whose rows the core has; how many.
+    fn forget(&self, py: Python<'_>, before_ns: i64) -> PyResult<usize> {
+        py.detach(|| self.inner.forget(before_ns)).map_err(raise)
+    }
+
     /// For a watchdog: rows not acknowledged, and the longest write or sync of a row since the last call, nanoseconds.
     fn watched(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
         py.detach(|| self.inner.watched()).map_err(raise)

@@ -106,12 +106,7 @@ impl Engine {
         sink: &mut S,
     ) {
         let Some(o) = self.order_of(r) else {
-            let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
-            return self.alert(
-                "foreign_order",
-                format!("report for ClOrdID {id:?}, which is not ours"),
-                sink,
-            );
+            return self.of_no_order(r, sink);
         };
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         if !r.order_id.is_empty() && order.order_id.is_empty() {
@@ -171,10 +166,8 @@ impl Engine {
     /// What a report changes, and whether it says that another one is missing.
     fn counted<S: Sink>(&mut self, o: u32, r: &Report<'_>, counting: &Counting, sink: &mut S) -> Change {
         let Some(counted) = self.st.fills.get_or_grow(o as usize) else { return Change::None };
-        // Two brokers may use the same OrderID: executions are kept under our own order's number.
-        counted.id = u128::from(o);
-        let change = observe(&mut self.st.seen, counted, false, r, counting);
-        if fill_missing(counted, r, counting) {
+        let change = observe(&mut counted.seen, &mut counted.order, false, r, counting);
+        if fill_missing(&mut counted.order, r, counting) {
             let what = "after a bust only trades count, and CumQty is above theirs: a trade is missing";
             let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
             self.alert("fill_missing", format!("{id}: {what}"), sink);
@@ -409,8 +402,11 @@ impl Engine {
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
         match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
             Some(o) => self.request_refused(o, r.cl_ord_id, sink),
+            None if self.is_retired(r.cl_ord_id) || self.is_retired(r.orig_cl_ord_id) => {
+                self.note("report of an order that ended long ago");
+            }
             None => {
-                self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink)
+                self.alert("foreign_order", "a cancel reject for an order that is not ours".to_owned(), sink);
             }
         }
     }

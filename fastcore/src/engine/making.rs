@@ -74,7 +74,7 @@ impl Engine {
     fn new_id(&mut self, sub_hash: u64, at: u32, len: usize, reduces: bool) -> Option<ClOrdId> {
         let mut id = self.derive(sub_hash, at, len);
         // Only a cause that came before can have made it.
-        while self.cause.repeated && self.known(&id).is_some() {
+        while self.cause.repeated && (self.known(&id).is_some() || self.is_retired(&id)) {
             if !reduces {
                 return None;
             }
@@ -139,9 +139,10 @@ mod tests {
     use super::*;
     use crate::action::Discard;
     use crate::config::Config;
+    use crate::order::State;
     use std::sync::Arc;
 
-    const CONFIG: &str = r#"{"deployment":"t","profiles":[{"name":"p","begin_string":"FIX.4.4"}],
+    const CONFIG: &str = r#"{"deployment":"t","retire_after_ms":60000,"profiles":[{"name":"p","begin_string":"FIX.4.4"}],
         "instruments":[{"name":"I","contract_size":"1","lot_step":"1","min_lot":"1","tick":"1","currency":"USD"}],
         "leaders":[{"name":"l","session":"L","profile":"p","symbols":{"I":"I"},"assume_flat":true}],
         "routes":[{"name":"r","session":"R","profile":"p"}],
@@ -150,25 +151,39 @@ mod tests {
           "max_ratio":"9","symbol_map":{"I":{"instrument":"I"}}}]}"#;
 
     /// The same cause a second time: its open is refused, because it was made before; its close goes out under an
-    /// identity of its own, because it must never be lost.
+    /// identity of its own, because it must never be lost. So it is when its orders were given back long ago.
     #[test]
     fn an_open_is_made_once_for_one_cause_and_a_close_is_never_lost() {
         let mut engine = Engine::new(Config::from_json(CONFIG).unwrap()).unwrap();
         let ix = Arc::clone(&engine.ix);
         let at = engine.line_of(&ix, 0, 0, 0).unwrap();
         let lane = ix.lane(engine.st.lines.first().unwrap()).unwrap();
-        let made = |engine: &mut Engine, repeated: bool, reduces: bool| {
-            (engine.cause.id, engine.cause.slices, engine.cause.repeated) = (7, 0, repeated);
+        let by = |engine: &mut Engine, cause: u128, repeated: bool, reduces: bool| {
+            (engine.cause.id, engine.cause.slices, engine.cause.repeated) = (cause, 0, repeated);
             engine.cause.refusals.clear();
             let draft = Draft { buy: true, qty: Dec::ONE, reduces, px: None, deadline_ns: 0 };
             let made = engine.make_order(at, lane, &draft, &mut Discard);
             engine.flush(&mut Discard);
             (made, engine.cause.refusals.iter().map(|r| r.code).collect::<Vec<_>>())
         };
+        let made = |engine: &mut Engine, repeated, reduces| by(engine, 7, repeated, reduces);
         assert_eq!(made(&mut engine, false, false), (true, vec![]));
         assert_eq!(made(&mut engine, true, false), (false, vec![Code::Duplicate]));
         assert_eq!(made(&mut engine, true, true), (true, vec![]));
         let ids = [0, 1].map(|n| engine.st.orders.get(n).unwrap().cl_ord_id);
         assert!(engine.st.orders.len() == 2 && ids.first() != ids.last());
+        for cause in 1_000..1_600 {
+            assert_eq!(by(&mut engine, cause, false, false), (true, vec![]));
+        }
+        for o in 0..602 {
+            engine.st.orders.get_mut(o).unwrap().state = State::Filled;
+        }
+        engine.st.at_ns = 61_000_000_000;
+        engine.retire();
+        assert_eq!(engine.st.orders.iter().count(), 602 - 512, "two chunks were given back");
+        assert_eq!(made(&mut engine, true, false), (false, vec![Code::Duplicate]));
+        assert_eq!(made(&mut engine, true, true), (true, vec![]));
+        let newest = engine.st.orders.get(602).unwrap().cl_ord_id;
+        assert!(!ids.contains(&newest), "a name that the broker knows already");
     }
 }

@@ -27,6 +27,7 @@ mod parts;
 mod positions;
 mod questions;
 mod reload;
+pub mod retire;
 mod routes;
 mod state;
 pub mod stops;
@@ -138,6 +139,7 @@ impl Engine {
     /// Room for every name of the configuration; starting positions of what is new to a leader.
     fn fit(&mut self) {
         grow(&mut self.st.leaders, self.ix.cfg.leaders.len());
+        self.st.leaders.iter_mut().for_each(|l| l.seen.expect_many());
         grow(&mut self.st.followers, self.ix.cfg.followers.len());
         grow(&mut self.st.holdings, self.ix.cfg.followers.len());
         self.forget_other_accounts();
@@ -212,6 +214,7 @@ impl Engine {
         self.flush(sink);
         self.digest_made();
         if ev.kind != EventKind::Leader {
+            self.retire();
             // Nobody waits for these as followers wait for a leader's fill: memory for the next fills is made now.
             let ahead = self.ix.lanes.list.len().saturating_mul(2).clamp(ORDERS_AHEAD_MIN, ORDERS_AHEAD_MAX);
             self.st.orders.prepare(ahead, || Order::new(ClOrdId::from_hash(0, 0), 0, 0));

@@ -46,6 +46,15 @@ pub struct LeaderState {
     pub listing: super::questions::Listing,
 }
 
+/// What a follower's broker reported of one order of ours.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Counted {
+    /// Its counting.
+    pub order: LeaderOrder,
+    /// Its reports and executions.
+    pub seen: Seen,
+}
+
 /// Numbers of which there are few as a rule: they lie in place, as large as a list that points elsewhere.
 pub type Few = SmallVec<[u32; 4]>;
 
@@ -189,9 +198,11 @@ pub struct State {
     pub accounts: BTreeMap<u32, Vec<u32>>,
     /// Mirrors of leaders' working orders.
     pub mirrors: super::mirrors::Mirrors,
-    /// Orders of ours, all of them.
+    /// Orders of ours: all of them but those that ended long ago.
     pub orders: Chunked<Order>,
-    /// Hash of a ClOrdID(11), of an order or a cancel, to order.
+    /// Those that ended long ago.
+    pub retired: super::retire::Retired,
+    /// Hash of a ClOrdID(11), of an order or a cancel, to order, for ever: nothing is sent twice.
     pub ids: Sharded<u64, u32>,
     /// By order in doubt: questions that no answer was counted for, the oldest first.
     pub asked: BTreeMap<u32, VecDeque<super::doubts::Asked>>,
@@ -199,10 +210,8 @@ pub struct State {
     pub causes: Sharded<u128, ()>,
     /// By route index.
     pub routes: Vec<RouteState>,
-    /// Reports of follower brokers that are known.
-    pub seen: Seen,
     /// Counting of follower orders, by order; as many as reports have named.
-    pub fills: Chunked<LeaderOrder>,
+    pub fills: Chunked<Counted>,
     /// By instrument index.
     pub quotes: BTreeMap<u32, Quote>,
     /// Highest MsgSeqNum(34) of the present sequence by leader session.

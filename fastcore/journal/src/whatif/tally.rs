@@ -6,6 +6,7 @@ use fastcore::action::{Decision, Outcome, Sink};
 use fastcore::config::InstrumentConfig;
 use fastcore::decimal::{Dec, Round};
 use fastcore::engine::Engine;
+use fastcore::engine::retire::Sent;
 use fastcore::guard::Pnl;
 use fastcore::order::State;
 use fastcore::refusal::Code;
@@ -61,7 +62,7 @@ struct Fills {
 /// Counts that the engine has kept since its beginning.
 #[derive(Debug, Default)]
 struct Before {
-    orders: usize,
+    sent: BTreeMap<u32, Sent>,
     executions: Vec<u64>,
     refusals: BTreeMap<Code, u64>,
     alerts: BTreeMap<String, u64>,
@@ -122,7 +123,7 @@ impl Tally {
         let st = engine.state();
         self.refusals.clear();
         self.before = Before {
-            orders: st.orders.len(),
+            sent: st.sent_by_line(),
             executions: st.leaders.iter().map(|l| l.executions).collect(),
             refusals: st.refusals.clone(),
             alerts: st.alerts.clone(),
@@ -141,14 +142,11 @@ impl Tally {
     /// Everything that was counted, as JSON: quantities in units, decimals as text.
     pub(crate) fn report(&self, engine: &Engine) -> Value {
         let (st, ix) = (engine.state(), engine.index());
-        let mut sent = BTreeMap::new();
-        for o in st.orders.iter().skip(self.before.orders).filter(|o| o.epoch > 0) {
-            let (orders, opened): &mut (u64, Dec) = sent.entry(o.line).or_default();
-            *orders = orders.saturating_add(1);
-            if !o.reduces {
-                let filled = o.cum.checked_sub(o.busted).unwrap_or(o.cum);
-                *opened = opened.checked_add(filled).unwrap_or(*opened);
-            }
+        let mut sent = st.sent_by_line();
+        for (line, before) in &self.before.sent {
+            let sent = sent.entry(*line).or_default();
+            sent.orders = sent.orders.saturating_sub(before.orders);
+            sent.opened = sent.opened.checked_sub(before.opened).unwrap_or(sent.opened);
         }
         let refused = |sub: u32| -> Map<String, Value> {
             let own = self.refusals.get(&sub).into_iter().flatten();
@@ -166,11 +164,11 @@ impl Tally {
                     "lines": lines.remove(&n).unwrap_or_default()})
             })
             .collect();
-        json!({"orders": sent.values().map(|(n, _)| *n).fold(0, u64::saturating_add), "refusals": self.all_refusals(engine),
+        json!({"orders": sent.values().map(|s| s.orders).fold(0, u64::saturating_add), "refusals": self.all_refusals(engine),
             "alerts": self.alerts(engine), "leaders": self.leaders(engine), "subscriptions": subs})
     }
 
-    fn line(&self, engine: &Engine, at: u32, (orders, opened): (u64, Dec)) -> Value {
+    fn line(&self, engine: &Engine, at: u32, sent: Sent) -> Value {
         let (st, ix) = (engine.state(), engine.index());
         let Some(ls) = st.lines.get(at as usize) else { return Value::Null };
         let instrument = |i: u32| ix.cfg.instruments.get(i as usize);
@@ -191,7 +189,7 @@ impl Tally {
         json!({"leader_instrument": name(ls.instrument), "instrument": name(ls.follower_instrument),
             "currency": theirs.map(|i: &InstrumentConfig| i.currency.clone()),
             "contract_size": theirs.map(|i| i.contract_size.to_string()),
-            "orders": orders, "opened": opened.to_string(), "position": ls.line.filled.to_string(),
+            "orders": sent.orders, "opened": sent.opened.to_string(), "position": ls.line.filled.to_string(),
             "realised": text(Some(fills.pnl.realised)), "floating": text(floating)})
     }
 

@@ -1,0 +1,159 @@
+//! Orders that ended long ago are given back (decision 0024): memory, and what a snapshot takes, follow the orders of some
+//! days, not of all years. Their names stay for ever, so that nothing is sent twice and no report is taken for somebody
+//! else's.
+
+use super::{Engine, State};
+use crate::action::Sink;
+use crate::decimal::Dec;
+use crate::order::{ClOrdId, Order, State as OrderState};
+use crate::report::{Kind, Report};
+use crate::stores::CHUNK;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const MS: i64 = 1_000_000;
+/// Pause between two looks while nothing can be given back.
+const LOOK_NS: i64 = 1_000 * MS;
+/// Chunks that one event looks at.
+const AT_ONCE: usize = 4;
+
+/// Orders that were given back.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Retired {
+    /// How many there are, by the state that they ended in.
+    pub by_state: BTreeMap<OrderState, u64>,
+    /// What those of a ledger line came to.
+    pub by_line: BTreeMap<u32, Sent>,
+    /// All chunks before this one were given back.
+    first: u32,
+    /// The chunk to look at next.
+    next: u32,
+    /// Not before.
+    look_ns: i64,
+}
+
+/// What orders of one ledger line came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Orders that were handed to a route.
+    pub orders: u64,
+    /// Units that opens filled.
+    pub opened: Dec,
+}
+
+impl Sent {
+    fn add(&mut self, order: &Order) {
+        if order.epoch == 0 {
+            return; // it never left
+        }
+        self.orders = self.orders.saturating_add(1);
+        if !order.reduces {
+            let filled = order.cum.checked_sub(order.busted).unwrap_or(order.cum);
+            self.opened = self.opened.checked_add(filled).unwrap_or(self.opened);
+        }
+    }
+}
+
+impl State {
+    /// What all orders of each ledger line came to, those that were given back too.
+    #[must_use]
+    pub fn sent_by_line(&self) -> BTreeMap<u32, Sent> {
+        let mut sent = self.retired.by_line.clone();
+        for order in &self.orders {
+            sent.entry(order.line).or_default().add(order);
+        }
+        sent
+    }
+
+    /// Nothing can come of it any more but a report that is later than anybody waits for.
+    fn is_over(&self, o: u32, order: &Order, before_ns: i64) -> bool {
+        // What a leader's working order remembers as its newest order must not look as if there had never been one.
+        order.state.is_done()
+            && order.since_ns < before_ns
+            && !self.asked.contains_key(&o)
+            && !(order.mirror && self.mirrors.of(order.line).iter().any(|m| m.orders.contains(&o)))
+    }
+
+    fn chunk_is_over(&self, number: usize, before_ns: i64) -> bool {
+        // Counting grows with the reports: a chunk that it has not left yet is not full.
+        if number == self.fills.full_chunks() && !self.fills.is_empty() {
+            return false;
+        }
+        let first = u32::try_from(number.saturating_mul(CHUNK)).unwrap_or(u32::MAX);
+        self.orders.chunk(number).iter().zip(first..).all(|(order, o)| self.is_over(o, order, before_ns))
+    }
+
+    /// The next chunk that is old enough to be looked at; orders are in the order of their making.
+    fn next_chunk(&mut self, before_ns: i64) -> Option<usize> {
+        let (full, mut at) = (self.orders.full_chunks(), self.retired.next as usize);
+        while at < full && self.orders.chunk(at).is_empty() {
+            // Reports that came late for its neighbours may have made room for its counting again.
+            self.fills.retire(at);
+            at = at.saturating_add(1);
+        }
+        if self.retired.next == self.retired.first {
+            self.retired.first = u32::try_from(at).unwrap_or(0);
+        }
+        let newest = self.orders.chunk(at).last().filter(|_| at < full)?;
+        self.retired.next = u32::try_from(at.saturating_add(1)).unwrap_or(0);
+        (newest.since_ns < before_ns).then_some(at)
+    }
+
+    fn retire_chunk(&mut self, number: usize) {
+        for order in self.orders.chunk(number) {
+            let count = self.retired.by_state.entry(order.state).or_insert(0);
+            *count = count.saturating_add(1);
+            self.retired.by_line.entry(order.line).or_default().add(order);
+        }
+        self.orders.retire(number);
+        self.fills.retire(number);
+    }
+}
+
+impl Engine {
+    /// Gives back the orders whose time is over, a few chunks at a time, while nobody waits.
+    pub(super) fn retire(&mut self) {
+        let (now, keep_ms) = (self.st.at_ns, self.ix.cfg.retire_after_ms);
+        if now < self.st.retired.look_ns || keep_ms <= 0 {
+            return;
+        }
+        let before_ns = now.saturating_sub(keep_ms.saturating_mul(MS));
+        for _ in 0..AT_ONCE {
+            match self.st.next_chunk(before_ns) {
+                Some(number) if self.st.chunk_is_over(number, before_ns) => self.st.retire_chunk(number),
+                Some(_) => {} // an order in it lives: looked at again in the next round
+                None => {
+                    // Whatever is behind is younger.
+                    self.st.retired.next = self.st.retired.first;
+                    self.st.retired.look_ns = now.saturating_add(LOOK_NS);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The name was ours, and its order was given back.
+    pub(super) fn is_retired(&self, id: &[u8]) -> bool {
+        let key = ClOrdId::from_text(id).filter(|i| !i.is_empty()).map(|i| i.key());
+        let o = key.and_then(|k| self.st.ids.get(&k).copied());
+        o.is_some_and(|o| (o as usize) < self.st.orders.len() && self.st.orders.get(o as usize).is_none())
+    }
+
+    /// A broker's word about an order that we do not have.
+    pub(super) fn of_no_order<S: Sink>(&mut self, r: &Report<'_>, sink: &mut S) {
+        let id = String::from_utf8_lossy(r.cl_ord_id).into_owned();
+        if !self.is_retired(r.cl_ord_id) && !self.is_retired(r.orig_cl_ord_id) {
+            let text = format!("report for ClOrdID {id:?}, which is not ours");
+            return self.alert("foreign_order", text, sink);
+        }
+        if !matches!(r.kind, Kind::Trade | Kind::Bust | Kind::Correct) {
+            return self.note("report of an order that ended long ago");
+        }
+        // Told again, or news: nobody can say any more. The broker's positions can.
+        let text = format!(
+            "{id}: a fill, bust or correction of an order that ended more than retire_after_s ago: nothing was counted; \
+             compare the position with the broker's"
+        );
+        self.alert("retired_order", text, sink);
+    }
+}
