@@ -126,6 +126,7 @@ BAD_VALUES = [
     ("[routes.r1]", '[routes."r 1"]', "routes.r 1", "the name cannot be used"),
     ("[gateway]", '[gatway]\nx = 1\n[gateway]', "gatway", "Did you mean 'gateway'?"),
     ("[gateway]", "[core]\nbeat_ms = 400\norphan_ms = 500\n[gateway]", "core", "3 x beat_ms"),
+    ("[gateway]", "[core]\nretire_after_s = 59\n[gateway]", "core", "0 (never), or at least 60"),
     ("[gateway]", '[core]\nbind = "tcp://*:7001"\n[gateway]', "core.public_key_file", "CURVE"),
     ("[gateway]", '[core]\nbind = "tcp://*:7001"\n[gateway]', "core.connect", "cannot connect to every address"),
     ("[gateway]", '[core]\nobservers = "tcp://*:7001"\n[gateway]', "core.observers", "CURVE"),
