@@ -245,8 +245,9 @@ class SubscriptionConfig(Model):
     """Oldest leader trade that is opened, milliseconds. Closes are never too old."""
     account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)
     """Oldest account value or quote that sizes an open, milliseconds."""
-    on_bust: Literal["alert"] = "alert"
-    """A bust or correction of a leader's trade: `alert` holds the target until an operator decides."""
+    on_bust: Literal["alert", "follow"] = "alert"
+    """A bust or correction of a leader's trade: `alert` holds the target until an operator decides, `follow`
+    works it out again without that trade, by the ratios and refusals of then. Not for `block` and mirrors."""
     on_reject: Literal["drop", "retry"] = "drop"
     """The missing part of a rejected open: `drop`, or `retry` inside retry_window_ms."""
     retry_window_ms: int = Field(default=0, ge=0, le=3_600_000)

@@ -89,6 +89,10 @@ def keys_that_belong_together(draft: Draft) -> None:
         if mode == "block" and subscription.joining == "target":
             text = "a block deals what comes: it cannot join with what its leader holds"
             draft.report((*at, "joining"), text, value="target", bound="flat")
+        if subscription.on_bust == "follow" and (mode == "block" or subscription.copy_ == "orders"):
+            what = "lots that were dealt" if mode == "block" else "mirrored orders"
+            text = f"{what} are not worked out again: a bust waits for a person"
+            draft.report((*at, "on_bust"), text, value="follow", bound="alert")
         if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
             text = 'on_reject = "retry" and retry_window_ms above 0 belong together'
             draft.report((*at, "on_reject"), text, hint=_meaning("on_reject"))

@@ -129,8 +129,8 @@ class CoreSection(Model):
     """A snapshot is taken after this many journal rows, which bounds the time of a restart. The core stands
     meanwhile: about 5 ms for every 1,000 orders that it keeps."""
     retire_after_s: int = Field(default=345_600, ge=0, le=31_536_000)
-    """An order that ended this long ago is not kept any more, seconds; 0 = all are kept. A fill or bust that a
-    broker reports of it later still is not counted: it is told (`retired_order`). Four days span a weekend."""
+    """An order that ended this long ago is not kept any more, seconds; 0 = all are kept. A fill or bust that
+    its broker reports later still is not counted: it is told (`retired_order`). Four days span a weekend."""
 
     @model_validator(mode="after")
     def _consistent(self) -> CoreSection:

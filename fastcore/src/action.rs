@@ -27,6 +27,8 @@ pub struct Conversion {
     pub dealt: Option<Dealt>,
     /// For amounts: units that the leader's order had been given before, and the leader units the rest is for.
     pub shared: Option<(Dec, Dec)>,
+    /// The execution takes back or corrects an earlier one, and the target was worked out again without that one.
+    pub recomputed: bool,
     /// Target as the leader moved it, quanta; limits and refusals may have taken some of it back since.
     pub target_moved: i128,
     /// What the line of the follower was then; the orders are made from it and the target.

@@ -609,6 +609,8 @@ pub enum OnBust {
     /// P moves, the target waits for the operator.
     #[default]
     Alert,
+    /// The target is worked out again without it.
+    Follow,
 }
 
 /// What the missing part of a rejected open becomes.

@@ -247,6 +247,19 @@ fn execution_key(id: u128, exec_id: &[u8]) -> u128 {
     hash_parts(&[&id.to_le_bytes(), exec_id])
 }
 
+/// What a bust or correction names: the execution of a trade report, or the one that is taken back; 0 for other reports.
+#[must_use]
+pub fn named_execution(seen: &Seen, order: &LeaderOrder, report: &Report<'_>) -> u128 {
+    match report.kind {
+        Kind::Trade if !report.exec_id.is_empty() => execution_key(order.id, report.exec_id),
+        Kind::Bust | Kind::Correct => {
+            let named = execution_key(order.id, report.exec_ref_id);
+            seen.corrections.get(&named).copied().unwrap_or(named)
+        }
+        _ => 0,
+    }
+}
+
 fn kind_byte(kind: Kind) -> u8 {
     match kind {
         Kind::Trade => b'F',

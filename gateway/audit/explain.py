@@ -120,6 +120,10 @@ def _close(entry: Fields, numbers: Fields) -> Reason | None:
     before, reduce = Fraction(numbers["position_before"]), Fraction(numbers["reduce"])
     closed = abs(Fraction(entry["leader_delta"])) - Fraction(numbers["increase"])
     named = {"target_before": entry["target_before"], "reduce": numbers["reduce"]}
+    if numbers.get("recomputed"):
+        was, now = _target(entry, "target_before"), _quanta(numbers["target_moved"], entry)
+        what = "An earlier execution was taken back or corrected, and the target worked out again without it"
+        return Reason("bust", f"{what}: {_text(was)} became {_text(now)}.", named)
     if closed and not reduce and any(one["code"] == "leaving" for one in entry.get("refusals") or []):
         return Reason("close", "The target does not follow: the subscription left with what it holds.", named)
     if closed and not reduce:
@@ -141,7 +145,7 @@ def _close(entry: Fields, numbers: Fields) -> Reason | None:
 
 def _open(entry: Fields, numbers: Fields) -> list[Reason]:
     increase, counted = Fraction(numbers["increase"]), Fraction(numbers["counted"])
-    if not increase:
+    if not increase or numbers.get("recomputed"):
         return []
     named = {"increase": numbers["increase"], "counted": numbers["counted"]}
     if not counted:

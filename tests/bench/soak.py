@@ -33,9 +33,9 @@ from tests.bench.soak_sample import Sample, Sampler
 READY_S, END_S = 60.0, 60.0
 KEEP_S = 60
 """How long orders that ended are kept: a run is too short for the days of the default."""
-ORDER_BYTES = {"core": 1_000, "audit": 1_000, "route": 250}
-"""What every order leaves in memory, at most: the core and the audit's engine keep each order for ever, a
-route the name of each. It is bounded here, so that anything beside it is seen. The rest have none."""
+ORDER_BYTES = {"core": 100, "audit": 100}
+"""What every order leaves in memory, at most: the core and the audit's engine keep its name for ever. It is
+bounded here, so that anything beside it is seen. The rest keep nothing."""
 PSS_KIB = 2_048
 """What memory may grow by beside that in half a run: pools, caches, pages that are shared no more."""
 FDS, THREADS = 0.5, 0.5

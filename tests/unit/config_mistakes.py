@@ -97,6 +97,7 @@ BAD_VALUES = [
     ('account = "F1"', 'account = "F1"\nguards = { rules = [{ rule = "drawdown", amount = 1, period = "lifetime", auto_reset = true }] }', "followers.f1.guards.rules[0]", "no next period"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [{ rule = "drawdown", amount = 1, persiod = "week" }] }', "followers.f1.guards.rules[0].persiod", "Did you mean 'period'"),
     ('mode = "equity", k = 1', 'mode = "block"', "subscriptions[1].max_ratio", "bounds nothing"),
+    ('mode = "equity", k = 1 }', 'mode = "block" }\non_bust = "follow"', "subscriptions[1].on_bust", "dealt are not worked out again"),
     ('mode = "equity", k = 1', 'mode = "block", weight = 0', "subscriptions[1].sizing.weight", "above 0"),
     ('mode = "equity", k = 1', 'mode = "block", by = "size"', "subscriptions[1].sizing.by", "'weight', 'equity'"),
     ("[gateway]", "[limits]\nmax_open_orders = 0\n[gateway]", "limits.max_open_orders", ">= 1"),

@@ -44,7 +44,7 @@ fn conversion(c: &Conversion) -> Value {
         "increase": c.increase.to_string(), "counted": c.counted.to_string(), "reverse": c.reverse,
         "qty_factor": c.qty_factor.to_string(), "leader_contract": c.leader_contract.to_string(),
         "follower_contract": c.follower_contract.to_string(), "sized": sized.map(|v| v.to_string()),
-        "order_open": open.map(|v| v.to_string()), "target_moved": c.target_moved.to_string(),
+        "order_open": open.map(|v| v.to_string()), "recomputed": c.recomputed, "target_moved": c.target_moved.to_string(),
         "rounded": c.line.rounded.to_string(), "filled": c.line.filled.to_string(),
         "block": c.dealt.as_ref().map(dealt),
         "working_buy": c.line.working_buy.to_string(), "working_sell": c.line.working_sell.to_string()})

@@ -1,13 +1,15 @@
 //! Leader sessions: from a FIX message to changes of targets (design 02, steps 1 and 2).
 
 use super::lanes::Lane;
-use super::{Engine, Index};
+use super::{Engine, Index, busts};
 use crate::action::{Conversion, Decision, Held, Sink};
-use crate::config::SubscriptionConfig;
+use crate::config::{OnBust, SubscriptionConfig};
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::fix::{self, Message};
-use crate::leader::{Change, Counting, LeaderOrder, fill_missing, identify, observe, repeated_later};
+use crate::leader::{
+    Change, Counting, LeaderOrder, fill_missing, identify, named_execution, observe, repeated_later,
+};
 use crate::ledger::{abs, reduced, split};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
@@ -32,7 +34,10 @@ pub(super) struct Execution<'a> {
     /// TransactTime(60) of the order's previous report.
     pub(super) previous_ns: i64,
     pub(super) cum: Dec,
+    /// It takes back or corrects an earlier one.
     pub(super) hold: bool,
+    /// What a bust of it would name, or the execution that it takes back; 0 where there is no name.
+    pub(super) execution: u128,
     pub(super) sizes: Sizes,
 }
 
@@ -72,6 +77,7 @@ impl<'a> Execution<'a> {
             follower_contract: lane.contract,
             dealt: None,
             shared: None,
+            recomputed: false,
             target_moved: 0,
             line: Held::default(),
         }
@@ -102,6 +108,7 @@ impl<'a> Execution<'a> {
             previous_ns: 0,
             cum,
             hold: false,
+            execution: 0,
             sizes: Sizes::default(),
         }
     }
@@ -209,6 +216,7 @@ impl Engine {
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
+        let execution = named_execution(&state.seen, &order, report);
         self.note_leader_order(ix, (leader, instrument), &order, &change, report, message);
         let mut x = Execution {
             leader,
@@ -223,6 +231,7 @@ impl Engine {
             previous_ns,
             cum: order.known,
             hold: false,
+            execution,
             sizes: Sizes::default(),
         };
         let units = match change {
@@ -232,25 +241,21 @@ impl Engine {
             }
             Change::Bust { delta } => {
                 x.hold = true;
-                self.alert(
-                    "bust",
-                    "a leader execution was taken back: opens wait for the operator".to_owned(),
-                    sink,
-                );
-                self.hold_opens(leader, instrument);
+                self.told_bust(ix, leader, sink);
+                self.hold_opens(leader, instrument, true);
                 Some(delta)
             }
             Change::UnknownBust => {
                 let what =
                     "bust or correction of an execution that was never seen: opens wait for the operator";
                 self.alert("bust", what.to_owned(), sink);
-                self.hold_opens(leader, instrument);
+                self.hold_opens(leader, instrument, false);
                 None
             }
             Change::Rescaled => {
                 let what = "corporate action (378=0): adjust positions and targets by hand; opens wait";
                 self.alert("corporate_action", what.to_owned(), sink);
-                self.hold_opens(leader, instrument);
+                self.hold_opens(leader, instrument, false);
                 None
             }
             Change::None if report.is_empty_trade() => {
@@ -310,13 +315,18 @@ impl Engine {
         self.ask_positions(ix, leader, sink);
     }
 
-    /// No opens on what copies this instrument, now or later, until the operator has looked.
-    fn hold_opens(&mut self, leader: u32, instrument: u32) {
-        if let Some(state) = self.st.leaders.get_mut(leader as usize) {
+    /// No opens on what copies this instrument, now or later, until the operator has looked. `followed`: but for what
+    /// follows a bust by itself.
+    fn hold_opens(&mut self, leader: u32, instrument: u32, followed: bool) {
+        let ix = Arc::clone(&self.ix);
+        let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
+        let by_itself =
+            |sub: &u32| followed && ix.cfg.subscriptions.get(*sub as usize).is_some_and(busts::can_follow);
+        if let Some(state) = self.st.leaders.get_mut(leader as usize).filter(|_| !subs.iter().all(by_itself))
+        {
             state.bust_holds.insert(instrument);
         }
-        let ix = Arc::clone(&self.ix);
-        for place in 0..ix.subs_of.get(leader as usize).map_or(0, Vec::len) {
+        for (place, _) in subs.iter().enumerate().filter(|(_, sub)| !by_itself(sub)) {
             // Also where nothing was copied yet: the line is made to show it.
             let Some(at) = self.line_of(&ix, leader, instrument, place) else { continue };
             if let Some(ls) = self.st.lines.get_mut(at as usize) {
@@ -420,8 +430,10 @@ impl Engine {
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
         ls.leader_px = x.report.last_px.or(ls.leader_px);
+        let recomputed = x.hold && self.follow_bust(ix, at, cfg, x);
+        let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.
-        if x.reduce.is_positive() && ls.follows() && (!x.hold || x.reduce >= abs(x.before)) {
+        if !recomputed && x.reduce.is_positive() && ls.follows() && (!x.hold || x.reduce >= abs(x.before)) {
             ls.line.target = match dealt {
                 Some(dealt) => dealt.reduced(ls.line.target),
                 None => reduced(ls.line.target, x.before, x.reduce),
@@ -431,8 +443,11 @@ impl Engine {
             reduce = x.reduce;
         }
         let (Some(lane), leaves, kept) = (ix.lane(ls), ls.mode.leaves(), !ls.follows()) else { return };
-        let mut told =
-            S::WANTS_DECISIONS.then(|| Conversion { dealt, ..x.conversion(ix, cfg, lane, reduce) });
+        let mut told = S::WANTS_DECISIONS.then(|| Conversion {
+            dealt,
+            recomputed,
+            ..x.conversion(ix, cfg, lane, reduce)
+        });
         let mut ratio = None;
         if x.increase.is_positive() && !x.hold {
             let grown = if leaves {
@@ -447,6 +462,10 @@ impl Engine {
         } else if kept {
             self.refuse(Refusal::bare(Code::Leaving));
         }
+        if x.hold && !recomputed && cfg.on_bust == OnBust::Follow {
+            self.cannot_follow(at, cfg, sink);
+        }
+        self.note_step(at, cfg, x, before);
         if !self.st.mirrors.is_empty() {
             self.mirrors_follow(x, at, order.id, before, ratio.is_some());
         }

@@ -5,6 +5,7 @@ mod admission;
 mod blocks;
 mod books;
 pub mod breaks;
+pub mod busts;
 pub mod clock;
 mod close_px;
 mod dispatch;

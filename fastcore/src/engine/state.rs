@@ -188,6 +188,8 @@ pub struct State {
     pub ways: BTreeMap<u32, super::ways::Way>,
     /// Ledger lines.
     pub lines: Vec<LineState>,
+    /// By ledger line that follows busts: how its target came about.
+    pub trails: BTreeMap<u32, super::busts::Trail>,
     /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
     pub capped: BTreeSet<u32>,
     /// Ledger lines with a close that has no price yet, at a venue that takes no market orders.
