@@ -38,8 +38,8 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
     """The core refuses unknown keys, so the compiled shape is fixed here."""
     core = core_config(load(write(tmp_path)))
     assert list(core) == [
-        "deployment", "timing", "faults", "reconcile", "retire_after_ms", "profiles", "instruments", "leaders",
-        "routes", "followers", "subscriptions", "dispatch",
+        "deployment", "timing", "faults", "reconcile", "retire_after_ms", "profiles", "instruments",
+        "leaders", "routes", "followers", "subscriptions", "dispatch",
     ]  # fmt: skip
     assert core["routes"][0] == {"name": "r1", "session": "R1", "profile": "plain"}
     assert core["instruments"][1] == {
