@@ -44,7 +44,8 @@ demo: build ## run the main job: one leader, several followers, on loopback
 
 test: build lint ## everything: fmt, clippy, cargo test, ruff, mypy --strict, pytest
 	cargo test --profile tested $(RUST_TESTED)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/fault $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/fault $(PYTEST_ARGS)
 
 fuzz: ## hostile bytes for readers and engine; FUZZ_INPUTS=10000000, FUZZ_SEED=7 (another each time)
 	FUZZ_INPUTS=$(FUZZ_INPUTS) FUZZ_SEED=$(FUZZ_SEED) \

@@ -6,6 +6,7 @@ a real broker does. Orders would be dangerous that way; reports are what resendi
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import socket
@@ -14,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -301,9 +303,17 @@ def _resolve(future: Future[Any], action: Callable[[], Any]) -> None:
         future.set_exception(error)
 
 
+PORTS = range(28_000, 32_000)
+"""Below those that the kernel gives to connections: one of these could take a port before its server does."""
+_turns = itertools.count(os.getpid() * 7_919)
+"""Each process begins elsewhere, so that two that run beside each other do not choose the same."""
+
+
 def free_port() -> int:
-    """A port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on at this moment, and no connection is given."""
+    for turn in itertools.islice(_turns, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", PORTS[turn % len(PORTS)]))
+            return PORTS[turn % len(PORTS)]
+    raise EnvironmentProblem("no port is free on 127.0.0.1: end what listens there")

@@ -20,9 +20,9 @@ from gateway.config import GatewayConfig, load
 from gateway.demo_config import DemoDeployment
 from gateway.sim.book import Account
 from gateway.sim.broker import Behaviour, Broker
-from gateway.sim.fix_server import FixServer, SimSession
+from gateway.sim.fix_server import FixServer, SimSession, free_port
 from tests.e2e.sequence_cases import INSTRUMENTS, Case
-from tests.session.harness import RawPeer, field, frame, free_port
+from tests.session.harness import RawPeer, field, frame
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 START_MS, QUIET_MS = 60_000, 60_000

@@ -14,8 +14,9 @@ from gateway import control, demo
 from gateway.clock import wait_until
 from gateway.config import load
 from gateway.demo_config import DemoDeployment
+from gateway.sim.fix_server import free_port
 from tests.e2e.sequence_rig import Venue, listening, sequences, tag
-from tests.session.harness import RawPeer, field, free_port
+from tests.session.harness import RawPeer, field
 
 CONFIG = """
 [gateway]

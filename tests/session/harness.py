@@ -13,6 +13,7 @@ from gateway.clock import wait_until
 from gateway.fix.application import Application
 from gateway.fix.engine import FixEngine
 from gateway.fix.settings import SessionSpec
+from gateway.sim.fix_server import free_port
 
 DEADLINE_MS = 30_000
 
@@ -53,13 +54,6 @@ class RecordingSink:
 
     def expected(self, session: str) -> int | None:
         return self._expected
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

@@ -24,7 +24,8 @@ from gateway.fix.engine import BLOCK, resolved
 from gateway.fix.settings import settings_of
 from gateway.fix.window import SendWindow
 from gateway.resources import root
-from tests.session.harness import Gate, RawPeer, field, free_port, message, until
+from gateway.sim.fix_server import free_port
+from tests.session.harness import Gate, RawPeer, field, message, until
 
 FILL = "37=O1|17=E1|150=F|39=2|55=EURUSD|54=1|38=1000|14=1000|151=0|6=1.1|"
 AGAIN = "43=Y|122=20260101-00:00:00|"

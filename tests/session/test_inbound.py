@@ -10,7 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import EnvironmentProblem
-from tests.session.harness import Died, Gate, RawPeer, RecordingSink, field, free_port, message, until
+from gateway.sim.fix_server import free_port
+from tests.session.harness import Died, Gate, RawPeer, RecordingSink, field, message, until
 
 FILL = "37=O1|11=C1|17=E1|150=F|39=2|55=EURUSD|54=1|38=1000|32=1000|31=1.1|14=1000|151=0|6=1.1|"
 

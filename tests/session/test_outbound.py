@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.fix.engine import FixEngine
-from tests.session.harness import Gate, RawPeer, RecordingSink, field, free_port, message, until
+from gateway.sim.fix_server import free_port
+from tests.session.harness import Gate, RawPeer, RecordingSink, field, message, until
 
 FILL = "37=O1|17=E1|150=F|39=2|55=EURUSD|54=1|38=1000|14=1000|151=0|6=1.1|"
 
