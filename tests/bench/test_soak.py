@@ -81,14 +81,14 @@ def samples(core_kib_per_order: float, fds_per_min: float = 0) -> list[dict[str,
 
 
 def test_what_every_order_keeps_is_allowed_and_a_leak_beside_it_is_not() -> None:
-    """Orders are kept by design; twice as much, or a descriptor in five minutes, is a finding."""
+    """The names of orders are kept by design; twice as much, or a descriptor in five minutes, is a finding."""
 
     def bad(found: list[dict[str, Any]]) -> list[str]:
         return [verdict.name for verdict in verdicts(found, []) if not verdict.flat]
 
-    assert bad(samples(0.7)) == []
-    assert bad(samples(1.4)) == ["core pss_kib"]
-    assert bad(samples(0.7, fds_per_min=0.2)) == ["core fds"]
+    assert bad(samples(0.07)) == []
+    assert bad(samples(0.14)) == ["core pss_kib"]
+    assert bad(samples(0.07, fds_per_min=0.2)) == ["core fds"]
 
 
 def test_the_books_must_agree_in_every_count() -> None:

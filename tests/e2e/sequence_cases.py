@@ -36,6 +36,7 @@ class Case:
     edit: Edit = list
     fresh: bool = True
     """TransactTime(60) is moved so that the newest is now."""
+    on_bust: str = "alert"
     one_write: bool = False
     """All messages go out in one write, as they came."""
     relogon_before: int | None = None
@@ -151,6 +152,11 @@ CASES = (
     Case(
         "exberry-correct", "exberry-trade-correct", "exberry", (100,), (50,), alerts={"bust": 1},
         refusals={"bust_hold": 2}, symbols={"AMZ": "AMZ"}, account="MP1", positions={"AMZ": 200},
+    ),
+    # The same where the followers follow: closed as it is taken back, bought again as it is booked again.
+    Case(
+        "exberry-correct-followed", "exberry-trade-correct", "exberry", (100, -100, 100), (50, -50, 50),
+        alerts={"bust": 1}, symbols={"AMZ": "AMZ"}, account="MP1", positions={"AMZ": 200}, on_bust="follow",
     ),
     # One strategy, three reports, one order; half of 1 is no whole lot and waits.
     Case("exberry-multileg", "exberry-multileg", "exberry", (1,), (),

@@ -37,6 +37,7 @@ follower = "{name}"
 leader = "{leader}"
 sizing = {{ mode = "percent", percent = {percent} }}
 max_age_ms = 600000
+on_bust = "{on_bust}"
 """
 
 
@@ -219,7 +220,9 @@ def _leader(number: int, case: Case, port: int) -> str:
         f'[leaders.{case.name}]\nsession = "{case.name}"\n{account}{held}\nsymbols = {{ {symbols} }}\n'
     )
     shares = (
-        SUBSCRIPTION.format(name=f"{case.name}-{percent}", leader=case.name, percent=percent)
+        SUBSCRIPTION.format(
+            name=f"{case.name}-{percent}", leader=case.name, percent=percent, on_bust=case.on_bust
+        )
         for percent in (100, 50)
     )
     return head + "".join(shares)
