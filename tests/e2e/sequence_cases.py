@@ -37,6 +37,8 @@ class Case:
     fresh: bool = True
     """TransactTime(60) is moved so that the newest is now."""
     on_bust: str = "alert"
+    one_by_one: bool = False
+    """Each message goes out when everything that the one before caused has ended."""
     one_write: bool = False
     """All messages go out in one write, as they came."""
     relogon_before: int | None = None
@@ -156,7 +158,8 @@ CASES = (
     # The same where the followers follow: closed as it is taken back, bought again as it is booked again.
     Case(
         "exberry-correct-followed", "exberry-trade-correct", "exberry", (100, -100, 100), (50, -50, 50),
-        alerts={"bust": 1}, symbols={"AMZ": "AMZ"}, account="MP1", positions={"AMZ": 200}, on_bust="follow",
+        alerts={"bust": 1}, symbols={"AMZ": "AMZ"}, account="MP1", positions={"AMZ": 200},
+        on_bust="follow", one_by_one=True,
     ),
     # One strategy, three reports, one order; half of 1 is no whole lot and waits.
     Case("exberry-multileg", "exberry-multileg", "exberry", (1,), (),

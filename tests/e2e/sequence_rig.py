@@ -152,6 +152,9 @@ class Rig:
                 venue.peer.close()
                 venue = self.venue(case)
             venue.peer.say(venue.reframed(text))
+            if case.one_by_one:
+                venue.settle()
+                self.quiet()
         venue.settle()
 
     def orders(self, case: Case, percent: int) -> tuple[int, ...]:
