@@ -44,7 +44,9 @@ demo: build ## run the main job: one leader, several followers, on loopback
 
 test: build lint ## everything: fmt, clippy, cargo test, ruff, mypy --strict, pytest
 	cargo test --profile tested $(RUST_TESTED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/fault $(PYTEST_ARGS)
+	@# A short folder: sockets of a deployment have paths of at most 107 bytes.
+	dir=$$(mktemp -d) && $(BIN)/python -m pytest -n 2 --dist loadfile --basetemp "$$dir/t" --ignore tests/fault \
+	    $(PYTEST_ARGS) && rm -rf "$$dir"
 	$(BIN)/python -m pytest tests/fault $(PYTEST_ARGS)
 
 fuzz: ## hostile bytes for readers and engine; FUZZ_INPUTS=10000000, FUZZ_SEED=7 (another each time)
