@@ -249,6 +249,34 @@ impl std::fmt::Debug for ClOrdId {
     }
 }
 
+/// Longest name of a position that is kept, bytes: brokers' own have ten to twenty.
+pub const POSITION_ID_MAX: usize = 64;
+
+/// A position of a hedging account, as its broker names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PositionId(Box<[u8]>);
+
+impl PositionId {
+    /// The name of a text; none where it is empty or longer than any that we keep.
+    #[must_use]
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        (1..=POSITION_ID_MAX).contains(&text.len()).then(|| Self(text.into()))
+    }
+}
+
+impl std::ops::Deref for PositionId {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for PositionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self))
+    }
+}
+
 /// One order of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -290,6 +318,8 @@ pub struct Order {
     pub denied: bool,
     /// OrderID(37) of the broker.
     pub order_id: Box<[u8]>,
+    /// At a hedging venue: the position that it closes, or the one that its trades opened.
+    pub position: Option<Box<PositionId>>,
     /// Cancel in flight: its ClOrdID(11).
     pub cancel_id: Option<ClOrdId>,
     /// Requests to cancel or replace it made so far.
@@ -305,6 +335,9 @@ pub struct Order {
     /// Core epoch that handed it over.
     pub epoch: u64,
 }
+
+// Thousands of orders are made in one event: what one more costs is memory that is touched.
+const _: () = assert!(std::mem::size_of::<Order>() <= 224);
 
 impl Order {
     /// A buy of nothing that waits for its route: what is made of it is set field by field.
@@ -330,6 +363,7 @@ impl Order {
             since_ns: 0,
             denied: false,
             order_id: Box::default(),
+            position: None,
             cancel_id: None,
             cancels: 0,
             cancel_after_ns: 0,

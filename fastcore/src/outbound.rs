@@ -268,6 +268,10 @@ fn order_tail(mut w: Writer<'_>, o: &Order, r: &Route<'_>) -> Result<(), BadValu
     if let (true, Some((tag, value))) = (o.reduces, &r.profile.reduce_only) {
         w.text(*tag, value.as_bytes())?;
     }
+    if let (true, Some(tag)) = (o.reduces, r.profile.closes_by_name()) {
+        // Without a name it would open a second position.
+        w.text(tag, o.position.as_deref().ok_or(BadValue::Empty { tag })?)?;
+    }
     for (tag, value) in &r.profile.extra_fields {
         w.text(*tag, value.as_bytes())?;
     }

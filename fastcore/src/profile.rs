@@ -335,6 +335,9 @@ pub struct Profile {
     /// The tag of a position's id.
     #[serde(default = "position_id_tag")]
     pub position_id_tag: u32,
+    /// The tag that names the position that an order closes, where it is another one than in reports.
+    #[serde(default)]
+    pub close_position_id_tag: Option<u32>,
     /// Which reports of a multi-leg trade count.
     #[serde(default)]
     pub multileg: Multileg,
@@ -427,6 +430,18 @@ fn tifs() -> Vec<Tif> {
 }
 
 impl Profile {
+    /// Positions of one symbol stand side by side, and an order closes one of them only where it names it.
+    #[must_use]
+    pub fn hedges(&self) -> bool {
+        self.position_model == PositionModel::Hedging
+    }
+
+    /// The tag that names the position that an order closes; none where an order the other way closes by itself.
+    #[must_use]
+    pub fn closes_by_name(&self) -> Option<u32> {
+        self.hedges().then(|| self.close_position_id_tag.unwrap_or(self.position_id_tag))
+    }
+
     /// Closes are limit orders that fill at once or not at all: the venue takes these, and no market orders.
     #[must_use]
     pub fn closes_by_limit(&self) -> bool {
@@ -454,6 +469,7 @@ impl Profile {
             account_on_order: yes(),
             position_model: PositionModel::default(),
             position_id_tag: position_id_tag(),
+            close_position_id_tag: None,
             multileg: Multileg::default(),
             bust_style: BustStyle::default(),
             bust_cum: BustCum::default(),

@@ -48,6 +48,19 @@ pub struct LineStatus {
     pub close_capped: Dec,
     /// Units that work as mirrors of the leader's orders, both sides; alternatives count each.
     pub mirrored: Dec,
+    /// Positions at a hedging venue, in order of opening.
+    pub positions: Vec<PositionStatus>,
+    /// Units at a hedging venue whose position nobody named: a close of them is held back.
+    pub unnamed: Dec,
+}
+
+/// One position at a hedging venue.
+#[derive(Debug, Serialize)]
+pub struct PositionStatus {
+    /// Its broker's name of it.
+    pub id: String,
+    /// Signed units.
+    pub units: Dec,
 }
 
 /// One route.
@@ -354,6 +367,7 @@ impl Engine {
         let (s, cfg) = (ix.subs.get(l.sub as usize)?, ix.cfg.subscriptions.get(l.sub as usize)?);
         let name = |i: u32| ix.cfg.instruments.get(i as usize).map_or_else(String::new, |x| x.name.clone());
         let grid = ix.grids.get(l.follower_instrument as usize)?;
+        let by_name = ix.lane(l).is_some_and(|l| l.closes == crate::engine::lanes::Closes::ByName);
         Some(LineStatus {
             subscription: cfg.name.clone(),
             follower: cfg.follower.clone(),
@@ -372,6 +386,15 @@ impl Engine {
             close_waits: l.close_waits,
             close_capped: l.capped,
             mirrored: self.mirrored(u32::try_from(at).ok()?),
+            positions: self.positions_of(u32::try_from(at).ok()?),
+            unnamed: if by_name { self.nameless(u32::try_from(at).ok()?) } else { Dec::ZERO },
         })
+    }
+
+    fn positions_of(&self, line: u32) -> Vec<PositionStatus> {
+        let tickets = self.state().tickets.get(&line);
+        let status =
+            |t: &crate::engine::tickets::Ticket| PositionStatus { id: t.id.to_string(), units: t.units };
+        tickets.map_or_else(Vec::new, |t| t.list.iter().map(status).collect())
     }
 }

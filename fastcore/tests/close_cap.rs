@@ -124,7 +124,11 @@ fn a_position_that_was_never_reported_caps_nothing() {
 #[test]
 fn one_position_of_a_hedging_account_caps_nothing() {
     let mut w = with(|c| c.profiles[0].position_model = fastcore::profile::PositionModel::Hedging);
-    copied(&mut w, "o1", 1, "10");
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    let id = &open.id;
+    w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=X1|150=F|39=2|55=EURUSD|54=1|38=10|32=10|31=1.1|14=10|151=0|721=P1|"
+    ));
     holds(&mut w, "4", "0");
     one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
 }

@@ -61,6 +61,20 @@ fn one_configuration_on_both_sides_comes_to_the_same() {
     assert_eq!(other["new"]["subscriptions"][0]["lines"][0]["position"], "60000");
 }
 
+/// The paper broker of a hedging venue names positions: the close of 1.2 lots takes the first whole and a part of the second.
+#[test]
+fn a_hedging_venue_is_closed_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path());
+    let mut hedging: Value = serde_json::from_str(&config("1")).unwrap();
+    hedging["profiles"][0]["position_model"] = json!("hedging");
+    let mut played = WhatIf::open(folder.path(), &hedging.to_string(), None, None).unwrap();
+    while played.step(2).unwrap() > 0 {}
+    let found: Value = serde_json::from_str(&played.report()).unwrap();
+    assert_eq!((&found["old"]["orders"], &found["new"]["orders"]), (&json!(3), &json!(4)));
+    assert_eq!(found["new"]["subscriptions"][0]["lines"][0]["position"], "30000");
+}
+
 /// What an older engine wrote is not decided again by this one: the row and both versions are named.
 #[test]
 fn a_recording_of_another_engine_is_refused() {

@@ -98,6 +98,13 @@ impl Engine {
         let lines: Vec<(u32, &LineState)> =
             lines.iter().filter_map(|at| Some((*at, self.st.lines.get(*at as usize)?))).collect();
         for (at, l) in &lines {
+            if text.factor.is_some() && self.st.tickets.get(at).is_some_and(|t| !t.list.is_empty()) {
+                let name = ix.cfg.subscriptions.get(l.sub as usize).map_or("", |s| s.name.as_str());
+                return Err(format!(
+                    "subscription {name:?} holds positions of a hedging account, and nobody knows how its broker \
+                     rescales each: close them first"
+                ));
+            }
             if !(self.st.mirrors.of(*at).is_empty()
                 && l.live.is_empty()
                 && l.waiting.is_empty()

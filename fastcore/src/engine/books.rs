@@ -119,14 +119,24 @@ impl Engine {
         let counting = Counting::of(profile, ix.unit(profile, instrument));
         let mirror = order.mirror;
         let change = self.counted(o, r, &counting, sink);
+        let hedges = profile.hedges();
+        if hedges {
+            self.position_named(o, r);
+        }
         match change {
             Change::Fill { qty, .. } => {
                 self.book_pnl(ix, o, qty, r.last_px, false);
                 self.filled(o, at, qty, sink);
+                if hedges {
+                    self.position_moved(ix, o, qty, r, sink);
+                }
             }
             Change::Bust { delta } => {
                 self.book_pnl(ix, o, delta, r.last_px, true);
                 self.busted(ix, o, at, delta, sink);
+                if hedges {
+                    self.position_moved(ix, o, delta, r, sink);
+                }
             }
             Change::Contradiction | Change::UnknownBust | Change::Rescaled | Change::Overflow => {
                 self.alert("contradiction", "a broker's CumQty contradicts its own reports".to_owned(), sink);
@@ -158,6 +168,9 @@ impl Engine {
         if ended && before.is_positive() && lost.is_positive() {
             let ours = asked && matches!(r.kind, Kind::Canceled | Kind::Status);
             self.remainder(ix, o, lost, ours);
+        }
+        if hedges {
+            self.part_pairs(ix, at, sink);
         }
         self.work_line(ix, at, sink);
         self.work_capped_with(ix, at, sink);

@@ -329,7 +329,7 @@ impl Engine {
     }
 
     /// Units that a line holds from now on, without an order of ours.
-    fn attribute(&mut self, ix: &Index, at: u32, units: Dec) {
+    pub(super) fn attribute(&mut self, ix: &Index, at: u32, units: Dec) {
         self.book_at_mark(ix, at, units);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(units);

@@ -1,5 +1,6 @@
 //! From decisions to frames: one ORDERS frame for each route that an event concerns.
 
+use super::lanes::Closes;
 use super::lines::{DUE_HELD, End};
 use super::{Engine, Index};
 use crate::action::Sink;
@@ -166,9 +167,15 @@ impl Engine {
             self.alert("unwritable", "an order's quantity does not fit the venue's unit".to_owned(), sink);
             return true;
         }
+        let by_name = lane.is_some_and(|l| l.closes == Closes::ByName) && order.reduces;
+        if by_name && order.position.is_none() {
+            self.end_unsent(ix, o, End::Missed, sink);
+            self.alert("unwritable", "a close names no position, and would open one".to_owned(), sink);
+            return true;
+        }
         if S::WANTS_FRAMES {
             let (id, try_no, deadline) = (&order.cl_ord_id, order.try_no, order.deadline_ns);
-            let written = if order.again {
+            let written = if order.again || by_name {
                 let venue = self.venue_of(ix, to.number, order);
                 let now = self.st.at_ns;
                 w.order_if(&id[..], try_no, SendKind::New, deadline, to.session, |out| {

@@ -4,7 +4,7 @@
 //! A PositionReport(AP) has no time and may be older than fills that we have counted. So every fill moves what is known,
 //! a cap that is too small is healed by the next report, and while a close is capped the broker is asked for one.
 
-use super::lanes::Lane;
+use super::lanes::{Closes, Lane};
 use super::lines::whole_steps;
 use super::questions::Listing;
 use super::{Engine, Index, LineState};
@@ -167,7 +167,7 @@ impl Engine {
         sink: &mut S,
     ) -> Dec {
         let (wanted, buy) = (abs(reduce), reduce.is_positive());
-        let room = if lane.capped { self.room(ix, at, lane, buy) } else { None };
+        let room = if lane.closes == Closes::Capped { self.room(ix, at, lane, buy) } else { None };
         let allowed = match room {
             Some(room) if room < wanted => {
                 Some(whole_steps(room, lane.grid)).filter(|q| *q >= lane.grid.min).unwrap_or(Dec::ZERO)

@@ -6,7 +6,7 @@ use crate::config::{Config, ConfigError, Limits, OrderType, Rounding, Sizing};
 use crate::decimal::{Dec, Round};
 use crate::instrument::Lots;
 use crate::ledger::Grid;
-use crate::order::{CL_ORD_ID_MAX, ClOrdId, Order};
+use crate::order::{CL_ORD_ID_MAX, ClOrdId, Order, PositionId};
 use crate::outbound::{self, Template};
 use crate::refusal::Refusal;
 use crate::risk::{Bounds, free_up_to};
@@ -15,6 +15,27 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
+
+/// What keeps a close from opening the other way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    /// The venue itself.
+    Plain,
+    /// It is capped by what the broker holds.
+    Capped,
+    /// It names the position that it closes.
+    ByName,
+}
+
+impl Closes {
+    fn at(profile: &crate::profile::Profile) -> Self {
+        match profile {
+            p if p.hedges() => Self::ByName,
+            p if super::holdings::caps(p) => Self::Capped,
+            _ => Self::Plain,
+        }
+    }
+}
 
 /// One subscription and leader instrument.
 ///
@@ -51,8 +72,8 @@ pub struct Lane {
     pub limit_opens: bool,
     /// A close is a limit order: the venue takes no market orders.
     pub limit_closes: bool,
-    /// A close is capped by what the broker holds.
-    pub capped: bool,
+    /// What keeps a close from opening.
+    pub closes: Closes,
     /// The follower may not open it.
     pub restricted: bool,
     /// An opening order; none where the account or symbol cannot stand in a FIX field.
@@ -223,7 +244,7 @@ fn lane(
         filtered: !c.filters.passes_all(),
         limit_opens: limit,
         limit_closes: profile.closes_by_limit(),
-        capped: super::holdings::caps(profile),
+        closes: Closes::at(profile),
         restricted,
         open: template(sub, &route, id_len, limit, false),
         close: template(sub, &route, id_len, profile.closes_by_limit(), true),
@@ -252,5 +273,7 @@ fn template(
     let mut order = Order::new(ClOrdId::from_hash(0, id_len), u32::try_from(sub).ok()?, 0);
     (order.reduces, order.qty) = (reduces, Dec::ONE);
     order.px = limit.then_some(Dec::ONE);
+    // Never sent: a close by name is written whole, and the template says only that it can be.
+    order.position = PositionId::from_text(b"0").map(Box::new);
     Template::of(&order, route)
 }

@@ -1,6 +1,6 @@
 //! Ledger lines: from a target to orders (design 02, steps 3 and 4): cancels, closes, and what ends unsent.
 
-use super::lanes::Lane;
+use super::lanes::{Closes, Lane};
 use super::making::Draft;
 use super::state::Few;
 use super::stops::Level;
@@ -167,7 +167,9 @@ impl Engine {
             }
             // Whole steps away from what is committed: nothing is held on the other side.
             let flips = !plan.whole && self.st.lines.get(at as usize).is_some_and(LineState::unclosed);
-            let waits = open_at > now || flips;
+            // Held side by side, an open would not close what is still held, but pair it.
+            let pairs = lane.closes == Closes::ByName && self.holds_against(at, plan.increase.is_positive());
+            let waits = open_at > now || flips || pairs;
             self.open(ix, at, &plan, lane, cfg, waits, sink);
         } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.waiting.clear();
@@ -257,6 +259,14 @@ impl Engine {
         }
         let (qty, buy) = (self.cap(ix, at, reduce, lane, sink), reduce.is_positive());
         let Ok(px) = self.priced(ix, at, lane, buy, sink) else { return };
+        if lane.closes == Closes::ByName {
+            return self.close_by_name(
+                at,
+                &Draft { buy, qty, reduces: true, px, deadline_ns: 0 },
+                lane,
+                sink,
+            );
+        }
         for part in self.parts(at, qty, lane.close_max, lane.grid) {
             let draft = Draft { buy, qty: part, reduces: true, px, deadline_ns: 0 };
             self.make_order(at, lane, &draft, sink);

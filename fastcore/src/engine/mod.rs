@@ -33,6 +33,8 @@ mod routes;
 mod state;
 pub mod stops;
 pub mod throttle;
+mod ticket_words;
+pub mod tickets;
 mod values;
 pub mod ways;
 mod windows;

@@ -7,6 +7,7 @@ use super::joining::JoinText;
 use super::leaders::set_values;
 use super::life::{LeaveText, Named, Pausing};
 use super::stops::Stopping;
+use super::ticket_words::PositionText;
 use super::ways::Rerouting;
 use crate::action::Sink;
 use crate::decimal::Dec;
@@ -35,6 +36,8 @@ enum Command {
     Adjust(AdjustText),
     /// What is done about a position that a follower's broker reports otherwise.
     Reconcile(Reconcile),
+    /// What one position of a hedging follower holds.
+    Position(PositionText),
     /// By which of two routes new orders go.
     Reroute(Rerouting),
     /// Account values of a leader or follower by name.
@@ -93,6 +96,7 @@ impl Engine {
             Command::Resync(by) => self.resync(&by, sink),
             Command::Adjust(text) => self.adjust(&text, sink),
             Command::Reroute(said) => self.reroute(&said, sink),
+            Command::Position(said) => self.say_position(&said, sink),
             Command::Reconcile(said) => self.reconcile(&said, sink),
             Command::Account { who, account, balance, equity, free_margin, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);

@@ -5,7 +5,7 @@ use crate::decimal::{Dec, div_rem};
 use crate::ledger::Grid;
 
 /// Orders that one event may make on one line; what is left goes out with the next event of the line.
-const PARTS_MAX: i128 = 100;
+pub(super) const PARTS_MAX: i128 = 100;
 
 impl Engine {
     /// The parts of what is to be sent on a line now, no more than this event may still make there. An event is often many

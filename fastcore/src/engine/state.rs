@@ -190,6 +190,8 @@ pub struct State {
     pub lines: Vec<LineState>,
     /// By ledger line that follows busts: how its target came about.
     pub trails: BTreeMap<u32, super::busts::Trail>,
+    /// Positions of hedging followers, by ledger line.
+    pub tickets: BTreeMap<u32, super::tickets::Tickets>,
     /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
     pub capped: BTreeSet<u32>,
     /// Ledger lines with a close that has no price yet, at a venue that takes no market orders.

@@ -95,9 +95,10 @@ impl PaperRoute {
         let line = found.and_then(|o| engine.state().lines.get(o.line as usize).map(|ls| (o, ls)));
         let px = line.and_then(|(o, ls)| trades.market(engine, ls, o.buy));
         let reached = line.is_none_or(|(o, _)| within(o, px));
+        let name = found.and_then(|o| position(engine, o));
         let mut raw = Vec::with_capacity(160);
-        write(&mut raw, begin, x.cl_ord_id.as_bytes(), self.reports, (qty, px.filter(|_| reached)), reached)
-            .map_err(report_error)?;
+        let fill = Fill { qty, px: px.filter(|_| reached), position: name };
+        write(&mut raw, begin, x.cl_ord_id.as_bytes(), self.reports, fill, reached).map_err(report_error)?;
         Ok(raw)
     }
 
@@ -115,6 +116,14 @@ impl PaperRoute {
     }
 }
 
+/// Tag and name of the position that an order closes at a hedging venue, or opens: that one is called as its order is.
+fn position<'a>(engine: &Engine, order: &'a Order) -> Option<(u32, &'a [u8])> {
+    let ix = engine.index();
+    let profile = ix.cfg.profiles.get(*ix.route_profiles.get(order.route as usize)? as usize)?;
+    let id = order.position.as_deref().map_or(&order.cl_ord_id[..], |id| &id[..]);
+    profile.hedges().then_some((profile.position_id_tag, id))
+}
+
 /// Whether the market reaches an order's limit; without a limit, or without a market, nothing is in the way.
 fn within(order: &Order, px: Option<Dec>) -> bool {
     match (order.px, px) {
@@ -124,12 +133,19 @@ fn within(order: &Order, px: Option<Dec>) -> bool {
     }
 }
 
+/// What a fill says: the order's own quantity, the market, and the position by tag and name.
+struct Fill<'a> {
+    qty: &'a [u8],
+    px: Option<Dec>,
+    position: Option<(u32, &'a [u8])>,
+}
+
 fn write(
     raw: &mut Vec<u8>,
     begin: &[u8],
     id: &[u8],
     number: u64,
-    (qty, px): (&[u8], Option<Dec>),
+    Fill { qty, px, position }: Fill<'_>,
     filled: bool,
 ) -> std::result::Result<(), BadValue> {
     let number = number.to_string();
@@ -154,6 +170,7 @@ fn write(
         for tag in [31, 6] {
             px.map_or(Ok(()), |px| w.dec(tag, px))?;
         }
+        position.map_or(Ok(()), |(tag, id)| w.text(tag, id))?;
     }
     w.finish()
 }

@@ -6,6 +6,7 @@ use crate::action::Sink;
 use crate::config::SubscriptionConfig;
 use crate::decimal::Dec;
 use crate::engine::admission::Wish as Opening;
+use crate::engine::lanes::Closes;
 use crate::engine::lanes::Lane;
 use crate::engine::lines::{End, whole_steps};
 use crate::engine::making::Draft;
@@ -262,7 +263,7 @@ impl Engine {
             let list = self.st.mirrors.of(at);
             let led = led(list, ls.line.target, &given);
             let rest = Closing::of(list, &ls.line, led, &given).rest(m, &given);
-            let room = if lane.capped { self.room(ix, at, lane, m.buy) } else { None };
+            let room = if lane.closes == Closes::Capped { self.room(ix, at, lane, m.buy) } else { None };
             whole_steps(rest.min(room.unwrap_or(rest)), lane.grid)
         };
         let units = lane.venue_max.map_or(units, |most| units.min(most));
