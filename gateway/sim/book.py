@@ -24,11 +24,25 @@ class Account:
     positions: dict[str, Decimal] = field(default_factory=dict)
     cash: dict[str, Decimal] = field(default_factory=dict)
     """Sum of -side x qty x px per symbol; with the position at mid it is the running profit."""
+    tickets: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
+    """Of a hedging account: symbol and signed units by position id."""
 
     def book(self, symbol: str, signed_qty: Decimal, px: Decimal) -> None:
         """Adds one signed execution. A bust is the same execution with the other sign."""
         self.positions[symbol] = self.positions.get(symbol, ZERO) + signed_qty
         self.cash[symbol] = self.cash.get(symbol, ZERO) - signed_qty * px
+
+    def move_ticket(self, position_id: str, symbol: str, signed_qty: Decimal) -> None:
+        """Adds to one position of a hedging account; one that holds nothing is gone."""
+        left = self.ticket(position_id) + signed_qty
+        if left:
+            self.tickets[position_id] = (symbol, left)
+        else:
+            self.tickets.pop(position_id, None)
+
+    def ticket(self, position_id: str) -> Decimal:
+        """Signed units of one position; 0 where there is none."""
+        return self.tickets.get(position_id, ("", ZERO))[1]
 
 
 @dataclass
@@ -52,6 +66,10 @@ class Order:
     stop_px: Decimal | None = None
     triggered: bool = False
     """A stop whose price was reached: from then on it is a market or a limit order."""
+    position_id: str = ""
+    """Of a hedging account: the position that it closes, or the one that it opens."""
+    closes: bool = False
+    """It named a position: it takes from that one and opens nothing."""
 
     @property
     def live(self) -> bool:
@@ -130,6 +148,7 @@ class Book:
                     "balance": number(a.balance),
                     "currency": a.currency,
                     "positions": {s: number(q) for s, q in sorted(a.positions.items()) if q},
+                    "tickets": {i: [s, number(q)] for i, (s, q) in sorted(a.tickets.items())},
                 }
                 for name, a in sorted(self.accounts.items())
             },

@@ -56,6 +56,8 @@ class Behaviour:
     """Chance that the last fill exceeds the order: off unless a test asks for a broken broker."""
     lot_step_units: Decimal = Decimal(1000)
     """Partial fills are cut at whole steps."""
+    hedging: bool = False
+    """Positions stand side by side: an order that names none (721) opens one."""
 
 
 class Broker:
@@ -124,7 +126,7 @@ class Broker:
             raise ValueError(f"bust: no live execution {exec_id!r}")
         order = self.book.orders[execution.order_id]
         execution.busted = True
-        self.book.accounts[order.account].book(order.symbol, -order.sign * execution.qty, execution.px)
+        self._book(order, -execution.qty, execution.px)
         order.cum_qty -= execution.qty
         order.notional -= execution.qty * execution.px
         if order.state == FILLED:
@@ -179,10 +181,14 @@ class Broker:
             order_qty=qty if qty is not None and abs(qty) <= QTY_MAX else ZERO,
             px=decimal_or_none(first(fields, 44)),
             stop_px=decimal_or_none(first(fields, 99)),
+            position_id=first(fields, reports.POSITION_TAG) if self.behaviour.hedging else "",
         )
+        order.closes = bool(order.position_id)
         fault = self._fault(order, first(fields, 11))
         if fault is not None:
             return [self._refuse(order, *fault, now_ns)]
+        if self.behaviour.hedging and not order.closes:
+            order.position_id = self._next("T")
         self.book.orders[order.order_id] = order
         self.book.by_cl_ord_id[(order.account, order.cl_ord_id)] = order.order_id
         if self._chance(self.behaviour.reject_per_10k):
@@ -204,8 +210,18 @@ class Broker:
             (order.order_type in (LIMIT, STOP_LIMIT) and not order.px, "99", "Price(44) is missing"),
             (order.order_type in (STOP, STOP_LIMIT) and not order.stop_px, "99", "StopPx(99) is missing"),
             (any(px is not None and px < 0 for px in (order.px, order.stop_px)), "99", "a price is negative"),
+            (
+                order.closes and order.order_qty > self._closable(order),
+                "99",
+                "POSITION_NOT_FOUND, or too small",
+            ),
         )
         return next(((reason, text) for failed, reason, text in checks if failed), None)
+
+    def _closable(self, order: Order) -> Decimal:
+        """Units that a close by name can take: what its position holds on the other side."""
+        account = self.book.accounts.get(order.account)
+        return ZERO if account is None else max(-order.sign * account.ticket(order.position_id), ZERO)
 
     def _known(self, order: Order) -> bool:
         known = (order.account, order.cl_ord_id) in self.book.by_cl_ord_id
@@ -342,6 +358,9 @@ class Broker:
                 return []
             if px is None:
                 return self._no_longer_marketable(order, at_ns)
+            if order.closes and self._closable(order) < order.leaves_qty:
+                order.state = CANCELED  # another close, or a bust, took from it meanwhile
+                return [self._report(order, "4", at_ns)]
             out = [self._execute(order, self._slice(order, parts_left), px, at_ns)]
             if order.state == WORKING and parts_left > 1:
                 if self._chance(self.behaviour.expire_per_10k):
@@ -380,12 +399,18 @@ class Broker:
             exec_id, order.order_id, order.cl_ord_id, order.account, order.symbol, order.side, qty, px, at_ns
         )
         self.book.executions[exec_id] = execution
-        self.book.accounts[order.account].book(order.symbol, order.sign * qty, px)
+        self._book(order, qty, px)
         order.cum_qty += qty
         order.notional += qty * px
         if order.cum_qty >= order.order_qty:
             order.state = FILLED
         return self._report(order, "F", at_ns, reports.fill_fields(execution), exec_id=exec_id)
+
+    def _book(self, order: Order, qty: Decimal, px: Decimal) -> None:
+        account = self.book.accounts[order.account]
+        account.book(order.symbol, order.sign * qty, px)
+        if order.position_id:
+            account.move_ticket(order.position_id, order.symbol, order.sign * qty)
 
     def _slice(self, order: Order, parts_left: int) -> Decimal:
         """The next fill's quantity: a whole number of steps, or all that is left."""

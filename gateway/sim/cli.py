@@ -81,6 +81,10 @@ def broker(
     rejects: Chance = 0,
     partials: Chance = 0,
     delay_ms: Delay = 0,
+    hedging: Annotated[
+        bool,
+        typer.Option("--hedging", help="Positions stand side by side; 721 names the one that is closed."),
+    ] = False,
     seconds: Seconds = 0,
     store: Store = None,
     book: BookFile = None,
@@ -99,6 +103,7 @@ def broker(
             cancel_ms=usual.cancel_ms + delay_ms,
             reject_per_10k=rejects,
             partial_per_10k=partials,
+            hedging=hedging,
         )
         model = Broker(seed, demo_accounts(names), behaviour, Dialect(begin_string))
         tickers: list[Ticker] = [MarketTicker(Market(seed), model)]

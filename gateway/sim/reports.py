@@ -10,6 +10,8 @@ from gateway.sim.text import Fields, number, trade_date, utc
 
 ZERO = Decimal(0)
 NO_SYMBOL = "[N/A]"
+POSITION_TAG = 721
+"""PosMaintRptID(721): the id of a position of a hedging account, in reports and on orders."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def execution_report(
         fields.append((44, number(order.px)))
     if order.stop_px is not None:
         fields.append((99, number(order.stop_px)))
+    if order.position_id:
+        fields.append((POSITION_TAG, order.position_id))
     return fields + (extra or [])
 
 
@@ -140,14 +144,22 @@ def business_reject(request: Fields, text: str, reason: str = "3") -> Fields:
 def position_reports(
     account: Account, request_id: str, unique: str, at_ns: int
 ) -> list[tuple[Fields, tuple[Group, ...]]]:
-    """One PositionReport(AP) per open position, or one with 728=2 when there is none."""
-    held = [(s, q) for s, q in sorted(account.positions.items()) if q]
+    """One PositionReport(AP) per open position, or one with 728=2 when there is none. A hedging account has
+    several of one symbol, each under its own id."""
+    held = [(s, q, "") for s, q in sorted(account.positions.items()) if q]
+    if account.tickets:
+        held = [(s, q, name) for name, (s, q) in sorted(account.tickets.items())]
     common: Fields = [(35, "AP"), (710, request_id), (1, account.name), (715, trade_date(at_ns)), (581, "1")]
     if not held:
         return [([*common, (721, f"{unique}-0"), (727, "0"), (728, "2")], ())]
     out: list[tuple[Fields, tuple[Group, ...]]] = []
-    for index, (symbol, qty) in enumerate(held, 1):
-        head: Fields = [(721, f"{unique}-{index}"), (727, str(len(held))), (728, "0"), (55, symbol)]
+    for index, (symbol, qty, name) in enumerate(held, 1):
+        head: Fields = [
+            (POSITION_TAG, name or f"{unique}-{index}"),
+            (727, str(len(held))),
+            (728, "0"),
+            (55, symbol),
+        ]
         head += [(730, "0"), (731, "1"), (734, "0")]
         side = (704, number(qty)) if qty > 0 else (705, number(-qty))
         out.append((common + head, (Group(702, 703, (((703, "TQ"), side),)),)))
