@@ -286,14 +286,21 @@ def venue_takes_our_orders(draft: Draft) -> None:
 
 
 def position_models(draft: Draft) -> None:
-    """A close is an order the other way; where positions are kept apart, that opens a second one."""
+    """Where positions stand side by side, a close must name its position: else it would open a second one."""
     for name in draft.followers:
-        if _follower_profile(draft, name).get("position_model") == "hedging":
-            text = (
-                "its venue may keep every position apart (hedging), and only netting accounts are copied into"
-            )
-            hint = "Make sure that this account is a netting account."
-            draft.report(("followers", name), text, hint=hint, severity="warning")
+        profile = _follower_profile(draft, name)
+        if profile.get("position_model") == "hedging" and "position_id_tag" not in profile:
+            text = "its venue keeps positions apart (hedging), and its profile does not say which tag names"
+            text += " them: a close without a name would open a second position"
+            hint = "Name position_id_tag in a profile of your own, as the venue's specification has it; or "
+            hint += 'position_model = "netting" if this account nets.'
+            draft.report(("followers", name), text, hint=hint)
+    for number, subscription in draft.subscriptions.items():
+        profile = _follower_profile(draft, subscription.follower)
+        if subscription.copy_ == "orders" and profile.get("position_model") == "hedging":
+            text = "a mirrored order that closes rests at the venue before the position that it would have"
+            text += " to name is known, and there (hedging) it would open a second one"
+            draft.report(("subscriptions", number, "copy"), text, value="orders", bound="fills")
 
 
 def _follower_profile(draft: Draft, name: str) -> dict[str, Any]:

@@ -125,8 +125,8 @@ def leader_accounts(draft: Draft) -> None:
             hint = "Opens wait for a position report; or set assume_flat = true, or initial_positions."
             if _keeps_positions_apart(draft, leader.session):
                 hint = (
-                    "Set assume_flat = true, or initial_positions: a hedging account reports each position "
-                    "by itself, and such reports are not counted."
+                    "Set assume_flat = true, or initial_positions (the sum of his positions, by which he is "
+                    "copied): a hedging account reports each position alone, and its reports do not count."
                 )
             draft.report(("leaders", name), text, hint=hint, severity="warning")
 

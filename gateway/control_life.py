@@ -43,7 +43,7 @@ SubscriptionName = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this page to `copygate ctl`."""
-    for command in (pause, resume, join, leave, resync, adjust, reconcile, reroute):
+    for command in (pause, resume, join, leave, resync, adjust, reconcile, position, reroute):
         app.command()(command)
 
 
@@ -164,6 +164,28 @@ def reconcile(
         command = {"cmd": "reconcile", "who": by_name(who, "reconcile"), "follower": follower}
         command |= {"instrument": instrument, "remedy": remedy}
         _do(context.obj, command, as_json, "`status` shows what is left of it.")
+
+
+def position(
+    context: typer.Context,
+    subscription: SubscriptionName,
+    instrument: Annotated[str, typer.Argument(help="The follower's instrument.", show_default=False)],
+    position_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The broker's name of the position.", show_default=False)
+    ],
+    units: Annotated[
+        str, typer.Option(help="Signed units that it holds; 0: it is not there.", show_default=False)
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for the journal.", show_default=False)],
+    who: WhoOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what one position of a hedging follower holds: it had no name, or is gone. Needs --as."""
+    with errors():
+        command = {"cmd": "position", "who": by_name(who, "position"), "subscription": subscription}
+        command |= {"instrument": instrument, "id": position_id, "reason": reason}
+        command |= {"units": decimal_text(decimal("units", units))}
+        _do(context.obj, command, as_json, "`status --json` shows positions and what has no name.")
 
 
 def reroute(

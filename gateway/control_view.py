@@ -194,6 +194,8 @@ def _lines(lines: list[dict[str, Any]], leaving: list[dict[str, Any]]) -> list[R
         note = "waits for bust-resume" if one.get("bust_hold") else ""
         if not note and Decimal(one.get("close_capped", 0)):
             note = f"{one['close_capped']} less to close: not held at the broker"
+        if not note and Decimal(one.get("unnamed", 0)):
+            note = f"{one['unnamed']} in a position without a name"
         note = note or (f"{one['unknown']} unknown" if one.get("unknown") else "")
         note = note or ("a close waits" if one.get("close_waits") else "")
         note = note or (f"leaves by {rules[one['subscription']]}" if one["subscription"] in rules else "")

@@ -293,20 +293,31 @@ def test_an_unreadable_profile_is_a_problem_of_the_sessions_that_use_it(tmp_path
     assert "plain.toml cannot be read" in find(examine(file)[1], "sessions.LEADER.profile").message
 
 
-def test_a_hedging_venue_is_a_warning_at_the_follower(tmp_path: Path) -> None:
-    """Only netting accounts are copied into; a close on a hedging account would open a second position."""
-    file = write(tmp_path)
-    with (tmp_path / "profiles" / "plain.toml").open("a", encoding="utf-8") as profile:
-        profile.write('position_model = "hedging"\n')
-    assert find(examine(file)[1], "followers.f1", "netting").severity == "warning"
-
-
 def problems_with(folder: Path, profile: str, text: str) -> list[Problem]:
     """Every problem of a deployment whose venue profile has further lines."""
     file = write(folder, text)
     with (folder / "profiles" / "plain.toml").open("a", encoding="utf-8") as stream:
         stream.write(profile)
     return examine(file)[1]
+
+
+def test_a_hedging_follower_needs_the_tag_that_names_positions(tmp_path: Path) -> None:
+    """A close without a name would open a second position; nothing guesses where the name goes."""
+    hedging = 'position_model = "hedging"\n'
+    found = find(problems_with(tmp_path, hedging, GOOD), "followers.f1", "which tag names them")
+    assert (found.severity, "position_id_tag" in found.hint) == ("error", True)
+    named = problems_with(tmp_path, "position_id_tag = 721\nclose_position_id_tag = 9041\n", GOOD)
+    assert not [one for one in named if one.path.startswith("followers")], named
+
+
+def test_orders_are_not_mirrored_into_a_hedging_account(tmp_path: Path) -> None:
+    """A protective stop rests there before its position has a name."""
+    hedging = 'position_model = "hedging"\nposition_id_tag = 721\n'
+    text = changed('k = "0.5" }', 'k = "0.5" }\ncopy = "orders"')
+    found = find(problems_with(tmp_path, hedging, text), "subscriptions[0].copy", "would open a second one")
+    assert found.severity == "error"
+    fills = examine(write(tmp_path, GOOD))[1]
+    assert not [one for one in fills if one.path == "subscriptions[0].copy"], fills
 
 
 def test_a_follower_at_a_venue_of_numeric_order_ids_is_refused(tmp_path: Path) -> None:
@@ -358,7 +369,7 @@ def test_a_hedging_leader_is_told_that_no_position_report_will_help(tmp_path: Pa
     waits = find(problems_of(tmp_path, text), "leaders.alpha")
     assert "Opens wait for a position report" in waits.hint
     told = find(problems_with(tmp_path, 'position_model = "hedging"\n', text), "leaders.alpha")
-    assert "reports are not counted" in told.hint
+    assert "reports do not count" in told.hint
 
 
 def test_the_effective_table_says_what_one_leader_lot_becomes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.unit.control_rig import Core, core, ctl, file, last_line, state
 __all__ = ["core", "file"]
 
 SUB = "f1<alpha"
+POSITION = ["position", SUB, "EURUSD", "P1", "--units", "0", "--reason", "by hand"]
 RECONCILE = ["reconcile", "f1", "EURUSD", "--remedy", "adopt"]
 ADJUST = ["adjust", "alpha", "EURUSD", "--reason", "split"]
 
@@ -80,6 +81,10 @@ def test_a_pause_survives_a_restart(file: Path) -> None:
         (["reconcile", "f9", "EURUSD", "--remedy", "adopt", "--as", "ann"], '"f9" is no follower'),
         (["reconcile", "f1", "XX", "--remedy", "adopt", "--as", "ann"], '"XX" is no instrument'),
         ([*RECONCILE[:-1], "ask", "--as", "ann"], "its route is not ready"),
+        (POSITION, "position needs a named operator"),
+        ([*POSITION, "--as", "ann"], "f1<alpha EURUSD: no such position"),
+        ([*POSITION[:-4], "--reason", "x", "--as", "ann"], "Missing option '--units'"),
+        ([*POSITION[:-1], " ", "--as", "ann"], "a reason"),
         (["reroute", "r1", "--to", "reserve"], "reroute needs a named operator"),
         (["reroute", "r1", "--to", "left", "--as", "ann"], "auto, primary, reserve"),
         (["reroute", "r1", "--to", "reserve", "--as", "ann"], '"r1" has no reserve'),
