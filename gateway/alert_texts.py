@@ -44,6 +44,7 @@ MEANS = {
     "left": "a subscription has left: nothing of it works any more",
     "mirror_lost": "an order of the leader's could not be mirrored, or its mirror is gone",
     "order_rejected": "a broker's FIX engine refused an order of ours",
+    "order_settled": "what became of an order in doubt is known, by its account or a person",
     "pause": "an operator paused a subscription",
     "close_unnamed": "a close at a hedging venue is held back: nobody named the position that it closes",
     "position_break": "a follower's broker holds another position than our orders filled",

@@ -32,7 +32,7 @@ JOINING = ("flat", "target")
 TARGETS = ("unchanged", "rescaled")
 RULES = ("keep", "close_now", "close_with_leader")
 WAYS = ("auto", "primary", "reserve")
-REMEDIES = ("adopt", "close", "ignore", "ask")
+REMEDIES = ("adopt", "close", "ignore", "ask", "filled", "gone")
 PAUSE_LEVELS = LEVELS[:2]
 """A pause never holds back a close."""
 
@@ -150,7 +150,8 @@ def reconcile(
         str,
         typer.Option(
             help="adopt (our books follow the broker), close (what is more than ours is closed), ignore "
-            "(it is let be), or ask (the broker, now).",
+            "(it is let be), ask (the broker, now); or, of our orders in doubt there: filled (whole), "
+            "or gone (not at the broker, nothing more of them filled).",
             show_default=False,
         ),
     ],

@@ -371,6 +371,9 @@ pub struct Profile {
     /// What a mass status covers.
     #[serde(default)]
     pub query_covers: QueryCovers,
+    /// What Text(58) of a BusinessMessageReject(j) begins with that says that no order is there.
+    #[serde(default)]
+    pub no_orders_text: Option<String>,
     /// Tag and value that keep a close from opening the other way.
     #[serde(default)]
     pub reduce_only: Option<(u32, String)>,
@@ -481,6 +484,7 @@ impl Profile {
             time_source: TimeSource::default(),
             recovery: Recovery::default(),
             query_covers: QueryCovers::default(),
+            no_orders_text: None,
             reduce_only: None,
             supports: Supports::default(),
             cl_ord_id: ClOrdIdRule::default(),

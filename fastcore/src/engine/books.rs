@@ -2,6 +2,7 @@
 
 use super::leaders::set_values;
 use super::lines::signed;
+use super::mass::is_mass_id;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::OnReject;
@@ -51,8 +52,14 @@ impl Engine {
         let profile = ix.route_profiles.get(route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
         let Some(profile) = profile else { return };
         match read(message, profile) {
+            Ok(Inbound::Execution(r)) if is_mass_id(r.status_req_id) => {
+                self.listed_report(&ix, route, profile, &r, sink);
+            }
             Ok(Inbound::Execution(r)) => self.broker_execution(&ix, route, profile, &r, sink),
             Ok(Inbound::CancelReject(r)) => self.cancel_rejected(&r, sink),
+            Ok(Inbound::BusinessReject(r)) if is_mass_id(r.ref_id) && self.known(r.ref_id).is_none() => {
+                self.listing_rejected(&ix, route, profile, &r, sink);
+            }
             Ok(Inbound::BusinessReject(r)) => self.business_reject(&ix, route, &r, sink),
             Ok(Inbound::SessionReject(r)) => {
                 let text = String::from_utf8_lossy(r.text).into_owned();
@@ -93,7 +100,7 @@ impl Engine {
         self.anchor(ix, follower, balance, equity);
     }
 
-    fn order_of(&self, r: &Report<'_>) -> Option<u32> {
+    pub(super) fn order_of(&self, r: &Report<'_>) -> Option<u32> {
         self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id))
     }
 
@@ -108,6 +115,19 @@ impl Engine {
         let Some(o) = self.order_of(r) else {
             return self.of_no_order(r, sink);
         };
+        self.order_report(ix, route, profile, o, r, sink);
+    }
+
+    /// A report about one order of ours.
+    pub(super) fn order_report<S: Sink>(
+        &mut self,
+        ix: &Arc<Index>,
+        route: u32,
+        profile: &Profile,
+        o: u32,
+        r: &Report<'_>,
+        sink: &mut S,
+    ) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         if !r.order_id.is_empty() && order.order_id.is_empty() {
             order.order_id = r.order_id.into();
@@ -303,7 +323,10 @@ impl Engine {
             Kind::Canceled => Input::Cancel,
             Kind::Expired => Input::Expire,
             Kind::Rejected if for_cancel => return self.request_refused(o, r.cl_ord_id, sink),
-            Kind::Rejected if r.rej_reason == Some(b"6") => return self.query(o),
+            Kind::Rejected if r.rej_reason == Some(b"6") => {
+                self.had_before(o);
+                return self.query(o);
+            }
             Kind::Rejected if denies && before == State::Unknown => {
                 return self.absent(o, asked_ns, sink);
             }

@@ -6,6 +6,7 @@
 //! somebody says so.
 
 use super::life::Mode;
+use super::proofs::Became;
 use super::stops::{Level, Scope};
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
@@ -75,6 +76,10 @@ enum Remedy {
     Ignore,
     /// The broker is asked now.
     Ask,
+    /// Orders of ours in doubt were filled whole.
+    Filled,
+    /// Orders of ours in doubt are not at the broker, and nothing more of them was filled.
+    Gone,
 }
 
 impl Remedy {
@@ -84,6 +89,8 @@ impl Remedy {
             Self::Close => "close",
             Self::Ignore => "ignore",
             Self::Ask => "ask",
+            Self::Filled => "filled",
+            Self::Gone => "gone",
         }
     }
 }
@@ -157,7 +164,7 @@ impl Engine {
     }
 
     /// Follower and instrument, as people name them.
-    fn position_name(ix: &Index, (follower, instrument): (u32, u32)) -> String {
+    pub(super) fn position_name(ix: &Index, (follower, instrument): (u32, u32)) -> String {
         let name = ix.cfg.followers.get(follower as usize).map_or("", |f| f.name.as_str());
         format!("{name} {}", ix.cfg.instruments.get(instrument as usize).map_or("", |i| i.name.as_str()))
     }
@@ -167,7 +174,7 @@ impl Engine {
     }
 
     /// Lines of ours that become one position at the broker.
-    fn one_position(&self, ix: &Index, follower: u32, instrument: u32) -> Vec<u32> {
+    pub(super) fn one_position(&self, ix: &Index, follower: u32, instrument: u32) -> Vec<u32> {
         let of = |l: &LineState| ix.subs.get(l.sub as usize).is_some_and(|s| s.follower == follower);
         let mine = |l: &LineState| l.follower_instrument == instrument && of(l);
         (0_u32..).zip(&self.st.lines).filter(|(_, l)| mine(l)).map(|(at, _)| at).collect()
@@ -176,6 +183,13 @@ impl Engine {
     fn ours(&self, lines: &[u32]) -> i128 {
         let filled = |at: &u32| self.st.lines.get(*at as usize).map_or(0, |l| l.line.filled.raw());
         lines.iter().fold(0_i128, |sum, at| sum.saturating_add(filled(at)))
+    }
+
+    /// Raw units that an account holds beyond our books and what was let be.
+    pub(super) fn beyond_books(&self, ix: &Index, follower: u32, instrument: u32, held: Dec) -> i128 {
+        let accepted = self.st.breaks.get(&(follower, instrument)).map_or(0, |b| b.accepted.raw());
+        let ours = self.ours(&self.one_position(ix, follower, instrument));
+        held.raw().saturating_sub(ours).saturating_sub(accepted)
     }
 
     fn in_doubt(&self, at: u32) -> bool {
@@ -230,6 +244,19 @@ impl Engine {
                 .ok_or("its route is not ready, or its venue answers no such question")?;
             self.alert("reconcile", format!("{follower} {instrument}: its broker is asked, by {who}"), sink);
             return Ok(());
+        }
+        let became = match remedy {
+            Remedy::Filled => Some(Became::Filled),
+            Remedy::Gone => Some(Became::Gone),
+            _ => None,
+        };
+        if let Some(became) = became {
+            let settled = self.settled_by_hand(ix, (f, i), became, who, sink);
+            return if settled > 0 {
+                Ok(())
+            } else {
+                Err(format!("{follower} {instrument}: no order is in doubt"))
+            };
         }
         let found = self.st.breaks.get(&(f, i)).filter(|b| b.confirmed());
         let found = found.ok_or_else(|| format!("{follower} {instrument}: no break is known"))?;

@@ -1,7 +1,8 @@
 //! Orders whose outcome is not known: they are asked about, never sent again before an answer proves that they may be
 //! (design 06).
 
-use super::lines::{DUE_QUERY, End};
+use super::lines::DUE_QUERY;
+use super::mass::is_mass_id;
 use super::{Engine, Index};
 use crate::action::Sink;
 use crate::link::SendKind;
@@ -32,15 +33,21 @@ pub struct Asked {
 impl Engine {
     /// Out without a report: unknown, and asked about.
     pub(super) fn doubt<S: Sink>(&mut self, o: u32, sink: &mut S) {
+        let proof = self.before_doubt(o);
         if !self.set_state(o, Input::Silence, sink) {
             return;
         }
-        if self.answers_status(o) {
+        if let Some(proof) = proof {
+            self.st.proofs.insert(o, proof);
+        }
+        if self.answers_status(o) || self.answers_mass(o) {
             self.query(o);
         } else if let Some(order) = self.st.orders.get(o as usize) {
             let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
             let text = format!(
-                "{id}: no report in time, and the venue answers no status request: look at its own screen"
+                "{id}: no report in time, and the venue answers no status request: look at its own screen, and say what \
+                 became of it: reconcile {} --remedy filled, or gone",
+                self.position_text(o)
             );
             self.alert("unknown_order", text, sink);
         }
@@ -62,13 +69,17 @@ impl Engine {
     }
 
     /// The profile of the venue that has, or will have, an order.
-    fn venue_profile(&self, o: u32) -> Option<&Profile> {
+    pub(super) fn venue_profile(&self, o: u32) -> Option<&Profile> {
         let route = self.st.orders.get(o as usize)?.route;
         self.ix.cfg.profiles.get(*self.ix.route_profiles.get(route as usize)? as usize)
     }
 
-    /// Asks for an order's status (H), where the venue answers that: by the session that carries the order.
+    /// Asks for an order's status (H), or for all orders' (AF), where the venue answers that: by the session that carries the
+    /// order.
     pub(super) fn query(&mut self, o: u32) {
+        if self.answers_mass(o) {
+            return self.want_listing(o);
+        }
         if !self.answers_status(o) {
             return;
         }
@@ -111,6 +122,9 @@ impl Engine {
     /// question, which proves less, never more.
     pub(super) fn answered(&mut self, o: u32, named: &[u8]) -> Option<i64> {
         let order = self.st.orders.get(o as usize)?;
+        if is_mass_id(named) {
+            return self.listing_asked(o, named);
+        }
         if named.is_empty() {
             return take_one(self.st.asked.get_mut(&o)?, 0);
         }
@@ -143,32 +157,18 @@ impl Engine {
         // Counted to the question, not to the answer: a slow line may carry an old answer for longer than it settles.
         let settles = order.since_ns.saturating_add(ix.cfg.timing.settle_ms.saturating_mul(MS));
         let settled = settles <= asked_ns || !kept(Rule::Settle);
-        let (route, taken, mirror) = (order.route, order.taken, order.mirror);
+        let mirror = order.mirror;
         if order.state != State::Unknown || !settled {
             return; // asked again when the query is due
         }
-        if !proves {
-            let id = String::from_utf8_lossy(&order.cl_ord_id).into_owned();
-            return self.alert(
-                "unknown_order",
-                format!("{id}: the venue's queries cannot prove absence"),
-                sink,
-            );
-        }
-        if mirror && self.other_name(o) {
+        // A listing has every name.
+        if mirror && self.answers_status(o) && self.other_name(o) {
             return self.query(o);
         }
-        self.hold(o, Input::Absent, sink);
-        if let Some(order) = self.st.orders.get_mut(o as usize) {
-            order.again = true;
+        if !proves {
+            return self.ask_position(o, sink);
         }
-        if taken {
-            // As it was it may be larger by now than what is left of it, and is known to the broker by another name.
-            self.end_unsent(&ix, o, End::Withdrawn, sink);
-        }
-        // A target that moved meanwhile may want none of it.
-        self.rework(o, sink);
-        self.again(route, o, sink);
+        self.proven_absent(&ix, o, sink);
     }
 
     /// The state that a status answer proves; none when it proves nothing or absence.

@@ -38,6 +38,10 @@ pub struct Holding {
     pub read_by: u64,
     /// Fills of ours, and busts.
     pub moves: u32,
+    /// By follower instrument: since when the broker's word and our books agree.
+    pub agreed: BTreeMap<u32, super::proofs::Agreed>,
+    /// The newest question: the event that asked, and when.
+    pub asked: (u64, i64),
 }
 
 /// A position that this venue reports can be compared with ours: one report is the whole position.
@@ -110,7 +114,9 @@ impl Engine {
             self.note("position of a symbol that is not mapped");
         }
         self.work_capped(ix, follower, sink);
+        let asked_ns = self.holdings_asked(follower, p.request_id);
         for (instrument, units) in said {
+            self.position_tells(ix, (follower, instrument), units, asked_ns, sink);
             self.compare(ix, follower, instrument, units, sink);
         }
     }
@@ -130,7 +136,10 @@ impl Engine {
     /// never turns an account, and the next report heals it.
     pub(super) fn holding_rescaled(&mut self, follower: u32, instrument: u32, (num, den): (Dec, Dec)) {
         let holding = self.st.holdings.get_mut(follower as usize);
-        if let Some(held) = holding.and_then(|h| h.positions.get_mut(&instrument)) {
+        if let Some(held) = holding.and_then(|h| {
+            h.agreed.remove(&instrument);
+            h.positions.get_mut(&instrument)
+        }) {
             let scaled = held.mul_div(num, den, Round::Down).unwrap_or(*held);
             *held = if abs(scaled) < abs(*held) { scaled } else { *held };
             self.plan_question(follower, self.st.at_ns);
@@ -321,8 +330,17 @@ impl Engine {
         });
         if written == Ok(true) && writer.finish() > 0 {
             self.frames.push((u32::try_from(at).ok()?, frame));
+            if let Some(holding) = self.st.holdings.get_mut(follower as usize) {
+                holding.asked = (self.st.seq, self.st.at_ns);
+            }
         }
         Some(())
+    }
+
+    /// When the question was asked that an answer names; none: it is not the newest.
+    fn holdings_asked(&self, follower: u32, request_id: &[u8]) -> Option<i64> {
+        let (no, at_ns) = self.st.holdings.get(follower as usize)?.asked;
+        (no != 0 && format!("Q{no}.{follower}").as_bytes() == request_id).then_some(at_ns)
     }
 
     /// What was said of one account is not taken for another: positions stay only where all that they were read by does.

@@ -5,6 +5,7 @@ use super::guards::{DUE_GUARD, DUE_GUARDS};
 use super::holdings::DUE_HOLDINGS;
 use super::inactive::DUE_LEADER;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
+use super::mass::DUE_MASS;
 use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
 use super::ways::DUE_WAY;
@@ -46,7 +47,10 @@ impl Engine {
             }
             match (before == State::Unknown, after == State::Unknown) {
                 (false, true) => ls.line.unknown = ls.line.unknown.saturating_add(1),
-                (true, false) => ls.line.unknown = ls.line.unknown.saturating_sub(1),
+                (true, false) => {
+                    ls.line.unknown = ls.line.unknown.saturating_sub(1);
+                    self.st.proofs.remove(&o);
+                }
                 _ => {}
             }
             if ended {
@@ -232,6 +236,7 @@ impl Engine {
             }
             Row::Sync { incarnation, epoch } => self.synced(at, *incarnation, *epoch, sink),
             Row::Logon { .. } => {
+                self.forget_listings(at);
                 if let Some(r) = self.st.routes.get_mut(at as usize) {
                     r.up = true;
                 }
@@ -252,6 +257,7 @@ impl Engine {
             }
             Row::Gap { session, .. } => {
                 self.alert("gap", format!("{session}: the broker skipped reports that we asked for"), sink);
+                self.forget_listings(at);
                 self.ask_all(at, sink);
                 let ix = Arc::clone(&self.ix);
                 self.plan_questions(&ix, at);
@@ -451,6 +457,7 @@ impl Engine {
                 DUE_GUARD => self.guard_due(&ix, id, sink),
                 DUE_GUARDS => self.guards_due(&ix, sink),
                 DUE_LEADER => self.leader_due(&ix, id, sink),
+                DUE_MASS => self.listings_due(&ix, id),
                 DUE_WAY => {} // looked at by every event
                 _ => self.order_due(kind, id, sink),
             }

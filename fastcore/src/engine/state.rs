@@ -208,6 +208,10 @@ pub struct State {
     pub retired: super::retire::Retired,
     /// Hash of a ClOrdID(11), of an order or a cancel, to order, for ever: nothing is sent twice.
     pub ids: Sharded<u64, u32>,
+    /// By route and follower: what is asked about all orders in doubt, where no single one can be asked about.
+    pub mass: BTreeMap<super::mass::Scope, super::mass::Mass>,
+    /// By order in doubt: what its account's position is to prove, where queries know working orders only.
+    pub proofs: BTreeMap<u32, super::proofs::Proof>,
     /// By order in doubt: questions that no answer was counted for, the oldest first.
     pub asked: BTreeMap<u32, VecDeque<super::doubts::Asked>>,
     /// Leader executions that made orders, by the hash of their identity.
