@@ -1,5 +1,5 @@
 """Writes the parts of the reference pages that the code knows: configuration keys, profiles,
-refusal codes, alerts.
+refusal codes, alerts, execution reports.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; all else of a page is written by hand.
 
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from execution_pairs import execution_reports, execution_reports_old
 from reference_keys import cell, row, sections
 
 from gateway.alert_texts import MEANS, PROCESSES
@@ -118,6 +119,10 @@ def _profile_value(values: Mapping[str, Any], key: str, defaults: Mapping[str, s
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "alerts.md": {"alert-codes": alert_codes, "alert-events": alert_events},
     "configuration-keys.md": {"configuration-keys": sections},
+    "execution-reports.md": {
+        "execution-reports": execution_reports,
+        "execution-reports-old": execution_reports_old,
+    },
     "profiles.md": {"profiles": profile_table},
     "refusals.md": {"refusal-codes": refusal_codes},
 }
