@@ -111,7 +111,7 @@ impl Engine {
         if self.venue_profile(o).is_some_and(|p| p.fill_qty == FillQty::LastQty) {
             return Some("a trade report that comes late would count twice");
         }
-        let taken_back = self.st.fills.get(o as usize).is_some_and(|f| f.busted);
+        let taken_back = self.st.fills.get(o as usize).is_some_and(|f| f.order.busted);
         if taken_back || !order.busted.is_zero() {
             return Some("a fill of it was taken back");
         }
@@ -270,7 +270,7 @@ impl Engine {
         };
         let (route, id, leaves, buy) = (order.route, order.cl_ord_id, order.leaves(), order.buy);
         let Some(profile) = self.venue_profile(o).cloned() else { return };
-        let known = self.st.fills.get(o as usize).map_or(Dec::ZERO, |f| f.known);
+        let known = self.st.fills.get(o as usize).map_or(Dec::ZERO, |f| f.order.known);
         let cum =
             known.checked_add(leaves).and_then(|q| q.div(ix.unit(&profile, instrument), Round::HalfEven));
         // The position that was told has it already; the fill is about to move it.
