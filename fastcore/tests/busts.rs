@@ -4,7 +4,6 @@
 mod support;
 
 use fastcore::config::{Config, OnBust};
-use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::SendKind;

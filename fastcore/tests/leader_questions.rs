@@ -78,6 +78,13 @@ fn what_a_complete_answer_does_not_name_is_flat() {
             "as counted"
         );
     }
+    // The first of two comes twice: the second one, which may name what is held, has not come.
+    for request in ["Q5", "Q6"] {
+        for _ in 0..2 {
+            let again = answer(&mut w, request, "727=2|728=0|55=XAUUSD|702=1|703=TQ|704=4");
+            assert!(again.is_empty(), "one of two, twice");
+        }
+    }
     for request in ["Q3", "Q4"] {
         assert!(answer(&mut w, request, "727=0|728=3").is_empty(), "an answer that refuses says nothing");
     }

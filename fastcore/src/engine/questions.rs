@@ -3,11 +3,13 @@
 
 use super::{Engine, Index};
 use crate::action::Sink;
+use crate::decimal::Dec;
 use crate::fix::BadValue;
 use crate::outbound;
 use crate::profile::{Profile, Recovery};
 use crate::report::{Position, Report};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -23,8 +25,8 @@ const ANSWERS: [Option<u32>; 3] = [Some(0), Some(2), None];
 pub struct Listing {
     /// Hash of PosReqID(710).
     request: u128,
-    /// Reports so far.
-    count: u32,
+    /// Reports so far, by what they say: one may come twice, and stands for no other.
+    reports: BTreeSet<u128>,
     /// Instruments that were named.
     named: BTreeSet<u32>,
 }
@@ -40,9 +42,18 @@ impl Listing {
         if self.request != request {
             *self = Listing { request, ..Listing::default() };
         }
-        self.count = self.count.saturating_add(1);
+        let mut text = SmallVec::<[u8; 64]>::new();
+        for part in [p.symbol, p.position_id] {
+            text.extend_from_slice(part);
+            text.push(1);
+        }
+        for units in [p.long, p.short] {
+            text.extend_from_slice(&units.map_or(i128::MIN, Dec::raw).to_le_bytes());
+        }
+        let total = usize::try_from(total.max(1)).unwrap_or(usize::MAX);
+        let new = self.reports.len() < total && self.reports.insert(xxh3_128(&text));
         self.named.extend(instrument);
-        self.count == total.max(1)
+        new && self.reports.len() == total
     }
 
     pub(super) fn names(&self, instrument: u32) -> bool {
