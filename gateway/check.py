@@ -28,6 +28,7 @@ from gateway.config_model import (
     SubscriptionConfig,
     SymbolMap,
 )
+from gateway.config_together import together_text
 from gateway.config_types import decimal_text
 from gateway.errors import ExitCode, Problem
 
@@ -145,6 +146,7 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         notes.append(f"drift at most {decimal_text(item.max_drift_bps)} bps")
     if item.max_amplification is not None:
         notes.append(f"copy at most {decimal_text(item.max_amplification)} times the leader's position")
+    notes += _together(config, item, mapped.instrument)
     notes += _over_time(config, item)
     if lots is not None and lots < ours.min_lot:
         notes.append(f"1 leader lot is below min_lot {decimal_text(ours.min_lot)}: it waits")
@@ -166,6 +168,16 @@ def _route_text(config: GatewayConfig, route: str) -> str:
     """The route and its reserve."""
     reserve = config.routes[route].reserve
     return route if reserve is None else f"{route}, reserve {reserve}"
+
+
+def _together(config: GatewayConfig, item: SubscriptionConfig, instrument: str) -> list[str]:
+    """Bounds over all followers, of the deployment and of the leader."""
+    scopes = (
+        ("all followers together", config.together),
+        (f"all copies of {item.leader} together", config.leaders[item.leader].together),
+    )
+    texts = [(who, together_text(of, instrument)) for who, of in scopes if of is not None]
+    return [f"{who}: {text}" for who, text in texts if text]
 
 
 def _over_time(config: GatewayConfig, item: SubscriptionConfig) -> list[str]:

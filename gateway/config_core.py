@@ -16,6 +16,7 @@ from gateway.config_model import (
     SubscriptionConfig,
     SymbolMap,
 )
+from gateway.config_together import TogetherConfig
 from gateway.config_types import decimal_text
 
 RATIO_UNBOUNDED = Decimal(10) ** 18
@@ -36,6 +37,7 @@ def core_config(config: GatewayConfig) -> dict[str, Any]:
         "reconcile": config.reconcile.core(),
         "retire_after_ms": config.core.retire_after_s * 1_000,
         **_messages(config.messages),
+        **_together(config.together),
         **({} if config.clock is None else {"clock": config.clock.model_dump()}),
         "profiles": [config.profiles[name] for name in sorted(config.profiles)],
         "instruments": [{"name": n, **i.model_dump(mode="json")} for n, i in config.instruments.items()],
@@ -116,6 +118,7 @@ def _leader(config: GatewayConfig, name: str, leader: LeaderConfig) -> dict[str,
         "assume_flat": leader.assume_flat,
         "initial_positions": {key: decimal_text(value) for key, value in leader.initial_positions.items()},
         **({} if leader.inactive is None else {"inactive": leader.inactive.core()}),
+        **_together(leader.together),
     }
 
 
@@ -141,6 +144,10 @@ def _reserve(route: RouteConfig) -> dict[str, Any]:
 
 def _messages(allowance: MessagesConfig | None) -> dict[str, Any]:
     return {} if allowance is None else {"messages": allowance.core()}
+
+
+def _together(bounds: TogetherConfig | None) -> dict[str, Any]:
+    return {} if bounds is None else {"together": bounds.core()}
 
 
 def _guards(guards: GuardsConfig) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.config_sections import (
     SwitchSection,
     TimingSection,
 )
+from gateway.config_together import TogetherConfig
 from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
 from gateway.config_watch import WatchSection
 
@@ -69,6 +70,8 @@ class LeaderConfig(Model):
     """Bounds of every subscription to this leader."""
     inactive: InactiveConfig | None = None
     """When nobody has heard it for too long. Not set: never."""
+    together: TogetherConfig | None = None
+    """Bounds over all followers that copy it together. Not set: each follower has its own only."""
 
 
 class RouteConfig(Model):
@@ -309,6 +312,8 @@ class GatewayConfig(Model):
     """Who copies whom."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of every follower account and every subscription."""
+    together: TogetherConfig | None = None
+    """Bounds over all followers together. Not set: each follower has its own only."""
     guards: GuardsConfig | None = None
     """At which loss copying to an account stops: for every follower."""
     messages: MessagesConfig | None = None

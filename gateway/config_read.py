@@ -34,6 +34,7 @@ from gateway.config_sections import (
     SessionConfig,
     TimingSection,
 )
+from gateway.config_together import TogetherConfig
 from gateway.config_types import NAME_PATTERN
 from gateway.config_watch import WatchSection
 from gateway.errors import OperatingError, Problem, Severity, shown
@@ -65,6 +66,7 @@ class Draft:
     core: CoreSection | None = None
     watch: WatchSection | None = None
     limits: LimitsConfig | None = None
+    together: TogetherConfig | None = None
     guards: GuardsConfig | None = None
     messages: MessagesConfig | None = None
     clock: ClockSection | None = None
@@ -172,6 +174,8 @@ def _sections(draft: Draft) -> None:
     draft.core = _part(draft, ("core",), CoreSection)
     draft.watch = _part(draft, ("watch",), WatchSection)
     draft.limits = _part(draft, ("limits",), LimitsConfig)
+    if "together" in draft.raw:
+        draft.together = _validated(draft, ("together",), TogetherConfig, draft.raw["together"])
     if "guards" in draft.raw:
         draft.guards = _validated(draft, ("guards",), GuardsConfig, draft.raw["guards"])
     if "messages" in draft.raw:

@@ -21,6 +21,7 @@ from gateway.config_rules_lots import (
     totals,
     venue_takes_our_orders,
 )
+from gateway.config_rules_together import all_together, together
 from gateway.config_rules_wire import (
     accounts,
     comp_ids,
@@ -76,6 +77,8 @@ def _references(draft: Draft) -> Iterator[Reference]:
         yield from _references_of(("subscriptions", number), subscription)
     for path, limits in all_limits(draft):
         yield from _instruments((*path, "instruments"), {name: name for name in limits.instruments})
+    for path, bounds in all_together(draft):
+        yield from _instruments((*path, "instruments"), {name: name for name in bounds.instruments})
     yield from _references_of_broken(draft)
 
 
@@ -255,6 +258,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     keys_that_belong_together,
     sizing,
     totals,
+    together,
     blocks,
     guards,
     subscription_names,

@@ -32,6 +32,7 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
         *_leaving(status.get("leaving") or []),
         *_joining(status.get("joining") or []),
         *_guards(status.get("guards") or []),
+        *_together(status.get("together") or []),
         *_breaks(status.get("breaks") or []),
         Text(_counts(status)),
         Text(),
@@ -105,6 +106,23 @@ def _guards(guards: list[dict[str, Any]]) -> list[RenderableType]:
     rest = len(guards) - GUARDS_MAX
     more = [Text(f"… and {rest} more; --json has all", style="dim")] if rest > 0 else []
     return [table, *more, Text()]
+
+
+def _together(sums: list[dict[str, Any]]) -> list[RenderableType]:
+    """What all followers together hold where a position is bounded, the fullest first."""
+    bounded = [one for one in sums if one["max_position_lots"] is not None]
+    if not bounded:
+        return []
+    table = _table("together", "instrument", "long", "short", "at most", right=("long", "short", "at most"))
+    for one in sorted(bounded, key=_fullness, reverse=True)[:GUARDS_MAX]:
+        lots = (_plain(Decimal(one[key])) for key in ("long_lots", "short_lots", "max_position_lots"))
+        table.add_row(escape(one["name"]) or "all", one["instrument"], *lots)
+    return [table, Text()]
+
+
+def _fullness(one: dict[str, Any]) -> Decimal:
+    held, most = max(Decimal(one["long_lots"]), Decimal(one["short_lots"])), Decimal(one["max_position_lots"])
+    return held / most if most else held
 
 
 def _breaks(breaks: list[dict[str, Any]]) -> list[RenderableType]:

@@ -2,7 +2,7 @@
 
 mod limits;
 
-pub use limits::{ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach};
+pub use limits::{ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach, Together};
 
 use crate::bucket::Allowance;
 use crate::decimal::Dec;
@@ -48,6 +48,9 @@ pub struct Config {
     /// How many messages all routes together may send.
     #[serde(default)]
     pub messages: Option<Allowance>,
+    /// Bounds over all followers together.
+    #[serde(default)]
+    pub together: Option<Together>,
     /// Venue profiles by name.
     pub profiles: Vec<Profile>,
     /// Instruments by name.
@@ -203,6 +206,9 @@ pub struct LeaderConfig {
     /// When it is inactive; none: never.
     #[serde(default)]
     pub inactive: Option<InactiveRule>,
+    /// Bounds over all followers that copy it together.
+    #[serde(default)]
+    pub together: Option<Together>,
 }
 
 /// A way to a follower's broker.

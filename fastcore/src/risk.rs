@@ -80,6 +80,8 @@ pub struct Open<'a> {
     pub sub: Scope<'a>,
     /// Its follower, with all subscriptions.
     pub follower: Scope<'a>,
+    /// All followers together: of the deployment, and of the leader, where they are bounded.
+    pub together: &'a [Scope<'a>],
     /// How much larger than the leader's position the copy may be, where that is bounded.
     pub amplification: Option<Amplification>,
     /// How far the price may have moved, where that is bounded.
@@ -97,7 +99,8 @@ pub struct Messages {
     pub room: u32,
 }
 
-/// One of the two that bounds are asked for: the subscription, or the follower with all of its subscriptions.
+/// One of those that bounds are asked for: the subscription, the follower with all of its subscriptions, all followers
+/// together.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// Its bounds.
@@ -200,12 +203,10 @@ pub fn admit(open: &Open<'_>, refusals: &mut impl Extend<Refusal>) -> Dec {
     left
 }
 
-/// The smaller of two answers: the subscription's and the follower's.
+/// The smallest of all answers, the first of equals: the subscription's, the follower's, everybody's.
 fn each(o: &Open<'_>, ask: impl Fn(&Scope<'_>) -> Clip) -> Clip {
-    match (ask(&o.sub), ask(&o.follower)) {
-        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
-        (a, b) => a.or(b),
-    }
+    let scopes = [&o.sub, &o.follower].into_iter().chain(o.together);
+    scopes.filter_map(ask).reduce(|a, b| if b.0 < a.0 { b } else { a })
 }
 
 fn clip(code: Code, on_breach: OnBreach, limit: Dec, value: Dec, room: Dec) -> Clip {

@@ -26,6 +26,7 @@ fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
         off_market_bps: None,
         sub: scope(sub, 0),
         follower: scope(follower, 4),
+        together: &[],
         amplification: None,
         drift: None,
         messages: None,

@@ -6,6 +6,7 @@ use crate::engine::breaks::Break;
 use crate::engine::guards::Trip;
 use crate::engine::life::Life;
 use crate::engine::stops::{Level, Scope};
+use crate::engine::together::Used;
 use crate::engine::ways::Choice;
 use crate::ledger::QUANTA;
 use crate::order::State as OrderState;
@@ -142,6 +143,23 @@ pub struct GuardStatus {
     pub stopped: bool,
 }
 
+/// What all followers together hold and have entered of one instrument, where that is bounded.
+#[derive(Debug, Serialize)]
+pub struct TogetherStatus {
+    /// `global` or `leader`.
+    pub scope: &'static str,
+    /// The leader; empty for `global`.
+    pub name: String,
+    /// Follower instrument.
+    pub instrument: String,
+    /// Lots long.
+    pub long_lots: Dec,
+    /// Lots short.
+    pub short_lots: Dec,
+    /// The largest position that is allowed, lots.
+    pub max_position_lots: Option<Dec>,
+}
+
 /// A position that a follower's broker reports otherwise, or a difference that was let be.
 #[derive(Debug, Serialize)]
 pub struct BreakStatus {
@@ -180,6 +198,8 @@ pub struct Status {
     pub joining: Vec<JoiningStatus>,
     /// Followers with guards.
     pub guards: Vec<GuardStatus>,
+    /// What all followers together hold, where that is bounded.
+    pub together: Vec<TogetherStatus>,
     /// Where brokers report other positions than ours.
     pub breaks: Vec<BreakStatus>,
     /// Leader executions counted.
@@ -226,6 +246,7 @@ impl Engine {
             leaving: st.lives.iter().filter_map(leaving).collect(),
             joining: st.lives.iter().filter_map(|(sub, life)| self.joining_status(*sub, life)).collect(),
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
+            together: self.together_used().iter().filter_map(|u| self.together_status(u)).collect(),
             breaks: st.breaks.iter().filter_map(|(key, b)| self.break_status(*key, b)).collect(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
@@ -237,6 +258,24 @@ impl Engine {
             routes: (0..st.routes.len()).filter_map(|at| self.route_status(at)).collect(),
             subscriptions: (0..st.lines.len()).filter_map(|i| self.line_status(i)).collect(),
         }
+    }
+
+    fn together_status(&self, used: &Used) -> Option<TogetherStatus> {
+        let ix = self.index();
+        let instrument = ix.cfg.instruments.get(used.instrument as usize)?;
+        let (scope, name) = match used.scope {
+            Scope::Leader(l) => ("leader", ix.cfg.leaders.get(l as usize)?.name.clone()),
+            _ => ("global", String::new()),
+        };
+        let lots = |units: Dec| units.div(instrument.contract_size, Round::HalfEven);
+        Some(TogetherStatus {
+            scope,
+            name,
+            instrument: instrument.name.clone(),
+            long_lots: lots(used.long)?,
+            short_lots: lots(used.short)?,
+            max_position_lots: used.max_position.and_then(lots),
+        })
     }
 
     fn joining_status(&self, sub: u32, life: &Life) -> Option<JoiningStatus> {

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.model.over_time import Repeated
-from tests.model.terms import MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
+from tests.model.terms import EVERYTHING, MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
 
 LEADER_INSTRUMENTS = ("X", "Y")
 OUR_INSTRUMENTS = ("A", "B")
@@ -127,6 +127,8 @@ class Deployment:
     """Of everything, of the route, and of each follower."""
     repeated: tuple[int, int] = (0, 0)
     """So many copies of one line in so many milliseconds."""
+    together: tuple[Bounds | None, ...] = ()
+    """Over all followers together, positions and open orders: of everything, and of each leader's copies."""
 
     def instruments(self) -> dict[str, Instrument]:
         """By name."""
@@ -153,6 +155,14 @@ class Deployment:
         """The model's terms."""
         scopes = ["everything", "r", *(f"f{n}" for n in range(len(self.followers)))]
         return {scope: a for scope, a in zip(scopes, self.messages, strict=False) if a is not None}
+
+    def model_together(self) -> dict[str, Limits]:
+        """The model's terms."""
+        return {scope: bounds.limits() for scope, bounds in self._together().items()}
+
+    def _together(self) -> dict[str, Bounds]:
+        scopes = [EVERYTHING, *(f"l{n}" for n in range(self.leaders))]
+        return {scope: b for scope, b in zip(scopes, self.together, strict=False) if b is not None}
 
     def model_repeated(self) -> Repeated:
         """The model's terms."""
@@ -185,16 +195,20 @@ class Deployment:
         timeouts = ("dispatch_timeout_ms", "ack_timeout_ms", "query_retry_ms")
         profile = {"name": "p", "begin_string": "FIX.4.4"}
         allowed = {scope: asdict(a) for scope, a in self.model_allowances().items()}
+        together = {scope: {"max_age_ms": 1, "limits": b.json()} for scope, b in self._together().items()}
         copies, window_ms = self.repeated
         return json.dumps(
             {
                 "deployment": "t",
                 "timing": dict.fromkeys(timeouts, NEVER_MS),
                 "messages": allowed.get("everything"),
+                "together": together.get(EVERYTHING),
                 "faults": {"repeated_copies": copies, "repeated_window_ms": window_ms},
                 "profiles": [profile],
                 "instruments": [_instrument(i) for i in self.instruments().values()],
-                "leaders": [self._leader(n) for n in range(self.leaders)],
+                "leaders": [
+                    {**self._leader(n), "together": together.get(f"l{n}")} for n in range(self.leaders)
+                ],
                 "routes": [{"name": "r", "session": "R", "profile": "p", "messages": allowed.get("r")}],
                 "followers": [
                     {**_follower(n, restricted, b), "messages": allowed.get(f"f{n}")}

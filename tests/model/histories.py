@@ -268,6 +268,16 @@ def bounds() -> st.SearchStrategy[Bounds]:
     )
 
 
+def together() -> st.SearchStrategy[Bounds]:
+    """Limits over all followers."""
+    return st.builds(
+        Bounds,
+        position=st.sampled_from((None, "4", "9", "12.5")),
+        refuse=st.booleans(),
+        open_orders=st.sampled_from((None, None, 2, 3, 6)),
+    )
+
+
 @st.composite
 def rules(draw: st.DrawFn, leaders: int, followers: int) -> Rule:
     """One subscription."""
@@ -313,6 +323,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
         positions=tuple(draw(st.sampled_from((0, 0, 5, -3))) for _ in range(leaders)),
         messages=tuple(draw(st.sampled_from(ALLOWANCES)) for _ in range(2 + count)),
         repeated=draw(st.sampled_from(REPEATED)),
+        together=tuple(draw(st.none() | together()) for _ in range(1 + leaders)),
     )
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from tests.model.lots import BPS, Refused, cap_of, toward_zero
 from tests.model.over_time import Bucket
-from tests.model.terms import ZERO, Follower, Limits, Line
+from tests.model.terms import EVERYTHING, ZERO, Follower, Limits, Line
 from tests.model.values import Values
 
 Bound = tuple[str, Fraction | None, bool]
@@ -29,14 +29,21 @@ class Open:
     values: Values
     leader_position: Fraction
     buckets: list[Bucket]
+    together: list[tuple[Limits, str]]
+    """Over all followers: of everything, or of one leader's copies."""
     now_ns: int
 
     def scopes(self) -> list[tuple[Limits, list[Line]]]:
-        """Bounds, and the lines that they count: the subscription's own, all of the account's."""
+        """Bounds, and the lines that they count: the subscription's, the account's, everybody's."""
         mine = self.line.subscription
+        whole = [
+            (limits, [o for o in self.lines if scope in (EVERYTHING, o.subscription.leader)])
+            for limits, scope in self.together
+        ]
         return [
             (mine.limits, [o for o in self.lines if o.subscription is mine]),
             (self.follower.limits, [o for o in self.lines if o.subscription.follower == self.follower.name]),
+            *whole,
         ]
 
 

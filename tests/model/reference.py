@@ -23,6 +23,7 @@ from tests.model.lots import (
 )
 from tests.model.over_time import Bucket, Repeated
 from tests.model.terms import (
+    EVERYTHING,
     MS,
     ZERO,
     Action,
@@ -48,8 +49,8 @@ CLOSE_RETRY_NS, CLOSE_RETRY_MAX_NS = 500 * MS, 30_000 * MS
 """First and longest pause before a close that the broker did not take is sent again (`timing`)."""
 
 
-EVERYTHING, ROUTE = "everything", "r"
-"""Scopes of message allowances, beside the followers."""
+ROUTE = "r"
+"""A scope of message allowances, beside everything and the followers."""
 
 
 class Model:
@@ -63,6 +64,7 @@ class Model:
         positions: dict[tuple[str, str], Fraction],
         allowances: dict[str, Allowance],
         repeated: Repeated,
+        together: dict[str, Limits],
     ) -> None:
         self.positions = dict(positions)
         """P: (leader, instrument) to signed units."""
@@ -76,6 +78,7 @@ class Model:
         self._values = Values()
         self._buckets = {scope: Bucket(allowance) for scope, allowance in allowances.items()}
         self._repeated = repeated
+        self._together = together
         self._made: list[Line] = []
         self._actions: list[Action] = []
 
@@ -320,7 +323,9 @@ class Model:
         follower, px = self._followers[line.subscription.follower], limit_px(line, side)
         position = self.positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
         buckets = self._buckets_of(line)
-        new = Open(line, side, qty, px, follower, self.lines, self._values, position, buckets, now_ns)
+        together = [(self._together.get(scope), scope) for scope in (EVERYTHING, line.subscription.leader)]
+        whole = [(limits, scope) for limits, scope in together if limits is not None]
+        new = Open(line, side, qty, px, follower, self.lines, self._values, position, buckets, whole, now_ns)
         allowed, codes = clipped(new)
         self.refusals.update(codes)
         for part in split(allowed, cap_of(line.instrument), line.instrument.step) if allowed else []:

@@ -60,6 +60,7 @@ class Rig:
             deployment.model_positions(),
             deployment.model_allowances(),
             deployment.model_repeated(),
+            deployment.model_together(),
         )
         self._numbers: dict[str, int] = {}
         self._execs = 0

@@ -20,6 +20,10 @@ def sign_of(value: Fraction) -> int:
     return (value > 0) - (value < 0)
 
 
+EVERYTHING = "everything"
+"""The scope of what counts all followers together."""
+
+
 @dataclass(frozen=True)
 class Instrument:
     """One tradable thing. The smallest change, smallest and largest order are in lots."""

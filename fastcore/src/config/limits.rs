@@ -44,6 +44,19 @@ pub struct InactiveRule {
     pub action: Action,
 }
 
+/// Bounds over all followers together: of the deployment, or of those that copy one leader. Of its limits it has
+/// `max_position_lots`, `on_breach`, `max_open_orders` and `max_exposure`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Together {
+    /// Currency of `max_exposure`.
+    pub currency: Option<String>,
+    /// Oldest quote and exchange rate that worth goes by, milliseconds.
+    pub max_age_ms: i64,
+    /// The bounds.
+    pub limits: Limits,
+}
+
 /// Bounds, with exceptions by instrument.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

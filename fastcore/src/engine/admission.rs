@@ -37,8 +37,9 @@ impl Engine {
             self.refuse(refusal);
             return Dec::ZERO;
         }
-        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let (qty, buy) = (wish.qty, wish.buy);
+        let together = self.together(ix, at, lane, buy);
+        let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let follower = self.scope(ix, at, lane, (&lane.follower_bounds, None), buy, None);
         // Where the follower has no other subscription, what it holds and has entered is the same.
         let alone = self.lines_with(ix, at, None).all(|(_, l)| l.sub == ls.sub);
@@ -50,6 +51,7 @@ impl Engine {
             off_market_bps: self.off_market(ix, ls, lane, wish),
             sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), buy, known),
             follower,
+            together: &together,
             amplification: self.amplification(ix, at, ls, lane, buy),
             drift: self.drift(ix, ls, buy),
             messages: self
@@ -197,7 +199,7 @@ impl Engine {
     }
 
     /// What a line and its mirrors hold and have entered on one side.
-    fn entered_at(&self, at: u32, ls: &LineState, buy: bool) -> Dec {
+    pub(super) fn entered_at(&self, at: u32, ls: &LineState, buy: bool) -> Dec {
         let own = entered(&ls.line, buy);
         own.checked_add(self.mirrors_entered_at(at, buy)).unwrap_or(own)
     }

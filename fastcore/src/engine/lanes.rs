@@ -121,7 +121,7 @@ fn units(lots: Option<Lots>, contract: Dec) -> Option<Dec> {
     lots?.units(contract, Round::Down)
 }
 
-fn bounds(limits: &Limits, instrument: &str, contract: Dec) -> Bounds {
+pub(super) fn bounds(limits: &Limits, instrument: &str, contract: Dec) -> Bounds {
     let set = limits.of(instrument);
     Bounds {
         max_order_qty: units(set.max_order_qty_lots, contract),
@@ -228,7 +228,8 @@ fn lane(
     let guarded = follower.guards.is_some();
     let of_lane = c.max_drift_bps.is_some() || c.max_amplification.is_some();
     let over_time = ix.counts_messages || cfg.faults.repeated_copies > 0;
-    let free = free_up_to(&of_sub, &of_follower, restricted || guarded || of_lane || over_time);
+    let together = ix.together.asks(s.leader);
+    let free = free_up_to(&of_sub, &of_follower, restricted || guarded || of_lane || over_time || together);
     Some(Lane {
         grid,
         rate,

@@ -104,9 +104,12 @@ impl Engine {
     #[inline]
     pub(super) fn work_line<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         if self.st.mirrors.is_empty() {
-            self.work_plain(ix, at, sink)
+            self.work_plain(ix, at, sink);
         } else {
-            self.work_mirrored(ix, at, sink)
+            self.work_mirrored(ix, at, sink);
+        }
+        if ix.together.any() {
+            self.recount(ix, at);
         }
     }
 

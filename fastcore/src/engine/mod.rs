@@ -37,6 +37,7 @@ pub mod stops;
 pub mod throttle;
 mod ticket_words;
 pub mod tickets;
+pub mod together;
 mod values;
 pub mod ways;
 mod windows;
@@ -172,6 +173,7 @@ impl Engine {
         self.fit_guards();
         self.fit_inactive();
         self.fit_ways();
+        self.fit_together();
         for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
             for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
                 // What was counted, or was lost to counting, no configuration sets again.

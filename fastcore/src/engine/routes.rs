@@ -58,6 +58,10 @@ impl Engine {
                 ls.line.cancels = ls.line.cancels.saturating_sub(u32::from(cancel.is_some() && !mirror));
             }
         }
+        if ended && self.ix.together.any() {
+            let ix = Arc::clone(&self.ix);
+            self.recount(&ix, at);
+        }
         if S::WANTS_DECISIONS && before != after {
             self.outcome(o, None, sink);
         }

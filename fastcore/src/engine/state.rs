@@ -200,6 +200,8 @@ pub struct State {
     pub groups: Vec<Few>,
     /// Ledger lines by follower, where totals are bounded.
     pub accounts: BTreeMap<u32, Vec<u32>>,
+    /// What all followers together hold and have entered, where that is bounded.
+    pub together: super::together::Sums,
     /// Mirrors of leaders' working orders.
     pub mirrors: super::mirrors::Mirrors,
     /// Orders of ours: all of them but those that ended long ago.
@@ -280,6 +282,8 @@ pub struct Index {
     pub guards: BTreeMap<u32, crate::guard::Calendar>,
     /// Routes with reserves.
     pub reserves: Vec<super::ways::Reserve>,
+    /// Bounds over all followers together.
+    pub together: super::together::Bounded,
     /// Some messages have an allowance.
     pub counts_messages: bool,
     /// By subscription.
@@ -396,6 +400,7 @@ impl Index {
             restricted,
             reserves: super::ways::reserves(&cfg)?,
             counts_messages: super::throttle::any_allowance(&cfg),
+            together: super::together::Bounded::default(),
             guards: super::guards::calendars(&cfg).map_err(ConfigError)?,
             subs,
             subs_of,
@@ -404,6 +409,7 @@ impl Index {
             cfg: Config::default(),
         };
         ix.cfg.instruments.clone_from(&cfg.instruments);
+        ix.together = super::together::bounded(&ix, &cfg);
         ix.lanes = super::lanes::lanes(&ix, &cfg)?;
         ix.blocks = super::blocks::members(&ix, &cfg)?;
         // What stays has its own size: lists that grew hold up to twice of what is in them.

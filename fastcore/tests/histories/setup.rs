@@ -187,6 +187,10 @@ impl Setup {
             r#""order_types":[{types}],"supports":{{"status_request":true,"positions":{}}}"#,
             self.positions
         );
+        // Never reached: that the sums are exact is what is asked.
+        let bound =
+            r#""together":{"max_age_ms":60000,"limits":{"default":{"max_position_lots":"1000000000"}}},"#;
+        let together = if self.limits_only { bound } else { "" };
         let lots = format!(
             r#""contract_size":"1","lot_step":"{}","min_lot":"{}","max_lot":{},"tick":"0.0001","currency":"USD""#,
             self.step,
@@ -194,7 +198,7 @@ impl Setup {
             text(self.max)
         );
         format!(
-            r#"{{"deployment":"t",
+            r#"{{"deployment":"t",{together}
             "profiles":[{{"name":"p",{profile},{asked}}},{{"name":"broker",{profile},{broker}}},
             {{"name":"client","order_key":"cl_ord_id",{profile},{asked}}}],
             "instruments":[{{"name":"X",{lots}}},{{"name":"Y",{lots}}}],

@@ -101,6 +101,7 @@ impl World {
         let before = self.books.before(&self.engine);
         let mut out = Out::default();
         self.engine.apply(&Event { seq, at_ns: self.now, kind, session, payload }, &mut out);
+        assert!(self.engine.together_is_exact(), "sums over all followers are not what a walk finds");
         let (session, payload) = (session.to_owned(), payload.to_vec());
         let version = if kind == EventKind::Start { self.was } else { self.version };
         self.events.push(Recorded { kind, session, payload, seq, at_ns: self.now, version });

@@ -3,7 +3,7 @@
 use crate::support::{Sent, World, d, lots};
 use crate::{DAX, EURUSD, OTHER, S, desk, equity, quote, tell, trade};
 use fastcore::bucket::Allowance;
-use fastcore::config::{Config, InactiveRule, OnBreach};
+use fastcore::config::{Config, InactiveRule, OnBreach, Together};
 use fastcore::decimal::Dec;
 use fastcore::event::EventKind;
 use fastcore::guard::Action;
@@ -63,6 +63,13 @@ fn limit(c: &mut Config, bits: u32, low: i64) {
     }
     let action = if on(22) { Action::CloseAll } else { Action::NoOpens };
     c.leaders[0].inactive = on(21).then_some(InactiveRule { down_ms: 5_000, silent_ms: 30_000, action });
+    let together = |on: bool| {
+        let mut of = Together { currency: Some("USD".to_owned()), max_age_ms: 60_000, ..Together::default() };
+        of.limits.default.max_position_lots = Some(lots("4"));
+        (of.limits.totals.max_open_orders, of.limits.totals.max_exposure) = (Some(few), Some(n));
+        on.then_some(of)
+    };
+    (c.together, c.leaders[0].together) = (together(on(24)), together(on(25)));
     if on(23) {
         let rules = r#"{"zone":"UTC","day_begins_s":0,"max_age_ms":60000,"rules":[
             {"rule":"equity_floor","amount":"90"},{"rule":"daily_loss","amount":"1"}]}"#;

@@ -1,5 +1,5 @@
 //! Limits at work (design 03): what each of them counts (`totals`, `prices`), limits over time (`over_time`), leaders that
-//! nobody hears (`provider`), and that none of them, in any combination, holds back a close (`closes`).
+//! nobody hears (`provider`), all followers together (`together`), and that none of them, in any combination, holds back a close (`closes`).
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "../support/mod.rs"]
@@ -9,6 +9,7 @@ mod closes;
 mod over_time;
 mod prices;
 mod provider;
+mod together;
 mod totals;
 
 use fastcore::config::{Config, InstrumentConfig};

@@ -55,6 +55,12 @@ fn config(replaces: bool, sizing: &str, extra: &str) -> Config {
     let mut c = crate::support::config(sizing, &format!(r#","copy":"orders"{extra}"#));
     takes_all(&mut c);
     c.profiles[0].supports.replace = replaces;
+    if replaces {
+        // Never reached: that the sums are exact is what is asked after each event.
+        let mut together = fastcore::config::Together { max_age_ms: 60_000, ..Default::default() };
+        together.limits.default.max_position_lots = Some(crate::support::lots("1000000000"));
+        c.together = Some(together);
+    }
     c
 }
 

@@ -127,6 +127,7 @@ impl World {
         let mut out = Out::default();
         self.log.push((self.now, kind, session.to_owned(), payload.to_vec()));
         self.engine.apply(&Event { seq: self.seq, at_ns: self.now, kind, session, payload }, &mut out);
+        assert!(self.engine.together_is_exact(), "sums over all followers are not what a walk finds");
         self.alerts.append(&mut out.alerts);
         self.questions.append(&mut out.questions);
         let mut sent = Vec::new();

@@ -182,6 +182,8 @@ impl Engine {
                 (m.irreplaceable, m.unanswered) = (true, replace.before);
             }
             if late {
+                let ix = Arc::clone(&self.ix);
+                self.recount(&ix, at);
                 return; // what was asked since then is not answered yet
             }
         }

@@ -1,0 +1,408 @@
+//! Bounds over all followers together (design 03: scope leader, global): what everybody, or everybody who copies one leader,
+//! holds and has entered.
+//!
+//! An open may not walk over a thousand followers: sums are kept while orders come and go, and made anew from the lines when
+//! the configuration changes. Each line remembers what it stands in the sums with, so nothing is counted twice.
+
+use super::lanes::Lane;
+use super::stops::Scope;
+use super::{Engine, Index};
+use crate::config::{Config, Together};
+use crate::decimal::{Dec, Round};
+use crate::risk::{self, Bounds, Exposure};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+const MS: i64 = 1_000_000;
+
+/// What the configuration bounds, worked out.
+#[derive(Clone, Debug, Default)]
+pub struct Bounded {
+    /// By scope and follower instrument, units.
+    bounds: BTreeMap<(Scope, u32), Bounds>,
+    /// Scopes whose sums are kept, sorted.
+    scopes: Vec<Scope>,
+    /// Some scope bounds worth: prices are remembered.
+    worth: bool,
+}
+
+impl Bounded {
+    /// Something is counted.
+    #[must_use]
+    pub(super) fn any(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
+    /// Opens of a leader's copies have to be asked.
+    #[must_use]
+    pub(super) fn asks(&self, leader: u32) -> bool {
+        self.has(Scope::Global) || self.has(Scope::Leader(leader))
+    }
+
+    fn has(&self, scope: Scope) -> bool {
+        self.scopes.binary_search(&scope).is_ok()
+    }
+
+    /// Bounds of one instrument, of both scopes that an open of a leader's copies is in.
+    fn of(&self, leader: u32, instrument: u32) -> impl Iterator<Item = (Scope, &Bounds)> {
+        let scopes = [Scope::Global, Scope::Leader(leader)];
+        scopes.into_iter().filter_map(move |s| Some((s, self.bounds.get(&(s, instrument))?)))
+    }
+}
+
+fn section(cfg: &Config, scope: Scope) -> Option<&Together> {
+    match scope {
+        Scope::Leader(l) => cfg.leaders.get(l as usize)?.together.as_ref(),
+        _ => cfg.together.as_ref(),
+    }
+}
+
+/// Bounds of every scope that has some, for the instruments that are copied into. `ix` holds everything but the lanes.
+pub(super) fn bounded(ix: &Index, cfg: &Config) -> Bounded {
+    let mut out = Bounded::default();
+    let leaders = (0_u32..).zip(&cfg.leaders).map(|(l, _)| Scope::Leader(l));
+    for scope in std::iter::once(Scope::Global).chain(leaders) {
+        let Some(of) = section(cfg, scope) else { continue };
+        out.worth |= of.limits.totals.ask_worth();
+        out.scopes.push(scope);
+        for s in ix.subs.iter().filter(|s| scope == Scope::Global || scope == Scope::Leader(s.leader)) {
+            for (_, (fi, _, _)) in &s.map {
+                if let (false, Some(i)) =
+                    (out.bounds.contains_key(&(scope, *fi)), cfg.instruments.get(*fi as usize))
+                {
+                    let bounds = super::lanes::bounds(&of.limits, &i.name, i.contract_size);
+                    out.bounds.insert((scope, *fi), bounds);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A sum of units of many lines that never leaves its range: high and low halves by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wide {
+    high: i128,
+    low: i128,
+}
+
+impl Wide {
+    fn moved(&mut self, from: Dec, to: Dec) {
+        let halves = |d: Dec| (d.raw() >> 64, d.raw() & i128::from(u64::MAX));
+        let ((h0, l0), (h1, l1)) = (halves(from), halves(to));
+        self.high = self.high.saturating_sub(h0).saturating_add(h1);
+        self.low = self.low.saturating_sub(l0).saturating_add(l1);
+    }
+
+    /// What does not fit in a number is beyond every bound.
+    fn units(self) -> Dec {
+        let high = self.high.checked_mul(1 << 64);
+        Dec::from_raw(high.and_then(|h| h.checked_add(self.low)).unwrap_or(i128::MAX))
+    }
+}
+
+/// What one line stands in the sums with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counted {
+    long: Dec,
+    short: Dec,
+    orders: u32,
+}
+
+impl Counted {
+    /// Only one of both sides can be held.
+    fn larger(self) -> Dec {
+        self.long.max(self.short)
+    }
+}
+
+/// One follower instrument of one scope, units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Held {
+    long: Wide,
+    short: Wide,
+    /// Of each line its larger side.
+    larger: Wide,
+}
+
+/// Everything of one scope.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    orders: u64,
+    held: BTreeMap<u32, Held>,
+    /// Worth of all instruments but one in the event that it was asked in: (event, instrument, worth).
+    others: Option<(u64, u32, Option<Dec>)>,
+}
+
+impl Sum {
+    fn moved(&mut self, instrument: u32, from: Counted, to: Counted) {
+        self.orders = self.orders.saturating_sub(u64::from(from.orders)).saturating_add(u64::from(to.orders));
+        let held = self.held.entry(instrument).or_default();
+        held.long.moved(from.long, to.long);
+        held.short.moved(from.short, to.short);
+        held.larger.moved(from.larger(), to.larger());
+        if self.others.is_some_and(|(_, asked, _)| asked != instrument) {
+            self.others = None;
+        }
+        if *held == Held::default() {
+            self.held.remove(&instrument);
+        }
+    }
+}
+
+/// Where the price of a follower instrument comes from, when it has no fresh quote of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Priced {
+    /// The leader's instrument.
+    leader_instrument: u32,
+    /// Follower price per leader price.
+    factor: Dec,
+    /// The newest trade of a leader, as a price of the follower's instrument.
+    px: Option<Dec>,
+}
+
+/// What is counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Sums {
+    #[serde(skip)]
+    lines: Vec<Counted>,
+    #[serde(skip)]
+    by_scope: BTreeMap<Scope, Sum>,
+    /// By follower instrument, where worth is bounded.
+    priced: BTreeMap<u32, Priced>,
+}
+
+/// Everything of one scope and instrument, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    /// The deployment, or a leader.
+    pub scope: Scope,
+    /// Follower instrument.
+    pub instrument: u32,
+    /// Units held and entered long.
+    pub long: Dec,
+    /// The same short.
+    pub short: Dec,
+    /// The largest position that is allowed.
+    pub max_position: Option<Dec>,
+}
+
+impl Engine {
+    /// Makes all sums anew.
+    pub(super) fn fit_together(&mut self) {
+        let ix = std::sync::Arc::clone(&self.ix);
+        self.st.together.lines.clear();
+        self.st.together.by_scope.clear();
+        if !ix.together.worth {
+            self.st.together.priced.clear();
+        }
+        for at in 0..u32::try_from(self.st.lines.len()).unwrap_or(0) {
+            self.recount(&ix, at);
+        }
+    }
+
+    /// What a line holds and has entered may have changed.
+    pub(super) fn recount(&mut self, ix: &Index, at: u32) {
+        if !ix.together.any() {
+            return;
+        }
+        let Some(to) = self.counted_now(at) else { return };
+        let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let (instrument, sub) = (ls.follower_instrument, ls.sub);
+        let Some(leader) = ix.subs.get(sub as usize).map(|s| s.leader) else { return };
+        super::grow(&mut self.st.together.lines, (at as usize).saturating_add(1));
+        let Some(slot) = self.st.together.lines.get_mut(at as usize) else { return };
+        let from = std::mem::replace(slot, to);
+        if from == to {
+            return;
+        }
+        for scope in [Scope::Global, Scope::Leader(leader)] {
+            if ix.together.has(scope) {
+                self.st.together.by_scope.entry(scope).or_default().moved(instrument, from, to);
+            }
+        }
+        if ix.together.worth && !self.st.together.priced.contains_key(&instrument) {
+            self.note_price(ix, at);
+        }
+    }
+
+    fn counted_now(&self, at: u32) -> Option<Counted> {
+        let ls = self.st.lines.get(at as usize)?;
+        let orders = ls.live.len().saturating_add(self.mirrors_live(at));
+        Some(Counted {
+            long: self.entered_at(at, ls, true),
+            short: self.entered_at(at, ls, false),
+            orders: u32::try_from(orders).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// An instrument goes by the prices of the line that was asked last.
+    fn note_price(&mut self, ix: &Index, at: u32) {
+        let Some(ls) = self.st.lines.get(at as usize) else { return };
+        let Some(factor) = ix.lane(ls).map(|l| l.price_factor) else { return };
+        let (instrument, px) = (ls.follower_instrument, ls.leader_px);
+        let px = px.and_then(|px| px.mul(factor, Round::HalfEven));
+        let known = self.st.together.priced.get(&instrument).and_then(|p| p.px);
+        let priced = Priced { leader_instrument: ls.instrument, factor, px: px.or(known) };
+        self.st.together.priced.insert(instrument, priced);
+    }
+
+    /// What an open of a line is compared with, in both scopes that it is in.
+    pub(super) fn together<'a>(
+        &mut self,
+        ix: &'a Index,
+        at: u32,
+        lane: &Lane,
+        buy: bool,
+    ) -> SmallVec<[risk::Scope<'a>; 2]> {
+        let mut out = SmallVec::new();
+        let Some(sub) = self.st.lines.get(at as usize).map(|ls| ls.sub) else { return out };
+        let Some(leader) = ix.subs.get(sub as usize).map(|s| s.leader).filter(|l| ix.together.asks(*l))
+        else {
+            return out;
+        };
+        self.recount(ix, at);
+        if ix.together.worth {
+            self.note_price(ix, at);
+        }
+        for (scope, bounds) in ix.together.of(leader, lane.follower_instrument) {
+            let sum = self.st.together.by_scope.get(&scope);
+            let held = sum.and_then(|s| s.held.get(&lane.follower_instrument)).copied().unwrap_or_default();
+            let orders = sum.map_or(0, |s| u32::try_from(s.orders).unwrap_or(u32::MAX));
+            let worth = bounds.totals.max_exposure;
+            out.push(risk::Scope {
+                bounds,
+                position: if buy { held.long } else { held.short }.units(),
+                orders,
+                exposure: worth.and_then(|_| self.exposure_together(ix, scope, at, lane, buy)),
+                equity: Err(crate::refusal::Code::BadAccount),
+            });
+        }
+        out
+    }
+
+    /// What everybody of a scope holds and has entered, in its currency; none where a price or exchange rate is missing.
+    fn exposure_together(
+        &mut self,
+        ix: &Index,
+        scope: Scope,
+        at: u32,
+        lane: &Lane,
+        buy: bool,
+    ) -> Option<Exposure> {
+        let (event, instrument) = (self.st.seq, lane.follower_instrument);
+        let unit = self.worth_together(ix, scope, instrument, buy)?;
+        let sum = self.st.together.by_scope.get(&scope);
+        let memo = sum.and_then(|s| s.others).filter(|(e, i, _)| (*e, *i) == (event, instrument));
+        let others = match memo {
+            Some((_, _, others)) => others,
+            None => {
+                let others = self.others_together(ix, scope, instrument);
+                let sum = self.st.together.by_scope.entry(scope).or_default();
+                sum.others = Some((event, instrument, others));
+                others
+            }
+        }?;
+        let held = self.st.together.by_scope.get(&scope).and_then(|s| s.held.get(&instrument)).copied();
+        let own = self.st.together.lines.get(at as usize).copied().unwrap_or_default();
+        let rest = held.unwrap_or_default().larger.units().checked_sub(own.larger())?;
+        let (same, opposite) = if buy { (own.long, own.short) } else { (own.short, own.long) };
+        let others = others.checked_add(rest.mul(unit, Round::Ceil)?)?;
+        Some(Exposure { others, same, opposite, unit })
+    }
+
+    /// Worth of every instrument of a scope but one.
+    fn others_together(&self, ix: &Index, scope: Scope, but: u32) -> Option<Dec> {
+        let mut worth = Dec::ZERO;
+        let Some(sum) = self.st.together.by_scope.get(&scope) else { return Some(worth) };
+        for (i, held) in &sum.held {
+            let units = held.larger.units();
+            if *i != but && units.is_positive() {
+                let unit = self.worth_together(ix, scope, *i, true)?;
+                worth = worth.checked_add(units.mul(unit, Round::Ceil)?)?;
+            }
+        }
+        Some(worth)
+    }
+
+    /// Price of one unit in the currency of a scope: by a fresh quote of the follower's instrument, else of the leader's,
+    /// else by the newest trade.
+    fn worth_together(&self, ix: &Index, scope: Scope, instrument: u32, buy: bool) -> Option<Dec> {
+        let of = section(&ix.cfg, scope)?;
+        let oldest_ns = self.st.at_ns.saturating_sub(of.max_age_ms.saturating_mul(MS));
+        let side = |i: u32| {
+            let quote = self.st.quotes.get(&i).filter(|q| q.at_ns >= oldest_ns);
+            quote.map(|q| if buy { q.ask } else { q.bid })
+        };
+        let priced = self.st.together.priced.get(&instrument)?;
+        let own = Some(instrument).filter(|i| *i != priced.leader_instrument);
+        let theirs = || side(priced.leader_instrument)?.mul(priced.factor, Round::HalfEven);
+        let px = own.and_then(side).or_else(theirs).or(priced.px).filter(|px| px.is_positive())?;
+        let of_price = &ix.cfg.instruments.get(instrument as usize)?.currency;
+        let rate = self.fx(of_price, of.currency.as_deref()?, oldest_ns)?;
+        px.mul(rate, Round::Ceil).filter(|worth| worth.is_positive())
+    }
+
+    /// What is counted now, for people.
+    #[must_use]
+    pub fn together_used(&self) -> Vec<Used> {
+        let of = |(scope, sum): (&Scope, &Sum)| {
+            let scope = *scope;
+            let used = |(i, h): (&u32, &Held)| {
+                let max_position = self.ix.together.bounds.get(&(scope, *i)).and_then(|b| b.max_position);
+                let (long, short) = (h.long.units(), h.short.units());
+                Used { scope, instrument: *i, long, short, max_position }
+            };
+            sum.held.iter().map(used).collect::<Vec<_>>()
+        };
+        self.st.together.by_scope.iter().flat_map(of).collect()
+    }
+
+    /// Whether the sums are what a walk over all lines finds; for tests.
+    #[must_use]
+    pub fn together_is_exact(&self) -> bool {
+        let ix = &self.ix;
+        let mut found: BTreeMap<Scope, Sum> = BTreeMap::new();
+        for at in 0..u32::try_from(self.st.lines.len()).unwrap_or(0) {
+            let (Some(ls), Some(to)) = (self.st.lines.get(at as usize), self.counted_now(at)) else {
+                continue;
+            };
+            let Some(leader) = ix.subs.get(ls.sub as usize).map(|s| s.leader) else { continue };
+            for scope in [Scope::Global, Scope::Leader(leader)] {
+                if ix.together.has(scope) {
+                    let sum = found.entry(scope).or_default();
+                    sum.moved(ls.follower_instrument, Counted::default(), to);
+                }
+            }
+        }
+        let same = |scope: &Scope| {
+            let plain = |of: Option<&Sum>| of.map_or((0, BTreeMap::new()), |s| (s.orders, s.held.clone()));
+            plain(found.get(scope)) == plain(self.st.together.by_scope.get(scope))
+        };
+        ix.together.scopes.iter().all(same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many of the largest positions that a line can have, put in and taken out again: nothing is lost on the way.
+    #[test]
+    fn a_sum_beyond_the_range_of_a_number_comes_back_exactly() {
+        let (large, small) = (Dec::from_raw((1 << 125) - 7), Dec::from_raw(-3));
+        let mut sum = Wide::default();
+        for _ in 0..1_000 {
+            sum.moved(Dec::ZERO, large);
+        }
+        sum.moved(Dec::ZERO, small);
+        assert_eq!(sum.units(), Dec::from_raw(i128::MAX));
+        for _ in 0..1_000 {
+            sum.moved(large, Dec::ZERO);
+        }
+        assert_eq!(sum.units(), small);
+        sum.moved(small, Dec::ZERO);
+        assert_eq!(sum, Wide::default());
+    }
+}
