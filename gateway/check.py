@@ -13,7 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.config import examine
-from gateway.config_core import effective_guards, effective_limits, full_symbol_map, max_ratio
+from gateway.config_core import (
+    effective_guards,
+    effective_limits,
+    full_symbol_map,
+    max_ratio,
+    subscription_guards,
+)
 from gateway.config_guards import rule_text as rule_text_of_guard
 from gateway.config_limits import LimitsConfig, limit_of
 from gateway.config_model import (
@@ -138,6 +144,9 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
     if (guards := effective_guards(config, follower)) is not None:
         day = f"day from {guards.day_begins} {guards.zone}"
         notes.append("guards: " + ", ".join([*map(rule_text_of_guard, guards.rules), day]))
+    if (own := subscription_guards(config, item)) is not None:
+        day = f"day from {own.day_begins} {own.zone}"
+        notes.append("its own guards: " + ", ".join([*map(rule_text_of_guard, own.rules), day]))
     if item.joining == "target" and item.leaving is None:
         notes.append("joins with its leader's position")
     if item.leaving is not None:
@@ -224,6 +233,7 @@ def limits_text(limits: LimitsConfig, instrument: str) -> str:
         (bound.max_order_qty_lots, "order {} lots"),
         (bound.max_order_value, "order worth {}"),
         (bound.price_collar_bps, "price within {} bps"),
+        (bound.price_collar_window_bps, f"price within {{}} bps of {bound.price_collar_window_s} s"),
         (bound.max_position_lots, "position {} lots"),
         (limits.max_open_orders, "{} open orders in all"),
         (limits.max_exposure, "worth {} in all"),

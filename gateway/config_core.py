@@ -107,6 +107,15 @@ def effective_guards(config: GatewayConfig, follower: FollowerConfig) -> GuardsC
     return of_all.model_copy(update={**own, "rules": of_all.rules + ours.rules})
 
 
+def subscription_guards(config: GatewayConfig, item: SubscriptionConfig) -> GuardsConfig | None:
+    """Rules of a subscription; what its section leaves out is as in the guards of its follower."""
+    outer = effective_guards(config, config.followers[item.follower])
+    if item.guards is None or outer is None:
+        return item.guards
+    own = {name: getattr(item.guards, name) for name in item.guards.model_fields_set}
+    return outer.model_copy(update=own)
+
+
 def _leader(config: GatewayConfig, name: str, leader: LeaderConfig) -> dict[str, Any]:
     return {
         "name": name,
@@ -161,7 +170,7 @@ def _guards(guards: GuardsConfig) -> dict[str, Any]:
 
 def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, Any]:
     plain = item.model_dump(mode="json")
-    mapped = full_symbol_map(config, item)
+    mapped, guards = full_symbol_map(config, item), subscription_guards(config, item)
     return {
         "name": item.label,
         "follower": item.follower,
@@ -190,4 +199,5 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "leader_filled_ms": item.leader_filled_s * 1_000,
         "stop_multiplier": plain["stop_multiplier"],
         "limits": core_limits(subscription_limits(config, item)),
+        **({} if guards is None else {"guards": _guards(guards)}),
     }

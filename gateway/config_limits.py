@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 from gateway.config_types import Model, NotNegative, Positive, Symbol, decimal_text
 
 OnBreach = Literal["clip", "refuse"]
-LOTS_AND_WORTH = ("max_order_qty_lots", "max_order_value", "price_collar_bps", "max_position_lots")
+LOTS_AND_WORTH = ("max_order_qty_lots", "max_order_value", "price_collar_bps", "max_position_lots",
+                  "price_collar_window_bps")  # fmt: skip
 """Bounds of one instrument, as the core names them; of two the smaller one is tighter."""
 TOTALS = ("max_open_orders", "max_exposure", "max_leverage")
 """Bounds over all instruments."""
@@ -28,6 +29,11 @@ class LimitSet(Model):
     price_collar_bps: NotNegative | None = None
     """How far the price of an open may be from the middle of a quote that is younger than max_age_ms, basis
     points: its limit, or the leader's price for an order at the market. Without a quote nothing is opened."""
+    price_collar_window_bps: NotNegative | None = None
+    """How far the price of an open may be from the lowest and from the highest quote of the last
+    price_collar_window_s, basis points: in a fast market nothing is opened. Without a quote neither."""
+    price_collar_window_s: int | None = Field(default=None, ge=1, le=3_600)
+    """The window of price_collar_window_bps, seconds; of several scopes the longest."""
     max_position_lots: NotNegative | None = None
     """Largest position, counted from orders entered, lots. Closes are never blocked."""
     on_breach: OnBreach | None = None
@@ -134,13 +140,18 @@ def _tighter(*sets: LimitSet) -> dict[str, Any]:
     actions = [item.on_breach for item in sets if item.on_breach is not None]
     return {
         **{name: _least([getattr(item, name) for item in sets]) for name in LOTS_AND_WORTH},
+        "price_collar_window_s": max(
+            (item.price_collar_window_s for item in sets if item.price_collar_window_s is not None),
+            default=None,
+        ),
         "on_breach": "refuse" if "refuse" in actions else ("clip" if actions else None),
     }
 
 
 def _core_set(limits: LimitSet) -> dict[str, Any]:
     bounds = {name: _text(getattr(limits, name)) for name in LOTS_AND_WORTH}
-    return {**bounds, "on_breach": limits.on_breach or "clip"}
+    window_ms = (limits.price_collar_window_s or 0) * 1_000
+    return {**bounds, "price_collar_window_ms": window_ms, "on_breach": limits.on_breach or "clip"}
 
 
 def _text(bound: Decimal | int | None) -> str | int | None:

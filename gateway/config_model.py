@@ -276,6 +276,9 @@ class SubscriptionConfig(Model):
     the leader's own stop."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of this subscription."""
+    guards: GuardsConfig | None = None
+    """At which loss of its own orders, realised and floating, it stops: `daily_loss` and `drawdown`, as an
+    `amount` in the currency of the follower's account. What it leaves out is as in the follower's guards."""
 
     @property
     def label(self) -> str:

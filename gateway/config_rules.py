@@ -21,7 +21,7 @@ from gateway.config_rules_lots import (
     totals,
     venue_takes_our_orders,
 )
-from gateway.config_rules_together import all_together, together
+from gateway.config_rules_together import all_together, price_windows, subscription_guards, together
 from gateway.config_rules_wire import (
     accounts,
     comp_ids,
@@ -259,8 +259,10 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     sizing,
     totals,
     together,
+    price_windows,
     blocks,
     guards,
+    subscription_guards,
     subscription_names,
     order_types,
     mirrors,

@@ -1,11 +1,12 @@
-"""Rules about bounds over all followers together: instruments that exist, currencies that can be compared."""
+"""Rules about bounds over all followers together, guards of one subscription, and collars over a window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.config_limits import LimitSet
 from gateway.config_read import Draft
-from gateway.config_rules_lots import convertible, traded_currencies
+from gateway.config_rules_lots import all_limits, convertible, traded_currencies
 from gateway.config_together import TogetherConfig
 from gateway.toml_lines import Key
 
@@ -34,3 +35,44 @@ def together(draft: Draft) -> None:
         currencies = {one: None for follower in followers for one in traded_currencies(draft, follower)}
         for currency in currencies:
             convertible(draft, path, currency, bounds.currency)
+
+
+def subscription_guards(draft: Draft) -> None:
+    """A subscription has a profit and a loss, and no equity: no floor of it, and no percentage."""
+    for number, item in draft.subscriptions.items():
+        for n, rule in enumerate(item.guards.rules if item.guards else ()):
+            path: tuple[Key, ...] = ("subscriptions", number, "guards", "rules", n)
+            if rule.rule == "equity_floor":
+                hint = "Use daily_loss or drawdown, or the guards of the follower."
+                draft.report((*path, "rule"), "a subscription has no equity", value=rule.rule, hint=hint)
+            elif rule.percent is not None:
+                draft.report(
+                    (*path, "percent"),
+                    "a subscription has no equity to take a percentage of",
+                    hint="Use amount.",
+                )
+        follower = draft.followers.get(item.follower)
+        if item.guards is None or follower is None:
+            continue
+        if follower.currency is None:
+            text = f"is missing: guards of subscription {item.label} count in it"
+            draft.report(("followers", item.follower, "currency"), text, hint='Add currency = "USD".')
+            continue
+        for currency in traded_currencies(draft, follower):
+            convertible(draft, ("subscriptions", number, "guards"), currency, follower.currency)
+
+
+def price_windows(draft: Draft) -> None:
+    """A collar over a window has both numbers, or inherits the other one from the same scope."""
+    for path, limits in all_limits(draft):
+        sets: list[tuple[tuple[Key, ...], LimitSet]] = [(path, limits)]
+        sets += [((*path, "instruments", name), item) for name, item in limits.instruments.items()]
+        for where, item in sets:
+            window_s = item.price_collar_window_s or limits.price_collar_window_s
+            bps = item.price_collar_window_bps is not None or limits.price_collar_window_bps is not None
+            if item.price_collar_window_bps is not None and window_s is None:
+                text = "needs price_collar_window_s: where the market was within which time"
+                draft.report((*where, "price_collar_window_bps"), text, hint="Add it, seconds.")
+            if item.price_collar_window_s is not None and not bps:
+                text = "bounds nothing without price_collar_window_bps"
+                draft.report((*where, "price_collar_window_s"), text, hint="Add it, basis points.")

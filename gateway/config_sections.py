@@ -71,6 +71,12 @@ class FaultsSection(Model):
     """So many copies of one subscription and instrument in repeated_window_ms stop its opens. 0 = never."""
     repeated_window_ms: int = Field(default=60_000, ge=1_000, le=86_400_000)
     """The window. Milliseconds."""
+    self_match: Literal["off", "alert", "wait"] = "alert"
+    """Two subscriptions of one account have opposite sides of one instrument at work at the same time:
+    nothing (`off`), a person is told (`alert`), or the later open waits in its window as well (`wait`)."""
+    lookalike_window_ms: int = Field(default=0, ge=0, le=60_000)
+    """Two opens of one subscription, instrument, side and quantity by different trades within this are told
+    (`look_alike`), never refused. 0 = never. Milliseconds."""
 
 
 class SwitchSection(Model):

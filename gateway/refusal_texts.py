@@ -17,6 +17,7 @@ REASONS: Mapping[str, str] = {
     "max_order_qty": "order too large",
     "max_order_value": "order worth too much",
     "price_collar": "its price is too far from the market",
+    "price_collar_window": "its price is too far from where the market was lately",
     "max_messages": "too many messages were sent",
     "max_position": "position too large",
     "max_open_orders": "too many open orders",

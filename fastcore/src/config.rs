@@ -2,7 +2,7 @@
 
 mod limits;
 
-pub use limits::{ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach, Together};
+pub use limits::{ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach, SelfMatch, Together};
 
 use crate::bucket::Allowance;
 use crate::decimal::Dec;
@@ -350,6 +350,9 @@ pub struct SubscriptionConfig {
     /// It leaves, by this rule; none: it copies.
     #[serde(default)]
     pub leaving: Option<Leaving>,
+    /// What stops it when it loses too much: losses and drawdowns as amounts.
+    #[serde(default)]
+    pub guards: Option<Box<Guards>>,
     /// Bounds of this subscription, with global and leader bounds folded in.
     #[serde(default)]
     pub limits: Limits,

@@ -47,6 +47,8 @@ codes! {
     MaxOrderValue = "max_order_value",
     /// The order's price is too far from the market.
     PriceCollar = "price_collar",
+    /// The order's price is too far from where the market was lately.
+    PriceCollarWindow = "price_collar_window",
     /// Too many messages were sent.
     MaxMessages = "max_messages",
     /// The position would be larger than allowed.

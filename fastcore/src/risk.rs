@@ -17,6 +17,10 @@ pub struct Bounds {
     pub max_order_value: Option<Dec>,
     /// How far the order's price may be from the market, basis points.
     pub price_collar_bps: Option<Dec>,
+    /// How far it may be from the lowest and the highest quote of a window, basis points.
+    pub price_collar_window_bps: Option<Dec>,
+    /// The window, nanoseconds.
+    pub price_collar_window_ns: i64,
     /// Largest position, counted from orders entered.
     pub max_position: Option<Dec>,
     /// What an open beyond a bound becomes.
@@ -54,7 +58,8 @@ impl Totals {
 impl Bounds {
     /// Something has to be asked that the size of the order alone does not answer.
     fn asks(&self) -> bool {
-        let of_order = self.max_order_value.is_some() || self.price_collar_bps.is_some();
+        let collar = self.price_collar_bps.is_some() || self.price_collar_window_bps.is_some();
+        let of_order = self.max_order_value.is_some() || collar;
         of_order || self.max_position.is_some() || self.totals.any()
     }
 
@@ -105,6 +110,9 @@ pub struct Messages {
 pub struct Scope<'a> {
     /// Its bounds.
     pub bounds: &'a Bounds,
+    /// How far the order's price is from the lowest or highest quote of its window, basis points; none where one of both is
+    /// not known.
+    pub off_range_bps: Option<Dec>,
     /// Units on the open's side of the instrument that it holds or has entered.
     pub position: Dec,
     /// Its orders that are not done.
@@ -179,6 +187,7 @@ pub const CHECKS: &[(Code, Check)] = &[
     (Code::MaxOrderQty, max_order_qty),
     (Code::MaxOrderValue, max_order_value),
     (Code::PriceCollar, price_collar),
+    (Code::PriceCollarWindow, price_collar_window),
     (Code::MaxMessages, max_messages),
     (Code::MaxPosition, max_position),
     (Code::MaxOpenOrders, max_open_orders),
@@ -247,6 +256,15 @@ fn price_collar(o: &Open<'_>) -> Clip {
         let limit = s.bounds.price_collar_bps?;
         let Some(found) = o.off_market_bps else { return not_known(Code::NoQuote) };
         (found > limit).then(|| (Dec::ZERO, Refusal::over(Code::PriceCollar, limit, found)))
+    })
+}
+
+/// A market that runs away takes the newest quote with it, and not where it was a moment ago.
+fn price_collar_window(o: &Open<'_>) -> Clip {
+    each(o, |s| {
+        let limit = s.bounds.price_collar_window_bps?;
+        let Some(found) = s.off_range_bps else { return not_known(Code::NoQuote) };
+        (found > limit).then(|| (Dec::ZERO, Refusal::over(Code::PriceCollarWindow, limit, found)))
     })
 }
 

@@ -15,7 +15,7 @@ fn bounds() -> (Bounds, Bounds) {
 
 fn scope(bounds: &Bounds, position: i64) -> Scope<'_> {
     let equity = Err(Code::BadAccount);
-    Scope { bounds, position: int(position), orders: 0, exposure: None, equity }
+    Scope { bounds, off_range_bps: None, position: int(position), orders: 0, exposure: None, equity }
 }
 
 fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
@@ -206,7 +206,7 @@ proptest! {
     /// What is free by its lane passes every check whole.
     #[test]
     fn what_is_free_passes_the_whole_list(
-        of in proptest::collection::vec(proptest::option::of(1_i64..20), 14),
+        of in proptest::collection::vec(proptest::option::of(1_i64..20), 16),
         asked: bool, qty in 1_i64..25, entered in 0_i64..20, clips: bool,
     ) {
         let set = |of: &[Option<i64>]| Bounds {
@@ -214,6 +214,8 @@ proptest! {
             max_position: of[1].map(int),
             max_order_value: of[2].map(int),
             price_collar_bps: of[3].map(int),
+            price_collar_window_bps: of[7].map(int),
+            price_collar_window_ns: 0,
             on_breach: if clips { OnBreach::Clip } else { OnBreach::Refuse },
             totals: Totals {
                 max_open_orders: of[4].map(|n| u32::try_from(n).unwrap()),
@@ -221,7 +223,7 @@ proptest! {
                 max_leverage: of[6].map(int),
             },
         };
-        let both = (set(&of[..7]), set(&of[7..]));
+        let both = (set(&of[..8]), set(&of[8..]));
         let mut o = open(&both, qty);
         (o.sub.position, o.follower.position) = (int(entered), int(entered));
         o.follower.orders = u32::try_from(entered).unwrap();

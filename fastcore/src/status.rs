@@ -306,6 +306,17 @@ impl Engine {
             let of = |t: &Trip| self.stop_status(Scope::Follower(*f), t.level, t.code, t.numbers(), t.at_ns);
             all.extend(trips.iter().map(of));
         }
+        for (sub, trip) in st.sub_tripped.iter().flat_map(|(s, trips)| trips.iter().map(move |t| (*s, t))) {
+            let name = ix.cfg.subscriptions.get(sub as usize).map_or_else(String::new, |s| s.name.clone());
+            all.push(StopStatus {
+                scope: "subscription",
+                name,
+                level: trip.level.name(),
+                code: trip.code.as_str(),
+                who: trip.won(),
+                at_ns: trip.at_ns.to_string(),
+            });
+        }
         for (at, since_ns) in st.copies.iter().filter_map(|(at, c)| Some((*at, c.stopped_ns?))) {
             let sub = st.lines.get(at as usize).and_then(|ls| ix.subs.get(ls.sub as usize));
             let scope = sub.map_or(Scope::Global, |s| Scope::Follower(s.follower));

@@ -49,6 +49,7 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
     assert core["timing"]["close_retry_max_ms"] == 30_000
     assert core["faults"] == {
         "reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 0, "repeated_window_ms": 60_000,
+            "self_match": "alert", "lookalike_window_ms": 0,
     }  # fmt: skip
     assert core["reconcile"] == {"every_ms": 300_000, "tolerance_lots": "0"}
     assert core["followers"][0]["on_break"] == "alert"
@@ -106,7 +107,13 @@ def test_the_tighter_limit_of_all_scopes_wins(tmp_path: Path) -> None:
         "[followers.f1.limits]\nmax_position_lots = 30\n"
     )
     core = core_config(load(write(tmp_path, text)))
-    both = {"max_order_qty_lots": "3", "max_order_value": "5000", "price_collar_bps": None}
+    both = {
+        "max_order_qty_lots": "3",
+        "max_order_value": "5000",
+        "price_collar_bps": None,
+        "price_collar_window_bps": None,
+        "price_collar_window_ms": 0,
+    }
     assert core["subscriptions"][0]["limits"] == {
         "totals": {"max_open_orders": None, "max_exposure": None, "max_leverage": None},
         "default": {**both, "max_position_lots": "10", "on_breach": "clip"},

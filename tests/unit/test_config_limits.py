@@ -160,3 +160,27 @@ def test_the_kernel_can_be_asked_about_its_clock() -> None:
 def test_every_new_code_has_its_words() -> None:
     codes = "price_collar max_messages max_open_orders max_exposure max_leverage amplification"
     assert set(f"{codes} repeated_execution provider_inactive clock".split()) <= set(REASONS)
+
+
+def test_a_collar_over_a_window_has_both_numbers(tmp_path: Path) -> None:
+    """An instrument takes the other one from its own section; of several scopes the tighter of each binds."""
+    text = GOOD + "\n[limits]\nprice_collar_window_bps = 5\n"
+    assert [p.path for p in problems_of(tmp_path, text)] == ["limits.price_collar_window_bps"]
+    text = GOOD + "\n[limits]\nprice_collar_window_s = 5\n"
+    assert [p.path for p in problems_of(tmp_path, text)] == ["limits.price_collar_window_s"]
+    text = GOOD + (
+        "\n[limits]\nprice_collar_window_s = 5\nprice_collar_window_bps = 30\n"
+        "[limits.instruments.GOLD]\nprice_collar_window_bps = 7\n"
+    )
+    core = core_config(load(write(tmp_path, text)))
+    limits = core["followers"][0]["limits"]
+    collar = [limits[of] for of in ("default",)] + [limits["instruments"]["GOLD"]]
+    found = [(one["price_collar_window_bps"], one["price_collar_window_ms"]) for one in collar]
+    assert found == [("30", 5_000), ("7", 5_000)]
+    assert fold(
+        LimitsConfig(price_collar_window_bps="9", price_collar_window_s=3),
+        LimitsConfig(price_collar_window_bps="8", price_collar_window_s=2),
+    ).model_dump(exclude_none=True, exclude={"instruments"}) == {
+        "price_collar_window_bps": "8",
+        "price_collar_window_s": 3,
+    }

@@ -19,6 +19,23 @@ pub struct Faults {
     pub repeated_copies: u32,
     /// The window, milliseconds.
     pub repeated_window_ms: i64,
+    /// Equal opens of one ledger line by different causes within this are told, milliseconds; 0: none are.
+    pub lookalike_window_ms: i64,
+    /// Orders of one account that could fill each other.
+    pub self_match: SelfMatch,
+}
+
+/// What happens when two subscriptions of one account have opposite sides of one instrument at work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfMatch {
+    /// Nothing.
+    Off,
+    /// A person is told.
+    #[default]
+    Alert,
+    /// The later open waits as well, within its window.
+    Wait,
 }
 
 /// How far the machine's clock may be from UTC.
@@ -87,6 +104,10 @@ pub struct LimitSet {
     pub max_order_value: Option<Dec>,
     /// How far the price of an open may be from the market, basis points.
     pub price_collar_bps: Option<Dec>,
+    /// How far it may be from the lowest and the highest quote of a window, basis points.
+    pub price_collar_window_bps: Option<Dec>,
+    /// The window, milliseconds.
+    pub price_collar_window_ms: i64,
     /// Largest position, counted from orders entered.
     pub max_position_lots: Option<Lots>,
     /// What an open beyond a bound becomes.

@@ -40,7 +40,7 @@ impl Engine {
         let (qty, buy) = (wish.qty, wish.buy);
         let together = self.together(ix, at, lane, buy);
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let follower = self.scope(ix, at, lane, (&lane.follower_bounds, None), buy, None);
+        let follower = self.scope(ix, at, lane, (&lane.follower_bounds, None), wish, None);
         // Where the follower has no other subscription, what it holds and has entered is the same.
         let alone = self.lines_with(ix, at, None).all(|(_, l)| l.sub == ls.sub);
         let known = follower.exposure.filter(|_| alone);
@@ -49,7 +49,7 @@ impl Engine {
             px: self.unit_px(ix, ls, lane, buy),
             venue_max: lane.venue_max,
             off_market_bps: self.off_market(ix, ls, lane, wish),
-            sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), buy, known),
+            sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), wish, known),
             follower,
             together: &together,
             amplification: self.amplification(ix, at, ls, lane, buy),
@@ -69,7 +69,7 @@ impl Engine {
     /// What stops an open whatever its size, in the documented order; the first one that is found.
     fn latched(&mut self, ix: &Index, at: u32, lane: &Lane) -> Option<Refusal> {
         let ls = self.st.lines.get(at as usize)?;
-        let (bust_hold, sub) = (ls.line.bust_hold, ix.subs.get(ls.sub as usize)?);
+        let (bust_hold, of, sub) = (ls.line.bust_hold, ls.sub, ix.subs.get(ls.sub as usize)?);
         if self.killed(ix, ls).is_some() {
             return Some(Refusal::bare(Code::Kill));
         }
@@ -77,6 +77,7 @@ impl Engine {
             return Some(Refusal::bare(code));
         }
         self.guarded(ix, sub.follower)
+            .or_else(|| self.sub_guarded(ix, of))
             .or_else(|| self.inactive_refusal(sub.leader))
             .or_else(|| self.clock_refusal())
             .or_else(|| bust_hold.then_some(Refusal::bare(Code::BustHold)))
@@ -91,12 +92,14 @@ impl Engine {
         at: u32,
         lane: &Lane,
         (bounds, sub): (&'a Bounds, Option<u32>),
-        buy: bool,
+        wish: &Wish,
         known: Option<Exposure>,
     ) -> Scope<'a> {
-        let totals = &bounds.totals;
+        let (totals, buy) = (&bounds.totals, wish.buy);
+        let ls = self.st.lines.get(at as usize);
         Scope {
             bounds,
+            off_range_bps: ls.and_then(|ls| self.off_range(ix, ls, lane, wish, bounds)),
             position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, buy, sub)),
             orders: totals.max_open_orders.map_or(0, |_| self.open_orders(ix, at, sub)),
             exposure: if totals.ask_worth() {

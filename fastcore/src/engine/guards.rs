@@ -73,6 +73,12 @@ impl Trip {
     pub fn numbers(&self) -> String {
         format!("equity {} at or below {}", self.equity, self.floor)
     }
+
+    /// The same of a subscription, whose profit and loss is compared.
+    #[must_use]
+    pub fn won(&self) -> String {
+        format!("profit and loss {} at or below {}", self.equity, self.floor)
+    }
 }
 
 impl Engine {
@@ -109,6 +115,9 @@ impl Engine {
 
     /// Counts a fill of an order, or what a bust takes back, before the books move: units at the broker's price.
     pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, qty: Dec, px: Option<Dec>, bust: bool) {
+        if !ix.sub_guards.is_empty() {
+            self.book_sub_order(ix, o, qty, px, bust);
+        }
         if ix.guards.is_empty() {
             return;
         }
@@ -134,6 +143,7 @@ impl Engine {
 
     /// Units that a line holds from now on without a fill: bought, or sold, at what they are worth now.
     pub(super) fn book_at_mark(&mut self, ix: &Index, at: u32, units: Dec) {
+        self.book_sub(ix, at, units, None, false);
         let Some((follower, held)) = self.held_by(ix, at) else { return };
         let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
         let pnl = self.st.pnl.entry((follower, at)).or_default();
@@ -161,7 +171,7 @@ impl Engine {
 
     /// The newest quote at which `held` signed units of a line could be closed, and when it came: of the follower's
     /// instrument, or of the leader's.
-    fn quote_of(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
+    pub(super) fn quote_of(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
         let ls = self.st.lines.get(at as usize)?;
         let side = |q: &super::state::Quote| if held.is_negative() { q.ask } else { q.bid };
         let theirs = self.st.quotes.get(&ls.instrument).and_then(|q| {
@@ -309,24 +319,9 @@ impl Engine {
         else {
             return Vec::new();
         };
-        let mut found = Vec::new();
-        for (rule, base) in state.rules.iter().zip(&mut state.bases) {
-            let fresh = rule.base(*base, equity, now, calendar);
-            if base.is_none_or(|b| b.until_ns != fresh.until_ns) && fresh.until_ns != i64::MAX {
-                self.st.due.insert((fresh.until_ns, DUE_GUARD, follower));
-            }
-            *base = Some(fresh);
-            let floor = rule.floor(fresh.equity);
-            let level = match rule.action {
-                Action::NoOpens => Level::NoOpens,
-                Action::CloseAll => Level::CloseOnly,
-            };
-            if equity <= floor {
-                let (code, until_ns) = (rule.code(), fresh.until_ns);
-                found.push(Trip { rule: rule.clone(), code, until_ns, level, floor, equity, at_ns: now });
-            }
-        }
-        found
+        let (trips, ends) = found(&state.rules, &mut state.bases, equity, now, calendar);
+        self.st.due.extend(ends.into_iter().map(|end_ns| (end_ns, DUE_GUARD, follower)));
+        trips
     }
 
     /// A guard's timer: values the account, stops it, and lets it go at the beginning of a new period. A breach is judged
@@ -404,7 +399,7 @@ impl Engine {
 
     /// A price moved: all guarded accounts are valued, soon.
     pub(super) fn guards_after_quote(&mut self) {
-        if !self.ix.guards.is_empty() {
+        if !self.ix.guards.is_empty() || !self.ix.sub_guards.is_empty() {
             self.st.due.insert((self.st.sweep_ns.max(self.st.at_ns), DUE_GUARDS, 0));
         }
     }
@@ -415,11 +410,42 @@ impl Engine {
         for follower in ix.guards.keys() {
             self.guard_due(ix, *follower, sink);
         }
+        for sub in ix.sub_guards.keys() {
+            self.sub_guard_due(ix, *sub, sink);
+        }
     }
 }
 
+/// Moves the bases of all rules; which of them are breached, and when periods end that begin now.
+pub(super) fn found(
+    rules: &[Rule],
+    bases: &mut [Option<Base>],
+    equity: Dec,
+    now: i64,
+    calendar: &Calendar,
+) -> (Vec<Trip>, Vec<i64>) {
+    let (mut trips, mut ends) = (Vec::new(), Vec::new());
+    for (rule, base) in rules.iter().zip(bases) {
+        let fresh = rule.base(*base, equity, now, calendar);
+        if base.is_none_or(|b| b.until_ns != fresh.until_ns) && fresh.until_ns != i64::MAX {
+            ends.push(fresh.until_ns);
+        }
+        *base = Some(fresh);
+        let floor = rule.floor(fresh.equity);
+        let level = match rule.action {
+            Action::NoOpens => Level::NoOpens,
+            Action::CloseAll => Level::CloseOnly,
+        };
+        if equity <= floor {
+            let (code, until_ns) = (rule.code(), fresh.until_ns);
+            trips.push(Trip { rule: rule.clone(), code, until_ns, level, floor, equity, at_ns: now });
+        }
+    }
+    (trips, ends)
+}
+
 /// The newer one of two prices.
-fn newest(a: Option<(Dec, i64)>, b: Option<(Dec, i64)>) -> Option<(Dec, i64)> {
+pub(super) fn newest(a: Option<(Dec, i64)>, b: Option<(Dec, i64)>) -> Option<(Dec, i64)> {
     a.into_iter().chain(b).max_by_key(|(_, at_ns)| *at_ns)
 }
 

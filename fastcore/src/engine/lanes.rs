@@ -100,6 +100,8 @@ pub struct Lane {
     pub venue_max: Option<Dec>,
     /// Lines that share the follower and its instrument.
     pub group: u32,
+    /// Several subscriptions of the follower trade its instrument.
+    pub shared: bool,
     /// Bounds over all instruments: the follower's lines are listed.
     pub totals: bool,
 }
@@ -113,6 +115,8 @@ pub struct Lanes {
     pub list: Vec<Lane>,
     /// (subscription, leader instrument) → lane.
     pub at: FxHashMap<(u32, u32), u32>,
+    /// Some lane is shared by several subscriptions.
+    pub shared: bool,
     /// Number of groups.
     pub groups: usize,
 }
@@ -127,6 +131,8 @@ pub(super) fn bounds(limits: &Limits, instrument: &str, contract: Dec) -> Bounds
         max_order_qty: units(set.max_order_qty_lots, contract),
         max_order_value: set.max_order_value,
         price_collar_bps: set.price_collar_bps,
+        price_collar_window_bps: set.price_collar_window_bps,
+        price_collar_window_ns: set.price_collar_window_ms.saturating_mul(MS),
         max_position: units(set.max_position_lots, contract),
         on_breach: set.on_breach,
         totals: limits.totals,
@@ -172,7 +178,25 @@ pub fn lanes(ix: &Index, cfg: &Config) -> Result<Lanes, ConfigError> {
         }
     }
     out.groups = groups.len();
+    share(&mut out);
     Ok(out)
+}
+
+/// Marks the lanes whose instrument another subscription of the same follower trades too.
+fn share(lanes: &mut Lanes) {
+    let mut owner: Vec<Option<u64>> = vec![None; lanes.groups];
+    let mut several = vec![false; lanes.groups];
+    for lane in &lanes.list {
+        let g = lane.group as usize;
+        if let (Some(owner), Some(several)) = (owner.get_mut(g), several.get_mut(g)) {
+            *several |= owner.is_some_and(|sub| sub != lane.sub_hash);
+            *owner = Some(lane.sub_hash);
+        }
+    }
+    lanes.shared = several.contains(&true);
+    for lane in &mut lanes.list {
+        lane.shared = several.get(lane.group as usize).copied().unwrap_or(false);
+    }
 }
 
 fn lane(
@@ -225,7 +249,7 @@ fn lane(
     };
     let restricted = ix.restricted.get(s.follower as usize).is_some_and(|r| r.contains(&fi));
     // A guard values the account at every open.
-    let guarded = follower.guards.is_some();
+    let guarded = follower.guards.is_some() || c.guards.is_some();
     let of_lane = c.max_drift_bps.is_some() || c.max_amplification.is_some();
     let over_time = ix.counts_messages || cfg.faults.repeated_copies > 0;
     let together = ix.together.asks(s.leader);
@@ -250,6 +274,7 @@ fn lane(
         open: template(sub, &route, id_len, limit, false),
         close: template(sub, &route, id_len, profile.closes_by_limit(), true),
         no_rate,
+        shared: false,
         qty_factor: factors.0,
         price_factor: factors.1,
         contract,

@@ -111,6 +111,9 @@ impl Engine {
         if ix.together.any() {
             self.recount(ix, at);
         }
+        if ix.lanes.shared && self.shared(ix, at) {
+            self.look_for_crosses(ix, at, sink);
+        }
     }
 
     /// The same without regard to mirrors.
@@ -172,7 +175,9 @@ impl Engine {
             let flips = !plan.whole && self.st.lines.get(at as usize).is_some_and(LineState::unclosed);
             // Held side by side, an open would not close what is still held, but pair it.
             let pairs = lane.closes == Closes::ByName && self.holds_against(at, plan.increase.is_positive());
-            let waits = open_at > now || flips || pairs;
+            let crosses =
+                ix.lanes.shared && lane.shared && self.waits_for_others(ix, at, plan.increase.is_positive());
+            let waits = open_at > now || flips || pairs || crosses;
             self.open(ix, at, &plan, lane, cfg, waits, sink);
         } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.waiting.clear();

@@ -19,6 +19,7 @@ pub mod lanes;
 mod leaders;
 pub mod life;
 mod lines;
+pub mod look_alikes;
 mod making;
 pub mod mass;
 pub mod mirrors;
@@ -29,11 +30,14 @@ mod parts;
 mod positions;
 pub mod proofs;
 mod questions;
+pub mod ranges;
 mod reload;
 pub mod retire;
 mod routes;
+mod self_match;
 mod state;
 pub mod stops;
+pub mod sub_guards;
 pub mod throttle;
 mod ticket_words;
 pub mod tickets;
@@ -171,6 +175,7 @@ impl Engine {
             }
         }
         self.fit_guards();
+        self.fit_sub_guards();
         self.fit_inactive();
         self.fit_ways();
         self.fit_together();

@@ -139,6 +139,9 @@ impl Engine {
         if ix.cfg.faults.repeated_copies > 0 && lost < units {
             self.count_copy(ix, at, sink);
         }
+        if ix.cfg.faults.lookalike_window_ms > 0 && lost < units {
+            self.look_alike(ix, at, buy, units, sink);
+        }
         refused.checked_add(lost).unwrap_or(refused)
     }
 

@@ -8,6 +8,7 @@ use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::mass::DUE_MASS;
 use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
+use super::sub_guards::DUE_SUB_GUARD;
 use super::ways::DUE_WAY;
 use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
@@ -58,9 +59,10 @@ impl Engine {
                 ls.line.cancels = ls.line.cancels.saturating_sub(u32::from(cancel.is_some() && !mirror));
             }
         }
-        if ended && self.ix.together.any() {
+        if ended {
             let ix = Arc::clone(&self.ix);
             self.recount(&ix, at);
+            self.wake_others(&ix, at);
         }
         if S::WANTS_DECISIONS && before != after {
             self.outcome(o, None, sink);
@@ -459,6 +461,7 @@ impl Engine {
                 DUE_ASK => self.ask_positions(&ix, id, sink),
                 DUE_HOLDINGS => self.holdings_due(&ix, id, sink),
                 DUE_GUARD => self.guard_due(&ix, id, sink),
+                DUE_SUB_GUARD => self.sub_guard_due(&ix, id, sink),
                 DUE_GUARDS => self.guards_due(&ix, sink),
                 DUE_LEADER => self.leader_due(&ix, id, sink),
                 DUE_MASS => self.listings_due(&ix, id),

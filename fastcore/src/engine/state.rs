@@ -162,6 +162,12 @@ pub struct State {
     pub tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
     /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.
     pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
+    /// What guards of subscriptions know.
+    pub sub_guards: BTreeMap<u32, super::sub_guards::SubGuard>,
+    /// Subscriptions that a guard of their own has stopped.
+    pub sub_tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
+    /// Profit and loss of guarded subscriptions, by subscription and ledger line.
+    pub sub_pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
     /// When opens were rejected lately, by follower, the oldest first: as many as make a burst.
     pub rejects: BTreeMap<u32, VecDeque<i64>>,
     /// Blocks by leader and instrument.
@@ -170,6 +176,10 @@ pub struct State {
     pub buckets: BTreeMap<Scope, crate::bucket::Bucket>,
     /// Automatic copies lately, by ledger line, where they are counted.
     pub copies: BTreeMap<u32, super::throttle::Copies>,
+    /// Pairs of ledger lines whose orders could fill each other now.
+    pub crosses: BTreeSet<(u32, u32)>,
+    /// Opens lately, by ledger line, where look-alikes are told.
+    pub lately: BTreeMap<u32, super::look_alikes::Lately>,
     /// How far the machine's clock is from UTC, where that is measured.
     pub clock: Option<super::clock::Measured>,
     /// When leaders were heard, where it matters.
@@ -224,6 +234,8 @@ pub struct State {
     pub fills: Chunked<Counted>,
     /// By instrument index.
     pub quotes: BTreeMap<u32, Quote>,
+    /// Where quotes were lately, by instrument, the oldest part first; where a window bounds prices.
+    pub ranges: BTreeMap<u32, VecDeque<super::ranges::Range>>,
     /// Highest MsgSeqNum(34) of the present sequence by leader session.
     pub seq_nums: BTreeMap<String, u64>,
     /// Refusals by code.
@@ -280,10 +292,14 @@ pub struct Index {
     pub lanes: super::lanes::Lanes,
     /// When days, weeks and months of guarded followers begin.
     pub guards: BTreeMap<u32, crate::guard::Calendar>,
+    /// The same of guarded subscriptions.
+    pub sub_guards: BTreeMap<u32, crate::guard::Calendar>,
     /// Routes with reserves.
     pub reserves: Vec<super::ways::Reserve>,
     /// Bounds over all followers together.
     pub together: super::together::Bounded,
+    /// The longest window of quotes that is asked for, nanoseconds; 0: none.
+    pub range_ns: i64,
     /// Some messages have an allowance.
     pub counts_messages: bool,
     /// By subscription.
@@ -399,9 +415,11 @@ impl Index {
             follower_symbols,
             restricted,
             reserves: super::ways::reserves(&cfg)?,
+            range_ns: super::ranges::longest_ns(&cfg),
             counts_messages: super::throttle::any_allowance(&cfg),
             together: super::together::Bounded::default(),
             guards: super::guards::calendars(&cfg).map_err(ConfigError)?,
+            sub_guards: super::sub_guards::calendars(&cfg).map_err(ConfigError)?,
             subs,
             subs_of,
             blocks: Vec::new(),

@@ -139,6 +139,7 @@ impl Engine {
     pub(super) fn nothing_stopped(&self) -> bool {
         self.st.stops.is_empty()
             && self.st.tripped.is_empty()
+            && self.st.sub_tripped.is_empty()
             && !self.any_inactive()
             && self.clock_refusal().is_none()
     }
@@ -148,7 +149,8 @@ impl Engine {
         let follower = ix.subs.get(ls.sub as usize)?.follower;
         let inactive = ix.subs.get(ls.sub as usize).and_then(|s| self.leader_inactive(s.leader));
         let by_itself = self.hardest(follower).map(|trip| trip.level).max(inactive.map(|i| i.level));
-        self.killed(ix, ls).max(by_itself).max(ls.mode.level())
+        let own = self.hardest_of_sub(ls.sub).map(|trip| trip.level);
+        self.killed(ix, ls).max(by_itself).max(own).max(ls.mode.level())
     }
 
     /// The highest level of the kill switches that a line is under.
@@ -172,7 +174,8 @@ impl Engine {
     /// The code of what is refused because it is stopped.
     pub(super) fn stop_code(&self, ix: &Index, ls: &LineState) -> Code {
         let sub = ix.subs.get(ls.sub as usize).filter(|_| self.killed(ix, ls).is_none());
-        let guard = sub.and_then(|s| self.hardest(s.follower)).map(|trip| trip.code);
+        let guard = sub.and_then(|s| self.hardest(s.follower).or_else(|| self.hardest_of_sub(ls.sub)));
+        let guard = guard.map(|trip| trip.code);
         let inactive = sub.and_then(|s| self.leader_inactive(s.leader)).map(|_| Code::ProviderInactive);
         let life = ls.mode.code().filter(|_| sub.is_some());
         guard.or(inactive).or(life).unwrap_or(Code::Kill)
@@ -248,7 +251,9 @@ impl Engine {
         };
         let what = scope.text(&ix);
         let by_itself = match scope {
-            Scope::Follower(f) => self.release_guard(f) | self.release_copies(&ix, f),
+            Scope::Follower(f) => {
+                self.release_guard(f) | self.release_sub_guards(&ix, f) | self.release_copies(&ix, f)
+            }
             Scope::Leader(l) => self.release_inactive(l),
             Scope::Global | Scope::Instrument(_) | Scope::Route(_) => false,
         };

@@ -273,6 +273,7 @@ impl Engine {
             let worth = bounds.totals.max_exposure;
             out.push(risk::Scope {
                 bounds,
+                off_range_bps: None,
                 position: if buy { held.long } else { held.short }.units(),
                 orders,
                 exposure: worth.and_then(|_| self.exposure_together(ix, scope, at, lane, buy)),

@@ -39,6 +39,7 @@ impl Engine {
     pub(super) fn quote<S: Sink>(&mut self, instrument: u32, bid: Dec, ask: Dec, sink: &mut S) {
         if bid.is_positive() && ask >= bid {
             self.st.quotes.insert(instrument, Quote { bid, ask, at_ns: self.st.at_ns });
+            self.note_range(instrument, bid, ask);
             self.work_unpriced(instrument, sink);
             self.guards_after_quote();
         }

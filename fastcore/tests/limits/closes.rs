@@ -3,7 +3,7 @@
 use crate::support::{Sent, World, d, lots};
 use crate::{DAX, EURUSD, OTHER, S, desk, equity, quote, tell, trade};
 use fastcore::bucket::Allowance;
-use fastcore::config::{Config, InactiveRule, OnBreach, Together};
+use fastcore::config::{Config, InactiveRule, OnBreach, SelfMatch, Together};
 use fastcore::decimal::Dec;
 use fastcore::event::EventKind;
 use fastcore::guard::Action;
@@ -47,6 +47,8 @@ fn limit(c: &mut Config, bits: u32, low: i64) {
         l.default.max_order_value = of(1).then_some(n);
         l.default.price_collar_bps = of(2).then(|| d("100"));
         l.default.max_position_lots = of(3).then(|| lots("3"));
+        l.default.price_collar_window_bps = on(27 + at / 8).then(|| d("150"));
+        l.default.price_collar_window_ms = 5_000;
         l.totals.max_open_orders = of(4).then_some(1);
         l.totals.max_exposure = of(5).then_some(n);
         l.totals.max_leverage = of(6).then(|| d("0.1"));
@@ -61,6 +63,9 @@ fn limit(c: &mut Config, bits: u32, low: i64) {
     if on(20) {
         (c.faults.repeated_copies, c.faults.repeated_window_ms) = (2, 60_000);
     }
+    if on(29) {
+        c.faults.self_match = SelfMatch::Wait;
+    }
     let action = if on(22) { Action::CloseAll } else { Action::NoOpens };
     c.leaders[0].inactive = on(21).then_some(InactiveRule { down_ms: 5_000, silent_ms: 30_000, action });
     let together = |on: bool| {
@@ -74,6 +79,11 @@ fn limit(c: &mut Config, bits: u32, low: i64) {
         let rules = r#"{"zone":"UTC","day_begins_s":0,"max_age_ms":60000,"rules":[
             {"rule":"equity_floor","amount":"90"},{"rule":"daily_loss","amount":"1"}]}"#;
         c.followers[0].guards = Some(Box::new(serde_json::from_str(rules).unwrap()));
+    }
+    if on(26) {
+        let rules = r#"{"zone":"UTC","day_begins_s":0,"max_age_ms":60000,"rules":[
+            {"rule":"daily_loss","amount":"3","action":"close_all"},{"rule":"drawdown","amount":"0.5"}]}"#;
+        c.subscriptions[1].guards = Some(Box::new(serde_json::from_str(rules).unwrap()));
     }
 }
 
@@ -194,7 +204,7 @@ proptest! {
     }
 }
 
-/// The histories above reach the limits: each code refuses something in a few hundred of them.
+/// The histories above reach the limits: each code refuses something in a few thousand of them.
 #[test]
 fn the_histories_reach_every_limit() {
     use proptest::strategy::ValueTree;
@@ -202,7 +212,7 @@ fn the_histories_reach_every_limit() {
     let mut runner = TestRunner::deterministic();
     let all = (any::<u32>(), 1_i64..9, proptest::collection::vec(step(), 1..60));
     let mut found = BTreeSet::new();
-    for _ in 0..400 {
+    for _ in 0..4_000 {
         let (bits, low, steps) = all.new_tree(&mut runner).unwrap().current();
         found.extend(play(bits, low, &steps));
     }
@@ -210,11 +220,13 @@ fn the_histories_reach_every_limit() {
         "kill",
         "suspended_equity",
         "daily_loss",
+        "period_drawdown",
         "provider_inactive",
         "repeated_execution",
         "max_order_qty",
         "max_order_value",
         "price_collar",
+        "price_collar_window",
         "max_messages",
         "max_position",
         "max_open_orders",

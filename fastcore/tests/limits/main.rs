@@ -1,5 +1,6 @@
 //! Limits at work (design 03): what each of them counts (`totals`, `prices`), limits over time (`over_time`), leaders that
-//! nobody hears (`provider`), all followers together (`together`), and that none of them, in any combination, holds back a close (`closes`).
+//! nobody hears (`provider`), all followers together (`together`), orders of one account
+//! that could fill each other (`self_match`), and that none of them, in any combination, holds back a close (`closes`).
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "../support/mod.rs"]
@@ -9,6 +10,7 @@ mod closes;
 mod over_time;
 mod prices;
 mod provider;
+mod self_match;
 mod together;
 mod totals;
 

@@ -146,3 +146,27 @@ fn only_copies_within_the_window_count() {
     assert_eq!(copied(&mut w, EURUSD, true, "5", "1.1").len(), 1);
     assert_eq!(alerts(&w, "repeated_copies"), 0);
 }
+
+/// Equal opens by two trades are both sent; the second is told, once in a window, and every one is counted. Another side,
+/// quantity or subscription is another thing, and closes are not looked at.
+#[test]
+fn look_alikes_are_told_and_never_refused() {
+    let mut w = desk(|c| c.faults.lookalike_window_ms = 500);
+    let two = |w: &mut crate::support::World| {
+        for qty in ["3", "3", "3", "2"] {
+            assert_eq!(copied(w, EURUSD, true, qty, "1.1").len(), 1);
+        }
+        assert_eq!(copied(w, OTHER, true, "3", "1.1").len(), 1);
+        assert_eq!(copied(w, DAX, true, "3", "100").len(), 1);
+        assert_eq!(copied(w, EURUSD, false, "3", "1.1").len(), 1);
+        assert_eq!(copied(w, EURUSD, false, "3", "1.1").len(), 1);
+    };
+    two(&mut w);
+    let counted = |w: &crate::support::World| {
+        w.engine.status().notes.get("open that looks like another one").copied().unwrap_or(0)
+    };
+    assert_eq!((alerts(&w, "look_alike"), counted(&w)), (1, 2));
+    w.now += S;
+    two(&mut w);
+    assert_eq!((alerts(&w, "look_alike"), counted(&w)), (2, 4));
+}

@@ -93,3 +93,49 @@ fn amplification_compares_units_with_their_factor() {
     assert_eq!(quantities(&copied(&mut w, EURUSD, true, "3", "1.1")), ["6"]);
     assert_eq!(refused(&w, "amplification"), 0);
 }
+
+/// 100 bps around a window of 10 s: a market that fell by 2 % within it opens nothing, at any price near its newest quote;
+/// when the window has passed it opens again. Closes go out.
+#[test]
+fn a_fast_market_opens_nothing_until_its_window_has_passed() {
+    let mut w = desk(|c| {
+        let set = &mut c.followers[0].limits.default;
+        (set.price_collar_window_bps, set.price_collar_window_ms) = (Some(d("100")), 10_000);
+    });
+    assert!(trade(&mut w, EURUSD, true, "1", "1").is_empty(), "no quote: nobody can say");
+    assert_eq!(refused(&w, "no_quote"), 1);
+    quote(&mut w, "EURUSD", "1", "1");
+    assert_eq!(copied(&mut w, EURUSD, true, "5", "1.01").len(), 1, "at the bound");
+    w.now += 4 * S;
+    quote(&mut w, "EURUSD", "0.98", "0.98");
+    assert!(trade(&mut w, EURUSD, true, "1", "0.98").is_empty(), "far from where it was");
+    assert!(trade(&mut w, EURUSD, true, "1", "1").is_empty(), "far from where it is");
+    assert_eq!(refused(&w, "price_collar_window"), 2);
+    assert_eq!(copied(&mut w, EURUSD, false, "2", "0.98").len(), 1);
+    w.now += 11 * S;
+    assert_eq!(copied(&mut w, EURUSD, true, "1", "0.98").len(), 1, "a quiet quote is the market");
+    w.now += 60 * S;
+    assert!(trade(&mut w, EURUSD, true, "1", "0.98").is_empty(), "older than max_age_ms");
+    assert_eq!(refused(&w, "no_quote"), 2);
+}
+
+/// However many quotes come: their parts are bounded, and the lowest of each is remembered until the window has passed.
+#[test]
+fn many_quotes_take_bounded_room() {
+    let mut w = desk(|c| {
+        let set = &mut c.subscriptions[0].limits.default;
+        (set.price_collar_window_bps, set.price_collar_window_ms) = (Some(d("100")), 10_000);
+    });
+    quote(&mut w, "EURUSD", "0.5", "0.5");
+    for _ in 0..9_000 {
+        quote(&mut w, "EURUSD", "1", "1");
+        w.now += 1_000_000;
+    }
+    assert!(trade(&mut w, EURUSD, true, "1", "1").is_empty());
+    for _ in 0..2_000 {
+        quote(&mut w, "EURUSD", "1", "1");
+        w.now += 1_000_000;
+    }
+    assert_eq!(trade(&mut w, EURUSD, true, "1", "1").len(), 1);
+    assert!(w.engine.state().ranges.values().all(|list| list.len() <= 66));
+}

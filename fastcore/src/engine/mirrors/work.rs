@@ -362,6 +362,11 @@ impl Engine {
         self.open_of(at, |m, o| m.buy == buy && !o.reduces)
     }
 
+    /// Units of one side that a line's mirrors have open, closes too.
+    pub(in crate::engine) fn mirrors_at_work(&self, at: u32, buy: bool) -> Dec {
+        self.open_of(at, |m, _| m.buy == buy)
+    }
+
     /// Units that those of a line's mirrors have open which are meant.
     fn open_of(&self, at: u32, meant: impl Fn(&Mirror, &Order) -> bool) -> Dec {
         let live = self.st.mirrors.of(at).iter().filter(|m| m.live);

@@ -1,0 +1,100 @@
+//! Where the market was lately (design 03, `price_collar` over a window): the lowest and the highest quote of each instrument.
+//!
+//! A collar around the newest quote follows a market that runs away. This one asks how far an open's price is from where
+//! the market was within the window.
+
+use super::admission::Wish;
+use super::lanes::Lane;
+use super::{Engine, Index, LineState};
+use crate::config::{Config, Limits};
+use crate::decimal::{Dec, Round};
+use crate::ledger::abs;
+use crate::risk::Bounds;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+const MS: i64 = 1_000_000;
+/// Parts of the longest window that quotes are kept in: a shorter one reaches back by up to a part more than it says.
+const PARTS: i64 = 64;
+
+/// Quotes of one part of the window, the middle of bid and ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// When its first quote came.
+    from_ns: i64,
+    /// When its last one came.
+    to_ns: i64,
+    low: Dec,
+    high: Dec,
+}
+
+/// The longest window that any bound has, nanoseconds; 0: none.
+pub(super) fn longest_ns(cfg: &Config) -> i64 {
+    let sets = |l: &Limits| {
+        let own = l.instruments.into_iter().map(|(_, set)| set.price_collar_window_ms);
+        own.chain([l.default.price_collar_window_ms]).max().unwrap_or(0)
+    };
+    let followers = cfg.followers.iter().map(|f| sets(&f.limits));
+    let subscriptions = cfg.subscriptions.iter().map(|s| sets(&s.limits));
+    followers.chain(subscriptions).max().unwrap_or(0).saturating_mul(MS)
+}
+
+impl Engine {
+    /// A quote came.
+    pub(super) fn note_range(&mut self, instrument: u32, bid: Dec, ask: Dec) {
+        let (window_ns, now) = (self.ix.range_ns, self.st.at_ns);
+        if window_ns == 0 {
+            return;
+        }
+        let middle = bid.checked_add(ask).and_then(|sum| sum.div(Dec::from_int(2), Round::HalfEven));
+        let Some(px) = middle else { return };
+        let list: &mut VecDeque<Range> = self.st.ranges.entry(instrument).or_default();
+        let part_ns = window_ns.checked_div(PARTS).unwrap_or(0).max(1);
+        match list.back_mut().filter(|r| now.saturating_sub(r.from_ns) < part_ns) {
+            Some(r) => (r.to_ns, r.low, r.high) = (now, r.low.min(px), r.high.max(px)),
+            None => list.push_back(Range { from_ns: now, to_ns: now, low: px, high: px }),
+        }
+        let oldest_ns = now.saturating_sub(window_ns);
+        while list.front().is_some_and(|r| r.to_ns < oldest_ns) {
+            list.pop_front();
+        }
+    }
+
+    /// The lowest and the highest quote since then, the newest one included, however old.
+    fn range(&self, instrument: u32, since_ns: i64) -> Option<(Dec, Dec)> {
+        let list = self.st.ranges.get(&instrument)?;
+        let newest = list.back().copied();
+        let within = list.iter().filter(|r| r.to_ns >= since_ns).copied().chain(newest);
+        within.map(|r| (r.low, r.high)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// How far an open's price is from the lowest or the highest quote of a scope's window, whichever is further, basis
+    /// points of that quote. None where that is not bounded, or one of both is not known.
+    pub(super) fn off_range(
+        &self,
+        ix: &Index,
+        ls: &LineState,
+        lane: &Lane,
+        wish: &Wish,
+        bounds: &Bounds,
+    ) -> Option<Dec> {
+        bounds.price_collar_window_bps?;
+        let max_age_ms = ix.cfg.subscriptions.get(ls.sub as usize)?.max_age_ms;
+        let oldest_ns = self.st.at_ns.saturating_sub(max_age_ms.saturating_mul(MS));
+        let since_ns = self.st.at_ns.saturating_sub(bounds.price_collar_window_ns);
+        // The same name on both sides is one quote, the leader's: it has the factor.
+        let own = Some(ls.follower_instrument).filter(|i| *i != ls.instrument);
+        let fresh = |i: &u32| self.st.quotes.get(i).is_some_and(|q| q.at_ns >= oldest_ns);
+        let (instrument, factor) = match own.filter(fresh) {
+            Some(i) => (i, Dec::ONE),
+            None => (Some(ls.instrument).filter(fresh)?, lane.price_factor),
+        };
+        let (low, high) = self.range(instrument, since_ns)?;
+        let px = wish.px.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))?;
+        let off = |quote: Dec| {
+            let quote = quote.mul(factor, Round::HalfEven).filter(|q| q.is_positive())?;
+            abs(px.checked_sub(quote)?).mul_div(Dec::from_int(10_000), quote, Round::Ceil)
+        };
+        Some(off(low)?.max(off(high)?))
+    }
+}
