@@ -246,8 +246,10 @@ fn a_snapshot_remembers_what_may_be_busted() {
     one(&sent, false, "5");
 }
 
-/// Leader's trades, and what becomes of them: side, quantity, which is amended afterwards, and to what.
-fn history() -> impl Strategy<Value = Vec<(u8, u64, Option<(usize, u64)>)>> {
+/// A leader's trade, and what becomes of one: side, quantity, which is amended afterwards, and to what.
+type Told = (u8, u64, Option<(usize, u64)>);
+
+fn history() -> impl Strategy<Value = Vec<Told>> {
     let amend = proptest::option::of((0_usize..64, 0_u64..9));
     proptest::collection::vec((1_u8..3, 1_u64..9, amend), 1..40)
 }
