@@ -343,7 +343,8 @@ fn two_words_that_differ_say_nothing() {
 /// Each case in which the position cannot tell: held, told once, sent again never, and ended by a person's word.
 #[test]
 fn what_cannot_be_told_apart_is_held_and_told() {
-    let cases: [(&str, bool, fn(&mut Config), &str); 4] = [
+    type Case = (&'static str, bool, fn(&mut Config), &'static str);
+    let cases: [Case; 4] = [
         ("no word from before", false, |_| {}, "was not known to be ours"),
         ("no positions", true, |c| c.profiles[0].supports.positions = false, "tells no position"),
         ("a part", true, |_| {}, "neither with it nor without it"),

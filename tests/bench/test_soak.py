@@ -81,7 +81,7 @@ def samples(core_kib_per_order: float, fds_per_min: float = 0) -> list[dict[str,
 
 
 def test_what_every_order_keeps_is_allowed_and_a_leak_beside_it_is_not() -> None:
-    """The names of orders are kept by design; twice as much, or a descriptor in five minutes, is a finding."""
+    """Names of orders are kept by design; twice as much, or a descriptor in five minutes, is a finding."""
 
     def bad(found: list[dict[str, Any]]) -> list[str]:
         return [verdict.name for verdict in verdicts(found, []) if not verdict.flat]

@@ -322,7 +322,11 @@ impl Engine {
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let by_itself =
             |sub: &u32| followed && ix.cfg.subscriptions.get(*sub as usize).is_some_and(busts::can_follow);
-        if let Some(state) = self.st.leaders.get_mut(leader as usize).filter(|_| !subs.iter().all(by_itself))
+        if let Some(state) = self
+            .st
+            .leaders
+            .get_mut(leader as usize)
+            .filter(|_| subs.is_empty() || !subs.iter().all(by_itself))
         {
             state.bust_holds.insert(instrument);
         }
