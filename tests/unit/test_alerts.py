@@ -15,7 +15,7 @@ ENGINE = Path(__file__).resolve().parents[2] / "fastcore" / "src" / "engine"
 def test_every_alert_code_has_advice() -> None:
     """A code that the core learns needs its advice here, or a place among those that need none."""
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(ENGINE.rglob("*.rs")))
-    codes = set(re.findall(r'\balert\(\s*"([a-z_]+)"', source))
+    codes = set(re.findall(r'\b(?:alert|tell_position)\(\s*(?:&?\w+,\s*\w+,\s*)?"([a-z_]+)"', source))
     assert codes
     assert codes == ADVICE.keys() | PLAIN
 
