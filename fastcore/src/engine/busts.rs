@@ -180,8 +180,8 @@ impl Engine {
     }
 
     /// Remembers what an execution did to a target; `before`: the target before it.
-    pub(super) fn note_step(&mut self, at: u32, cfg: &SubscriptionConfig, x: &Execution<'_>, before: i128) {
-        if !can_follow(cfg) || x.hold {
+    pub(super) fn note_step(&mut self, at: u32, x: &Execution<'_>, before: i128) {
+        if x.hold {
             return;
         }
         let followed = self.st.lines.get(at as usize).filter(|ls| ls.follows());

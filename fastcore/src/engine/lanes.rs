@@ -68,10 +68,10 @@ pub struct Lane {
     pub reverse: bool,
     /// The filters may leave an order out: they have to be asked.
     pub filtered: bool,
+    /// How its target comes about is remembered: a bust of the leader's is followed.
+    pub follows_busts: bool,
     /// An open is a limit order.
     pub limit_opens: bool,
-    /// A close is a limit order: the venue takes no market orders.
-    pub limit_closes: bool,
     /// What keeps a close from opening.
     pub closes: Closes,
     /// The follower may not open it.
@@ -82,6 +82,8 @@ pub struct Lane {
     pub close: Option<Template>,
     /// Why the rule that follows from the configuration cannot be used.
     pub no_rate: Option<Refusal>,
+    /// A close is a limit order: the venue takes no market orders.
+    pub limit_closes: bool,
     /// Follower units per leader unit, before sizing.
     pub qty_factor: Dec,
     /// Follower price per leader price.
@@ -267,6 +269,7 @@ fn lane(
         rounding: c.rounding,
         reverse: c.reverse,
         filtered: !c.filters.passes_all(),
+        follows_busts: super::busts::can_follow(c),
         limit_opens: limit,
         limit_closes: profile.closes_by_limit(),
         closes: Closes::at(profile),

@@ -469,7 +469,9 @@ impl Engine {
         if x.hold && !recomputed && cfg.on_bust == OnBust::Follow {
             self.cannot_follow(at, cfg, sink);
         }
-        self.note_step(at, cfg, x, before);
+        if lane.follows_busts {
+            self.note_step(at, x, before);
+        }
         if !self.st.mirrors.is_empty() {
             self.mirrors_follow(x, at, order.id, before, ratio.is_some());
         }
