@@ -155,6 +155,28 @@ fn what_was_rejected_then_is_not_taken_back_again() {
     one(&trades(&mut w, 2, 3).1, false, "3");
 }
 
+/// What was lost behind a reduce stays lost, whatever is busted afterwards.
+#[test]
+fn what_was_lost_behind_a_reduce_stays_lost() {
+    let mut w = plain();
+    let (_, sent) = trades(&mut w, 1, 8);
+    w.out(&sent[0]);
+    w.fill(&sent[0], "8", "8");
+    let (id, exec) = (sent[0].id.clone(), w.exec);
+    copied(&mut w, 2, 4);
+    assert_eq!((w.target(), w.filled()), (d("4"), d("4")));
+    // The follower's broker corrects its fill to 6: two of them are gone, and nobody opens them again.
+    w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=C1|19=X{exec}|150=G|39=1|55=EURUSD|54=1|38=8|32=6|31=1.1|14=6|151=0|"
+    ));
+    assert_eq!((w.target(), w.filled()), (d("2"), d("2")));
+    let more = copied(&mut w, 1, 4);
+    assert_eq!(w.target(), d("6"));
+    let sent = busted(&mut w, &more);
+    filled(&mut w, vec![one(&sent, false, "4")]);
+    assert_eq!((w.target(), w.filled()), (d("2"), d("2")));
+}
+
 /// An order gets as much of an amount as before: the correction changes its own part in proportion.
 #[test]
 fn a_corrected_part_of_an_amount_changes_in_proportion() {

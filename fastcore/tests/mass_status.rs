@@ -340,6 +340,49 @@ fn two_words_that_differ_say_nothing() {
     assert_eq!(state(&w, 0), State::Filled);
 }
 
+/// A fill of the account between both words: the first one was about another position, also where it said the same.
+#[test]
+fn a_fill_between_two_words_begins_anew() {
+    let mut w = working(|_| {});
+    let early: Vec<Sent> =
+        w.leader("o0", 1, "3", "3", "3").into_iter().filter(|s| s.kind == SendKind::New).collect();
+    w.out(&early[0]);
+    w.broker(&format!("35=8|37=B|11={}|17=C|150=4|39=4|55=EURUSD|54=1|38=3|14=0|151=0|", early[0].id));
+    let (_open, question) = idle(&mut w, true);
+    holds(&mut w, &question, "0");
+    w.fill(&early[0], "3", "3"); // after its end: the books follow the broker
+    let question = positions_asked(&mut w);
+    holds(&mut w, &question, "3");
+    assert_eq!(state(&w, 1), State::Unknown, "said once of this position");
+    let question = positions_asked(&mut w);
+    holds(&mut w, &question, "3");
+    assert_ne!(state(&w, 1), State::Unknown);
+}
+
+/// Two orders in doubt on one position: whichever it was, the position does not say which.
+#[test]
+fn two_orders_on_one_position_are_not_told_apart() {
+    let mut w = working(|c| {
+        let mut second = c.subscriptions[0].clone();
+        second.name = "t".to_owned();
+        c.subscriptions.push(second);
+    });
+    holds(&mut w, "news", "0");
+    for s in w.leader("o1", 1, "10", "10", "10").into_iter().filter(|s| s.kind == SendKind::New) {
+        w.out(&s);
+    }
+    for _ in 0..2 {
+        let question = asked(&mut w);
+        none(&mut w, &question);
+    }
+    for _ in 0..2 {
+        w.now += 4 * S;
+        assert!(holds(&mut w, "news", "0").iter().all(|s| s.kind != SendKind::New));
+    }
+    assert_eq!([0, 1].map(|o| state(&w, o)), [State::Unknown; 2]);
+    assert_eq!(alerts(&w, "unknown_order"), 2);
+}
+
 /// Each case in which the position cannot tell: held, told once, sent again never, and ended by a person's word.
 #[test]
 fn what_cannot_be_told_apart_is_held_and_told() {

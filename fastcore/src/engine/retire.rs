@@ -157,3 +157,59 @@ impl Engine {
         self.alert("retired_order", text, sink);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::engine::state::Counted;
+
+    const CONFIG: &str = r#"{"deployment":"t","retire_after_ms":60000,"profiles":[],"instruments":[],"leaders":[],"routes":[],
+        "followers":[],"subscriptions":[]}"#;
+    const NOW_NS: i64 = 1_000_000_000_000;
+
+    /// Three full chunks of orders that ended at the beginning, each counted, and one order more.
+    fn old() -> Engine {
+        let mut engine = Engine::new(Config::from_json(CONFIG).unwrap()).unwrap();
+        for n in 0..=u32::try_from(3 * CHUNK).unwrap() {
+            let id = ClOrdId::from_hash(u128::from(n), 20);
+            engine.st.orders.push(Order { state: OrderState::Filled, epoch: 1, ..Order::new(id, 0, 0) });
+            engine.st.fills.push(Counted::default());
+        }
+        engine.st.at_ns = NOW_NS;
+        engine
+    }
+
+    fn kept(change: impl FnOnce(&mut State)) -> usize {
+        let mut engine = old();
+        change(&mut engine.st);
+        let before = engine.st.sent_by_line();
+        engine.retire();
+        assert_eq!(engine.st.sent_by_line(), before, "what they came to stays counted");
+        engine.st.orders.iter().count()
+    }
+
+    /// One order that is not over keeps its chunk and no other: one that works, one that ended lately although it was made
+    /// long ago, one with an open question.
+    #[test]
+    fn what_is_not_over_keeps_its_chunk() {
+        assert_eq!(kept(|_| {}), 1);
+        for state in OrderState::ALL.into_iter().filter(|s| !s.is_done()) {
+            assert_eq!(kept(|st| st.orders.get_mut(300).unwrap().state = state), 1 + CHUNK, "{state:?}");
+        }
+        assert_eq!(kept(|st| st.orders.get_mut(300).unwrap().since_ns = NOW_NS - 1), 1 + CHUNK);
+        assert_eq!(kept(|st| drop(st.asked.insert(300, std::collections::VecDeque::new()))), 1 + CHUNK);
+    }
+
+    /// Counting that has not come further than a chunk keeps it: it could not be given back with it.
+    #[test]
+    fn counting_is_given_back_with_its_orders() {
+        let behind = |st: &mut State| {
+            let mut fills = crate::stores::Chunked::default();
+            (0..300).for_each(|_| fills.push(Counted::default()));
+            st.fills = fills;
+        };
+        assert_eq!(kept(behind), 1 + CHUNK, "the second chunk");
+    }
+}
