@@ -6,6 +6,7 @@ use fastcore::config::Config;
 use fastcore::decimal::{Dec, Round};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
+use fastcore::link::Row;
 
 const S: i64 = 1_000_000_000;
 const LOSS: &str = r#"{"rule":"daily_loss","amount":"100","auto_reset":true}"#;
@@ -97,6 +98,22 @@ fn what_was_won_and_lost_outlives_a_new_account_value() {
     assert!(stops(&w).is_empty());
     quote(&mut w, "0.9", "0.9");
     assert_eq!(w.leader("o4", 1, "5", "5", "5").len(), 1);
+}
+
+/// An open that waits for its route when the guard stops the subscription does not leave when the route is back.
+#[test]
+fn an_open_that_waits_does_not_leave_behind_the_stop() {
+    for (stops, expected) in [(true, 0), (false, 1)] {
+        let mut w = two(LOSS);
+        quote(&mut w, "1.1", "1.1");
+        copied(&mut w, "o1", 1, "1000");
+        w.rows(&[Row::Logout { session: "R" }]);
+        assert!(w.leader("o2", 1, "5", "5", "5").is_empty(), "the route is down");
+        if stops {
+            quote(&mut w, "1", "1");
+        }
+        assert_eq!(w.rows(&[Row::Logon { session: "R" }]).len(), expected, "stopped: {stops}");
+    }
 }
 
 /// `close_all` closes what the subscription holds, and nothing of the other.
