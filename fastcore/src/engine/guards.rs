@@ -144,8 +144,28 @@ impl Engine {
     /// Units that a line holds from now on without a fill: bought, or sold, at what they are worth now.
     pub(super) fn book_at_mark(&mut self, ix: &Index, at: u32, units: Dec) {
         self.book_sub(ix, at, units, None, false);
-        let Some((follower, held)) = self.held_by(ix, at) else { return };
+        let Some((follower, _)) = self.held_by(ix, at) else { return };
         let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
+        self.book_at(ix, at, units, known);
+    }
+
+    /// Units are about to go from one line of a follower to another one of its instrument: sold and bought at one price,
+    /// so that nothing is won or lost by it.
+    pub(super) fn book_moved(&mut self, ix: &Index, from: u32, to: u32, units: Dec) {
+        let out = Dec::from_raw(units.raw().saturating_neg());
+        if !ix.sub_guards.is_empty() {
+            let px = self.sub_mark(ix, from, units).map(|(px, _)| px);
+            self.book_sub(ix, from, out, px, false);
+            self.book_sub(ix, to, units, px, false);
+        }
+        let Some((follower, _)) = self.held_by(ix, from) else { return };
+        let known = self.mark(ix, from, units, self.oldest_ns(ix, follower));
+        self.book_at(ix, from, out, known);
+        self.book_at(ix, to, units, known);
+    }
+
+    fn book_at(&mut self, ix: &Index, at: u32, units: Dec, known: Option<(Dec, i64)>) {
+        let Some((follower, held)) = self.held_by(ix, at) else { return };
         let pnl = self.st.pnl.entry((follower, at)).or_default();
         match known {
             Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
@@ -307,9 +327,7 @@ impl Engine {
 
     /// The stop of a follower that stops most, the first of equals.
     pub(super) fn hardest(&self, follower: u32) -> Option<&Trip> {
-        let trips = self.st.tripped.get(&follower)?;
-        let highest = trips.iter().map(|t| t.level).max()?;
-        trips.iter().find(|t| t.level == highest)
+        hardest_of(self.st.tripped.get(&follower)?)
     }
 
     /// Moves the bases of all rules, and says which rules are breached.
@@ -414,6 +432,12 @@ impl Engine {
             self.sub_guard_due(ix, *sub, sink);
         }
     }
+}
+
+/// The stop that stops most, the first of equals.
+pub(super) fn hardest_of(trips: &[Trip]) -> Option<&Trip> {
+    let highest = trips.iter().map(|t| t.level).max()?;
+    trips.iter().find(|t| t.level == highest)
 }
 
 /// Moves the bases of all rules; which of them are breached, and when periods end that begin now.

@@ -4,7 +4,7 @@
 //! Its profit and loss is its own account: new equities of the follower's account, which begin that account's measures anew,
 //! do not touch it. Amounts are in the currency of the follower's account.
 
-use super::guards::{Trip, found, newest};
+use super::guards::{Trip, found, hardest_of, newest};
 use super::lines::signed;
 use super::stops::Level;
 use super::{Engine, Index};
@@ -137,7 +137,7 @@ impl Engine {
 
     /// The quote at which `held` signed units of a line could be closed, where it is fresh; else the newest price that is
     /// known, fills included. And when it was heard.
-    fn sub_mark(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
+    pub(super) fn sub_mark(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
         let sub = self.st.lines.get(at as usize)?.sub;
         let max_age_ms = ix.guards_of_sub(sub)?.max_age_ms;
         let oldest_ns = self.st.at_ns.saturating_sub(max_age_ms.saturating_mul(MS));
@@ -195,9 +195,7 @@ impl Engine {
         if self.st.sub_tripped.is_empty() {
             return None;
         }
-        let trips = self.st.sub_tripped.get(&sub)?;
-        let highest = trips.iter().map(|t| t.level).max()?;
-        trips.iter().find(|t| t.level == highest)
+        hardest_of(self.st.sub_tripped.get(&sub)?)
     }
 
     fn judge_sub(&mut self, ix: &Index, sub: u32, won: Dec) -> Vec<Trip> {

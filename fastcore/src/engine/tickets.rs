@@ -160,7 +160,7 @@ impl Engine {
         let to = self.line_that_has(at, &id);
         self.tickets_of(to).add(&id, moved, closes && qty.signum() < 0);
         if to != at {
-            self.move_filled(at, to, moved);
+            self.move_filled(ix, at, to, moved);
             self.work_line(ix, to, sink);
         }
     }
@@ -178,7 +178,8 @@ impl Engine {
         [Some(at), Some(root)].into_iter().chain(apart).flatten().find(has).unwrap_or(at)
     }
 
-    fn move_filled(&mut self, from: u32, to: u32, units: Dec) {
+    fn move_filled(&mut self, ix: &Index, from: u32, to: u32, units: Dec) {
+        self.book_moved(ix, from, to, units);
         for (line, units) in [(from, less(Dec::ZERO, units)), (to, units)] {
             if let Some(ls) = self.st.lines.get_mut(line as usize) {
                 ls.line.add_filled(units);
@@ -320,7 +321,7 @@ impl Engine {
             self.tickets_of(at).add(&t.id, less(Dec::ZERO, t.units), false);
             self.tickets_of(to).add(&t.id, t.units, false);
         }
-        self.move_filled(at, to, units);
+        self.move_filled(ix, at, to, units);
         let what = format!("{units} units stand beside a position of the other side: they are closed");
         self.tell_position(ix, at, "position_pair", &what, sink);
         self.work_line(ix, to, sink);

@@ -7,6 +7,7 @@ mod support;
 mod any;
 mod names;
 mod positions;
+mod worth;
 
 use fastcore::config::Config;
 use fastcore::profile::PositionModel;
