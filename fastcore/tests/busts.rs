@@ -109,8 +109,24 @@ fn a_busted_close_is_opened_again_while_it_is_young() {
         filled(&mut w, sent);
         let held = if expected.is_some() { "5" } else { "3" };
         assert_eq!((w.target(), w.filled()), (d(held), d(held)), "{ago_s} s");
+        let refused = w.engine.status().refusals.get("stale").copied();
+        assert_eq!(refused, expected.is_none().then_some(1), "{ago_s} s");
         // Whatever was too late is given up: the next trade does not bring it back.
         one(&trades(&mut w, 1, 1).1, true, "1");
+    }
+}
+
+/// What is too late is given up also where it is less than a lot, and no order shows it: the next trade does not bring it.
+#[test]
+fn a_part_of_a_lot_that_is_too_late_is_given_up() {
+    for (ago_s, target, next) in [(61, "2", 0), (5, "2.4", 1)] {
+        let mut w = with(r#"{"mode":"multiplier","k":"0.4"}"#, |_| {});
+        copied(&mut w, 1, 6);
+        let close = copied(&mut w, 2, 1);
+        assert_eq!((w.target(), w.filled()), (d("2"), d("2")));
+        assert!(orders(amended(&mut w, &close, 0, ago_s)).is_empty());
+        assert_eq!(w.target(), d(target), "{ago_s} s");
+        assert_eq!(trades(&mut w, 1, 2).1.len(), next, "{ago_s} s");
     }
 }
 
