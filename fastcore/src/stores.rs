@@ -103,13 +103,20 @@ impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned +
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut out = Self::default();
-        for (k, v) in Vec::<(K, V)>::deserialize(deserializer)? {
-            if out.insert_new(k, v).is_err() {
-                return Err(serde::de::Error::custom("the same key twice"));
-            }
-        }
+        entries(deserializer, |k, v| out.insert_new(k, v))?;
         Ok(out)
     }
+}
+
+/// Entries of a map from its bytes, each key once.
+fn entries<'de, K: DeserializeOwned, V: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+    mut enter: impl FnMut(K, V) -> Result<(), V>,
+) -> Result<(), D::Error> {
+    for (k, v) in Vec::<(K, V)>::deserialize(deserializer)? {
+        enter(k, v).map_err(|_| serde::de::Error::custom("the same key twice"))?;
+    }
+    Ok(())
 }
 
 /// A map that is a short list until it is long: an order of ours has a few reports, a leader has millions. A table for each
@@ -199,11 +206,7 @@ impl<'de, K: DeserializeOwned + Spread + Hash + Eq + Copy, V: DeserializeOwned +
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut out = Self::default();
-        for (k, v) in Vec::<(K, V)>::deserialize(deserializer)? {
-            if out.insert_new(k, v).is_err() {
-                return Err(serde::de::Error::custom("the same key twice"));
-            }
-        }
+        entries(deserializer, |k, v| out.insert_new(k, v))?;
         Ok(out)
     }
 }

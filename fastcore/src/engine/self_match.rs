@@ -54,10 +54,14 @@ impl Engine {
         for (buy, units) in own.into_iter().filter(|(_, units)| units.is_positive()) {
             now.extend(self.against(ix, at, !buy).into_iter().map(|(o, theirs)| (o, buy, units, theirs)));
         }
-        self.st.crosses.retain(|(a, b)| {
-            let other = if *a == at { Some(*b) } else { Some(*a).filter(|_| *b == at) };
-            other.is_none_or(|o| now.iter().any(|n| n.0 == o))
-        });
+        // Only those of its own account: there may be thousands of others.
+        for other in
+            ix.lane(ls).and_then(|lane| self.st.groups.get(lane.group as usize)).into_iter().flatten()
+        {
+            if now.iter().all(|n| n.0 != *other) {
+                self.st.crosses.remove(&(at.min(*other), at.max(*other)));
+            }
+        }
         for (other, buy, units, theirs) in now {
             if !self.st.crosses.insert((at.min(other), at.max(other))) {
                 continue;
