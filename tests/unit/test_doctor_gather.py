@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,20 +21,15 @@ from gateway.doctor.facts import Finding, Holder, Result
 from gateway.doctor.gather import gather
 from gateway.keys import write_pair
 from gateway.kill_file import LeftStop
+from gateway.sim.fix_server import free_port
 from tests.unit.config_text import GOOD, changed, write
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def deployment(folder: Path, text: str = GOOD) -> Path:
     """The small deployment at ports of its own."""
-    for port in ("9001", "9002", "9003"):
-        text = text.replace(port, str(free_port()))
+    ports = {str(port): str(free_port()) for port in range(9001, 9005)}
+    # whole numbers, all at once: 9002 may also stand inside of a port that was just written
+    text = re.sub(r"\b900[1-4]\b", lambda found: ports[found[0]], text)
     (folder / "state").mkdir(mode=0o700, exist_ok=True)
     return write(folder, text)
 
@@ -137,7 +133,7 @@ secret_key_file = "keys/core.secret"
 
 def with_keys(folder: Path) -> Path:
     """A deployment over tcp:// with all its keys."""
-    text = GOOD.replace("9004", str(free_port())) + CURVE
+    text = GOOD + CURVE
     for name in ("r1", "r2"):
         keys = f'public_key_file = "keys/{name}.public"\nsecret_key_file = "keys/{name}.secret"\n'
         text = text.replace(f"[routes.{name}]\n", f"[routes.{name}]\n{keys}")
