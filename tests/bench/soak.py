@@ -36,8 +36,10 @@ KEEP_S = 60
 ORDER_BYTES = {"core": 100, "audit": 100}
 """What every order leaves in memory, at most: the core and the audit's engine keep its name for ever. It is
 bounded here, so that anything beside it is seen. The rest keep nothing."""
-PSS_KIB = 2_048
-"""What memory may grow by beside that in half a run: pools, caches, pages that are shared no more."""
+MEMORY = "anonymous_kib"
+"""What a process itself has written. Pss moves when others that share pages begin, write or end."""
+MEMORY_KIB = 2_048
+"""What memory may grow by beside that in half a run: pools and caches."""
 FDS, THREADS = 0.5, 0.5
 ROWS = {"outbox": 20.0, "held": 20.0, "route_rows": 20.0, "audit_lag": 200.0}
 """The audit process reads in groups, when nobody else wants the processor."""
@@ -139,12 +141,12 @@ def all_series(samples: list[Sample], windows: list[Window]) -> list[Series]:
         # Each route has its own sessions' orders only.
         kept_kib /= sum(one.startswith("route:") for one in names) if name.startswith("route:") else 1
         for key, unit, bound in (
-            ("pss_kib", "KiB", PSS_KIB),
+            (MEMORY, "KiB", MEMORY_KIB),
             ("fds", "descriptors", FDS),
             ("threads", "threads", THREADS),
         ):
             points = [(s["at_s"], s["processes"][name][key]) for s in samples if name in s["processes"]]
-            known = kept_kib if key == "pss_kib" else 0.0
+            known = kept_kib if key == MEMORY else 0.0
             made.append(Series(f"{name} {key}", unit, points, bound, known=known))
     for key, bound in ROWS.items():
         points = [(s["at_s"], s["queues"][key]) for s in samples]
@@ -162,7 +164,7 @@ def bytes_per_order(samples: list[Sample]) -> dict[str, float]:
     return {
         name: slope(
             [
-                (s["queues"]["orders_sent"], s["processes"][name]["pss_kib"] * 1024)
+                (s["queues"]["orders_sent"], s["processes"][name][MEMORY] * 1024)
                 for s in half
                 if name in s["processes"]
             ]

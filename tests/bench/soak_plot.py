@@ -23,7 +23,7 @@ def plot(samples: list[Sample], windows: list[dict[str, Any]], place: Path) -> l
         found = (sample["processes"].get(name) or {} for sample in samples)
         return [one.get(key, float("nan")) / scale for one in found]
 
-    memory = {name: of(name, "pss_kib", 1024) for name in names}
+    memory = {name: of(name, "anonymous_kib", 1024) for name in names}
     window_min = [window["at_s"] / 60 for window in windows]
     latency = {key: [window[key] for window in windows] for key in ("p50", "p90", "p99")}
     queues = {
@@ -34,7 +34,7 @@ def plot(samples: list[Sample], windows: list[dict[str, Any]], place: Path) -> l
     fds = {name: of(name, "fds", 1) for name in names}
     place.parent.mkdir(parents=True, exist_ok=True)
     return [
-        _draw(place, "memory", "MiB Pss", at_min, memory),
+        _draw(place, "memory", "MiB that a process wrote", at_min, memory),
         _draw(place, "latency", "ms, leader's report to order", window_min, latency),
         _draw(place, "queues", "rows, frames, orders", at_min, queues),
         _draw(place, "files", "MiB on the disk", at_min, files),

@@ -29,7 +29,7 @@ def processes(pid: int) -> dict[str, dict[str, int]]:
             name = "supervisor" if member == pid else Path(f"/proc/{member}/comm").read_text().strip()
             values: dict[str, int] = {"pid": member, "fds": len(list(Path(f"/proc/{member}/fd").iterdir()))}
             for key, line in _pairs(Path(f"/proc/{member}/smaps_rollup").read_text()):
-                if key in ("Rss", "Pss"):
+                if key in ("Rss", "Pss", "Anonymous"):
                     values[f"{key.lower()}_kib"] = int(line.split()[0])
             for key, line in _pairs(Path(f"/proc/{member}/status").read_text()):
                 if key == "Threads":

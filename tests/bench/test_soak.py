@@ -67,8 +67,8 @@ def samples(core_kib_per_order: float, fds_per_min: float = 0) -> list[dict[str,
     made = []
     for n in range(360):
         at_s, orders = n * 5.0, n * 500
-        core = {"pss_kib": 60_000 + core_kib_per_order * orders, "fds": 20 + fds_per_min * at_s / 60}
-        calm = {"pss_kib": 14_000, "fds": 18, "threads": 6}
+        core = {"anonymous_kib": 60_000 + core_kib_per_order * orders, "fds": 20 + fds_per_min * at_s / 60}
+        calm = {"anonymous_kib": 14_000, "fds": 18, "threads": 6}
         queues = dict.fromkeys(("outbox", "held", "route_rows", "audit_lag"), 1.0)
         made.append(
             {
@@ -87,7 +87,7 @@ def test_what_every_order_keeps_is_allowed_and_a_leak_beside_it_is_not() -> None
         return [verdict.name for verdict in verdicts(found, []) if not verdict.flat]
 
     assert bad(samples(0.07)) == []
-    assert bad(samples(0.14)) == ["core pss_kib"]
+    assert bad(samples(0.14)) == ["core anonymous_kib"]
     assert bad(samples(0.07, fds_per_min=0.2)) == ["core fds"]
 
 
