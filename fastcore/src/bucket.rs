@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Billionths of a message.
-const ONE: i128 = 1_000_000_000;
+/// Billionths of a message. A bucket holds less than 2⁶³ of them, whatever its allowance: 2³² messages.
+const ONE: i64 = 1_000_000_000;
 
 /// How many messages a scope may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Allowance {
 /// What is left of an allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
-    level: i128,
+    level: i64,
     at_ns: i64,
 }
 
@@ -33,8 +33,8 @@ impl Allowance {
         Bucket { level: self.most(), at_ns: now_ns }
     }
 
-    fn most(&self) -> i128 {
-        i128::from(self.burst).saturating_mul(ONE)
+    fn most(&self) -> i64 {
+        i64::from(self.burst).saturating_mul(ONE)
     }
 
     /// Messages that opens may take at the most.
@@ -45,15 +45,15 @@ impl Allowance {
 }
 
 impl Bucket {
-    fn level(&self, of: &Allowance, now_ns: i64) -> i128 {
-        let elapsed_ns = i128::from(now_ns.saturating_sub(self.at_ns).max(0));
-        self.level.saturating_add(elapsed_ns.saturating_mul(i128::from(of.per_s))).min(of.most())
+    fn level(&self, of: &Allowance, now_ns: i64) -> i64 {
+        let elapsed_ns = now_ns.saturating_sub(self.at_ns).max(0);
+        self.level.saturating_add(elapsed_ns.saturating_mul(i64::from(of.per_s))).min(of.most())
     }
 
     /// Messages that opens may take now.
     #[must_use]
     pub fn room(&self, of: &Allowance, now_ns: i64) -> u32 {
-        let above = self.level(of, now_ns).saturating_sub(i128::from(of.kept).saturating_mul(ONE));
+        let above = self.level(of, now_ns).saturating_sub(i64::from(of.kept).saturating_mul(ONE));
         u32::try_from(above.max(0).checked_div(ONE).unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
@@ -124,8 +124,8 @@ mod tests {
             }
             for (i, from) in sent.iter().enumerate() {
                 for (n, until) in (1_i128..).zip(&sent[i..]) {
-                    let allowed = i128::from(of.for_opens()) * ONE + i128::from(until - from) * i128::from(per_s);
-                    prop_assert!(n * ONE <= allowed);
+                    let allowed = i128::from(of.for_opens()) * i128::from(ONE) + i128::from(until - from) * i128::from(per_s);
+                    prop_assert!(n * i128::from(ONE) <= allowed);
                 }
             }
             prop_assert_eq!(of.full(0).room(&of, now), of.for_opens());

@@ -14,6 +14,11 @@ const SCALE: i128 = 1_000_000_000_000_000_000;
 const SCALE_ABS: u128 = SCALE.unsigned_abs();
 /// 5¹⁸.
 const FIVE_TO_18: u64 = 3_814_697_265_625;
+/// 10¹⁸ shifted until the first of 64 bits is set, and by how much.
+const SCALE_SHIFT: u32 = 4;
+const SCALE_NORMED: u128 = SCALE_ABS << SCALE_SHIFT;
+/// Its reciprocal: ⌊(2¹²⁸ − 1) ÷ it⌋ − 2⁶⁴.
+const SCALE_RECIPROCAL: u128 = u128::MAX.wrapping_div(SCALE_NORMED).wrapping_sub(1 << 64);
 /// The largest magnitude read from text: 10²⁰. Sums of such values still fit the mantissa.
 const RAW_MAX_FROM_TEXT: u128 = SCALE_ABS.wrapping_mul(100_000_000_000_000_000_000);
 /// 10⁰ to 10¹⁸.
@@ -403,15 +408,51 @@ fn div_rem_abs(a: u128, b: u128) -> Option<(u128, u128)> {
     Some((quotient, a.wrapping_sub(quotient.wrapping_mul(b))))
 }
 
-/// Whole tens to the 18th in a magnitude, and the rest: a divisor that is known is a multiplication.
+/// Whole tens to the 18th in a magnitude, and the rest.
 #[must_use]
 pub fn by_scale(a: u128) -> (u128, u128) {
-    // 10¹⁸ is 2¹⁸ x 5¹⁸: below 4.8 million one division of words does.
-    let whole = match u64::try_from(a >> 18) {
-        Ok(small) => u128::from(small / FIVE_TO_18),
-        Err(_) => a / SCALE_ABS,
-    };
-    (whole, a.wrapping_sub(whole.wrapping_mul(SCALE_ABS)))
+    // 10¹⁸ is 2¹⁸ x 5¹⁸: below 4.8 million one division of words does, and a word by a constant is a multiplication.
+    match u64::try_from(a >> 18) {
+        Ok(small) => {
+            let whole = u128::from(small / FIVE_TO_18);
+            (whole, a.wrapping_sub(whole.wrapping_mul(SCALE_ABS)))
+        }
+        // What is left of the shift is below the divisor for every magnitude.
+        Err(_) => wide_by_scale(0, a).unwrap_or((0, a)),
+    }
+}
+
+/// A number of 256 bits ÷ 10¹⁸, and the rest; `None` when the quotient needs more than 128 bits.
+///
+/// The divisor is known, so a digit of 64 bits takes two products with its reciprocal instead of a division.
+#[inline]
+fn wide_by_scale(top: u128, bottom: u128) -> Option<(u128, u128)> {
+    if top >= SCALE_ABS {
+        return None;
+    }
+    // top < 10¹⁸ leaves its first four bits free, and the shifted top is a digit below the shifted divisor.
+    let first = (top << SCALE_SHIFT) | (bottom >> (128 - SCALE_SHIFT));
+    let (q1, rest) = scale_digit(first, high(bottom << SCALE_SHIFT));
+    let (q0, rest) = scale_digit(rest, low(bottom << SCALE_SHIFT));
+    Some(((q1 << 64) | q0, rest >> SCALE_SHIFT))
+}
+
+/// One quotient digit of (`rest`·2⁶⁴ + `next`) ÷ the shifted scale, where `rest` is below it, and the new rest: the guess
+/// by the reciprocal is at most one too large, or one too small (Möller and Granlund, 2011, algorithm 4).
+#[inline]
+const fn scale_digit(rest: u128, next: u128) -> (u128, u128) {
+    let guess = SCALE_RECIPROCAL.wrapping_mul(rest).wrapping_add((rest << 64) | next);
+    let mut digit = high(guess).wrapping_add(1);
+    let mut left = low(next.wrapping_sub(digit.wrapping_mul(SCALE_NORMED)));
+    if left > low(guess) {
+        digit = digit.wrapping_sub(1);
+        left = low(left.wrapping_add(SCALE_NORMED));
+    }
+    if left >= SCALE_NORMED {
+        digit = digit.wrapping_add(1);
+        left = left.wrapping_sub(SCALE_NORMED);
+    }
+    (low(digit), left)
 }
 
 /// `a × b`; `None` when it leaves `i128`. A number of steps fits a word, which makes it half the work.
@@ -432,6 +473,11 @@ pub fn times(a: i128, b: i128) -> Option<i128> {
 #[must_use]
 pub fn mul_div(a: i128, b: i128, c: i128, round: Round) -> Option<i128> {
     let negative = (a < 0) ^ (b < 0) ^ (c < 0);
+    if c == SCALE {
+        let (top, bottom) = wide_mul(a.unsigned_abs(), b.unsigned_abs());
+        let (quotient, rest) = wide_by_scale(top, bottom)?;
+        return rounded(quotient, rest, SCALE_ABS, negative, round);
+    }
     // Twos that a factor and the divisor share change nothing but the size of the numbers.
     let zeros = (a | c).trailing_zeros().min(127);
     let (a, c) = (a.unsigned_abs() >> zeros, c.unsigned_abs() >> zeros);
@@ -442,6 +488,12 @@ pub fn mul_div(a: i128, b: i128, c: i128, round: Round) -> Option<i128> {
         let (top, bottom) = wide_mul(a, b.unsigned_abs());
         wide_div(top, bottom, divisor)?
     };
+    rounded(quotient, rest, divisor, negative, round)
+}
+
+/// A magnitude with its rest, rounded and signed.
+#[inline]
+fn rounded(quotient: u128, rest: u128, divisor: u128, negative: bool, round: Round) -> Option<i128> {
     let up = rounds_up(quotient, rest, divisor, negative, round);
     let quotient = quotient.checked_add(u128::from(up))?;
     if negative { 0_i128.checked_sub_unsigned(quotient) } else { i128::try_from(quotient).ok() }

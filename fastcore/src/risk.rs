@@ -134,13 +134,18 @@ pub struct Exposure {
     pub opposite: Dec,
     /// Worth of one of its units.
     pub unit: Dec,
+    /// Worth of everything after the open: both bounds compare it.
+    after: Dec,
 }
 
 impl Exposure {
-    /// Worth of everything after `qty` units more. A line is worth its larger side: only one of both can be held.
-    fn with(&self, qty: Dec) -> Option<Dec> {
-        let line = self.same.checked_add(qty)?.max(self.opposite);
-        line.mul(self.unit, Round::Ceil)?.checked_add(self.others)
+    /// What an open of `qty` units meets: see the fields. A line is worth its larger side: only one of both can be held.
+    /// What does not fit in a number is beyond every bound.
+    #[must_use]
+    pub fn of(others: Dec, (same, opposite): (Dec, Dec), unit: Dec, qty: Dec) -> Self {
+        let line = same.checked_add(qty).map(|same| same.max(opposite));
+        let worth = line.and_then(|line| line.mul(unit, Round::Ceil)?.checked_add(others));
+        Self { others, same, opposite, unit, after: worth.unwrap_or(Dec::from_raw(i128::MAX)) }
     }
 
     /// Units that still fit below a worth.
@@ -327,7 +332,7 @@ fn max_exposure(o: &Open<'_>) -> Clip {
     each(o, |s| {
         let limit = s.bounds.totals.max_exposure?;
         let Some(exposure) = s.exposure else { return not_known(Code::NoQuote) };
-        let worth = exposure.with(o.qty).unwrap_or(Dec::from_raw(i128::MAX));
+        let worth = exposure.after;
         if worth <= limit {
             return None;
         }
@@ -346,7 +351,7 @@ fn max_leverage(o: &Open<'_>) -> Clip {
             Err(code) => return not_known(code),
         };
         let most = limit.mul(equity, Round::Floor).unwrap_or(Dec::from_raw(i128::MAX));
-        let worth = exposure.with(o.qty).unwrap_or(Dec::from_raw(i128::MAX));
+        let worth = exposure.after;
         if worth <= most {
             return None;
         }

@@ -111,7 +111,7 @@ fn exposure_counts_the_larger_side_of_the_line_and_all_others() {
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, qty);
         let (others, same, opposite) = (int(others), int(same), int(opposite));
-        o.follower.exposure = Some(Exposure { others, same, opposite, unit: int(3) });
+        o.follower.exposure = Some(Exposure::of(others, (same, opposite), int(3), o.qty));
         let mut r = Vec::new();
         (admit(&o, &mut r), r.first().map(|r| r.value))
     };
@@ -134,7 +134,7 @@ fn leverage_compares_exposure_with_equity() {
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, qty);
         o.follower.equity = equity.map(int);
-        let exposure = Exposure { others: Dec::ZERO, same: Dec::ZERO, opposite: Dec::ZERO, unit: int(5) };
+        let exposure = Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), int(5), o.qty);
         o.follower.exposure = priced.then_some(exposure);
         run(&o)
     };
@@ -250,14 +250,14 @@ proptest! {
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, qty);
         let (others, same, opposite, unit) = (int(others), int(same), int(opposite), int(unit));
-        let exposure = Exposure { others, same, opposite, unit };
+        let exposure = |qty| Exposure::of(others, (same, opposite), unit, qty);
         o.venue_max = Some(int(most));
-        o.follower = Scope { exposure: Some(exposure), orders, equity: Ok(int(equity)), ..o.follower };
+        o.follower = Scope { exposure: Some(exposure(o.qty)), orders, equity: Ok(int(equity)), ..o.follower };
         let (left, codes) = run(&o);
         prop_assert!(left >= Dec::ZERO && left <= o.qty);
         prop_assert_eq!(codes.is_empty(), left == o.qty);
         if left.is_positive() {
-            let worth = exposure.with(left).unwrap();
+            let worth = exposure(left).after;
             prop_assert!(worth <= int(limit) && worth <= int(equity * times), "{worth}");
             let parts = parts(&Open { qty: left, ..o });
             prop_assert!(parts + orders <= allowed);
@@ -271,13 +271,13 @@ proptest! {
         let of = Totals { max_open_orders: Some(1), max_exposure: Some(n(0)), max_leverage: Some(n(1)) };
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, 1);
-        let exposure = Exposure { others: n(2), same: n(3), opposite: n(4), unit: n(5) };
-        o.follower = Scope { exposure: Some(exposure), equity: Ok(n(0)), ..o.follower };
+        let exposure = |qty| Exposure::of(n(2), (n(3), n(4)), n(5), qty);
         (o.qty, o.venue_max) = (n(1), Some(n(3)));
+        o.follower = Scope { exposure: Some(exposure(o.qty)), equity: Ok(n(0)), ..o.follower };
         let (left, _) = run(&o);
         prop_assert!(left >= Dec::ZERO && left <= o.qty);
         if left.is_positive() {
-            prop_assert!(exposure.with(left).is_some_and(|worth| worth <= n(0)));
+            prop_assert!(exposure(left).after <= n(0));
         }
     }
 }

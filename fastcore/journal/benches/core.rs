@@ -33,16 +33,21 @@ impl Sink for Count {
     }
 }
 
-/// The same deployment with every limit set, none of which is reached.
+/// The same deployment with every limit set that design 03 has, in every scope that it has; none is reached.
 fn limited(followers: usize) -> Value {
     let mut config = config(followers);
     let limits = json!({"totals": {"max_open_orders": 1_000_000, "max_exposure": "1000000000000", "max_leverage": "1000000"},
         "default": {"max_order_qty_lots": "100", "max_order_value": "1000000000", "price_collar_bps": "100",
-            "max_position_lots": "1000000", "on_breach": "clip"}, "instruments": {}});
+            "price_collar_window_bps": "100", "price_collar_window_ms": 60_000, "max_position_lots": "1000000", "on_breach": "clip"}, "instruments": {}});
     let messages = json!({"per_s": 100_000, "burst": 1_000_000, "kept": 200_000});
     let guards = json!({"zone": "UTC", "day_begins_s": 0, "max_age_ms": 3_600_000, "rules": [
         {"rule": "equity_floor", "amount": "1"}, {"rule": "daily_loss", "percent": "50"},
         {"rule": "drawdown", "period": "week", "percent": "60"}]});
+    let of_sub = json!({"zone": "UTC", "day_begins_s": 0, "max_age_ms": 3_600_000, "rules": [
+        {"rule": "daily_loss", "amount": "100000"}, {"rule": "drawdown", "period": "week", "amount": "200000"}]});
+    let together = json!({"currency": "USD", "max_age_ms": 3_600_000, "limits": {
+        "totals": {"max_open_orders": 1_000_000, "max_exposure": "1000000000000000"},
+        "default": {"max_position_lots": "1000000000"}, "instruments": {}}});
     let part = |config: &mut Value, key: &str, changes: &Value| {
         for one in config[key].as_array_mut().unwrap() {
             one.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
@@ -50,10 +55,15 @@ fn limited(followers: usize) -> Value {
     };
     part(&mut config, "followers", &json!({"limits": limits, "messages": messages, "guards": guards}));
     part(&mut config, "routes", &json!({"messages": messages}));
-    part(&mut config, "leaders", &json!({"inactive": {"down_ms": 60_000, "silent_ms": 60_000}}));
-    let own = json!({"limits": limits, "max_drift_bps": "100", "max_amplification": "100"});
+    part(
+        &mut config,
+        "leaders",
+        &json!({"together": together,
+        "inactive": {"down_ms": 60_000, "silent_ms": 60_000}}),
+    );
+    let own = json!({"limits": limits, "guards": of_sub, "max_drift_bps": "100", "max_amplification": "100"});
     part(&mut config, "subscriptions", &own);
-    config["messages"] = messages;
+    (config["messages"], config["together"]) = (messages, together);
     config["clock"] = json!({"max_error_us": 1_000});
     config["faults"] = json!({"reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 100_000,
         "repeated_window_ms": 60_000});

@@ -137,6 +137,7 @@ fn number() -> impl Strategy<Value = i128> {
         (any::<i32>(), 15_u32..25).prop_map(|(v, s)| i128::from(v) * 10_i128.pow(s)),
         Just(i128::MIN),
         Just(i128::MAX),
+        Just(SCALE),
         (0_u32..127, -2_i128..3).prop_map(|(s, d)| (1_i128 << s).wrapping_add(d)),
     ]
 }
@@ -177,6 +178,16 @@ proptest! {
         let digits = n.to_u64_digits();
         let at = |i: usize| u128::from(digits.get(i).copied().unwrap_or(0));
         prop_assert_eq!(wide_div((at(3) << 64) | at(2), (at(1) << 64) | at(0), d), Some((q, r)));
+    }
+
+    /// The division by the scale that is known: every digit of a quotient, at the ends of its range too.
+    #[test]
+    fn dividing_by_the_scale_is_the_long_division(top in any::<u128>(), bottom in number(), ends in 0_u128..3) {
+        let bottom = bottom.cast_unsigned();
+        for top in [top % SCALE_ABS, ends, SCALE_ABS - 1 - ends] {
+            prop_assert_eq!(wide_by_scale(top, bottom), wide_div(top, bottom, SCALE_ABS));
+        }
+        prop_assert_eq!(wide_by_scale(SCALE_ABS + ends, bottom), None);
     }
 
     /// The short ways of dividing give what the plain one does. (The smallest i128 has no magnitude of its kind.)

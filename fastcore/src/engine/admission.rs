@@ -5,7 +5,7 @@ use super::{Engine, Index, LineState};
 use crate::decimal::{Dec, Round};
 use crate::ledger::{Line, abs};
 use crate::refusal::{Code, Refusal};
-use crate::risk::{Amplification, Bounds, Exposure, Open, Scope, Totals, admit};
+use crate::risk::{Amplification, Bounds, Drift, Exposure, Open, Scope, admit};
 use smallvec::SmallVec;
 
 const MS: i64 = 1_000_000;
@@ -16,6 +16,20 @@ pub(super) struct Wish {
     pub(super) buy: bool,
     /// Its limit; none: at the market.
     pub(super) px: Option<Dec>,
+}
+
+/// An open, and what all of its bounds are asked with.
+struct Asked<'a> {
+    at: u32,
+    lane: &'a Lane,
+    wish: &'a Wish,
+    follower: u32,
+    /// The follower's lines, where totals are bounded.
+    lines: &'a [u32],
+    /// What a unit of the line costs.
+    unit_px: Option<Dec>,
+    /// Equity by the follower's guards, where it has some: not known is none.
+    equity: Option<Option<Dec>>,
 }
 
 impl Engine {
@@ -33,30 +47,41 @@ impl Engine {
     /// Asks everything.
     #[inline(never)]
     fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
-        if let Some(refusal) = self.latched(ix, at, lane) {
+        let Some((sub, follower)) = self.owner(ix, at) else { return Dec::ZERO };
+        // Guards and leverage ask for one equity.
+        let equity = ix.guards.contains_key(&follower).then(|| self.equity(ix, follower));
+        if let Some(refusal) = self.latched(ix, at, lane, equity.flatten()) {
             self.refuse(refusal);
             return Dec::ZERO;
         }
-        let (qty, buy) = (wish.qty, wish.buy);
-        let together = self.together(ix, at, lane, buy);
+        let market = self.market(ix, at, lane, wish);
+        let [off_range_of_sub, off_range] = market.off_range_bps;
+        let together = self.together(ix, at, lane, wish);
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
-        let follower = self.scope(ix, at, lane, (&lane.follower_bounds, None), wish, None);
-        // Where the follower has no other subscription, what it holds and has entered is the same.
-        let alone = self.lines_with(ix, at, None).all(|(_, l)| l.sub == ls.sub);
-        let known = follower.exposure.filter(|_| alone);
-        let open = Open {
-            qty,
-            px: self.unit_px(ix, ls, lane, buy),
-            venue_max: lane.venue_max,
-            off_market_bps: self.off_market(ix, ls, lane, wish),
-            sub: self.scope(ix, at, lane, (&lane.sub_bounds, Some(ls.sub)), wish, known),
+        let asked = Asked {
+            at,
+            lane,
+            wish,
             follower,
+            lines: self.lines_of_account(follower),
+            equity,
+            unit_px: market.unit_px,
+        };
+        let of_follower = self.scope(ix, &asked, (&lane.follower_bounds, None), (None, off_range));
+        // Where the follower has no other subscription, what it holds and has entered is the same.
+        let alone = self.lines_with(&asked, None).all(|(_, l)| l.sub == sub);
+        let known = of_follower.exposure.filter(|_| alone);
+        let open = Open {
+            qty: wish.qty,
+            px: market.unit_px,
+            venue_max: lane.venue_max,
+            off_market_bps: market.off_market_bps,
+            sub: self.scope(ix, &asked, (&lane.sub_bounds, Some(sub)), (known, off_range_of_sub)),
+            follower: of_follower,
             together: &together,
-            amplification: self.amplification(ix, at, ls, lane, buy),
-            drift: self.drift(ix, ls, buy),
-            messages: self
-                .follower_of_line(ix, at)
-                .and_then(|f| self.messages_left(ix, self.way(lane.route), f)),
+            amplification: self.amplification(ix, at, ls, lane, wish.buy),
+            drift: drift(ix, ls, market.moved_bps),
+            messages: self.messages_left(ix, self.way(lane.route), follower),
         };
         let mut refusals = SmallVec::<[Refusal; 4]>::new();
         let left = admit(&open, &mut refusals);
@@ -66,8 +91,14 @@ impl Engine {
         left
     }
 
+    /// Subscription and follower of a line.
+    fn owner(&self, ix: &Index, at: u32) -> Option<(u32, u32)> {
+        let sub = self.st.lines.get(at as usize)?.sub;
+        Some((sub, ix.subs.get(sub as usize)?.follower))
+    }
+
     /// What stops an open whatever its size, in the documented order; the first one that is found.
-    fn latched(&mut self, ix: &Index, at: u32, lane: &Lane) -> Option<Refusal> {
+    fn latched(&mut self, ix: &Index, at: u32, lane: &Lane, equity: Option<Dec>) -> Option<Refusal> {
         let ls = self.st.lines.get(at as usize)?;
         let (bust_hold, of, sub) = (ls.line.bust_hold, ls.sub, ix.subs.get(ls.sub as usize)?);
         if self.killed(ix, ls).is_some() {
@@ -76,7 +107,7 @@ impl Engine {
         if let Some(code) = ls.mode.code() {
             return Some(Refusal::bare(code));
         }
-        self.guarded(ix, sub.follower)
+        self.guarded(ix, sub.follower, equity)
             .or_else(|| self.sub_guarded(ix, of))
             .or_else(|| self.inactive_refusal(sub.leader))
             .or_else(|| self.clock_refusal())
@@ -89,25 +120,18 @@ impl Engine {
     fn scope<'a>(
         &self,
         ix: &Index,
-        at: u32,
-        lane: &Lane,
+        asked: &Asked<'_>,
         (bounds, sub): (&'a Bounds, Option<u32>),
-        wish: &Wish,
-        known: Option<Exposure>,
+        (known, off_range_bps): (Option<Exposure>, Option<Dec>),
     ) -> Scope<'a> {
-        let (totals, buy) = (&bounds.totals, wish.buy);
-        let ls = self.st.lines.get(at as usize);
+        let (totals, lane, wish) = (&bounds.totals, asked.lane, asked.wish);
         Scope {
             bounds,
-            off_range_bps: ls.and_then(|ls| self.off_range(ix, ls, lane, wish, bounds)),
-            position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, buy, sub)),
-            orders: totals.max_open_orders.map_or(0, |_| self.open_orders(ix, at, sub)),
-            exposure: if totals.ask_worth() {
-                known.or_else(|| self.exposure(ix, at, lane, sub, buy))
-            } else {
-                None
-            },
-            equity: self.equity_of_line(ix, at, totals),
+            off_range_bps,
+            position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, wish.buy, sub)),
+            orders: totals.max_open_orders.map_or(0, |_| self.open_orders(asked, sub)),
+            exposure: if totals.ask_worth() { known.or_else(|| self.exposure(ix, asked, sub)) } else { None },
+            equity: totals.max_leverage.map_or(Err(Code::BadAccount), |_| self.equity_asked(ix, asked)),
         }
     }
 
@@ -120,65 +144,71 @@ impl Engine {
         counted.map(|l| entered(&l.line, buy)).fold(mirrors, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
 
-    /// Every line of the follower, or of one of its subscriptions. Lists exist where totals are bounded.
-    fn lines_with(&self, ix: &Index, at: u32, sub: Option<u32>) -> impl Iterator<Item = (u32, &LineState)> {
-        let follower = self.follower_of_line(ix, at);
-        let list = follower.and_then(|f| self.st.accounts.get(&f)).map_or(&[][..], Vec::as_slice);
-        let lines = list.iter().filter_map(|l| Some((*l, self.st.lines.get(*l as usize)?)));
+    /// Every line of a follower. Lists exist where totals are bounded.
+    fn lines_of_account(&self, follower: u32) -> &[u32] {
+        self.st.accounts.get(&follower).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Every line of the follower, or of one of its subscriptions.
+    fn lines_with<'a>(
+        &'a self,
+        asked: &Asked<'a>,
+        sub: Option<u32>,
+    ) -> impl Iterator<Item = (u32, &'a LineState)> {
+        let lines = asked.lines.iter().filter_map(|l| Some((*l, self.st.lines.get(*l as usize)?)));
         lines.filter(move |(_, l)| sub.is_none_or(|sub| l.sub == sub))
     }
 
-    fn open_orders(&self, ix: &Index, at: u32, sub: Option<u32>) -> u32 {
-        let live = self.lines_with(ix, at, sub).map(|(at, l)| {
+    fn open_orders(&self, asked: &Asked<'_>, sub: Option<u32>) -> u32 {
+        let live = self.lines_with(asked, sub).map(|(at, l)| {
             u32::try_from(l.live.len().saturating_add(self.mirrors_live(at))).unwrap_or(u32::MAX)
         });
         live.fold(0, u32::saturating_add)
     }
 
     /// What is held and entered, in the account's currency; none where a price or exchange rate is missing.
-    fn exposure(&self, ix: &Index, at: u32, lane: &Lane, sub: Option<u32>, buy: bool) -> Option<Exposure> {
+    fn exposure(&self, ix: &Index, asked: &Asked<'_>, sub: Option<u32>) -> Option<Exposure> {
+        let (at, buy) = (asked.at, asked.wish.buy);
         let mut others = Dec::ZERO;
-        for (l, ls) in self.lines_with(ix, at, sub).filter(|(l, _)| *l != at) {
+        for (l, ls) in self.lines_with(asked, sub).filter(|(l, _)| *l != at) {
             let units = self.entered_at(l, ls, true).max(self.entered_at(l, ls, false));
             if units.is_positive() {
-                let unit = self.worth_of_unit(ix, l, ls, ix.lane(ls)?, true)?;
+                let px = self.price_of_line(ix, ls, ix.lane(ls)?, true);
+                let unit = self.in_account(ix, asked.follower, ls, px)?;
                 others = others.checked_add(units.mul(unit, Round::Ceil)?)?;
             }
         }
         let ls = self.st.lines.get(at as usize)?;
-        let (same, opposite) = (self.entered_at(at, ls, buy), self.entered_at(at, ls, !buy));
-        Some(Exposure { others, same, opposite, unit: self.worth_of_unit(ix, at, ls, lane, buy)? })
+        let sides = (self.entered_at(at, ls, buy), self.entered_at(at, ls, !buy));
+        let unit = self.in_account(ix, asked.follower, ls, asked.unit_px)?;
+        Some(Exposure::of(others, sides, unit, asked.wish.qty))
     }
 
-    /// Price of one unit in the account's currency.
-    fn worth_of_unit(&self, ix: &Index, at: u32, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
+    /// A price of a line's instrument in the currency of its account.
+    fn in_account(&self, ix: &Index, follower: u32, ls: &LineState, px: Option<Dec>) -> Option<Dec> {
+        let px = px.filter(|px| px.is_positive())?;
         let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
-        let follower = ix.cfg.followers.get(self.follower_of_line(ix, at)? as usize)?;
+        let follower = ix.cfg.followers.get(follower as usize)?;
         let of_price = &ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency;
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(MS));
         let rate = self.fx(of_price, follower.currency.as_deref()?, oldest_ns)?;
-        let px = self.unit_px(ix, ls, lane, buy).filter(|px| px.is_positive())?;
         px.mul(rate, Round::Ceil).filter(|worth| worth.is_positive())
     }
 
-    /// Equity of the account, where leverage is bounded: as its guards work it out, else as its broker or a person said it.
-    fn equity_of_line(&self, ix: &Index, at: u32, totals: &Totals) -> Result<Dec, Code> {
-        let missing = Err(Code::BadAccount);
-        let Some(follower) = self.follower_of_line(ix, at).filter(|_| totals.max_leverage.is_some()) else {
-            return missing;
-        };
-        if ix.guards.contains_key(&follower) {
-            return self.equity(ix, follower).ok_or(Code::StaleAccount);
+    /// Equity of the account that leverage is measured by: as its guards work it out, else as its broker or a person said it.
+    fn equity_asked(&self, ix: &Index, asked: &Asked<'_>) -> Result<Dec, Code> {
+        if let Some(equity) = asked.equity {
+            return equity.ok_or(Code::StaleAccount);
         }
-        let sub = self.st.lines.get(at as usize).map_or(u32::MAX, |ls| ls.sub);
+        let sub = self.st.lines.get(asked.at as usize).map_or(u32::MAX, |ls| ls.sub);
         let (Some(cfg), Some(values)) =
-            (ix.cfg.subscriptions.get(sub as usize), self.st.followers.get(follower as usize))
+            (ix.cfg.subscriptions.get(sub as usize), self.st.followers.get(asked.follower as usize))
         else {
-            return missing;
+            return Err(Code::BadAccount);
         };
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(MS));
         match values.equity_ns {
-            0 => missing,
+            0 => Err(Code::BadAccount),
             given if given < oldest_ns => Err(Code::StaleAccount),
             _ => Ok(values.equity),
         }
@@ -216,4 +246,9 @@ fn entered(line: &Line, buy: bool) -> Dec {
         (Dec::from_raw(line.filled.raw().saturating_neg()), line.working_sell)
     };
     working.checked_add(filled).unwrap_or(working).max(Dec::ZERO)
+}
+
+/// How far the price may have moved, where that is bounded.
+fn drift(ix: &Index, ls: &LineState, found: Option<Dec>) -> Option<Drift> {
+    Some(Drift { limit: ix.cfg.subscriptions.get(ls.sub as usize)?.max_drift_bps?, found })
 }

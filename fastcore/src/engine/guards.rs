@@ -311,15 +311,14 @@ impl Engine {
         self.equity_since(ix, follower, self.oldest_ns(ix, follower))
     }
 
-    /// Why a guard opens nothing now. A breach that is found here stops the follower before the event ends.
-    pub(super) fn guarded(&mut self, ix: &Index, follower: u32) -> Option<Refusal> {
+    /// Why a guard opens nothing now, with the account at `equity`. A breach that is found here stops the follower before the
+    /// event ends.
+    pub(super) fn guarded(&mut self, ix: &Index, follower: u32, equity: Option<Dec>) -> Option<Refusal> {
         if let Some(trip) = self.hardest(follower) {
             return Some(trip.refusal());
         }
         ix.guards.get(&follower)?;
-        let Some(equity) = self.equity(ix, follower) else {
-            return Some(Refusal::bare(Code::StaleAccount));
-        };
+        let Some(equity) = equity else { return Some(Refusal::bare(Code::StaleAccount)) };
         let refusal = self.judge(ix, follower, equity).first().map(Trip::refusal)?;
         self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
         Some(refusal)

@@ -21,6 +21,7 @@ pub mod life;
 mod lines;
 pub mod look_alikes;
 mod making;
+mod market;
 pub mod mass;
 pub mod mirrors;
 mod needless;
@@ -107,6 +108,8 @@ pub struct Engine {
     frames: Vec<(u32, Vec<u8>)>,
     fields: Vec<Field>,
     buffer: Vec<u8>,
+    /// What the market last answered in this event.
+    market: Option<(market::Question, market::Market)>,
     /// Parts that this event made of what was too much for one order, by line.
     parts: FxHashMap<u32, i128>,
     /// What the digest is to cover of this event's orders.
@@ -138,6 +141,7 @@ impl Engine {
             frames: Vec::new(),
             fields: Vec::new(),
             buffer: Vec::new(),
+            market: None,
             parts: FxHashMap::default(),
             made: Vec::new(),
             route_ns: 0,
@@ -202,6 +206,7 @@ impl Engine {
         (self.cause.repeated, self.cause.bust) = (false, false);
         self.cause.calm = self.nothing_stopped();
         self.route_ns = 0;
+        self.market = None;
         if !self.parts.is_empty() {
             self.parts.clear();
         }

@@ -3,13 +3,11 @@
 //! A collar around the newest quote follows a market that runs away. This one asks how far an open's price is from where
 //! the market was within the window.
 
-use super::admission::Wish;
-use super::lanes::Lane;
-use super::{Engine, Index, LineState};
+use super::Engine;
+use super::market::Question;
 use crate::config::{Config, Limits};
 use crate::decimal::{Dec, Round};
 use crate::ledger::abs;
-use crate::risk::Bounds;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -68,29 +66,17 @@ impl Engine {
         within.map(|r| (r.low, r.high)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// How far an open's price is from the lowest or the highest quote of a scope's window, whichever is further, basis
-    /// points of that quote. None where that is not bounded, or one of both is not known.
-    pub(super) fn off_range(
-        &self,
-        ix: &Index,
-        ls: &LineState,
-        lane: &Lane,
-        wish: &Wish,
-        bounds: &Bounds,
-    ) -> Option<Dec> {
-        bounds.price_collar_window_bps?;
-        let max_age_ms = ix.cfg.subscriptions.get(ls.sub as usize)?.max_age_ms;
-        let oldest_ns = self.st.at_ns.saturating_sub(max_age_ms.saturating_mul(MS));
-        let since_ns = self.st.at_ns.saturating_sub(bounds.price_collar_window_ns);
-        // The same name on both sides is one quote, the leader's: it has the factor.
-        let own = Some(ls.follower_instrument).filter(|i| *i != ls.instrument);
-        let fresh = |i: &u32| self.st.quotes.get(i).is_some_and(|q| q.at_ns >= oldest_ns);
-        let (instrument, factor) = match own.filter(fresh) {
+    /// How far an open's price is from the lowest or the highest quote of a window, whichever is further, basis points of
+    /// that quote; none where one of both is not known.
+    pub(super) fn off_range(&self, q: &Question, window_ns: i64) -> Option<Dec> {
+        let since_ns = self.st.at_ns.saturating_sub(window_ns);
+        let fresh = |i: &u32| self.st.quotes.get(i).is_some_and(|quote| quote.at_ns >= q.oldest_ns);
+        let (instrument, factor) = match q.own().filter(fresh) {
             Some(i) => (i, Dec::ONE),
-            None => (Some(ls.instrument).filter(fresh)?, lane.price_factor),
+            None => (Some(q.instrument).filter(fresh)?, q.factor),
         };
         let (low, high) = self.range(instrument, since_ns)?;
-        let px = wish.px.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))?;
+        let px = q.limit.or_else(|| q.copied_px())?;
         let off = |quote: Dec| {
             let quote = quote.mul(factor, Round::HalfEven).filter(|q| q.is_positive())?;
             abs(px.checked_sub(quote)?).mul_div(Dec::from_int(10_000), quote, Round::Ceil)

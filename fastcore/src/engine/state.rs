@@ -172,8 +172,8 @@ pub struct State {
     pub rejects: BTreeMap<u32, VecDeque<i64>>,
     /// Blocks by leader and instrument.
     pub blocks: BTreeMap<(u32, u32), crate::block::Block>,
-    /// What is left of message allowances, by their scope.
-    pub buckets: BTreeMap<Scope, crate::bucket::Bucket>,
+    /// What is left of message allowances.
+    pub buckets: super::throttle::Buckets,
     /// Automatic copies lately, by ledger line, where they are counted.
     pub copies: BTreeMap<u32, super::throttle::Copies>,
     /// Pairs of ledger lines whose orders could fill each other now.

@@ -1,7 +1,6 @@
 //! Two limits that count over time (design 03): messages of a route, a follower or everything, and automatic copies of one
 //! ledger line.
 
-use super::stops::Scope;
 use super::{Engine, Index};
 use crate::action::Sink;
 use crate::bucket::{Allowance, Bucket};
@@ -11,7 +10,6 @@ use crate::refusal::{Code, Refusal};
 use crate::risk::Messages;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
 
@@ -24,15 +22,34 @@ pub struct Copies {
     pub stopped_ns: Option<i64>,
 }
 
+/// What is left of the allowances that messages have been counted against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buckets {
+    all: Option<Bucket>,
+    routes: Vec<Option<Bucket>>,
+    followers: Vec<Option<Bucket>>,
+}
+
+impl Buckets {
+    /// Of everything, of a route, of a follower.
+    fn find(&self, route: u32, follower: u32) -> [Option<Bucket>; 3] {
+        let at = |list: &[Option<Bucket>], i: u32| list.get(i as usize).copied().flatten();
+        [self.all, at(&self.routes, route), at(&self.followers, follower)]
+    }
+
+    fn slots(&mut self, route: u32, follower: u32) -> [Option<&mut Option<Bucket>>; 3] {
+        let (route, follower) = (route as usize, follower as usize);
+        super::grow(&mut self.routes, route.saturating_add(1));
+        super::grow(&mut self.followers, follower.saturating_add(1));
+        [Some(&mut self.all), self.routes.get_mut(route), self.followers.get_mut(follower)]
+    }
+}
+
 /// The three allowances that a message counts against: of everything, of its route, of its follower.
-fn scopes(ix: &Index, route: u32, follower: u32) -> [(Scope, Option<Allowance>); 3] {
+fn allowances(ix: &Index, route: u32, follower: u32) -> [Option<Allowance>; 3] {
     let of_route = ix.cfg.routes.get(route as usize).and_then(|r| r.messages);
     let of_follower = ix.cfg.followers.get(follower as usize).and_then(|f| f.messages);
-    [
-        (Scope::Global, ix.cfg.messages),
-        (Scope::Route(route), of_route),
-        (Scope::Follower(follower), of_follower),
-    ]
+    [ix.cfg.messages, of_route, of_follower]
 }
 
 /// Whether any message has an allowance.
@@ -44,26 +61,28 @@ pub(super) fn any_allowance(cfg: &Config) -> bool {
 impl Engine {
     /// Counts one message of an order, as soon as it is decided.
     pub(super) fn count_message(&mut self, route: u32, o: u32) {
-        let ix = Arc::clone(&self.ix);
+        let (ix, now) = (&*self.ix, self.st.at_ns);
         let sub = self.st.orders.get(o as usize).and_then(|x| ix.subs.get(x.sub as usize));
         let Some(follower) = sub.map(|s| s.follower) else { return };
-        let now = self.st.at_ns;
-        for (scope, allowance) in scopes(&ix, route, follower) {
-            if let Some(of) = allowance {
-                self.st.buckets.entry(scope).or_insert_with(|| of.full(now)).take(&of, now);
+        let slots = self.st.buckets.slots(route, follower);
+        for (slot, allowance) in slots.into_iter().zip(allowances(ix, route, follower)) {
+            if let (Some(slot), Some(of)) = (slot, allowance) {
+                slot.get_or_insert_with(|| of.full(now)).take(&of, now);
             }
         }
     }
 
     /// The smallest allowance that is left for opens of a line.
     pub(super) fn messages_left(&self, ix: &Index, route: u32, follower: u32) -> Option<Messages> {
-        let left = |(scope, allowance): (Scope, Option<Allowance>)| {
+        let now = self.st.at_ns;
+        let left = |(bucket, allowance): (Option<Bucket>, Option<Allowance>)| {
             let of = allowance?;
-            let full = || of.full(self.st.at_ns);
-            let bucket: Bucket = self.st.buckets.get(&scope).copied().unwrap_or_else(full);
-            Some(Messages { limit: of.for_opens(), room: bucket.room(&of, self.st.at_ns) })
+            let bucket = bucket.unwrap_or_else(|| of.full(now));
+            Some(Messages { limit: of.for_opens(), room: bucket.room(&of, now) })
         };
-        scopes(ix, route, follower).into_iter().filter_map(left).min_by_key(|m| m.room)
+        let buckets = self.st.buckets.find(route, follower);
+        let all = buckets.into_iter().zip(allowances(ix, route, follower));
+        all.filter_map(left).min_by_key(|m| m.room)
     }
 
     /// Counts an automatic copy. One too many disables the line's opens: a loop of somebody's is no trading.

@@ -4,6 +4,7 @@
 //! An open may not walk over a thousand followers: sums are kept while orders come and go, and made anew from the lines when
 //! the configuration changes. Each line remembers what it stands in the sums with, so nothing is counted twice.
 
+use super::admission::Wish;
 use super::lanes::Lane;
 use super::stops::Scope;
 use super::{Engine, Index};
@@ -254,9 +255,9 @@ impl Engine {
         ix: &'a Index,
         at: u32,
         lane: &Lane,
-        buy: bool,
+        wish: &Wish,
     ) -> SmallVec<[risk::Scope<'a>; 2]> {
-        let mut out = SmallVec::new();
+        let (mut out, buy) = (SmallVec::new(), wish.buy);
         let Some(sub) = self.st.lines.get(at as usize).map(|ls| ls.sub) else { return out };
         let Some(leader) = ix.subs.get(sub as usize).map(|s| s.leader).filter(|l| ix.together.asks(*l))
         else {
@@ -276,7 +277,7 @@ impl Engine {
                 off_range_bps: None,
                 position: if buy { held.long } else { held.short }.units(),
                 orders,
-                exposure: worth.and_then(|_| self.exposure_together(ix, scope, at, lane, buy)),
+                exposure: worth.and_then(|_| self.exposure_together(ix, scope, at, lane, (buy, wish.qty))),
                 equity: Err(crate::refusal::Code::BadAccount),
             });
         }
@@ -290,7 +291,7 @@ impl Engine {
         scope: Scope,
         at: u32,
         lane: &Lane,
-        buy: bool,
+        (buy, qty): (bool, Dec),
     ) -> Option<Exposure> {
         let (event, instrument) = (self.st.seq, lane.follower_instrument);
         let unit = self.worth_together(ix, scope, instrument, buy)?;
@@ -310,7 +311,7 @@ impl Engine {
         let rest = held.unwrap_or_default().larger.units().checked_sub(own.larger())?;
         let (same, opposite) = if buy { (own.long, own.short) } else { (own.short, own.long) };
         let others = others.checked_add(rest.mul(unit, Round::Ceil)?)?;
-        Some(Exposure { others, same, opposite, unit })
+        Some(Exposure::of(others, (same, opposite), unit, qty))
     }
 
     /// Worth of every instrument of a scope but one.

@@ -1,19 +1,13 @@
 //! Account values, quotes and exchange rates: what sizing is allowed to know.
 
-use super::admission::Wish;
-use super::lanes::Lane;
-use super::{Engine, Index, LineState};
+use super::Engine;
 use crate::action::Sink;
 use crate::config::{InstrumentConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::engine::state::Quote;
 use crate::event::Event;
-use crate::ledger::abs;
-use crate::risk::Drift;
 use crate::sizing::{Inputs, Values};
 use serde::Deserialize;
-
-const MS: i64 = 1_000_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +33,7 @@ impl Engine {
     pub(super) fn quote<S: Sink>(&mut self, instrument: u32, bid: Dec, ask: Dec, sink: &mut S) {
         if bid.is_positive() && ask >= bid {
             self.st.quotes.insert(instrument, Quote { bid, ask, at_ns: self.st.at_ns });
+            self.market = None;
             self.note_range(instrument, bid, ask);
             self.work_unpriced(instrument, sink);
             self.guards_after_quote();
@@ -46,56 +41,9 @@ impl Engine {
     }
 
     /// Between bid and ask, where the quote is not older than that: a price of last week sizes nothing.
-    fn mid(&self, instrument: u32, oldest_ns: i64) -> Option<Dec> {
+    pub(super) fn mid(&self, instrument: u32, oldest_ns: i64) -> Option<Dec> {
         let q = self.st.quotes.get(&instrument).filter(|q| q.at_ns >= oldest_ns)?;
         q.bid.checked_add(q.ask)?.div(Dec::from_int(2), Round::HalfEven)
-    }
-
-    /// How far the price is from the leader's last trade, against the follower, where that is bounded. The quote may be
-    /// as old as a trade that is opened.
-    pub(super) fn drift(&self, ix: &Index, ls: &LineState, buy: bool) -> Option<Drift> {
-        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
-        let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
-        let quote = self.st.quotes.get(&ls.instrument).filter(|q| q.at_ns >= oldest_ns);
-        let found = || {
-            let (px, quote) = (ls.leader_px.filter(|px| px.is_positive())?, quote?);
-            let worse = if buy { quote.ask.checked_sub(px) } else { px.checked_sub(quote.bid) }?;
-            worse.max(Dec::ZERO).mul_div(Dec::from_int(10_000), px, Round::HalfEven)
-        };
-        Some(Drift { limit: cfg.max_drift_bps?, found: found() })
-    }
-
-    /// What a unit of the follower's instrument costs, where a bound asks: its fresh quote, else that of the leader's
-    /// instrument, else the leader's last price.
-    pub(super) fn unit_px(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
-        if !lane.sub_bounds.ask_price() && !lane.follower_bounds.ask_price() {
-            return None;
-        }
-        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
-        let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
-        let side = |instrument: u32| {
-            let quote = self.st.quotes.get(&instrument).filter(|q| q.at_ns >= oldest_ns);
-            quote.map(|q| if buy { q.ask } else { q.bid })
-        };
-        // The same name on both sides is one quote, the leader's: it has the factor.
-        let own = Some(ls.follower_instrument).filter(|i| *i != ls.instrument);
-        let theirs = || side(ls.instrument)?.mul(lane.price_factor, Round::HalfEven);
-        let quoted = own.and_then(side).or_else(theirs);
-        quoted.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))
-    }
-
-    /// How far an open's price is from the market, basis points of the market's price: its limit, or for an order at the
-    /// market the price that it is copied at. None where that is not bounded, or one of both is not known.
-    pub(super) fn off_market(&self, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -> Option<Dec> {
-        lane.sub_bounds.price_collar_bps.or(lane.follower_bounds.price_collar_bps)?;
-        let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
-        let oldest_ns = self.st.at_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS));
-        let theirs = || self.mid(ls.instrument, oldest_ns)?.mul(lane.price_factor, Round::HalfEven);
-        // The same name on both sides is one quote, the leader's: it has the factor.
-        let own = Some(ls.follower_instrument).filter(|i| *i != ls.instrument);
-        let market = own.and_then(|i| self.mid(i, oldest_ns)).or_else(theirs)?;
-        let px = wish.px.or_else(|| ls.leader_px?.mul(lane.price_factor, Round::HalfEven))?;
-        abs(px.checked_sub(market)?).mul_div(Dec::from_int(10_000), market, Round::Ceil)
     }
 
     /// Units of `to` for one unit of `from`, by one quoted pair.

@@ -1,4 +1,4 @@
-//! Limits at work (design 03): what each of them counts (`totals`, `prices`), limits over time (`over_time`), leaders that
+//! Limits at work (design 03): what each of them counts (`totals`, `prices`), for each follower by itself (`alone`), limits over time (`over_time`), leaders that
 //! nobody hears (`provider`), all followers together (`together`), orders of one account
 //! that could fill each other (`self_match`), and that none of them, in any combination, holds back a close (`closes`).
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alone;
 mod closes;
 mod over_time;
 mod prices;

@@ -1,0 +1,127 @@
+//! What the market says about an open: what a unit costs, how far the open is from the market and from where it was, how far
+//! the price went away from the leader's trade.
+//!
+//! Prices stand still while an event is applied, and of a thousand followers most ask the same. So the last answer is kept
+//! beside everything that it depends on; whoever differs in any of it gets one of his own.
+
+use super::admission::Wish;
+use super::lanes::Lane;
+use super::{Engine, Index, LineState};
+use crate::decimal::{Dec, Round};
+use crate::ledger::abs;
+
+const MS: i64 = 1_000_000;
+
+/// Everything that an answer depends on beside the quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) instrument: u32,
+    follower_instrument: u32,
+    pub(super) factor: Dec,
+    leader_px: Option<Dec>,
+    pub(super) limit: Option<Dec>,
+    pub(super) oldest_ns: i64,
+    buy: bool,
+    /// Which of the first three answers a bound asks for.
+    asks: [bool; 3],
+    /// Windows that bound the price, nanoseconds: the subscription's, the follower's.
+    windows: [Option<i64>; 2],
+}
+
+/// The answers; none where a price is missing, or nothing asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Market {
+    /// What a unit of the follower's instrument costs.
+    pub(super) unit_px: Option<Dec>,
+    /// How far the open's price is from the market, basis points of the market's price.
+    pub(super) off_market_bps: Option<Dec>,
+    /// How far the price is from the leader's last trade, against the follower, basis points.
+    pub(super) moved_bps: Option<Dec>,
+    /// How far the open's price is from where the market was in both windows, basis points.
+    pub(super) off_range_bps: [Option<Dec>; 2],
+}
+
+impl Engine {
+    /// All answers for an open of a line.
+    pub(super) fn market(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Market {
+        let Some(q) =
+            self.st.lines.get(at as usize).and_then(|ls| question(self.st.at_ns, ix, ls, lane, wish))
+        else {
+            return Market::default();
+        };
+        if let Some((_, known)) = self.market.filter(|(asked, _)| *asked == q) {
+            return known;
+        }
+        let [unit, off_market, moved] = q.asks;
+        let found = Market {
+            unit_px: if unit { self.unit_px(&q) } else { None },
+            off_market_bps: if off_market { self.off_market(&q) } else { None },
+            moved_bps: if moved { self.drifted(&q) } else { None },
+            off_range_bps: q.windows.map(|window| self.off_range(&q, window?)),
+        };
+        self.market = Some((q, found));
+        found
+    }
+
+    /// What a unit of a line's instrument costs.
+    pub(super) fn price_of_line(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
+        let wish = Wish { qty: Dec::ZERO, buy, px: None };
+        self.unit_px(&question(self.st.at_ns, ix, ls, lane, &wish)?)
+    }
+
+    /// By the fresh quote of the follower's instrument, else of the leader's instrument, else by the leader's last price.
+    fn unit_px(&self, q: &Question) -> Option<Dec> {
+        let side = |instrument: u32| {
+            let quote = self.st.quotes.get(&instrument).filter(|quote| quote.at_ns >= q.oldest_ns);
+            quote.map(|quote| if q.buy { quote.ask } else { quote.bid })
+        };
+        let theirs = || side(q.instrument)?.mul(q.factor, Round::HalfEven);
+        q.own().and_then(side).or_else(theirs).or_else(|| q.copied_px())
+    }
+
+    /// The order's price is its limit, or at the market the price that it is copied at.
+    fn off_market(&self, q: &Question) -> Option<Dec> {
+        let theirs = || self.mid(q.instrument, q.oldest_ns)?.mul(q.factor, Round::HalfEven);
+        let market = q.own().and_then(|i| self.mid(i, q.oldest_ns)).or_else(theirs)?;
+        let px = q.limit.or_else(|| q.copied_px())?;
+        abs(px.checked_sub(market)?).mul_div(Dec::from_int(10_000), market, Round::Ceil)
+    }
+
+    /// The quote may be as old as a trade that is opened.
+    fn drifted(&self, q: &Question) -> Option<Dec> {
+        let quote = self.st.quotes.get(&q.instrument).filter(|quote| quote.at_ns >= q.oldest_ns)?;
+        let px = q.leader_px.filter(|px| px.is_positive())?;
+        let worse = if q.buy { quote.ask.checked_sub(px) } else { px.checked_sub(quote.bid) }?;
+        worse.max(Dec::ZERO).mul_div(Dec::from_int(10_000), px, Round::HalfEven)
+    }
+}
+
+fn question(now_ns: i64, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -> Option<Question> {
+    let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
+    let (sub, follower) = (&lane.sub_bounds, &lane.follower_bounds);
+    let collar = sub.price_collar_bps.is_some() || follower.price_collar_bps.is_some();
+    Some(Question {
+        instrument: ls.instrument,
+        follower_instrument: ls.follower_instrument,
+        factor: lane.price_factor,
+        leader_px: ls.leader_px,
+        limit: wish.px,
+        oldest_ns: now_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS)),
+        buy: wish.buy,
+        asks: [sub.ask_price() || follower.ask_price(), collar, cfg.max_drift_bps.is_some()],
+        windows: [sub, follower].map(|b| b.price_collar_window_bps.map(|_| b.price_collar_window_ns)),
+    })
+}
+
+impl Question {
+    /// The follower's instrument where it has quotes of its own. The same name on both sides is one quote, the leader's:
+    /// it has the factor.
+    pub(super) fn own(&self) -> Option<u32> {
+        Some(self.follower_instrument).filter(|i| *i != self.instrument)
+    }
+
+    /// The leader's last price, as one of the follower's instrument.
+    pub(super) fn copied_px(&self) -> Option<Dec> {
+        self.leader_px?.mul(self.factor, Round::HalfEven)
+    }
+}
