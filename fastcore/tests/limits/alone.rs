@@ -48,7 +48,31 @@ fn kind() -> impl Strategy<Value = Kind> {
     })
 }
 
+/// Four followers of which each differs from the first in one thing: whoever takes its answer for his own is found.
+fn four() -> impl Strategy<Value = Vec<Kind>> {
+    (kind(), proptest::collection::vec((kind(), 0_u8..8), 3)).prop_map(|(first, others)| {
+        let mut all = vec![first.clone()];
+        all.extend(others.into_iter().map(|(other, part)| first.with(part, other)));
+        all
+    })
+}
+
 impl Kind {
+    /// This kind with one part of another.
+    fn with(&self, part: u8, other: Kind) -> Kind {
+        let own = self.clone();
+        match part {
+            0 => Kind { max_age_ms: other.max_age_ms, ..own },
+            1 => Kind { factor: other.factor, ..own },
+            2 => Kind { reverse: other.reverse, ..own },
+            3 => Kind { own_name: other.own_name, ..own },
+            4 => Kind { slippage_bps: other.slippage_bps, ..own },
+            5 => Kind { window_bps: other.window_bps, ..own },
+            6 => Kind { window_ms: other.window_ms, ..own },
+            _ => Kind { collar_bps: other.collar_bps, drift_bps: other.drift_bps, ..own },
+        }
+    }
+
     fn subscription(&self, s: &mut SubscriptionConfig) {
         (s.max_age_ms, s.reverse) = (self.max_age_ms, self.reverse);
         let map = s.symbol_map.get_mut("EURUSD").unwrap();
@@ -138,12 +162,12 @@ fn played(kinds: &[(usize, Kind)], steps: &[Step]) -> Told {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     /// Four followers beside each other get what each of them gets alone: orders, prices and refusals.
     #[test]
     fn a_follower_gets_the_same_alone_and_beside_others(
-        kinds in proptest::collection::vec(kind(), 4), steps in proptest::collection::vec(step(), 4..24),
+        kinds in four(), steps in proptest::collection::vec(step(), 4..24),
     ) {
         let kinds: Vec<(usize, Kind)> = kinds.into_iter().enumerate().collect();
         let together = played(&kinds, &steps);
