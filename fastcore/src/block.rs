@@ -8,7 +8,7 @@ use crate::decimal::{Round, mul_div};
 use crate::ledger::QUANTA;
 use serde::{Deserialize, Serialize};
 
-/// Weights are compared in parts of the largest one: 2⁻⁴⁰ of it is the smallest that counts.
+/// No weight has more parts, and the heaviest one more than half of them: 2⁻⁴⁰ of it is the smallest that counts.
 const PARTS: i128 = 1 << 40;
 /// No block has more lots: twice their number times a weight fits its type.
 const LOTS_MAX: i128 = 1 << 80;
@@ -24,7 +24,8 @@ pub struct Block {
     pub members: Vec<u32>,
     /// Lot steps that each member was dealt.
     pub dealt: Vec<i128>,
-    /// Weights of the last deal; a member that has none now gives back by the one it had.
+    /// Weights of the last deal, as they were given: those of different deals are compared. A member that has none now
+    /// gives back by the one it had.
     pub weights: Vec<i128>,
 }
 
@@ -54,15 +55,15 @@ impl Block {
     /// nobody has one, nothing is dealt.
     pub fn deal(&mut self, weights: &[i128]) {
         let parts = normal(weights);
-        for (known, part) in self.weights.iter_mut().zip(&parts) {
-            if *part > 0 {
-                *known = *part;
+        for (known, given) in self.weights.iter_mut().zip(weights) {
+            if *given > 0 {
+                *known = *given;
             }
         }
         let missing = self.lots().saturating_sub(sum(&self.dealt));
         if missing > 0 && parts.iter().any(|w| *w > 0) {
             // The heaviest member alone takes every lot at this level.
-            let high = self.lots().saturating_mul(2).saturating_add(2);
+            let high = self.lots().saturating_mul(4).saturating_add(4);
             self.settle(&parts, high, |has, due| has.max(due));
         }
     }
@@ -73,8 +74,7 @@ impl Block {
         if lots >= sum(&self.dealt) {
             return;
         }
-        // By the largest weight of now: those of different deals were parts of different ones.
-        let (parts, most) = (self.weights.clone(), self.dealt.iter().copied().max().unwrap_or(0));
+        let (parts, most) = (normal(&self.weights), self.dealt.iter().copied().max().unwrap_or(0));
         // The lightest member keeps all of its lots at this level.
         let high = most.saturating_mul(2).saturating_add(2).saturating_mul(PARTS);
         self.settle(&parts, high, |has, due| has.min(due));
@@ -111,11 +111,21 @@ fn sum(lots: &[i128]) -> i128 {
     lots.iter().fold(0, |all, n| all.saturating_add(*n))
 }
 
-/// Weights as parts of the largest one.
+/// Weights in parts: exactly, so that equals are equals, where they have whole numbers of them; else as parts of the
+/// largest one.
 fn normal(weights: &[i128]) -> Vec<i128> {
-    let most = weights.iter().copied().max().unwrap_or(0).max(1);
-    let part = |w: &i128| mul_div((*w).max(0), PARTS, most, Round::Ceil).unwrap_or(0);
-    weights.iter().map(part).collect()
+    let given = weights.iter().map(|w| (*w).max(0));
+    let (unit, most) = given.clone().fold((0, 1), |(unit, most), w| (common(unit, w), w.max(most)));
+    let unit = unit.max(1);
+    let each = most.checked_div(unit).and_then(|most| PARTS.checked_div(most)).unwrap_or(0);
+    let exact = |w: i128| w.checked_div(unit).unwrap_or(0).saturating_mul(each);
+    let part = |w: i128| mul_div(w, PARTS, most, Round::Ceil).unwrap_or(0);
+    if each > 0 { given.map(exact).collect() } else { given.map(part).collect() }
+}
+
+/// The greatest common divisor.
+fn common(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { common(b, a.checked_rem(b).unwrap_or(0)) }
 }
 
 /// Lots of a weight at a level: as many as have `(2 lots - 1) / weight` up to it. Without a weight, what it has.

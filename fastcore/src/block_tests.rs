@@ -17,7 +17,7 @@ fn dealt(weights: &[i128], lots: i128) -> Vec<i128> {
 
 /// Lot by lot, slowly: what the level search has to give at once.
 fn one_by_one(weights: &[i128], lots: i128) -> Vec<i128> {
-    let parts = normal(weights);
+    let parts = weights.to_vec();
     let mut has = vec![0; weights.len()];
     for _ in 0..lots {
         let mut first: Option<usize> = None;
@@ -86,6 +86,41 @@ fn a_member_without_a_weight_gives_back_by_the_one_it_had() {
     b.target = 0;
     b.take_back();
     assert_eq!(b.dealt, [0, 0]);
+}
+
+/// The same where the weights of two deals are of different size: 3,000 beside 1,000, and then 900 alone.
+#[test]
+fn weights_of_different_deals_are_compared_as_they_were_given() {
+    let mut b = Block { target: 4 * QUANTA, ..Block::default() };
+    b.seat(&[0, 1]);
+    b.deal(&[3_000, 1_000]);
+    assert_eq!(b.dealt, [3, 1]);
+    b.target = 5 * QUANTA;
+    b.deal(&[0, 900]);
+    assert_eq!(b.dealt, [3, 2]);
+    b.target = 4 * QUANTA;
+    b.take_back();
+    assert_eq!(b.dealt, [3, 1], "(2 - ½) / 900 is ahead of (3 - ½) / 3,000");
+    b.target = 3 * QUANTA;
+    b.take_back();
+    assert_eq!(b.dealt, [2, 1], "(3 - ½) / 3,000 is ahead of (1 - ½) / 900");
+}
+
+/// Thirds have no end in any number of parts: that makes no difference between (1 + ½) / 3 and ½ / 1.
+#[test]
+fn equals_come_in_the_order_of_the_configuration_whatever_their_weights() {
+    assert_eq!(dealt(&[3, 1], 2), [2, 0]);
+    assert_eq!(dealt(&[1, 3], 2), [1, 1]);
+    assert_eq!(dealt(&[50, 2], 13), [13, 0]);
+    assert_eq!(dealt(&[2, 50], 13), [1, 12]);
+    let large = 1_000_000_000_000_000_000;
+    assert_eq!(dealt(&[3 * large, large], 2), [2, 0]);
+    let mut b = Block { target: 2 * QUANTA, ..Block::default() };
+    b.seat(&[0, 1]);
+    b.deal(&[1, 3]);
+    b.target = QUANTA;
+    b.take_back();
+    assert_eq!(b.dealt, [0, 1], "the way down is the way up");
 }
 
 /// A member may come between two others, and one may go with what it had.

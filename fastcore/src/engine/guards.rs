@@ -395,6 +395,10 @@ impl Engine {
             if ix.subs.get(ls.sub as usize).is_none_or(|s| !of(s)) {
                 continue;
             }
+            if ls.line.target != 0 {
+                // As after a leader's turn: tried at once, whatever the broker said to the last close.
+                ls.retry_at_ns = 0;
+            }
             ls.line.target = 0;
             (ls.waiting, ls.needless) = (Vec::new(), Vec::new());
             self.end_mirrors(at);

@@ -128,6 +128,21 @@ fn close_all_cancels_opens_and_closes_positions() {
     assert_eq!((w.filled(), w.target()), (Dec::ZERO, Dec::ZERO));
 }
 
+/// A close that the broker has just refused, and that waits to be tried again, does not hold back what a guard closes.
+#[test]
+fn close_all_does_not_wait_for_the_pause_after_a_refused_close() {
+    let mut w = guarded(CLOSE);
+    worth(&mut w, "1000");
+    copied(&mut w, "o1", 1, "1000");
+    let part = one(&w.leader("o2", 2, "300", "300", "300"), false, "300");
+    w.out(&part);
+    assert!(w.reject(&part).is_empty());
+    let all = one(&quote(&mut w, "0.9", "0.9"), false, "1000"); // 800
+    w.out(&all);
+    assert!(w.reject(&all).is_empty());
+    assert!(quote(&mut w, "0.8", "0.8").is_empty(), "its own retry is paced as ever");
+}
+
 /// A rule that closes everything is obeyed also where a milder one has stopped the follower before.
 #[test]
 fn a_harder_rule_follows_a_milder_one() {
