@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
+from tests.model.guard_terms import Guards
 from tests.model.over_time import Repeated
 from tests.model.terms import EVERYTHING, MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
 
 LEADER_INSTRUMENTS = ("X", "Y")
 OUR_INSTRUMENTS = ("A", "B")
-NEVER_MS = 1_000_000_000
+NEVER_MS = 1_000_000_000_000
 """Timeouts of the delivery rules: this test is not about lost messages."""
 CURRENCY = "USD"
+START_MS = 1_700_000_000_000
+"""When a history begins, milliseconds since 1970."""
 
 
 def exact(value: Fraction) -> str:
@@ -57,6 +60,8 @@ class Bounds:
     open_orders: int | None = None
     exposure: str | None = None
     leverage: str | None = None
+    worth_age_ms: int = 1
+    """Over all followers together: the oldest quote that worth goes by."""
 
     def limits(self) -> Limits:
         """The model's terms."""
@@ -68,6 +73,7 @@ class Bounds:
             max_exposure=_maybe(self.exposure),
             max_leverage=_maybe(self.leverage),
             refuse=self.refuse,
+            worth_age_ns=self.worth_age_ms * MS,
         )
 
     def json(self) -> dict[str, Any]:
@@ -109,6 +115,9 @@ class Rule:
     bounds: Bounds
     amplification: str | None = None
     """`max_amplification`."""
+    by: str = "weight"
+    """With `block`, whose weight is the factor: what that is multiplied by."""
+    guards: Guards | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,12 @@ class Deployment:
     repeated: tuple[int, int] = (0, 0)
     """So many copies of one line in so many milliseconds."""
     together: tuple[Bounds | None, ...] = ()
-    """Over all followers together, positions and open orders: of everything, and of each leader's copies."""
+    """Over all followers together: of everything, and of each leader's copies."""
+    guards: tuple[Guards | None, ...] = ()
+    """Of each follower."""
+    start_ms: int = START_MS
+    silent: frozenset[str] = frozenset()
+    """Instruments, and `account:value`, that nobody tells of in the beginning."""
 
     def instruments(self) -> dict[str, Instrument]:
         """By name."""
@@ -138,7 +152,7 @@ class Deployment:
     def model_followers(self) -> list[Follower]:
         """The model's terms."""
         return [
-            Follower(f"f{n}", frozenset({"B"} if restricted else ()), bounds.limits())
+            Follower(f"f{n}", frozenset({"B"} if restricted else ()), bounds.limits(), self._guards(n))
             for n, (restricted, bounds) in enumerate(self.followers)
         ]
 
@@ -169,6 +183,9 @@ class Deployment:
         copies, window_ms = self.repeated
         return Repeated(copies, window_ms * MS)
 
+    def _guards(self, n: int) -> Guards | None:
+        return self.guards[n] if n < len(self.guards) else None
+
     def _subscription(self, n: int, rule: Rule) -> Subscription:
         instruments = self.instruments()
         factors = Fraction(rule.qty_factor), Fraction(rule.price_factor)
@@ -188,6 +205,8 @@ class Deployment:
             account_max_age_ns=rule.account_max_age_ms * MS,
             limits=rule.bounds.limits(),
             max_amplification=_maybe(rule.amplification),
+            by=rule.by,
+            guards=rule.guards,
         )
 
     def core_json(self) -> str:
@@ -195,7 +214,10 @@ class Deployment:
         timeouts = ("dispatch_timeout_ms", "ack_timeout_ms", "query_retry_ms")
         profile = {"name": "p", "begin_string": "FIX.4.4"}
         allowed = {scope: asdict(a) for scope, a in self.model_allowances().items()}
-        together = {scope: {"max_age_ms": 1, "limits": b.json()} for scope, b in self._together().items()}
+        together = {
+            scope: {"currency": CURRENCY, "max_age_ms": b.worth_age_ms, "limits": b.json()}
+            for scope, b in self._together().items()
+        }
         copies, window_ms = self.repeated
         return json.dumps(
             {
@@ -211,7 +233,11 @@ class Deployment:
                 ],
                 "routes": [{"name": "r", "session": "R", "profile": "p", "messages": allowed.get("r")}],
                 "followers": [
-                    {**_follower(n, restricted, b), "messages": allowed.get(f"f{n}")}
+                    {
+                        **_follower(n, restricted, b),
+                        "messages": allowed.get(f"f{n}"),
+                        "guards": _guards(self._guards(n)),
+                    }
                     for n, (restricted, b) in enumerate(self.followers)
                 ],
                 "subscriptions": [_rule(n, rule) for n, rule in enumerate(self.rules)],
@@ -264,14 +290,22 @@ def _follower(n: int, restricted: bool, bounds: Bounds) -> dict[str, Any]:
     }
 
 
+def _guards(guards: Guards | None) -> dict[str, Any] | None:
+    return None if guards is None else guards.json()
+
+
 def _rule(n: int, rule: Rule) -> dict[str, Any]:
-    key = {"percent": "percent", "percent_equity": "percent", "fixed": "lots"}.get(rule.mode, "k")
+    keys = {"percent": "percent", "percent_equity": "percent", "fixed": "lots", "block": "weight"}
+    sizing = {"mode": rule.mode, keys.get(rule.mode, "k"): rule.factor}
+    if rule.mode == "block":
+        sizing["by"] = rule.by
     factors = {"qty_factor": rule.qty_factor, "price_factor": rule.price_factor}
     return {
         "name": f"s{n}",
         "follower": f"f{rule.follower}",
         "leader": f"l{rule.leader}",
-        "sizing": {"mode": rule.mode, key: rule.factor},
+        "sizing": sizing,
+        "guards": _guards(rule.guards),
         "max_ratio": rule.max_ratio,
         "rounding": rule.rounding,
         "max_inflation": rule.max_inflation,

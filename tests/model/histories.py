@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Protocol
 
 from hypothesis import strategies as st
 
@@ -166,7 +167,11 @@ class Price:
         rig.quote(names[self.instrument % len(names)], self.px)
 
 
-Step = Trade | Again | Fill | FillAll | End | Answer | Wait | Value | Price
+class Step(Protocol):
+    """Anything that happens in a history."""
+
+    def play(self, rig: Rig, leaders: list[LeaderBook]) -> None:
+        """Lets it happen on both sides."""
 
 
 @dataclass
@@ -210,8 +215,8 @@ class LeaderBook:
         return r
 
 
-def steps() -> st.SearchStrategy[list[Step]]:
-    """A history."""
+def steps(values: int = 2, lengths: tuple[int, ...] = LENGTHS) -> st.SearchStrategy[list[Step]]:
+    """A history of one of these lengths; so much of it is account values."""
     small = st.sampled_from((0, 1, 2, 3, 4, 5))
     trade = st.builds(
         Trade,
@@ -242,7 +247,7 @@ def steps() -> st.SearchStrategy[list[Step]]:
         (3, st.builds(End, which=small, how=ended)),
         (3, st.builds(Answer)),
         (3, st.builds(Wait, ms=st.sampled_from((1, 600, 5_000, 30_000, 61_000)))),
-        (2, value),
+        (values, value),
         (1, st.builds(Again, leader=small, which=small)),
         (1, st.builds(Price, instrument=small, px=st.sampled_from(PRICES))),
     ]
@@ -250,7 +255,7 @@ def steps() -> st.SearchStrategy[list[Step]]:
     listed = [part for weight, part in parts for _ in range(weight)]
     one = st.sampled_from(range(len(listed))).flatmap(lambda n: listed[n])
     # Left to itself, hypothesis makes short lists; most of what goes wrong needs a long one.
-    return st.sampled_from(LENGTHS).flatmap(lambda n: st.lists(one, min_size=n, max_size=n))
+    return st.sampled_from(lengths).flatmap(lambda n: st.lists(one, min_size=n, max_size=n))
 
 
 def bounds() -> st.SearchStrategy[Bounds]:

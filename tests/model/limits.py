@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -31,19 +31,27 @@ class Open:
     buckets: list[Bucket]
     together: list[tuple[Limits, str]]
     """Over all followers: of everything, or of one leader's copies."""
+    stopped: str | None
+    """What stops it whatever its size: a guard."""
     now_ns: int
 
     def scopes(self) -> list[tuple[Limits, list[Line]]]:
         """Bounds, and the lines that they count: the subscription's, the account's, everybody's."""
+        return [*self.own(), *self.whole()]
+
+    def own(self) -> list[tuple[Limits, list[Line]]]:
+        """Of the subscription and of the account."""
         mine = self.line.subscription
-        whole = [
-            (limits, [o for o in self.lines if scope in (EVERYTHING, o.subscription.leader)])
-            for limits, scope in self.together
-        ]
         return [
             (mine.limits, [o for o in self.lines if o.subscription is mine]),
             (self.follower.limits, [o for o in self.lines if o.subscription.follower == self.follower.name]),
-            *whole,
+        ]
+
+    def whole(self) -> list[tuple[Limits, list[Line]]]:
+        """Of all followers together."""
+        return [
+            (limits, [o for o in self.lines if scope in (EVERYTHING, o.subscription.leader)])
+            for limits, scope in self.together
         ]
 
 
@@ -71,10 +79,14 @@ def clipped(new: Open) -> tuple[Fraction, list[str]]:
 def bounds_of(new: Open) -> Iterator[Bound]:
     """All bounds of an open ("the order of the checks")."""
     rule = new.line.subscription
+    if new.stopped:
+        yield new.stopped, ZERO, True
     if new.line.repeated:
         yield "repeated_execution", ZERO, True
     if new.line.instrument.name in new.follower.restricted:
         yield "restricted", ZERO, True
+    if new.together:
+        new.values.ask(new.line)
     yield from order_bounds(new)
     for bucket in new.buckets:
         yield "max_messages", in_places(new.line, bucket.places(new.now_ns)), rule.limits.refuse
@@ -111,14 +123,40 @@ def position_bounds(new: Open) -> Iterator[Bound]:
 
 
 def worth_bounds(new: Open) -> Iterator[Bound]:
-    """The worth of everything, in money and in equities."""
-    for limits, lines in new.scopes():
-        if limits.max_exposure is not None:
-            yield "max_exposure", affordable(new, lines, limits.max_exposure), limits.refuse
+    """The worth of everything, in money and in equities. Of several scopes the smallest answer is that of the
+    bound, the first of equals."""
+
+    def of_worth(limits: Limits, lines: list[Line], bound: Fraction) -> Bound:
+        return _answer("max_exposure", lambda: affordable(new, lines, bound), limits)
+
+    def of_all(limits: Limits, lines: list[Line], bound: Fraction) -> Bound:
+        room = _answer("max_exposure", lambda: affordable_together(new, lines, limits), limits)
+        if room[1] is not None and room[1] < new.qty:
+            full = room[1] <= 0 or limits.refuse
+            new.values.reached["worth of all full" if full else "worth of all cut"] += 1
+        return room
+
+    scopes = [(of_worth, *scope) for scope in new.own()] + [(of_all, *scope) for scope in new.whole()]
+    asked = [of(x, lines, x.max_exposure) for of, x, lines in scopes if x.max_exposure is not None]
+    yield from sorted(asked, key=lambda bound: _left(new, bound))[:1]
     for limits, lines in new.scopes():
         if limits.max_leverage is not None:
             bound = limits.max_leverage * new.values.equity(new.line, new.now_ns)
             yield "max_leverage", affordable(new, lines, bound), limits.refuse
+
+
+def _answer(code: str, room: Callable[[], Fraction], limits: Limits) -> Bound:
+    try:
+        return code, room(), limits.refuse
+    except Refused as why:
+        return str(why), ZERO, True
+
+
+def _left(new: Open, bound: Bound) -> Fraction:
+    _, room, refuse = bound
+    if room is None or room >= new.qty:
+        return new.qty
+    return ZERO if refuse else max(ZERO, room)
 
 
 def entered(line: Line, side: int) -> Fraction:
@@ -142,13 +180,32 @@ def in_places(line: Line, places: int) -> Fraction | None:
     return None if cap is None else cap * places
 
 
+def own_room(new: Open, units: Fraction) -> Fraction:
+    """What is left to a line that may be so large: its other side counts while that is the larger one."""
+    return ZERO if units < entered(new.line, -new.side) else units - entered(new.line, new.side)
+
+
 def affordable(new: Open, lines: list[Line], bound: Fraction) -> Fraction:
     """ADR 0018: exposure is gross. A line counts its larger side, lines are added."""
     for other in lines:
         larger = max(entered(other, 1), entered(other, -1))
         if other is not new.line and larger:
             bound -= larger * price_of(new, other)
-    return bound / price_of(new, new.line) - entered(new.line, new.side)
+    return own_room(new, bound / price_of(new, new.line))
+
+
+def affordable_together(new: Open, lines: list[Line], limits: Limits) -> Fraction:
+    """ADR 0027: the same over all followers; one price for each instrument."""
+
+    def px_of(line: Line) -> Fraction:
+        return new.values.shared_px(line.instrument.name, limits.worth_age_ns, new.now_ns)
+
+    bound = limits.max_exposure or ZERO
+    for other in lines:
+        larger = max(entered(other, 1), entered(other, -1))
+        if other is not new.line and larger:
+            bound -= larger * px_of(other)
+    return own_room(new, bound / px_of(new.line))
 
 
 def price_of(new: Open, line: Line) -> Fraction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import floor
 
-from tests.model.terms import ZERO, Instrument, Limits, Line, sign_of
+from tests.model.terms import ZERO, Instrument, LeaderOrder, Limits, Line, sign_of
 
 SNAP = Fraction(1, 1_000_000)
 """A target this near to a whole number of steps is that number (02 State)."""
@@ -97,6 +97,13 @@ def rate_of(line: Line, ours: Fraction, theirs: Fraction) -> Fraction:
 def lots_per_lot(line: Line, rate: Fraction) -> Fraction:
     """What `max_ratio` is compared with: follower lots per leader lot."""
     return rate * line.leader_instrument.contract / line.instrument.contract
+
+
+def too_late(line: Line, order: LeaderOrder, since_ns: int | None, now_ns: int) -> str | None:
+    """02 steps 1 and 2: why an increase enlarges nothing, whatever it is worth."""
+    if order.frozen:
+        return "frozen_order"
+    return "stale" if since_ns is None or now_ns - since_ns > line.subscription.max_age_ns else None
 
 
 def share(increase: Fraction, order_qty: Fraction, cum_qty: Fraction) -> Fraction:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
+from tests.model.blocks import Block
 from tests.model.limits import Open, clipped
 from tests.model.lots import (
     AMOUNT_MODES,
@@ -19,6 +20,7 @@ from tests.model.lots import (
     desired,
     limit_px,
     split,
+    too_late,
     toward_zero,
 )
 from tests.model.over_time import Bucket, Repeated
@@ -37,12 +39,12 @@ from tests.model.terms import (
     New,
     Order,
     Report,
-    Sized,
     Subscription,
     Window,
     sign_of,
 )
 from tests.model.values import Values
+from tests.model.watch import Watch
 from tests.model.windows import ask, consume, total, trim
 
 CLOSE_RETRY_NS, CLOSE_RETRY_MAX_NS = 500 * MS, 30_000 * MS
@@ -79,23 +81,56 @@ class Model:
         self._buckets = {scope: Bucket(allowance) for scope, allowance in allowances.items()}
         self._repeated = repeated
         self._together = together
+        self.watch = Watch(followers, subscriptions, self._values, self.lines)
+        self._values.guarded = {name: guard.known for name, guard in self.watch.accounts.items()}
+        self.reached = self._values.reached
+        """Interesting states that the history came to, by name: what tests count."""
+        self._blocks = self._all_blocks()
         self._made: list[Line] = []
         self._actions: list[Action] = []
+
+    def _all_blocks(self) -> dict[tuple[str, str], Block]:
+        members: dict[tuple[str, str], list[Line]] = {}
+        for line in self.lines:
+            if line.subscription.mode == "block":
+                key = line.subscription.leader, line.leader_instrument.name
+                members.setdefault(key, []).append(line)
+        return {key: Block(lines, self.reached) for key, lines in members.items()}
 
     # What happens.
 
     def value(self, account: str, kind: str, amount: Fraction, now_ns: int) -> list[Action]:
         """An account value: equity, balance or free_margin."""
+        self.watch.begin(now_ns)
         self._values.accounts[account, kind] = (amount, now_ns)
+        self.watch.told(account, kind, amount, now_ns)
+        return self._settled(now_ns)
+
+    def deposit(self, account: str, amount: Fraction, now_ns: int) -> list[Action]:
+        """Money paid in, or out."""
+        self.watch.begin(now_ns)
+        self.watch.paid(account, amount)
+        return self._settled(now_ns)
+
+    def arm(self, account: str, now_ns: int) -> list[Action]:
+        """A person releases a follower: its guards, those of its subscriptions, and what was repeated."""
+        self.watch.begin(now_ns)
+        self.watch.armed(account)
+        for line in self.lines:
+            if line.subscription.follower == account and line.repeated:
+                line.repeated, line.copied_ns = False, []
         return self._settled(now_ns)
 
     def quote(self, instrument: str, px: Fraction, now_ns: int) -> list[Action]:
         """A price; bid and ask are the same here."""
+        self.watch.begin(now_ns)
         self._values.prices[instrument] = (px, now_ns)
+        self.watch.quoted()
         return self._settled(now_ns)
 
     def report(self, r: Report, now_ns: int) -> list[Action]:
         """02 step 1: what a leader did; then steps 2 and 3 for each of its lines."""
+        self.watch.begin(now_ns)
         identity = (r.order, r.exec_id, r.kind, r.last_qty, r.cum_qty)
         if identity in self._seen:
             return self._settled(now_ns)
@@ -115,8 +150,9 @@ class Model:
             self._moved(r, order, delta, before_ns, now_ns)
         return self._settled(now_ns)
 
-    def fill(self, number: int, qty: Fraction, now_ns: int) -> list[Action]:
+    def fill(self, number: int, qty: Fraction, px: Fraction, now_ns: int) -> list[Action]:
         """A broker filled a part of an order of ours."""
+        self.watch.begin(now_ns)
         line, order = self._find(number)
         # ADR 0012: what the open of a flip closes for a close that was lost is lost to the target.
         instead = min(qty, line.to_close(order.sign)) if order.opens else ZERO
@@ -129,6 +165,7 @@ class Model:
             line.rejected_closes = 0
         if order.leaves == 0:
             line.orders.remove(order)
+        self.watch.filled(line, order.sign * qty, px, now_ns)
         self._work(line, now_ns)
         return self._settled(now_ns)
 
@@ -143,6 +180,7 @@ class Model:
 
     def end(self, number: int, how: str, now_ns: int) -> list[Action]:
         """A broker ended an order of ours: `rejected`, `canceled`, `expired`."""
+        self.watch.begin(now_ns)
         line, order = self._find(number)
         line.orders.remove(order)
         if how == "rejected":
@@ -164,6 +202,7 @@ class Model:
 
     def tick(self, now_ns: int) -> list[Action]:
         """Time passed: windows end, pauses end."""
+        self.watch.begin(now_ns)
         return self._settled(now_ns)
 
     # Step 2: move the target.
@@ -182,19 +221,28 @@ class Model:
         if before_ns is not None:
             before_ns = None if r.transact_ns is None else min(before_ns, r.transact_ns)
         parts = [(increase - dated, before_ns, r.cum_qty - dated), (dated, r.transact_ns, r.cum_qty)]
+        share = reduce / abs(p) if reduce else ZERO
+        block = self._blocks.get((r.leader, r.instrument))
+        dealt = block.deal(r, order, share, parts, self._values, now_ns) if block else {}
         for line in self.lines:
             if line.subscription.leader != r.leader or line.leader_instrument.name != r.instrument:
                 continue
+            line.seen = line.seen or len(self._seen)
             if reduce:
-                line.target *= 1 - reduce / abs(p)  # r = |P| gives exactly 0
+                # r = |P| gives exactly 0.
+                line.target *= dealt[line.key].kept if line.key in dealt else 1 - share
                 line.pause_until_ns = 0
                 if line.target == 0:
-                    line.windows, line.needless = [], []
+                    line.flatten()
             if r.px is None and increase and line.subscription.slippage_bps is not None:
                 raise Undecided('02 "What is copied": a limit open, and the report has no price')
             line.leader_px = r.px or line.leader_px
             for qty, since_ns, cum_qty in parts:
-                if qty:
+                if not qty:
+                    continue
+                if line.key in dealt:
+                    self._take(line, r.sign, dealt[line.key].sizes.pop(0), since_ns)
+                else:
                     self._increase(line, r, order, qty, since_ns, cum_qty, now_ns)
             self._work(line, now_ns)
             line.asked, line.asked_until_ns = ZERO, 0
@@ -211,12 +259,8 @@ class Model:
     ) -> None:
         """02 step 2: one part of an increase; a refused one enlarges nothing."""
         rule = line.subscription
-        sized = line.sized.setdefault(r.order, Sized())
-        refused = None
-        if order.frozen:
-            refused = "frozen_order"
-        elif since_ns is None or now_ns - since_ns > rule.max_age_ns:
-            refused = "stale"
+        sized = self._values.sized(line, r.order, r.transact_ns or now_ns)
+        refused = too_late(line, order, since_ns, now_ns)
         if refused and rule.mode not in AMOUNT_MODES:
             self.refusals[refused] += 1
             return
@@ -224,11 +268,18 @@ class Model:
             size = self._values.size(line, sized, qty, order.order_qty, cum_qty, now_ns)
         except Refused as why:
             refused = refused or str(why)
-        if refused:
-            self.refusals[refused] += 1
+        self._take(line, r.sign, refused or size, since_ns)
+
+    def _take(self, line: Line, sign: int, size: Fraction | str, since_ns: int | None) -> None:
+        """The target grows by a size, units, or a refusal is counted."""
+        rule = line.subscription
+        if isinstance(size, str):
+            self.refusals[size] += 1
             return
+        if not size:
+            return  # others of its block were dealt what the leader opened
         assert since_ns is not None
-        side = r.sign * (-1 if rule.reverse else 1)
+        side = sign * (-1 if rule.reverse else 1)
         line.target += side * size
         line.declined = False
         until_ns = since_ns + rule.max_age_ns
@@ -260,12 +311,16 @@ class Model:
         beyond = line.working(sign_of(need)) - abs(need)
         for order in reversed(line.orders):
             against = order.sign != sign_of(need)
-            if (against or beyond > 0) and not order.canceling:
-                order.canceling = True
-                self._count(line, now_ns)
-                self._actions.append(Cancel(order.number, line.subscription.follower))
+            if against or beyond > 0:
+                self._cancel(line, order, now_ns)
             if not against:
                 beyond -= order.leaves
+
+    def _cancel(self, line: Line, order: Order, now_ns: int) -> None:
+        if not order.canceling:
+            order.canceling = True
+            self._count(line, now_ns)
+            self._actions.append(Cancel(order.number, line.subscription.follower))
 
     def _reduce(self, line: Line, want: Fraction, now_ns: int) -> None:
         """(b) The part towards zero, at most |filled| minus what already works that way, goes out at once."""
@@ -325,7 +380,11 @@ class Model:
         buckets = self._buckets_of(line)
         together = [(self._together.get(scope), scope) for scope in (EVERYTHING, line.subscription.leader)]
         whole = [(limits, scope) for limits, scope in together if limits is not None]
-        new = Open(line, side, qty, px, follower, self.lines, self._values, position, buckets, whole, now_ns)
+        stopped = self.watch.refusal(line, now_ns)
+        new = Open(
+            line, side, qty, px, follower, self.lines, self._values, position, buckets, whole, stopped,
+            now_ns,
+        )  # fmt: skip
         allowed, codes = clipped(new)
         self.refusals.update(codes)
         for part in split(allowed, cap_of(line.instrument), line.instrument.step) if allowed else []:
@@ -379,7 +438,14 @@ class Model:
         return line, next(order for order in line.orders if order.number == number)
 
     def _settled(self, now_ns: int) -> list[Action]:
-        """Every event also does what is due at its time, on every line."""
+        """Every event also does what is due at its time, on every line. ADR 0013: "`close_all` sets the
+        targets to 0: it is the leader's flat"."""
+        for lines in self.watch.finish(now_ns):
+            for line in sorted(lines, key=lambda o: o.seen):
+                line.flatten()
+                for order in [o for o in line.orders if o.opens]:
+                    self._cancel(line, order, now_ns)
+                self._work(line, now_ns)
         for line in self.lines:
             self._work(line, now_ns)
         taken, self._actions = self._actions, []

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from gateway._fastcore import Pipeline, RoutePipeline
 from gateway.sim.text import Fields, decode, encode, first, utc
 from tests.model.deployment import NEVER_MS, Deployment, exact
+from tests.model.guard_terms import CODES
 from tests.model.reference import Model
 from tests.model.terms import MS, Action, Cancel, Report
 
 BEGIN = "FIX.4.4"
-START_NS = 1_700_000_000_000_500_000
+OFF_NS = 500_000
 """Half a millisecond off what TransactTime(60) can say, so that nothing is due at an event's time."""
 TICKS_MAX = 1_000
 NEAR = Fraction(1, 10**9)
@@ -50,7 +52,7 @@ class Rig:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self.now_ns = START_NS
+        self.now_ns = self._start_ns = deployment.start_ms * MS + OFF_NS
         self.story: list[str] = [f"{deployment}"]
         self.live: list[Live] = []
         self.model = Model(
@@ -95,6 +97,24 @@ class Rig:
             lambda: self.model.value(account, kind, Fraction(amount), self.now_ns),
         )
 
+    def deposit(self, account: str, amount: str) -> None:
+        """Money paid in or out, told by an operator."""
+        payload = json.dumps({"cmd": "account", "account": account, "deposit": amount}).encode()
+        self._tell(
+            f"{amount} paid to {account}",
+            lambda: self._core.submit("operator", "", payload, self.now_ns),
+            lambda: self.model.deposit(account, Fraction(amount), self.now_ns),
+        )
+
+    def arm(self, account: str) -> None:
+        """A person releases a follower."""
+        payload = json.dumps({"cmd": "arm", "who": "a person", "follower": account}).encode()
+        self._tell(
+            f"{account} released",
+            lambda: self._core.submit("operator", "", payload, self.now_ns),
+            lambda: self.model.arm(account, self.now_ns),
+        )
+
     def quote(self, instrument: str, px: str) -> None:
         """A price."""
         payload = json.dumps({"instrument": instrument, "bid": px, "ask": px}).encode()
@@ -129,14 +149,17 @@ class Rig:
         """The lot step of an order's instrument, units."""
         return self.deployment.instruments()[first(order.fields, 55)].step
 
-    def fill(self, order: Live, qty: Fraction) -> None:
+    def fill(self, order: Live, qty: Fraction, px: str = "1") -> None:
         """The broker fills a part of an order."""
         order.leaves -= qty
         if not order.leaves:
             self.live.remove(order)
-        more: Fields = [(32, exact(qty)), (31, "1"), (14, exact(order.filled)), (151, exact(order.leaves))]
+        more: Fields = [(32, exact(qty)), (31, px), (14, exact(order.filled)), (151, exact(order.leaves))]
         status = "1" if order.leaves else "2"
-        self._broker(order, "F", status, more, lambda: self.model.fill(order.number, qty, self.now_ns))
+        self._broker(
+            order, "F", status, more,
+            lambda: self.model.fill(order.number, qty, Fraction(px), self.now_ns),
+        )  # fmt: skip
 
     def end(self, order: Live, how: str) -> None:
         """The broker ends an order."""
@@ -264,8 +287,30 @@ class Rig:
                 f"refusals {status['refusals']} in the core, {dict(self.model.refusals)} in the model"
             )
 
+        self._same_guards(status)
+
+    def _same_guards(self, status: dict[str, Any]) -> None:
+        shown = {g["follower"]: g for g in status["guards"]}
+        watch = self.model.watch
+        for name, guard in watch.accounts.items():
+            theirs, ours = shown[name]["equity"], guard.known(self.now_ns)
+            if (theirs is None) != (ours is None) or abs(Fraction(theirs or 0) - (ours or 0)) > NEAR:
+                raise self._differs(f"{name} is worth {theirs} in the core, {ours} in the model")
+            floor = guard.floor()
+            theirs = shown[name]["floor"]
+            if (theirs is None) != (floor is None) or abs(Fraction(theirs or 0) - (floor or 0)) > NEAR:
+                raise self._differs(f"{name} stops at {theirs} in the core, {floor} in the model")
+        core = {
+            (s["scope"], s["name"], s["level"], s["code"])
+            for s in status["stops"]
+            if s["code"] in CODES.values()
+        }
+        model = {(*key, level, code) for key, guard in watch.named() for level, code in guard.stops()}
+        if core != model:
+            raise self._differs(f"stopped: {core} in the core, {model} in the model")
+
     def _clock(self) -> str:
-        return f"{(self.now_ns - START_NS) // MS:>7} ms"
+        return f"{(self.now_ns - self._start_ns) // MS:>7} ms"
 
     def _differs(self, what: str) -> Difference:
         return Difference("\n".join([what, "the history:", *self.story]))

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from tests.model.guard_terms import Guards
+
 ZERO = Fraction(0)
 MS = 1_000_000
 """Nanoseconds in a millisecond."""
@@ -59,6 +61,8 @@ class Limits:
     max_leverage: Fraction | None = None
     refuse: bool = False
     """`on_breach = "refuse"`: an open beyond a bound is not cut but refused whole."""
+    worth_age_ns: int = 0
+    """Over all followers together: the oldest quote that worth goes by."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ class Subscription:
     account_max_age_ns: int
     limits: Limits
     max_amplification: Fraction | None = None
+    by: str = "weight"
+    """With `block`: what the factor is multiplied by."""
+    guards: Guards | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class Follower:
     name: str
     restricted: frozenset[str]
     limits: Limits
+    guards: Guards | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,8 @@ class Sized:
     rate: Fraction | None = None
     amount: Fraction | None = None
     used: Fraction = ZERO
+    date: int = 0
+    """The trade date of the freeze, days since 1970."""
 
 
 @dataclass
@@ -223,8 +233,15 @@ class Line:
     """When it was copied by itself."""
     repeated: bool = False
     """It was copied too often: nothing is opened until a person has looked."""
+    seen: int = 0
+    """How many reports there were when a leader first traded its instrument; 0: never."""
     rejected_closes: int = 0
     pause_until_ns: int = 0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Names of subscription and leader instrument."""
+        return self.subscription.name, self.leader_instrument.name
 
     @property
     def instrument(self) -> Instrument:
@@ -239,6 +256,12 @@ class Line:
         """Units held that orders of this side would close, and no close on its way will."""
         closing = sum((o.leaves for o in self.orders if o.sign == sign and not o.opens), ZERO)
         return max(ZERO, -sign * self.filled - closing)
+
+    def flatten(self) -> None:
+        """The target is 0 at once, and all that it was to be."""
+        self.pause_until_ns = 0 if self.target else self.pause_until_ns
+        self.target = ZERO
+        self.windows, self.needless = [], []
 
     @property
     def committed(self) -> Fraction:

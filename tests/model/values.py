@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 
 from tests.model.lots import ACCOUNT_VALUE, AMOUNT_MODES, Refused, lots_per_lot, rate_of, share
-from tests.model.terms import ZERO, Line, Sized
+from tests.model.terms import MS, ZERO, Line, Sized
+
+DAY_NS = 24 * 3600 * 1000 * MS
 
 
 class Values:
@@ -15,6 +19,22 @@ class Values:
         self.accounts: dict[tuple[str, str], tuple[Fraction, int]] = {}
         """(account, equity or balance or free_margin) to amount and time."""
         self.prices: dict[str, tuple[Fraction, int]] = {}
+        self.guarded: dict[str, Callable[[int], Fraction | None]] = {}
+        """What an account with guards is worth at a time; None: nobody knows."""
+        self.asked: dict[str, Line] = {}
+        """The line that asked last what an instrument is worth to all followers together."""
+        self.traded: dict[str, Fraction] = {}
+        """The newest trade that such a line knew of, in the prices of its instrument."""
+        self.reached: Counter[str] = Counter()
+        """What tests count."""
+
+    def sized(self, line: Line, order: str, traded_ns: int) -> Sized:
+        """What a leader order is worth to a line: "frozen at the first increase that can be sized, and again
+        each trade date"; a date is UTC's, of TransactTime(60)."""
+        sized, date = line.sized.setdefault(order, Sized()), traded_ns // DAY_NS
+        if sized.date != date:
+            sized.date, sized.rate, sized.amount = date, None, None
+        return sized
 
     def size(
         self, line: Line, sized: Sized, qty: Fraction, order_qty: Fraction, cum_qty: Fraction, now_ns: int
@@ -51,16 +71,55 @@ class Values:
         return equity * rule.factor / 100 / self._px(line, line.instrument.name, now_ns)
 
     def _accounts(self, line: Line, accounts: list[str], kind: str, now_ns: int) -> list[Fraction]:
-        """One value of each account; an old one is refused before one that is not positive."""
-        found = [self.accounts.get((account, kind), (ZERO, now_ns)) for account in accounts]
+        """One value of each account; an old one, or none, is refused before one that is not positive."""
+        found = [self.accounts.get((account, kind), (ZERO, 0)) for account in accounts]
         if any(now_ns - at_ns > line.subscription.account_max_age_ns for _, at_ns in found):
             raise Refused("stale_account")
         if any(amount <= 0 for amount, _ in found):
             raise Refused("bad_account")
         return [amount for amount, _ in found]
 
+    def weight(self, line: Line, sized: Sized, now_ns: int) -> Fraction:
+        """A member's weight in its block, "frozen for each order of the leader, as ratios are"."""
+        rule = line.subscription
+        if sized.rate is None:
+            of = ACCOUNT_VALUE.get(rule.by)
+            value = self._accounts(line, [rule.follower], of, now_ns)[0] if of else Fraction(1)
+            sized.rate = rule.factor * value
+        return sized.rate
+
+    def ask(self, line: Line) -> None:
+        """A line is about to ask what its instrument is worth to all followers together."""
+        self.asked[line.instrument.name] = line
+        if line.leader_px is not None:
+            self.traded[line.instrument.name] = line.leader_px * line.mapping.price_factor
+
+    def shared_px(self, instrument: str, max_age_ns: int, now_ns: int) -> Fraction:
+        """ADR 0027: "its fresh quote, else its leader's, else the newest trade of a leader that was copied
+        into it. The line that asks last says which"."""
+        asker = self.asked.get(instrument)
+        names = [(instrument, Fraction(1))]
+        if asker is not None:
+            names.append((asker.leader_instrument.name, asker.mapping.price_factor))
+        for name, factor in names:
+            px, at_ns = self.prices.get(name, (ZERO, now_ns))
+            if px > 0 and now_ns - at_ns <= max_age_ns:
+                self.reached["worth by the leader's quote"] += name != instrument
+                return px * factor
+        if instrument not in self.traded:
+            raise Refused("no_quote")
+        self.reached["worth by the newest trade"] += 1
+        return self.traded[instrument]
+
     def equity(self, line: Line, now_ns: int) -> Fraction:
-        """The equity of a line's account, for `max_leverage`."""
+        """The equity of a line's account, for `max_leverage`: "of its guards, else of its broker"."""
+        if line.subscription.follower in self.guarded:
+            equity = self.guarded[line.subscription.follower](now_ns)
+            if equity is None or equity <= 0:
+                raise Refused("stale_account" if equity is None else "bad_account")
+            return equity
+        if (line.subscription.follower, "equity") not in self.accounts:
+            raise Refused("bad_account")
         return self._accounts(line, [line.subscription.follower], "equity", now_ns)[0]
 
     def market(self, line: Line, now_ns: int) -> Fraction | None:
