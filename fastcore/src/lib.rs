@@ -16,6 +16,7 @@ pub mod fix;
 pub mod guard;
 pub mod instrument;
 pub mod leader;
+pub mod leader_tickets;
 pub mod ledger;
 pub mod link;
 pub mod mirror;

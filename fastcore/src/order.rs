@@ -264,6 +264,13 @@ impl PositionId {
     }
 }
 
+/// Looked up by the text of a report, which makes no name of it.
+impl std::borrow::Borrow<[u8]> for PositionId {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl std::ops::Deref for PositionId {
     type Target = [u8];
     fn deref(&self) -> &[u8] {

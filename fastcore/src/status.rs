@@ -14,6 +14,10 @@ use crate::refusal::Code;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+mod leaders;
+
+pub use leaders::LeaderPositionStatus;
+
 /// One ledger line.
 #[derive(Debug, Serialize)]
 pub struct LineStatus {
@@ -202,6 +206,8 @@ pub struct Status {
     pub together: Vec<TogetherStatus>,
     /// Where brokers report other positions than ours.
     pub breaks: Vec<BreakStatus>,
+    /// Positions of leaders on hedging accounts.
+    pub leader_positions: Vec<LeaderPositionStatus>,
     /// Leader executions counted.
     pub leader_executions: u64,
     /// Orders handed to routes.
@@ -248,6 +254,7 @@ impl Engine {
             guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
             together: self.together_used().iter().filter_map(|u| self.together_status(u)).collect(),
             breaks: st.breaks.iter().filter_map(|(key, b)| self.break_status(*key, b)).collect(),
+            leader_positions: self.leader_positions(),
             leader_executions: st.leaders.iter().map(|l| l.executions).sum(),
             orders_sent: st.orders_sent,
             follower_fills: st.follower_fills,

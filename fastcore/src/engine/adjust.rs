@@ -139,6 +139,11 @@ impl Engine {
             state.lost.remove(&plan.instrument);
             // A report of before must not be confirmed by another one of before.
             state.reported.remove(&plan.instrument);
+            // Which of his positions it was nobody said: his broker will.
+            state.tickets.remove(&plan.instrument);
+        }
+        if Self::hedges(ix, plan.leader) {
+            self.ask_positions_soon(plan.leader);
         }
         // Distances of stops are measured from prices of before.
         self.st.mirrors.forget_entry(plan.leader, plan.instrument);

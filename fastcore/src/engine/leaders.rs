@@ -294,8 +294,9 @@ impl Engine {
             self.ask_status(ix, leader, report, sink);
             self.ask_positions(ix, leader, sink);
         }
-        if let Some(units) = units {
-            self.moved(ix, x, &mut order, units, sink);
+        match units {
+            Some(units) => self.moved(ix, x, &mut order, units, sink),
+            None => self.leader_named(ix, (leader, instrument), &order, report),
         }
         self.mirror_leader_order(ix, (leader, instrument), &mut order, report, message, sink);
         if let Some(state) = self.st.leaders.get_mut(l) {
@@ -307,6 +308,7 @@ impl Engine {
     fn lose_position<S: Sink>(&mut self, ix: &Index, leader: u32, instrument: u32, sink: &mut S) {
         if let Some(state) = self.st.leaders.get_mut(leader as usize) {
             state.positions.remove(&instrument);
+            state.tickets.remove(&instrument);
             state.lost.insert(instrument);
         }
         let what =
@@ -369,6 +371,7 @@ impl Engine {
                 x.before = before;
                 (x.reduce, x.increase) = split(before, x.delta);
                 state.positions.insert(x.instrument, after);
+                self.leader_ticket_moved(ix, &x, order.id, sink);
             }
             (Some(_), None) => self.lose_position(ix, x.leader, x.instrument, sink),
             (None, _) => {}

@@ -16,6 +16,7 @@ pub mod inactive;
 mod increase;
 mod joining;
 pub mod lanes;
+pub(crate) mod leader_positions;
 mod leaders;
 pub mod life;
 mod lines;
@@ -183,6 +184,7 @@ impl Engine {
         self.fit_inactive();
         self.fit_ways();
         self.fit_together();
+        self.fit_leader_tickets();
         for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
             for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
                 // What was counted, or was lost to counting, no configuration sets again.

@@ -6,7 +6,6 @@ use crate::action::{Conversion, Sink};
 use crate::decimal::Dec;
 use crate::fix::Message;
 use crate::ledger::{abs, reduced};
-use crate::profile::PositionModel;
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Position, Report};
 use std::sync::Arc;
@@ -77,14 +76,14 @@ impl Engine {
     ) {
         let l = leader as usize;
         let profile = ix.leader_profiles.get(l).and_then(|i| ix.cfg.profiles.get(*i as usize));
-        if profile.is_some_and(|p| p.position_model == PositionModel::Hedging) {
-            // Each report is one of several positions: two equal ones are not one that is said twice.
-            return self.note("position of a hedging account");
-        }
         let instrument = ix.leader_symbols.get(l).and_then(|m| m.get(p.symbol)).copied();
         let unit = instrument.zip(profile).map_or(Dec::ONE, |(i, p)| ix.unit(p, i));
         let (long, short) = (p.long.unwrap_or(Dec::ZERO), p.short.unwrap_or(Dec::ZERO));
         let signed = long.checked_sub(short).and_then(|q| q.mul(unit, crate::decimal::Round::HalfEven));
+        if Self::hedges(ix, leader) {
+            // Each report is one of several positions: two equal ones are not one that is said twice.
+            return self.leader_row(ix, leader, message, p, (instrument, signed), sink);
+        }
         match (instrument, signed) {
             (Some(instrument), Some(held)) => {
                 self.position_said(ix, leader, instrument, message, held, sink);
@@ -97,7 +96,7 @@ impl Engine {
         }
     }
 
-    fn position_said<S: Sink>(
+    pub(super) fn position_said<S: Sink>(
         &mut self,
         ix: &Arc<Index>,
         leader: u32,
@@ -145,7 +144,8 @@ impl Engine {
         sink: &mut S,
     ) {
         let name = ix.cfg.leaders.get(leader as usize).map_or("", |l| l.name.as_str());
-        let text = format!("{name}: the broker reports {reported} units, we count {held}");
+        let names = self.names_that_differ(leader, instrument);
+        let text = format!("{name}: the broker reports {reported} units, we count {held}{names}");
         self.alert("leader_drift", text, sink);
         // Towards zero, at most to zero: what lies beyond would be an increase.
         let same_side = reported.signum() == held.signum();

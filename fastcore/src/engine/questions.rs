@@ -59,10 +59,15 @@ impl Listing {
     pub(super) fn names(&self, instrument: u32) -> bool {
         self.named.contains(&instrument)
     }
+
+    /// Which answer is coming in, and how many of its reports came: a report that changes neither counts for none.
+    pub(super) fn place(&self) -> (u128, usize) {
+        (self.request, self.reports.len())
+    }
 }
 
 impl Engine {
-    fn profile_of(ix: &Index, leader: u32) -> Option<&Profile> {
+    pub(super) fn profile_of(ix: &Index, leader: u32) -> Option<&Profile> {
         ix.leader_profiles.get(leader as usize).and_then(|p| ix.cfg.profiles.get(*p as usize))
     }
 
@@ -121,7 +126,7 @@ impl Engine {
     }
 
     /// A leader session logged on. A venue that resends nothing is asked for what happened meanwhile, and any venue for
-    /// positions that are not known.
+    /// positions that are not known, or have no name.
     pub(super) fn leader_session<S: Sink>(&mut self, session: &str, state: &[u8], sink: &mut S) {
         if state != b"up" {
             return;
@@ -138,7 +143,7 @@ impl Engine {
             if profile.recovery != Recovery::Resend {
                 return self.ask_all_of(&ix, session, true, sink);
             }
-            if !mapped.is_some_and(|m| m.values().all(known)) {
+            if !mapped.is_some_and(|m| m.values().all(known)) || self.has_unnamed(&ix, leader) {
                 self.ask_positions(&ix, leader, sink);
             }
         }

@@ -4,6 +4,7 @@ use super::stops::{Scope, Stop};
 use crate::config::{Config, ConfigError, Copied, InstrumentConfig, LeaderConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::leader::{LeaderOrder, Seen};
+use crate::leader_tickets::LeaderTickets;
 use crate::ledger::{Grid, Line};
 use crate::order::Order;
 use crate::profile::{Profile, QuantityUnit};
@@ -44,6 +45,10 @@ pub struct LeaderState {
     pub reported: BTreeMap<u32, (Dec, u64)>,
     /// The answer to a request for positions that is coming in.
     pub listing: super::questions::Listing,
+    /// Positions by instrument, where his account is a hedging one.
+    pub tickets: BTreeMap<u32, LeaderTickets>,
+    /// What the answer that is coming in says of them.
+    pub rows: super::leader_positions::Rows,
 }
 
 /// What a follower's broker reported of one order of ours.

@@ -88,7 +88,7 @@ pub(super) fn less(a: Dec, b: Dec) -> Dec {
 
 /// A position's name comes from trade reports, and from what is said later of an order that has traded (design 04): the
 /// name on an acknowledgement may be that of a position that never comes to be.
-fn names(kind: &Kind) -> bool {
+pub(super) fn names(kind: &Kind) -> bool {
     matches!(kind, Kind::Trade | Kind::Status | Kind::Bust | Kind::Correct)
 }
 

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 /// What a case changes in every subscription.
 pub type Change = fn(&mut Value);
 
+/// Marks a subscription whose leader is on a hedging account.
+pub const HEDGES: &str = "its leader hedges";
+
 /// `followers` accounts with one subscription each, which `change` may edit.
 pub fn config(followers: usize, change: Change) -> String {
     let accounts: Vec<Value> = (0..followers)
@@ -13,7 +16,7 @@ pub fn config(followers: usize, change: Change) -> String {
                 "symbols": {"I": "I"}})
         })
         .collect();
-    let subscriptions: Vec<Value> = (0..followers)
+    let mut subscriptions: Vec<Value> = (0..followers)
         .map(|n| {
             let mut sub = json!({"name": format!("s{n}"), "follower": format!("f{n}"), "leader": "l",
                 "sizing": {"mode": "multiplier", "k": "1"}, "max_ratio": "10",
@@ -22,10 +25,13 @@ pub fn config(followers: usize, change: Change) -> String {
             sub
         })
         .collect();
-    json!({"deployment": "t", "profiles": [{"name": "p", "begin_string": "FIX.4.4"}],
+    let marks = subscriptions.iter_mut().filter_map(|s| s.as_object_mut()?.remove(HEDGES)).count();
+    let profile = if marks > 0 { "h" } else { "p" };
+    json!({"deployment": "t", "profiles": [{"name": "p", "begin_string": "FIX.4.4"},
+            {"name": "h", "begin_string": "FIX.4.4", "position_model": "hedging"}],
         "instruments": [{"name": "I", "contract_size": "1", "lot_step": "1", "min_lot": "1", "tick": "0.00001",
             "currency": "USD"}],
-        "leaders": [{"name": "l", "session": "L", "profile": "p", "currency": "USD", "symbols": {"I": "I"},
+        "leaders": [{"name": "l", "session": "L", "profile": profile, "currency": "USD", "symbols": {"I": "I"},
             "assume_flat": true}],
         "routes": [{"name": "r", "session": "R", "profile": "p"}],
         "followers": accounts, "subscriptions": subscriptions})
@@ -37,13 +43,13 @@ pub fn fix(body: &str) -> Vec<u8> {
     format!("8=FIX.4.4|9={}|{body}10=000|", body.len()).replace('|', "\u{1}").into_bytes()
 }
 
-/// The leader's n-th fill, of an order of its own.
+/// The leader's n-th fill, of an order of its own, and of the position that its name says where he hedges.
 pub fn leader_fill(n: u64, buys: bool, qty: u32, at_ns: i64) -> Vec<u8> {
     let mut time = Vec::new();
     fastcore::time::write_utc(at_ns, &mut time);
     let (side, time) = (if buys { 1 } else { 2 }, String::from_utf8(time).unwrap());
     fix(&format!(
-        "35=8|34={n}|37=O{n}|17=E{n}|150=F|39=2|55=I|54={side}|38={qty}|32={qty}|31=1.1|14={qty}|151=0|60={time}|"
+        "35=8|34={n}|37=O{n}|17=E{n}|150=F|39=2|55=I|54={side}|38={qty}|32={qty}|31=1.1|14={qty}|151=0|721=P|60={time}|"
     ))
 }
 

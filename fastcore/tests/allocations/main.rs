@@ -5,7 +5,7 @@ mod counting;
 mod deployment;
 mod rig;
 
-use deployment::Change;
+use deployment::{Change, HEDGES};
 use fastcore::link::SendKind;
 use rig::{NEW, REJECTED, Rig, Sent};
 use serde_json::{Value, json};
@@ -109,6 +109,18 @@ fn prices_and_rules_ask_for_no_memory_per_follower() {
     // One list for the rules of all, and two tables more: the order has something to remember.
     let amount: Change = |s| s["sizing"] = json!({"mode": "fixed", "lots": "3"});
     asks_for_nothing(amount, &[(true, 7, 1), (true, 7, 1), (false, 14, 1)]);
+}
+
+/// What a hedging leader's order names is remembered once, whoever copies it: its name, the position's where that is new,
+/// and their places in three tables.
+#[test]
+fn a_hedging_leaders_positions_ask_for_no_memory_per_follower() {
+    let hedges: Change = |s| s[HEDGES] = json!(true);
+    let round: [Step; 4] = [(true, 10, 1), (true, 20, 1), (false, 5, 1), (false, 25, 1)];
+    let (few, many) = (measured(FEW, hedges, &[], &round), measured(MANY, hedges, &[], &round));
+    assert_eq!(few, many, "allocations of {FEW} followers and of {MANY}");
+    let most = OF_THE_FILL_MAX + 5;
+    assert!(many.iter().all(|(live, replay)| live.max(replay) <= &most), "{many:?}");
 }
 
 /// A position of 28 lots closes in four orders of 7 for each follower. There is room ahead for two orders of each

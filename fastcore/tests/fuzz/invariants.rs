@@ -14,12 +14,29 @@ use std::collections::BTreeSet;
 /// not compared any more.
 pub fn books(engine: &Engine, beyond: &mut BTreeSet<usize>) {
     let st = engine.state();
+    leaders(st);
     for (at, line) in st.lines.iter().enumerate() {
         if let Some(grid) = engine.index().grids.get(line.follower_instrument as usize) {
             assert!(fits(line.line.target, *grid), "target {} of {:?}", line.line.target, grid);
         }
         if working(st, line, beyond.contains(&at)) {
             beyond.insert(at);
+        }
+    }
+}
+
+/// Positions of hedging leaders, and what has no name, are the net; what holds nothing is not there. Near the end of a
+/// number's range a sum may have stopped.
+fn leaders(st: &State) {
+    for leader in &st.leaders {
+        for (instrument, tickets) in &leader.tickets {
+            let Some(net) = leader.positions.get(instrument) else { continue };
+            let units: Vec<i128> = tickets.held().values().map(|u| u.raw()).collect();
+            assert!(units.iter().all(|u| *u != 0), "{tickets:?}");
+            if units.iter().all(|u| u.abs() < 1 << 100) && net.raw().abs() < 1 << 100 {
+                let sum = units.iter().sum::<i128>() + tickets.unnamed(*net).raw();
+                assert_eq!(sum, net.raw(), "{tickets:?}");
+            }
         }
     }
 }
