@@ -11,7 +11,7 @@ from gateway.sim.broker import Broker
 from gateway.sim.fix_server import FixServer
 from gateway.sim.history import History
 from gateway.sim.market import Market
-from gateway.sim.reports import Outgoing
+from gateway.sim.reports import POSITION_TAG, Outgoing
 from gateway.sim.scenario import LeaderScenario, LeaderTrade
 from gateway.sim.text import Fields, decode, number, utc
 
@@ -112,9 +112,10 @@ class LeaderTicker:
 
     def _order(self, trade: LeaderTrade, now_ns: int) -> Fields:
         self._serial += 1
+        named: Fields = [(POSITION_TAG, trade.position_id)] if trade.position_id else []
         return [
             (35, "D"), (11, f"L{self._serial}"), (1, self.account.name), (55, trade.symbol),
-            (54, trade.side), (38, number(trade.qty)), (40, "1"), (59, "0"), (60, utc(now_ns)),
+            (54, trade.side), (38, number(trade.qty)), (40, "1"), (59, "0"), (60, utc(now_ns)), *named,
         ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from gateway.sim.options import (
     checked_text,
 )
 from gateway.sim.reports import Dialect
-from gateway.sim.scenario import LeaderScenario
+from gateway.sim.scenario import HedgingScenario, LeaderScenario
 from gateway.sim.text import number
 
 app = typer.Typer(
@@ -120,6 +120,10 @@ def leader(
     seed: Seed = 1,
     trade_ms: Annotated[int, typer.Option(help="Pause between trades, milliseconds.", min=1)] = 500,
     instruments: Instruments = None,
+    hedging: Annotated[
+        bool,
+        typer.Option("--hedging", help="He holds longs and shorts side by side; 721 names what he closes."),
+    ] = False,
     seconds: Seconds = 0,
     store: Store = None,
     book: BookFile = None,
@@ -132,8 +136,10 @@ def leader(
         served = checked_session(session, peer, begin_string)
         name = checked_text("--account", account)
         traded = _instruments(instruments)
-        model = Broker(seed, demo_accounts([name]), Behaviour(partial_per_10k=3000), Dialect(begin_string))
-        scenario = LeaderScenario(seed, traded)
+        behaviour = Behaviour(partial_per_10k=3000, hedging=hedging)
+        model = Broker(seed, demo_accounts([name]), behaviour, Dialect(begin_string))
+        tickets = model.book.accounts[name].tickets
+        scenario = HedgingScenario(seed, traded, tickets) if hedging else LeaderScenario(seed, traded)
         trader = LeaderTicker(scenario, model.book.accounts[name], session, trade_ms, trading=True)
         tickers: list[Ticker] = [MarketTicker(Market(seed, traded), model), trader]
         _run(model, served, port, store, tickers, seconds, trader, book)

@@ -277,6 +277,17 @@ def test_the_leader_command_leaves_a_flat_book(tmp_path: Path, seed: str) -> Non
     assert written["accounts"]["LEADER"]["positions"] == {}
 
 
+def test_a_hedging_leader_leaves_no_position(tmp_path: Path) -> None:
+    """Every position of his is closed by its name."""
+    book = tmp_path / "book.json"
+    arguments = ["leader", "--hedging", "--seconds", "1", "--trade-ms", "20", "--book", str(book)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    written = json.loads(book.read_text(encoding="utf-8"))
+    assert written["executions"]
+    assert (written["accounts"]["LEADER"]["tickets"], written["accounts"]["LEADER"]["positions"]) == ({}, {})
+
+
 def test_the_leader_trades_only_what_is_named(tmp_path: Path) -> None:
     """A deployment with one instrument gets no alerts for others; an unknown name is a usage error."""
     book = tmp_path / "book.json"

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.sim.book import Account
 from gateway.sim.broker import Behaviour, Broker
+from gateway.sim.market import DEMO_INSTRUMENTS
 from gateway.sim.reports import Outgoing
+from gateway.sim.scenario import HedgingScenario
 from gateway.sim.text import Fields, decode, first
 
 LATER_NS = 10**10
@@ -120,3 +122,23 @@ def test_positions_add_up_to_the_account(orders: list[tuple[int, int, int]]) -> 
         trade(made, f"o{number}", side, lots * 1000, names[which % len(names)])
     held = made.book.accounts["F1"].positions.get("EURUSD", Decimal(0))
     assert sum(tickets(made)) == held
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_leader_holds_pairs_and_ends_with_nothing(seed: int) -> None:
+    """His closes name what they close and never exceed it; what is left is closed position by position."""
+    made = broker(partial_per_10k=5000)
+    instruments = tuple(one for one in DEMO_INSTRUMENTS if one.name == "EURUSD")
+    account = made.book.accounts["F1"]
+    leader = HedgingScenario(seed, instruments, account.tickets)
+    pairs = 0
+    for number in range(200):
+        one = leader.next_trade(account.positions)
+        sent = trade(made, f"o{number}", int(one.side), int(one.qty), one.position_id)
+        assert first(sent[-1].fields, 39) == "2", one
+        pairs += len({units > 0 for units in tickets(made)}) == 2
+        assert len(tickets(made)) <= HedgingScenario.TICKETS_MAX
+    assert pairs > 20
+    for number, one in enumerate(leader.flatten(account.positions)):
+        trade(made, f"f{number}", int(one.side), int(one.qty), one.position_id)
+    assert tickets(made) == []
