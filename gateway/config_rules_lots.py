@@ -18,6 +18,7 @@ from gateway.config_model import (
     SubscriptionConfig,
 )
 from gateway.config_read import Draft
+from gateway.config_rules_wire import keeps_apart, leader_profile
 from gateway.toml_lines import Key
 
 UNITS_MAX = Decimal(10**19)
@@ -286,7 +287,15 @@ def venue_takes_our_orders(draft: Draft) -> None:
 
 
 def position_models(draft: Draft) -> None:
-    """Where positions stand side by side, a close must name its position: else it would open a second one."""
+    """Where positions stand side by side, a close must name its position: else it would open a second one.
+    A leader is copied by their sum, whatever their names are."""
+    for name in draft.leaders:
+        profile = leader_profile(draft, name)
+        if keeps_apart(profile) and "position_id_tag" not in profile:
+            text = "his venue keeps positions apart (hedging), and its profile does not say which tag names"
+            text += " them: 721 is read, and what it names may be no position"
+            hint = "Name position_id_tag in a profile of your own. Their sum is copied all the same."
+            draft.report(("leaders", name), text, hint=hint, severity="warning")
     for name in draft.followers:
         profile = _follower_profile(draft, name)
         if profile.get("position_model") == "hedging" and "position_id_tag" not in profile:

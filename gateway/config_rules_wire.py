@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gateway.config_read import Draft
 from gateway.errors import Severity
@@ -123,17 +124,25 @@ def leader_accounts(draft: Draft) -> None:
         if not leader.assume_flat and not leader.initial_positions:
             text = "nothing says what this account holds at the start"
             hint = "Opens wait for a position report; or set assume_flat = true, or initial_positions."
-            if _keeps_positions_apart(draft, leader.session):
+            profile = leader_profile(draft, name)
+            if keeps_apart(profile) and not profile.get("supports", {}).get("positions", False):
                 hint = (
                     "Set assume_flat = true, or initial_positions (the sum of his positions, by which he is "
-                    "copied): a hedging account reports each position alone, and its reports do not count."
+                    "copied): a hedging account reports each position alone, and this venue is not known to "
+                    "answer for all of them."
                 )
             draft.report(("leaders", name), text, hint=hint, severity="warning")
 
 
-def _keeps_positions_apart(draft: Draft, session_name: str) -> bool:
-    session = draft.sessions.get(session_name)
-    profile = draft.profiles.get(session.profile, {}) if session else {}
+def leader_profile(draft: Draft, name: str) -> dict[str, Any]:
+    """The venue profile behind a leader; empty while a part of the way is missing."""
+    leader = draft.leaders.get(name)
+    session = draft.sessions.get(leader.session) if leader else None
+    return draft.profiles.get(session.profile, {}) if session else {}
+
+
+def keeps_apart(profile: dict[str, Any]) -> bool:
+    """Positions of one symbol stand side by side there."""
     return profile.get("position_model") == "hedging"
 
 

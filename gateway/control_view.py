@@ -18,6 +18,8 @@ LINES_MAX = 40
 """Ledger lines shown; those off target come first, the rest are counted. `--json` has all."""
 GUARDS_MAX = 10
 """Guarded accounts shown. `--json` has all."""
+POSITIONS_MAX = 6
+"""Positions of a hedging leader shown for each instrument. `--json` has all."""
 ALERTS_MAX = 8
 """Newest alerts shown, equal ones as one."""
 
@@ -34,6 +36,7 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
         *_guards(status.get("guards") or []),
         *_together(status.get("together") or []),
         *_breaks(status.get("breaks") or []),
+        *_leader_positions(status.get("leader_positions") or []),
         Text(_counts(status)),
         Text(),
         _routes(status.get("routes") or []),
@@ -140,6 +143,22 @@ def _breaks(breaks: list[dict[str, Any]]) -> list[RenderableType]:
         style = "bold red" if one["confirmed"] else ""
         names = (escape(one["follower"]), one["instrument"])
         table.add_row(*names, _plain(Decimal(one["lots"])), worth, since, note, style=style)
+    return [table, Text()]
+
+
+def _leader_positions(held: list[dict[str, Any]]) -> list[RenderableType]:
+    """What leaders on hedging accounts hold: the net, which is copied, and what it is the sum of."""
+    if not held:
+        return []
+    table = _table("hedging leader", "instrument", "net", "positions", right=("net",))
+    for one in held[:LINES_MAX]:
+        named = [f"{escape(p['id'])} {_plain(Decimal(p['units']))}" for p in one["positions"][:POSITIONS_MAX]]
+        rest = len(one["positions"]) - POSITIONS_MAX
+        named += [f"and {rest} more"] if rest > 0 else []
+        unnamed = Decimal(one["unnamed"])
+        named += [f"[yellow]{_plain(unnamed)} without a name[/]"] if unnamed else []
+        net = "?" if one["net"] is None else _plain(Decimal(one["net"]))
+        table.add_row(escape(one["leader"]), one["instrument"], net, ", ".join(named))
     return [table, Text()]
 
 

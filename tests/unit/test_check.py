@@ -363,13 +363,44 @@ def test_limit_orders_at_a_venue_without_ioc_are_refused(tmp_path: Path) -> None
     assert not [problem for problem in examine(file)[1] if "IOC" in problem.message]
 
 
-def test_a_hedging_leader_is_told_that_no_position_report_will_help(tmp_path: Path) -> None:
-    """Its reports are one for each position, so waiting for one would be waiting for ever."""
+def test_a_hedging_leader_waits_for_an_answer_of_all_his_positions(tmp_path: Path) -> None:
+    """His reports are one for each position: where the venue answers for none, waiting would be for ever."""
     text = changed("assume_flat = true\n", "")
-    waits = find(problems_of(tmp_path, text), "leaders.alpha")
+    start = "nothing says what this account holds"
+    waits = find(problems_of(tmp_path, text), "leaders.alpha", start)
     assert "Opens wait for a position report" in waits.hint
-    told = find(problems_with(tmp_path, 'position_model = "hedging"\n', text), "leaders.alpha")
-    assert "reports do not count" in told.hint
+    hedging = 'position_model = "hedging"\nposition_id_tag = 721\n'
+    told = find(problems_with(tmp_path, hedging, text), "leaders.alpha", start)
+    assert "not known to answer for all of them" in told.hint
+    answers = find(
+        problems_with(tmp_path, hedging + "[supports]\npositions = true\n", text), "leaders.alpha", start
+    )
+    assert "Opens wait for a position report" in answers.hint
+
+
+def test_a_hedging_leader_whose_profile_says_no_tag_is_a_warning(tmp_path: Path) -> None:
+    """His net is copied all the same: the tag of another venue would name what are no positions."""
+    told = find(problems_with(tmp_path, 'position_model = "hedging"\n', GOOD), "leaders.alpha", "721 is read")
+    assert (told.severity, "copied all the same" in told.hint) == ("warning", True)
+    named = problems_with(tmp_path, "position_id_tag = 9041\n", GOOD)
+    assert not [one for one in named if one.path == "leaders.alpha"], named
+
+
+@pytest.mark.parametrize("leader", ["netting", "hedging"])
+@pytest.mark.parametrize("follower", ["netting", "hedging"])
+@pytest.mark.parametrize("copied", ["fills", "orders"])
+def test_every_pairing_works_or_is_refused(tmp_path: Path, leader: str, follower: str, copied: str) -> None:
+    """The table of docs/explanation/copying.md: only mirrored orders into a hedging account are refused."""
+    text = changed('k = "0.5" }', f'k = "0.5" }}\ncopy = "{copied}"')
+    text = text.replace('profile = "plain"', 'profile = "leaders"', 1)
+    file = write(tmp_path, text)
+    keys = 'begin_string = "FIX.4.4"\norder_types = ["market", "limit", "stop"]\nposition_id_tag = 721\n'
+    for name, model in (("leaders", leader), ("plain", follower)):
+        mine = f'{keys}position_model = "{model}"\n'
+        (tmp_path / "profiles" / f"{name}.toml").write_text(mine, encoding="utf-8")
+    errors = [one.path for one in examine(file)[1] if one.severity == "error"]
+    refused = follower == "hedging" and copied == "orders"
+    assert errors == (["subscriptions[0].copy"] if refused else []), errors
 
 
 def test_the_effective_table_says_what_one_leader_lot_becomes(tmp_path: Path) -> None:
