@@ -189,3 +189,37 @@ fn a_leader_who_nets_has_no_names() {
     assert!(w.engine.state().leaders[0].tickets.is_empty());
     assert!(codes(&w).is_empty(), "{:?}", w.alerts);
 }
+
+/// A quantity beyond all numbers loses the net, and the names with it: both are what his broker says next, said twice.
+#[test]
+fn a_net_that_is_lost_comes_back_with_its_names() {
+    let mut w = world();
+    copied(&mut w, 1, "10", "A");
+    let most = "100000000000000000000";
+    trade(&mut w, 1, most, "B");
+    trade(&mut w, 1, most, "C");
+    assert!(w.engine.state().leaders[0].positions.is_empty(), "{:?}", w.alerts);
+    assert!(codes(&w).contains(&"leader_position_lost".to_owned()));
+    trade(&mut w, 2, "4", "A");
+    assert!(w.engine.status().leader_positions.is_empty(), "nothing adds up to what nobody knows");
+    for request in ["Q1", "Q2"] {
+        crate::answer(&mut w, request, &[("A", 6), ("D", -2)]);
+    }
+    holds(&w, "4", &[("A", "6"), ("D", "-2")], "0");
+}
+
+/// A configuration that says that his account nets forgets the names: a later one that says otherwise begins anew.
+#[test]
+fn names_do_not_outlive_the_profile_that_read_them() {
+    let mut w = world();
+    copied(&mut w, 1, "10", "A");
+    let mut nets = crate::support::config(SAME, "");
+    hedging_leader(&mut nets);
+    let hedges = nets.clone();
+    nets.profiles[1].position_model = fastcore::profile::PositionModel::Netting;
+    w.engine = Engine::restore(nets, &w.engine.snapshot()).unwrap();
+    assert!(w.engine.state().leaders[0].tickets.is_empty() && w.engine.status().leader_positions.is_empty());
+    trade(&mut w, 2, "4", "A");
+    w.engine = Engine::restore(hedges, &w.engine.snapshot()).unwrap();
+    holds(&w, "6", &[], "6");
+}
