@@ -254,3 +254,19 @@ fn a_gap_is_answered_by_rows() {
     }
     assert!(codes(&w).is_empty(), "{:?}", w.alerts);
 }
+
+/// The same names before and after an execution, and a net that is theirs only after it: said once since.
+#[test]
+fn names_are_not_confirmed_over_an_execution() {
+    let mut w = world();
+    copied(&mut w, 1, "10", "A");
+    let theirs = [("A", 7), ("B", 4)];
+    answer(&mut w, "Q1", &theirs);
+    copied(&mut w, 1, "1", "C");
+    answer(&mut w, "Q2", &theirs);
+    holds(&w, "11", &[("A", "10"), ("C", "1")], "0");
+    assert!(codes(&w).is_empty(), "{:?}", w.alerts);
+    answer(&mut w, "Q3", &theirs);
+    holds(&w, "11", &[("A", "7"), ("B", "4")], "0");
+    assert_eq!(codes(&w), ["leader_position_break"]);
+}

@@ -59,10 +59,11 @@ fn a_name_may_come_later() {
 #[test]
 fn the_name_on_an_acknowledgement_is_not_believed() {
     let mut w = world();
+    copied(&mut w, 1, "3", "A");
     tell(&mut w, "37=1|17=0|150=0|39=0|54=1|38=10|14=0|151=10|721=WRONG");
     tell(&mut w, "37=1|17=9|150=I|39=0|54=1|38=10|14=0|151=10|721=WRONG");
     tell(&mut w, "37=1|17=1|150=F|39=2|54=1|38=10|32=10|31=1|14=10|151=0");
-    holds(&w, "10", &[], "10");
+    holds(&w, "13", &[("A", "3")], "10");
 }
 
 /// A close of more than its position holds closes and opens by the net, as it would without names. It is told.
@@ -222,4 +223,14 @@ fn names_do_not_outlive_the_profile_that_read_them() {
     trade(&mut w, 2, "4", "A");
     w.engine = Engine::restore(hedges, &w.engine.snapshot()).unwrap();
     holds(&w, "6", &[], "6");
+}
+
+/// An order that traded two positions: a fill of it without a name is neither's.
+#[test]
+fn a_fill_of_an_order_of_two_positions_is_not_guessed() {
+    let mut w = world();
+    for (n, name) in [(1, "|721=A"), (2, "|721=B"), (3, "")] {
+        tell(&mut w, &format!("37=1|17={n}|150=F|39=1|54=1|38=10|32=2|31=1|14={}|151=0{name}", 2 * n));
+    }
+    holds(&w, "6", &[("A", "2"), ("B", "2")], "2");
 }
