@@ -1,6 +1,7 @@
 //! What the engine tells the outside while it applies an event.
 
 use crate::decimal::Dec;
+use crate::mirrored::Mirrored;
 use crate::refusal::Refusal;
 use serde::Serialize;
 
@@ -169,6 +170,8 @@ pub trait Sink {
     fn decision(&mut self, _decision: &Decision<'_>) {}
     /// An order that was made without a leader's execution.
     fn later(&mut self, _later: &Later<'_>) {}
+    /// A step of the mirror of a leader's working order.
+    fn mirrored(&mut self, _mirrored: &Mirrored<'_>) {}
     /// A change of an order of ours.
     fn outcome(&mut self, _outcome: &Outcome<'_>) {}
     /// Something a person should see.

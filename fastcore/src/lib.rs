@@ -20,6 +20,7 @@ pub mod leader_tickets;
 pub mod ledger;
 pub mod link;
 pub mod mirror;
+pub mod mirrored;
 pub mod order;
 pub mod outbound;
 pub mod profile;

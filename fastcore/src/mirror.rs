@@ -237,7 +237,19 @@ fn on_tick(px: Dec, tick: Dec, up: bool) -> Option<Dec> {
     ticks.checked_mul(tick.raw()).map(Dec::from_raw)
 }
 
-impl Mapping<'_> {
+impl<'a> Mapping<'a> {
+    /// Between a leader and a follower who buys, or sells.
+    #[must_use]
+    pub const fn between(
+        profile: &'a Profile,
+        price_factor: Dec,
+        tick: Dec,
+        reverse: bool,
+        buy: bool,
+    ) -> Self {
+        Mapping { profile, price_factor, tick, reverse, buy }
+    }
+
     /// The follower's terms. A limit is never worse than the leader's: a buy rounds down, a sell up. A stop is rounded
     /// away from the market: a buy up, a sell down.
     ///
@@ -264,6 +276,14 @@ impl Mapping<'_> {
             tif,
             expire_ns,
         })
+    }
+
+    /// Price(44) and StopPx(99) before they are put on the tick.
+    #[must_use]
+    pub fn exact(&self, leader: &Terms) -> (Option<Dec>, Option<Dec>) {
+        let turned = if self.reverse { reversed(leader) } else { *leader };
+        let scaled = |px: Option<Dec>| px.and_then(|px| px.mul(self.price_factor, Round::HalfEven));
+        (scaled(turned.px), scaled(turned.stop_px))
     }
 
     /// The leader's own time in force, or one that lasts longer: his order's end is the mirror's end anyway.

@@ -1,8 +1,10 @@
 //! What the engine derived, as canonical JSON: keys sorted, no spaces, decimals and nanoseconds as strings.
 
+use crate::audit_mirror;
 use crate::log::{JournalRow, Stage};
 use fastcore::action::{Alert, Conversion, Dealt, Decision, Later, Outcome, Sink};
 use fastcore::event::EventKind;
+use fastcore::mirrored::Mirrored;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -22,6 +24,8 @@ pub(crate) struct Collector {
     pub(crate) stages: VecDeque<Stage>,
     seq: u64,
     at_ns: i64,
+    /// Kind of the present row.
+    cause: &'static str,
     /// Stage times of the present row.
     times: Value,
     /// The newest entry while it is an outcome, with its row.
@@ -99,7 +103,7 @@ impl Collector {
 
     /// Begins a row; rows that are no FIX message get an entry of their own.
     pub(crate) fn row(&mut self, row: &JournalRow) {
-        (self.seq, self.at_ns) = (row.seq, row.at_ns);
+        (self.seq, self.at_ns, self.cause) = (row.seq, row.at_ns, row.kind.as_str());
         while self.stages.front().is_some_and(|s| s.seq < row.seq) {
             self.stages.pop_front();
         }
@@ -205,6 +209,17 @@ impl Sink for Collector {
                 "instrument": o.instrument, "cl_ord_id": text(o.cl_ord_id), "side": side,
                 "qty": fastcore::ledger::abs(o.qty).to_string()}),
         );
+    }
+
+    fn mirrored(&mut self, m: &Mirrored<'_>) {
+        let [subscription, follower, leader, ..] = self.sub(m.sub);
+        let mut body = audit_mirror::body(m, self.cause);
+        if let Some(object) = body.as_object_mut() {
+            object.insert("subscription".into(), json!(subscription));
+            object.insert("follower".into(), json!(follower));
+            object.insert("leader".into(), json!(leader));
+        }
+        self.push("mirror", body);
     }
 
     fn outcome(&mut self, o: &Outcome<'_>) {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod audit_entry;
+mod audit_mirror;
 mod checkpoint;
 mod core;
 mod error;

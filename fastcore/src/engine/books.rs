@@ -175,7 +175,7 @@ impl Engine {
             self.declined(ix, o, r, &counting);
         }
         if mirror {
-            self.mirror_reported(o, r, &counting);
+            self.mirror_reported(o, r, &counting, sink);
         }
         let lost = self.st.orders.get(o as usize).map_or(Dec::ZERO, crate::order::Order::leaves);
         self.transition(ix, route, o, r, sink);
@@ -261,7 +261,7 @@ impl Engine {
         self.holding_moved(at, signed(qty, buy));
         if mirror {
             // Nobody remembers what it closed for: that stays closed, and the target comes down to it.
-            if !self.mirror_moved(o, at, qty) && closes {
+            if !self.mirror_moved(o, at, qty, sink) && closes {
                 let ix = Arc::clone(&self.ix);
                 self.lower(&ix, at, !buy, qty);
             }
@@ -292,7 +292,7 @@ impl Engine {
         self.cause.bust = true;
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards. What a mirror
         // lost is settled with it, as long as there is one.
-        if !(mirror && self.mirror_moved(o, at, delta)) {
+        if !(mirror && self.mirror_moved(o, at, delta, sink)) {
             self.lower(ix, at, moved.is_negative(), abs(delta));
         }
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);
@@ -436,6 +436,7 @@ impl Engine {
     }
 
     fn cancel_rejected<S: Sink>(&mut self, r: &CancelReject<'_>, sink: &mut S) {
+        self.note_why_refused(r.reason);
         match self.known(r.cl_ord_id).or_else(|| self.known(r.orig_cl_ord_id)) {
             Some(o) => self.request_refused(o, r.cl_ord_id, sink),
             None if self.is_retired(r.cl_ord_id) || self.is_retired(r.orig_cl_ord_id) => {

@@ -56,6 +56,7 @@ use crate::decimal::Dec;
 use crate::event::{Event, EventKind};
 use crate::fix::Field;
 use crate::link::SendKind;
+use crate::mirrored::{Said, Why};
 use crate::order::{ClOrdId, Order};
 use crate::refusal::Refusal;
 use rustc_hash::FxHashMap;
@@ -91,6 +92,14 @@ struct Cause {
     until_ns: i64,
     /// What that increase added to the target, quanta without sign.
     size: i128,
+    /// The leader's report that is applied, where somebody mirrors him.
+    said: Option<Arc<Said>>,
+    /// The leader's order that it is about, while its mirrors are worked.
+    own: Option<u128>,
+    /// Mirrors that a decision of this event was told of, by line and leader's order.
+    told: Vec<(u32, u128)>,
+    /// Why a broker refused a request.
+    refused: Option<Why>,
 }
 
 /// The deciding core.
@@ -207,6 +216,8 @@ impl Engine {
         self.cause.slices = 0;
         (self.cause.repeated, self.cause.bust) = (false, false);
         self.cause.calm = self.nothing_stopped();
+        (self.cause.said, self.cause.own, self.cause.refused) = (None, None, None);
+        self.cause.told.clear();
         self.route_ns = 0;
         self.market = None;
         if !self.parts.is_empty() {

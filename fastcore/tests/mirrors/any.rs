@@ -38,20 +38,22 @@ struct Held {
     asked: Option<Sent>,
 }
 
-struct Play {
-    w: World,
+pub struct Play {
+    pub w: World,
     leader: Vec<LeaderOrder>,
     position: i64,
     broker: Vec<Held>,
     /// What the leader held, and both had open, when the follower was flat last, and all that the leader asked for since.
     hull: i64,
     links: u64,
+    /// Everything that was sent.
+    pub sent: Vec<Sent>,
 }
 
-const SIZINGS: [&str; 4] =
+pub const SIZINGS: [&str; 4] =
     [SAME, HALF, r#"{"mode":"fixed","lots":"3"}"#, r#"{"mode":"percent","percent":"170"}"#];
 
-fn config(replaces: bool, sizing: &str, extra: &str) -> Config {
+pub fn config(replaces: bool, sizing: &str, extra: &str) -> Config {
     let mut c = crate::support::config(sizing, &format!(r#","copy":"orders"{extra}"#));
     takes_all(&mut c);
     c.profiles[0].supports.replace = replaces;
@@ -68,15 +70,15 @@ fn number(s: &str) -> i64 {
     s.parse().unwrap()
 }
 
-fn tag(s: &Sent, tag: &str) -> String {
+pub fn tag(s: &Sent, tag: &str) -> String {
     let prefix = format!("{tag}=");
     s.text.split('|').find_map(|f| f.strip_prefix(&prefix).map(str::to_owned)).unwrap_or_default()
 }
 
 impl Play {
-    fn new(config: Config) -> Play {
+    pub fn new(config: Config) -> Play {
         let w = World::with(crate::support::SAME, "", |c| *c = config);
-        Play { w, leader: vec![], position: 0, broker: vec![], hull: 0, links: 0 }
+        Play { w, leader: vec![], position: 0, broker: vec![], hull: 0, links: 0, sent: vec![] }
     }
 
     fn report(&mut self, n: usize, kind: (char, char), last: i64) {
@@ -97,6 +99,7 @@ impl Play {
     fn take(&mut self, sent: Vec<Sent>) {
         let mut sent = std::collections::VecDeque::from(sent);
         while let Some(s) = sent.pop_front() {
+            self.sent.push(s.clone());
             match s.kind {
                 SendKind::New => {
                     assert!(self.broker.iter().all(|o| o.id != s.id), "sent twice: {s:?}");
@@ -160,6 +163,16 @@ impl Play {
         if held.live { Dec::from_int((qty - held.cum).max(0)) } else { Dec::ZERO }
     }
 
+    /// ClOrdID(11) of the order that a request is about, under whatever name it was asked.
+    pub fn order_named(&self, request: &Sent) -> Option<String> {
+        let mut name = tag(request, "41");
+        // A replaced order is known by the request's name: back to the first one.
+        while let Some(by) = self.sent.iter().find(|s| s.id == name && s.kind == SendKind::Cancel) {
+            name = tag(by, "41");
+        }
+        Some(name).filter(|n| !n.is_empty())
+    }
+
     fn flat(&mut self) {
         let open: i64 = self.leader.iter().filter(|o| o.live).map(|o| o.qty - o.cum).sum();
         // An order that is being cancelled may fill before.
@@ -167,7 +180,7 @@ impl Play {
         self.hull = self.position.abs() + open + late;
     }
 
-    fn act(&mut self, op: u8, a: u8, b: u8) {
+    pub fn act(&mut self, op: u8, a: u8, b: u8) {
         let pick = |len: usize, by: u8| (len > 0).then(|| usize::from(by) % len);
         let live: Vec<usize> = (0..self.leader.len()).filter(|n| self.leader[*n].live).collect();
         let of_leader = pick(live.len(), a).map(|n| live[n]);
@@ -317,7 +330,7 @@ impl Play {
     }
 
     /// The leader cancels everything and goes flat; the broker answers and fills all that closes.
-    fn quiet(&mut self) {
+    pub fn quiet(&mut self) {
         for n in 0..self.leader.len() {
             if self.leader[n].live {
                 self.leader[n].live = false;
@@ -357,7 +370,7 @@ impl Play {
 }
 
 /// Histories to play: 600, or more by `PROPTEST_CASES`.
-fn cases() -> u32 {
+pub fn cases() -> u32 {
     ProptestConfig::default().cases.max(600)
 }
 

@@ -11,3 +11,5 @@ mod others;
 mod play;
 mod races;
 mod reviewed;
+mod told;
+mod told_any;

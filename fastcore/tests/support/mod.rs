@@ -8,6 +8,10 @@ use fastcore::engine::Engine;
 use fastcore::event::{Event, EventKind};
 use fastcore::instrument::Lots;
 use fastcore::link::{self, Frame, KeysBuf, Row, RowRef, SendKind};
+use fastcore::mirrored::Mirrored;
+
+mod told;
+pub use told::Told;
 
 pub const NOW: i64 = 1_700_000_000_000_000_000;
 
@@ -38,6 +42,7 @@ pub fn config_text(sizing: &str, extra: &str) -> String {
 #[derive(Default)]
 pub struct Out {
     frames: Vec<Vec<u8>>,
+    pub told: Vec<Told>,
     alerts: Vec<Alert>,
     questions: Vec<String>,
 }
@@ -50,6 +55,9 @@ impl Sink for Out {
     fn question(&mut self, session: &str, message: &[u8]) {
         let text = String::from_utf8_lossy(message).replace('\u{1}', "|");
         self.questions.push(format!("{session}: {text}"));
+    }
+    fn mirrored(&mut self, m: &Mirrored<'_>) {
+        self.told.push(Told::of(m));
     }
     fn alert(&mut self, alert: &Alert) {
         self.alerts.push(alert.clone());
@@ -78,6 +86,8 @@ pub struct World {
     pub now: i64,
     pub exec: u64,
     pub alerts: Vec<Alert>,
+    /// Steps of mirrors, the oldest first.
+    pub told: Vec<Told>,
     /// What leaders' brokers were asked: session and message.
     pub questions: Vec<String>,
     /// Every event: time, kind, session, payload.
@@ -114,6 +124,7 @@ impl World {
             now: NOW,
             exec: 0,
             alerts: vec![],
+            told: vec![],
             questions: vec![],
             log: vec![],
         };
@@ -129,6 +140,7 @@ impl World {
         self.engine.apply(&Event { seq: self.seq, at_ns: self.now, kind, session, payload }, &mut out);
         assert!(self.engine.together_is_exact(), "sums over all followers are not what a walk finds");
         self.alerts.append(&mut out.alerts);
+        self.told.extend(out.told.drain(..).map(|told| Told { seq: self.seq, ..told }));
         self.questions.append(&mut out.questions);
         let mut sent = Vec::new();
         for f in &out.frames {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 const MS: i64 = 1_000_000;
 
 /// What the leader's order may still fill; nothing when it has ended, or contradicts itself.
-fn left(order: &LeaderOrder) -> Dec {
+pub(super) fn left(order: &LeaderOrder) -> Dec {
     let open = order.order_qty.and_then(|qty| qty.checked_sub(order.known));
     open.filter(|q| q.is_positive() && !order.ended && !order.frozen).unwrap_or(Dec::ZERO)
 }
@@ -38,9 +38,11 @@ impl Engine {
         report: &Report<'_>,
         message: &Message<'_>,
     ) {
+        self.note_said(ix, leader, report);
         if self.st.mirrors.is_empty() {
             return;
         }
+        let said = self.cause.said.clone().filter(|_| *change != Change::Duplicate);
         let lines = self.st.leaders.get(leader as usize).and_then(|l| l.lines.get(&instrument));
         let lines: Vec<u32> = lines.into_iter().flatten().copied().collect();
         // Only the newest word changes an order: a report that was overtaken shows what it was.
@@ -55,6 +57,9 @@ impl Engine {
             let Some(m) = self.st.mirrors.list_mut(at).iter_mut().find(|m| m.key == order.id) else {
                 continue;
             };
+            if let Some(said) = &said {
+                m.said = Arc::clone(said);
+            }
             let ends = over && m.ended_ns == 0;
             if ends {
                 m.ended_ns = now;
@@ -203,11 +208,14 @@ impl Engine {
                     .and_then(|at| self.begin_mirror(ix, &x, order, (*sub, place, at), cfg, position));
                 if let Err(refusal) = begun {
                     self.refuse(refusal);
+                    self.tell_unmirrored(ix, &x, order, (*sub, at), sink);
                 }
             }
             x.delta = Dec::ZERO;
             let Some(at) = at else { continue };
+            self.cause.own = Some(order.id);
             self.work_line(ix, at, sink);
+            self.cause.own = None;
             if S::WANTS_DECISIONS && !(self.cause.orders.is_empty() && self.cause.refusals.is_empty()) {
                 self.tell_mirror(ix, &x, *sub, at, (k, n), sink);
             }
@@ -267,6 +275,8 @@ impl Engine {
         let counted = if matches!(rule, Rule::Amount(_)) { quanta(sized, lane.grid).unwrap_or(0) } else { 0 };
         let mirror = Mirror {
             key: order.id,
+            begun: self.st.seq,
+            said: self.cause.said.clone().unwrap_or_default(),
             leader_buy,
             buy: leader_buy != lane.reverse,
             closing,

@@ -7,23 +7,31 @@
 mod leader;
 mod orders;
 mod settle;
+mod tell;
 mod work;
 
 pub(super) use settle::Given;
 
 use crate::decimal::{Dec, Round};
 use crate::mirror::Terms;
+use crate::mirrored::Said;
 use crate::order::{ClOrdId, Order};
 use crate::report::Kind;
 use crate::sizing::Rule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A leader's order at one follower.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mirror {
     /// The leader's order.
     pub key: u128,
+    /// Journal row in which it began.
+    pub begun: u64,
+    /// The newest report of the leader's order; all that mirror it share one.
+    #[serde(with = "shared")]
+    pub said: Arc<Said>,
     /// The leader buys.
     pub leader_buy: bool,
     /// The follower buys.
@@ -72,6 +80,20 @@ pub struct Mirror {
     pub name: Option<ClOrdId>,
     /// The ClOrdID(11) that it is asked for by, where the broker does not know that one; none: that one.
     pub asked_as: Option<ClOrdId>,
+}
+
+/// In a snapshot each mirror has the report for itself.
+mod shared {
+    use super::{Arc, Said};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(said: &Arc<Said>, to: S) -> Result<S::Ok, S::Error> {
+        Said::serialize(said, to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Said>, D::Error> {
+        Said::deserialize(from).map(Arc::new)
+    }
 }
 
 /// A request to replace an order.

@@ -13,7 +13,8 @@ use crate::leader::Counting;
 use crate::ledger::quanta;
 use crate::link::{OrdersWriter, SendKind};
 use crate::mirror::Terms;
-use crate::order::Order;
+use crate::mirrored::{Step, Why};
+use crate::order::{ClOrdId, Order};
 use crate::outbound;
 use crate::refusal::{Code, Refusal};
 use crate::report::{Kind, Report};
@@ -31,8 +32,8 @@ impl Engine {
         draft: &Draft,
         terms: Terms,
         sink: &mut S,
-    ) {
-        let Some(o) = self.new_order(at, lane, draft, true, sink) else { return };
+    ) -> Option<ClOrdId> {
+        let o = self.new_order(at, lane, draft, true, sink)?;
         if let Some(m) = self.st.mirrors.get_mut(at, n) {
             if m.orders.len() >= REMEMBERED {
                 m.orders.remove(0);
@@ -40,12 +41,19 @@ impl Engine {
             m.orders.push(o);
             (m.live, m.has) = (true, Some(terms));
         }
+        self.st.orders.get(o as usize).map(|order| order.cl_ord_id)
     }
 
-    /// Asks the broker to replace a mirror's order, or to cancel it.
-    pub(super) fn ask_change(&mut self, ix: &Index, (at, n): (u32, usize), o: u32, to: Option<(Dec, Terms)>) {
-        let Some(id) = self.request(ix, o) else { return };
-        let Some(m) = self.st.mirrors.get_mut(at, n) else { return };
+    /// Asks the broker to replace a mirror's order, or to cancel it; the request's name. None: not now.
+    pub(super) fn ask_change(
+        &mut self,
+        ix: &Index,
+        (at, n): (u32, usize),
+        o: u32,
+        to: Option<(Dec, Terms)>,
+    ) -> Option<ClOrdId> {
+        let id = self.request(ix, o)?;
+        let m = self.st.mirrors.get_mut(at, n)?;
         match to {
             Some((qty, terms)) => {
                 m.replace = Some(Replace { id, qty, terms, before: m.unanswered });
@@ -53,6 +61,7 @@ impl Engine {
             }
             None => m.ours = true,
         }
+        Some(id)
     }
 
     /// Writes a mirror's new order. False: the frame is full and nothing changed.
@@ -129,18 +138,31 @@ impl Engine {
     }
 
     /// A fill of a mirror's order, or its bust: it is that much ahead, or behind. False: no mirror remembers the order.
-    pub(in crate::engine) fn mirror_moved(&mut self, o: u32, at: u32, qty: Dec) -> bool {
+    pub(in crate::engine) fn mirror_moved<S: Sink>(
+        &mut self,
+        o: u32,
+        at: u32,
+        qty: Dec,
+        sink: &mut S,
+    ) -> bool {
         let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
         let q = grid.and_then(|g| quanta(qty, g)).unwrap_or(0);
         let Some(m) = self.st.mirrors.of_order(at, o) else { return false };
         m.ahead = m.ahead.saturating_add(q);
         // How much of what was taken back works again nobody says: it is not asked for a second time.
         m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
+        self.tell_fill(at, o, qty, q, sink);
         true
     }
 
     /// What a report says about the order's name and terms, before it moves the order's state.
-    pub(in crate::engine) fn mirror_reported(&mut self, o: u32, r: &Report<'_>, c: &Counting) {
+    pub(in crate::engine) fn mirror_reported<S: Sink>(
+        &mut self,
+        o: u32,
+        r: &Report<'_>,
+        c: &Counting,
+        sink: &mut S,
+    ) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         let (at, asked) = (order.line, order.cancel_id);
         let Some(m) = self.st.mirrors.of_order(at, o).filter(|m| m.orders.last() == Some(&o)) else { return };
@@ -158,7 +180,8 @@ impl Engine {
         if !replaced {
             return;
         }
-        let Some(id) = crate::order::ClOrdId::from_text(r.cl_ord_id) else { return };
+        let Some(id) = ClOrdId::from_text(r.cl_ord_id) else { return };
+        let why = if m.replace.is_some_and(|x| x.id == id) { Why::Asked } else { Why::Unasked };
         (m.name, m.asked_as) = (Some(id), None);
         if let Some(replace) = m.replace.filter(|x| x.id == id) {
             (order.qty, m.has, m.unanswered) = (replace.qty, Some(replace.terms), Dec::ZERO);
@@ -169,6 +192,7 @@ impl Engine {
         if asked == Some(id) {
             (order.cancel_id, order.cancel_after_ns) = (None, 0);
         }
+        self.tell_heard(at, o, Step::Accepted, why, sink);
     }
 
     /// The broker refused a request about an order. A mirror's that it does not replace is cancelled, and placed anew.
@@ -176,6 +200,7 @@ impl Engine {
         let mirror = self.st.orders.get(o as usize).filter(|x| x.mirror).map(|x| (x.line, x.cancel_id));
         if let Some((at, asked)) = mirror {
             let late = asked.is_some_and(|asked| asked[..] != *id) && self.known(id) == Some(o);
+            self.tell_request_refused(at, o, id, sink);
             if let Some(m) = self.st.mirrors.of_order(at, o)
                 && let Some(replace) = m.replace.filter(|r| r.id[..] == *id)
             {

@@ -4,6 +4,7 @@ use super::Mirror;
 use crate::config::{Ahead, LeaderFilled};
 use crate::decimal::{Dec, Round, div_rem, mul_div};
 use crate::ledger::{Grid, Line, QUANTA, SNAP, abs, fits, quanta};
+use crate::mirrored::Part;
 use crate::sizing::Rule;
 
 /// What the rules of a subscription and its leader give.
@@ -172,6 +173,12 @@ impl Mirror {
         q >= QUANTA
     }
 
+    /// How that comes about, for a reader.
+    pub(super) fn part(&self, g: &Given) -> Part {
+        let (opening, rest) = (self.opening(g.grid), self.opening_rest(g));
+        Part::Open { rule: self.rule, counted: self.counted, opening, rest }
+    }
+
     /// Quanta that its order is to have open, as an open.
     pub(super) fn opening_rest(&self, g: &Given) -> i128 {
         if self.lost || self.timed_out(g) {
@@ -225,12 +232,28 @@ impl Closing {
 
     /// For one mirror.
     pub(super) fn rest(&self, m: &Mirror, g: &Given) -> Dec {
-        if m.lost || m.buy == self.long || !m.closes(g.position) {
+        if self.nothing_for(m, g) {
             return Dec::ZERO;
         }
+        let (all, done) = self.share_of(m, g);
+        let rest = Dec::from_raw(all.raw().saturating_sub(done.raw()));
+        rest.min(self.room).max(Dec::ZERO)
+    }
+
+    fn nothing_for(&self, m: &Mirror, g: &Given) -> bool {
+        m.lost || m.buy == self.long || !m.closes(g.position)
+    }
+
+    /// Its share of what is held, and what it has closed of that already.
+    fn share_of(&self, m: &Mirror, g: &Given) -> (Dec, Dec) {
         let all = share(self.base.raw(), m.left, abs(g.position));
         let done = if m.ahead > 0 { whole_units(m.ahead, g.grid) } else { Dec::ZERO };
-        let rest = Dec::from_raw(all.saturating_sub(done.raw()));
-        rest.min(self.room).max(Dec::ZERO)
+        (Dec::from_raw(all), done)
+    }
+
+    /// How its rest comes about, for a reader; where there is nothing that it could close the share is zero.
+    pub(super) fn part(&self, m: &Mirror, line: &Line, g: &Given, broker: Option<Dec>) -> Part {
+        let (share, done) = if self.nothing_for(m, g) { (Dec::ZERO, Dec::ZERO) } else { self.share_of(m, g) };
+        Part::Close { held: line.filled, base: self.base, share, done, room: self.room, broker }
     }
 }

@@ -1,6 +1,7 @@
 //! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
 
 use super::settle::{Closing, led, whole_units};
+use super::tell::{Done, End as Ends, Settled};
 use super::{Given, Mirror};
 use crate::action::Sink;
 use crate::config::SubscriptionConfig;
@@ -13,7 +14,8 @@ use crate::engine::making::Draft;
 use crate::engine::stops::Level;
 use crate::engine::{Engine, Index, LineState};
 use crate::ledger::quanta;
-use crate::mirror::{Act, Asked, Mapping, Standing, Terms, Wish, act, standing};
+use crate::mirror::{Act, Asked, Mapping, Standing, Terms, Unmirrored, Wish, act, standing};
+use crate::mirrored::{Limits, Size, Step, To, Why};
 use crate::order::{Order, State};
 use crate::profile::{OrderType, Profile, Tif};
 use crate::refusal::{Code, Refusal};
@@ -23,13 +25,21 @@ const MS: i64 = 1_000_000;
 /// An order that was asked for so often is cancelled and placed anew: no request has an identity that was used.
 const REQUESTS_MAX: u32 = 200;
 
-/// What a mirror's order is to be.
+/// What a mirror's order is to be, and how that came about.
 #[derive(Clone, Copy, Debug)]
-struct Wanted {
+pub(super) struct Wanted {
     /// Units that it has open.
-    units: Dec,
-    terms: Terms,
-    opens: bool,
+    pub(super) units: Dec,
+    pub(super) terms: Terms,
+    pub(super) opens: bool,
+    pub(super) size: Size,
+    /// The leader's terms, stretched where a stop is.
+    pub(super) leaders: Terms,
+    /// The entry that they were stretched from.
+    pub(super) entry: Option<Dec>,
+    /// Why nothing is wanted, where that is so.
+    pub(super) why: Why,
+    pub(super) unmirrored: Option<Unmirrored>,
 }
 
 impl Engine {
@@ -37,7 +47,12 @@ impl Engine {
     #[inline(never)]
     pub(in crate::engine) fn work_mirrored<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let Some(mut list) = self.st.mirrors.take(at) else { return self.work_plain(ix, at, sink) };
-        for what in self.note_ends(&mut list) {
+        let ended = if S::WANTS_DECISIONS { self.ended(&list) } else { Vec::new() };
+        let unprotected = self.note_ends(&mut list);
+        for (n, had, why) in ended {
+            self.tell_end(at, &list, n, Ends::Order(had, why), sink);
+        }
+        for what in unprotected {
             let text =
                 format!("{what}, and the leader's order works on: it is placed again when he changes his");
             self.alert("mirror_lost", text, sink);
@@ -45,7 +60,7 @@ impl Engine {
         let given = self.given(ix, at);
         let mut shift = 0;
         if let Some(given) = given {
-            self.settle(at, &mut list, &given);
+            self.settle(at, &mut list, &given, sink);
             shift = self.shift(at, &list, &given);
         }
         self.st.mirrors.put(at, list);
@@ -138,13 +153,26 @@ impl Engine {
         unprotected
     }
 
-    fn settle(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given) {
+    fn settle<S: Sink>(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given, sink: &mut S) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        let mut gave = false;
-        for m in list.iter_mut() {
+        let (mut gave, mut told) = (false, Vec::new());
+        for (n, m) in list.iter_mut().enumerate() {
+            let before = (m.ahead, ls.line.target);
             gave |= m.settle(&mut ls.line, given);
+            if S::WANTS_DECISIONS && before != (m.ahead, ls.line.target) {
+                told.push((n, Settled { before, after: (m.ahead, ls.line.target) }));
+            }
         }
-        list.retain(|m| m.ended_ns == 0 || m.live || m.ahead != 0);
+        for (n, settled) in told {
+            self.tell_end(at, list, n, Ends::Settled(settled, given), sink);
+        }
+        let keeps = |m: &Mirror| m.ended_ns == 0 || m.live || m.ahead != 0;
+        if S::WANTS_DECISIONS {
+            for n in (0..list.len()).filter(|n| !list.get(*n).is_some_and(keeps)) {
+                self.tell_end(at, list, n, Ends::Over, sink);
+            }
+        }
+        list.retain(keeps);
         if gave {
             self.refuse(Refusal::bare(Code::NotFilled));
         }
@@ -183,7 +211,12 @@ impl Engine {
             let profile =
                 ix.route_profiles.get(lane.route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
             let Some(profile) = profile else { return };
-            let Some(wanted) = self.wanted(ix, (at, n), &m, lane, cfg, profile) else { return };
+            let mark = self.cause.refusals.len();
+            let wanted = match self.wanted(ix, (at, n), &m, lane, cfg, profile) {
+                Ok(wanted) => wanted,
+                Err(why) => return self.tell_stuck(at, &m, why, sink),
+            };
+            let had = if S::WANTS_DECISIONS { self.had(&m) } else { None };
             let current =
                 m.orders.last().filter(|_| m.live).and_then(|o| Some((*o, self.st.orders.get(*o as usize)?)));
             let (standing, leaves) = current.map_or((Standing::Absent, Dec::ZERO), |(_, order)| {
@@ -201,22 +234,47 @@ impl Engine {
             };
             let o = current.map_or(u32::MAX, |(o, _)| o);
             let often = current.is_some_and(|(_, order)| order.cancels >= REQUESTS_MAX);
-            match act(standing, wish, profile.supports.replace && !m.irreplaceable && !often) {
-                Act::Nothing => return,
-                Act::Place => return self.place(ix, (at, n), lane, cfg, &wanted, sink),
-                Act::Replace => return self.grow_or_cut(ix, (at, n), lane, o, &wanted),
-                Act::Cancel => return self.ask_change(ix, (at, n), o, None),
+            let gone = match () {
+                () if turned => Why::Turned,
+                () if !wanted.units.is_positive() => wanted.why,
+                () if !profile.supports.replace => Why::NoReplace,
+                () if m.irreplaceable => Why::Irreplaceable,
+                () => Why::Requests,
+            };
+            let act = act(standing, wish, profile.supports.replace && !m.irreplaceable && !often);
+            let done = match act {
+                Act::Nothing => Done::nothing(standing, wish, gone),
+                Act::Place => self.place(ix, (at, n), lane, cfg, &wanted, sink),
+                Act::Replace => self.grow_or_cut(ix, (at, n), lane, o, &wanted),
+                Act::Cancel => match self.ask_change(ix, (at, n), o, None) {
+                    Some(id) => {
+                        let to = To { cl_ord_id: id, qty: None, terms: None };
+                        Done { to: Some(to), ..Done::of(Step::Cancel, gone) }
+                    }
+                    None => Done::of(Step::Wait, Why::Pause),
+                },
                 Act::Withdraw => {
                     self.end_unsent(ix, o, End::Withdrawn, sink);
                     if let Some(m) = self.st.mirrors.get_mut(at, n) {
                         m.over();
                     }
+                    Done::of(Step::Withdraw, if wish == Wish::Gone { gone } else { Why::Changed })
                 }
+            };
+            if S::WANTS_DECISIONS {
+                let given = Mapping::between(profile, lane.price_factor, lane.tick, lane.reverse, m.buy);
+                self.tell_driven(at, &m, &given, cfg, &wanted, had, &done, mark, sink);
+            }
+            if act != Act::Withdraw {
+                return;
             }
         }
     }
 
-    /// What a mirror's order is to be; none: it stays as it is.
+    /// What a mirror's order is to be.
+    ///
+    /// # Errors
+    /// Why it stays as it is.
     fn wanted(
         &mut self,
         ix: &Arc<Index>,
@@ -225,59 +283,62 @@ impl Engine {
         lane: &Lane,
         cfg: &SubscriptionConfig,
         profile: &Profile,
-    ) -> Option<Wanted> {
-        let ls = self.st.lines.get(at as usize)?;
-        let leader = ix.subs.get(ls.sub as usize)?.leader;
+    ) -> Result<Wanted, Why> {
+        let unknown = Why::UnknownPosition;
+        let ls = self.st.lines.get(at as usize).ok_or(unknown)?;
+        let leader = ix.subs.get(ls.sub as usize).ok_or(unknown)?.leader;
         // Nobody can say what it would open or close.
-        self.st.leaders.get(leader as usize)?.positions.get(&ls.instrument)?;
-        let given = self.given(ix, at)?;
-        let opens = m.opens(given.position);
+        let positions = self.st.leaders.get(leader as usize).map(|l| &l.positions);
+        positions.and_then(|p| p.get(&ls.instrument)).ok_or(unknown)?;
+        let given = self.given(ix, at).ok_or(unknown)?;
+        let mut wanted = Wanted::nothing(m, m.opens(given.position), lane);
         if !ls.follows() {
             // What was kept is nobody's here any more.
-            return Some(Wanted { units: Dec::ZERO, terms: m.terms, opens });
+            return Ok(wanted);
         }
         let level = self.stopped_line(ix, at, ls);
-        let mut terms = m.terms;
-        if !opens && cfg.stop_multiplier != Dec::ONE {
+        if !wanted.opens && cfg.stop_multiplier != Dec::ONE {
             let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(|e| e.px);
             // Without an entry there is no distance: the leader's own stop protects better than none.
-            terms = entry.and_then(|px| terms.stretched(px, cfg.stop_multiplier)).unwrap_or(terms);
+            let stretched = entry.and_then(|px| m.terms.stretched(px, cfg.stop_multiplier));
+            wanted.entry = stretched.and(entry);
+            wanted.leaders = stretched.unwrap_or(m.terms);
+            wanted.terms = wanted.leaders;
         }
-        let mapping = Mapping {
-            profile,
-            price_factor: lane.price_factor,
-            tick: lane.tick,
-            reverse: lane.reverse,
-            buy: m.buy,
-        };
-        let nothing = Wanted { units: Dec::ZERO, terms, opens };
-        let units = if opens {
+        let mapping = Mapping::between(profile, lane.price_factor, lane.tick, lane.reverse, m.buy);
+        let (part, units) = if wanted.opens {
             if level >= Some(Level::CloseOnly) {
-                return Some(nothing);
+                return Ok(Wanted { why: Why::Stopped, ..wanted });
             }
-            whole_units(m.opening_rest(&given), lane.grid)
+            (m.part(&given), whole_units(m.opening_rest(&given), lane.grid))
         } else {
             if level == Some(Level::Halt) {
-                return None;
+                return Err(Why::Halt);
             }
             let list = self.st.mirrors.of(at);
             let led = led(list, ls.line.target, &given);
-            let rest = Closing::of(list, &ls.line, led, &given).rest(m, &given);
+            let closing = Closing::of(list, &ls.line, led, &given);
+            let rest = closing.rest(m, &given);
             let room = if lane.closes == Closes::Capped { self.room(ix, at, lane, m.buy) } else { None };
-            whole_steps(rest.min(room.unwrap_or(rest)), lane.grid)
+            let units = whole_steps(rest.min(room.unwrap_or(rest)), lane.grid);
+            (closing.part(m, &ls.line, &given, room), units)
         };
+        wanted.size.part = Some(part);
         let units = lane.venue_max.map_or(units, |most| units.min(most));
         if units < lane.grid.min {
-            return Some(nothing);
+            return Ok(Wanted { why: m.why_nothing(&part, &given), ..wanted });
         }
-        match mapping.terms(&terms) {
-            Ok(terms) => Some(Wanted { units, terms, opens }),
-            Err(_) => {
+        match mapping.terms(&wanted.leaders) {
+            Ok(terms) => {
+                wanted.size.units = units;
+                Ok(Wanted { units, terms, ..wanted })
+            }
+            Err(unmirrored) => {
                 if let Some(m) = self.st.mirrors.get_mut(at, n) {
                     m.lost = true;
                 }
                 self.refuse(Refusal::bare(Code::OrderTerms));
-                Some(nothing)
+                Ok(Wanted { why: Why::Terms, unmirrored: Some(unmirrored), ..wanted })
             }
         }
     }
@@ -301,41 +362,62 @@ impl Engine {
         cfg: &SubscriptionConfig,
         wanted: &Wanted,
         sink: &mut S,
-    ) {
-        let Some(buy) = self.st.mirrors.of(at).get(n).map(|m| m.buy) else { return };
-        let mut qty = wanted.units;
+    ) -> Done {
+        let nothing = Done::of(Step::Refuse, Why::Refused);
+        let Some((buy, first)) = self.st.mirrors.of(at).get(n).map(|m| (m.buy, m.orders.is_empty())) else {
+            return nothing;
+        };
+        let (mut qty, mut limits) = (wanted.units, None);
         if wanted.opens {
-            qty = self.allowed(ix, (at, n), lane, &Opening { qty, buy, px: wanted.terms.price() });
+            let open = Opening { qty, buy, px: wanted.terms.price() };
+            qty = self.allowed(ix, (at, n), lane, &open);
+            limits = Some(Limits { asked: open.qty, admitted: qty });
         }
+        let refused = Done { limits, ..nothing };
         if qty < lane.grid.min {
-            return;
+            return refused;
         }
         let deadline_ns =
             if wanted.opens { self.st.at_ns.saturating_add(cfg.max_age_ms.saturating_mul(MS)) } else { 0 };
         let draft = Draft { buy, qty, reduces: !wanted.opens, px: wanted.terms.price(), deadline_ns };
-        self.make_mirror((at, n), lane, &draft, wanted.terms, sink);
+        let Some(id) = self.make_mirror((at, n), lane, &draft, wanted.terms, sink) else { return refused };
+        let to = To { cl_ord_id: id, qty: Some(qty), terms: Some(wanted.terms) };
+        let why = if first { Why::Begins } else { Why::Anew };
+        Done { to: Some(to), limits, ..Done::of(Step::Place, why) }
     }
 
-    fn grow_or_cut(&mut self, ix: &Arc<Index>, (at, n): (u32, usize), lane: &Lane, o: u32, wanted: &Wanted) {
+    fn grow_or_cut(
+        &mut self,
+        ix: &Arc<Index>,
+        (at, n): (u32, usize),
+        lane: &Lane,
+        o: u32,
+        wanted: &Wanted,
+    ) -> Done {
         let (Some(order), Some(m)) = (self.st.orders.get(o as usize), self.st.mirrors.of(at).get(n)) else {
-            return;
+            return Done::of(Step::Wait, Why::Pause);
         };
+        let why = if m.unanswered.is_positive() { Why::Unanswered } else { Why::Changed };
         let (leaves, cum, buy, most) = (order.leaves(), order.cum, order.buy, m.open(order));
         let as_it_is = (m.has == Some(wanted.terms) && !m.unanswered.is_positive()).then_some(leaves);
-        let mut units = wanted.units;
+        let (mut units, mut limits) = (wanted.units, None);
         // What was asked for once has passed the limits, and counts there.
         if wanted.opens && units > most {
             let more = units.checked_sub(most).unwrap_or(Dec::ZERO);
             let open = Opening { qty: more, buy, px: wanted.terms.price() };
             let allowed = self.allowed(ix, (at, n), lane, &open);
+            limits = Some(Limits { asked: more, admitted: allowed });
             units = most.checked_add(allowed).unwrap_or(most);
         }
         if as_it_is == Some(units) {
-            return;
+            return Done { limits, ..Done::of(Step::Keep, Why::Limited) };
         }
-        if let Some(qty) = cum.checked_add(units) {
-            self.ask_change(ix, (at, n), o, Some((qty, wanted.terms)));
-        }
+        let asked = cum.checked_add(units);
+        let asked =
+            asked.and_then(|qty| Some((qty, self.ask_change(ix, (at, n), o, Some((qty, wanted.terms)))?)));
+        let Some((qty, id)) = asked else { return Done { limits, ..Done::of(Step::Wait, Why::Pause) } };
+        let to = To { cl_ord_id: id, qty: Some(qty), terms: Some(wanted.terms) };
+        Done { to: Some(to), limits, ..Done::of(Step::Replace, why) }
     }
 
     /// Units that a line's mirrors have open.
@@ -390,7 +472,7 @@ impl Mirror {
     }
 
     /// What the broker was asked and has not answered.
-    fn asked(&self, request: Option<crate::order::ClOrdId>) -> Asked {
+    pub(super) fn asked(&self, request: Option<crate::order::ClOrdId>) -> Asked {
         match request {
             None => Asked::Nothing,
             Some(id) if self.replace.is_some_and(|r| r.id == id) => Asked::Replace,
