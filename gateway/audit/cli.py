@@ -94,13 +94,13 @@ def trace(
 
 @app.command()
 def explain(
-    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of the leader's fill.")],
+    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of a report of the leader's.")],
     follower: Annotated[str, typer.Argument(metavar="FOLLOWER", help="Follower, or subscription.")],
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each decision.")] = False,
 ) -> None:
-    """Why this size, or this refusal: step by step, with every number."""
+    """Why this size, this price or this refusal: step by step, with every number."""
     with _errors():
         folder = _folder(config, state)
         console = _console()

@@ -25,6 +25,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "decision": ("pseudonym", "rule_hash", "conversion", "stages", "_sd"),
     "order": ("pseudonym", "_sd"),
     "outcome": ("pseudonym", "stages", "_sd"),
+    "mirror": ("pseudonym", "rule_hash", "_sd"),
 }
 """Fields that later steps fill in. They are null from the start, so that filling them is not a new form.
 

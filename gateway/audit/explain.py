@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from gateway.audit.tables import in_units
+from gateway.audit.figures import Fields
+from gateway.audit.figures import number as _text
+from gateway.audit.figures import quanta as _quanta
+from gateway.audit.figures import units as _units
 from gateway.audit.trace import Child
 from gateway.refusal_texts import reason
 
-DECIMALS = 18
-"""Places that the core computes with; a number that has more is shown with this many and a mark."""
+MIRROR = ("kind", "order_id", "cl_ord_id", "cause", "cause_exec_id", "begun", "act", "why")
+"""What names a step of a mirrored order beside what names a decision."""
 
 LINE = ("rounded", "filled", "working_buy", "working_sell")
 """What the core wrote down about the follower's line."""
-
-Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Context:
     """The subscription."""
     instrument: Fields
     """The follower's instrument."""
+    leaders: Fields = field(default_factory=dict)
+    """The leader's instrument."""
 
 
 def context(config: Any, entry: Fields) -> Context:
@@ -54,7 +57,8 @@ def context(config: Any, entry: Fields) -> Context:
     rule = rules.get(entry.get("subscription"), {})
     mapped = rule.get("symbol_map", {}).get(entry.get("instrument"), {})
     instruments = {one.get("name"): one for one in config.get("instruments", [])}
-    return Context(rule, instruments.get(mapped.get("instrument"), {}))
+    leaders = instruments.get(entry.get("instrument"), {})
+    return Context(rule, instruments.get(mapped.get("instrument"), {}), leaders)
 
 
 def explain(entry: Fields, known: Context, children: Sequence[Child]) -> list[Reason]:
@@ -66,7 +70,7 @@ def explain(entry: Fields, known: Context, children: Sequence[Child]) -> list[Re
         told += [part for part in (_close(entry, numbers), *_open(entry, numbers)) if part is not None]
         if "rounded" in numbers:
             told += [_rounding(entry, numbers, known), _difference(numbers)]
-    told += [_refusal(one) for one in entry.get("refusals") or []]
+    told += [refusal(one) for one in entry.get("refusals") or []]
     told += [_order(child, numbers or {}) for child in children]
     told.append(_result(entry, numbers, known))
     return told
@@ -209,7 +213,8 @@ def _difference(numbers: Fields) -> Reason:
     return Reason("difference", text, {name: numbers[name] for name in LINE})
 
 
-def _refusal(one: Fields) -> Reason:
+def refusal(one: Fields) -> Reason:
+    """One refusal: its code, its words, and the numbers that were compared."""
     named = {name: str(one[name]) for name in ("limit", "value") if one.get(name) not in (None, "0")}
     inside = ", ".join(f"{name} {value}" for name, value in named.items())
     text = f"{one['code']}: {reason(str(one['code']))}" + (f" ({inside})." if inside else ".")
@@ -270,28 +275,9 @@ def _target(entry: Fields, name: str) -> Fraction:
     return _quanta(entry[name], entry)
 
 
-def _quanta(quanta: str, entry: Fields) -> Fraction:
-    return Fraction(in_units(quanta, entry["step"]))
-
-
-def _units(units: Fraction, contract: str | None) -> str:
-    """Units with lots beside, where a lot is not a unit."""
-    if contract is None or Fraction(contract) in (0, 1):
-        return f"{_text(units)} units"
-    return f"{_text(units)} units ({_text(units / Fraction(contract))} lots)"
-
-
-def _text(number: Fraction) -> str:
-    """Exact decimal text; a number that has no end is cut after DECIMALS places and says so."""
-    cut = abs(number.numerator) * 10**DECIMALS // number.denominator
-    whole, places = divmod(cut, 10**DECIMALS)
-    digits = f"{places:0{DECIMALS}d}".rstrip("0")
-    exact = cut * number.denominator == abs(number.numerator) * 10**DECIMALS
-    return f"{'-' if number < 0 else ''}{whole}{'.' if digits else ''}{digits}{'' if exact else '…'}"
-
-
 def as_json(entry: Fields, told: Sequence[Reason]) -> str:
     """One object: the decision's names, and the steps."""
-    names = ("exec_id", "follower", "subscription", "leader", "instrument", "journal", "at_ns", "result")
+    names = ["exec_id", "follower", "subscription", "leader", "instrument", "journal", "at_ns"]
+    names += MIRROR if entry.get("kind") == "mirror" else ["result"]
     steps = [{"step": one.step, "text": one.text, "numbers": dict(one.numbers)} for one in told]
     return json.dumps({**{name: entry.get(name) for name in names}, "steps": steps}, ensure_ascii=False)

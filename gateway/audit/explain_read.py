@@ -1,4 +1,4 @@
-"""Finds the decisions that `copygate explain` tells, and shows them. Reads only."""
+"""Finds the decisions and steps of mirrors that `copygate explain` tells, and shows them. Reads only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gateway.audit import explain, trace
+from gateway.audit import explain, explain_mirror, trace
+from gateway.audit.mirror_table import has_mirrors
 from gateway.audit.store import day_files, has_decisions, read_entry, reading
 from gateway.errors import UsageError
 from gateway.hints import did_you_mean
@@ -20,27 +21,56 @@ from gateway.hints import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One decision of one follower, and the steps that led to it."""
+    """One decision of one follower, or one step of a mirror, and the steps that led to it."""
 
     entry: dict[str, Any]
     reasons: list[explain.Reason]
 
 
 def find(folder: Path, exec_id: str, follower: str) -> list[Told]:
-    """The follower's decisions about this ExecID(17), oldest first: leaders and days may share one.
+    """What was decided for the follower about this ExecID(17), oldest first: leaders and days may share one.
 
-    `follower` may name a subscription as well. UsageError when there is no such execution, or none of this
-    follower.
+    Of a mirrored order that is every step from this report to the leader's next one. `follower` may name a
+    subscription as well. UsageError when there is no such execution, or none of this follower.
     """
     steps = [step for one in trace.find(folder, exec_id) for step in one.steps]
-    if not steps:
+    mirrors = _mirrors(folder, exec_id)
+    rows: list[trace.Row] = [*(step.row for step in steps), *(row for _, row in mirrors)]
+    if not rows:
         raise UsageError("no decision has this ExecID", path="EXECID", value=exec_id)
-    mine = [s for s in steps if follower in (s.row["follower"], s.row["subscription"])]
-    if not mine:
-        others = did_you_mean(follower, [str(s.row["follower"]) for s in steps])
+    if not any(_is_of(row, follower) for row in rows):
+        others = did_you_mean(follower, [str(row["follower"]) for row in rows])
         what = "this follower has no decision about the execution"
         raise UsageError(what, path="FOLLOWER", value=follower, hint=others)
-    return [_told(folder, step) for step in mine]
+    mine = [(path, row) for path, row in mirrors if _is_of(row, follower)]
+    said = {(row["journal"], row["subscription"]) for _, row in mine}
+    told = [_told(folder, step) for step in steps if _is_of(step.row, follower)]
+    # A decision that moved no target is told by the mirror's own step.
+    plain = [one for one in told if one.entry.get("conversion") or _place(one) not in said]
+    # Before the mirrors' steps of the same row: the leader's fill comes first, then what it means to them.
+    found = plain + [_told_mirror(folder, path, int(row["id"] or 0)) for path, row in mine]
+    return sorted(found, key=lambda one: int(one.entry["journal"]))
+
+
+def _is_of(row: trace.Row, follower: str) -> bool:
+    return follower in (row["follower"], row["subscription"])
+
+
+def _place(told: Told) -> tuple[int, Any]:
+    return int(told.entry["journal"]), told.entry["subscription"]
+
+
+def _mirrors(folder: Path, exec_id: str) -> list[tuple[Path, trace.Row]]:
+    """Steps of mirrors that this report of the leader's led to, oldest first: of the order that it is about,
+    up to its next report, and of other orders in the same row."""
+    query = "SELECT id, journal, follower, subscription FROM mirror WHERE exec_id = ? OR cause_exec_id = ?"
+    found: list[tuple[Path, trace.Row]] = []
+    for path in day_files(folder):
+        with reading(path) as db:
+            if has_mirrors(db):
+                rows = db.execute(f"{query} ORDER BY id", (exec_id, exec_id))
+                found += [(path, dict(row)) for row in rows]
+    return found
 
 
 def _told(folder: Path, step: trace.Step) -> Told:
@@ -49,6 +79,12 @@ def _told(folder: Path, step: trace.Step) -> Told:
     entry = json.loads(read_entry(path, number))
     known = explain.context(_config(folder, path, number), entry)
     return Told(entry, explain.explain(entry, known, step.children))
+
+
+def _told_mirror(folder: Path, path: Path, number: int) -> Told:
+    entry = json.loads(read_entry(path, number))
+    known = explain.context(_config(folder, path, number), entry)
+    return Told(entry, explain_mirror.explain(entry, known))
 
 
 def _file_of(folder: Path, number: int) -> Path:
@@ -80,6 +116,9 @@ def render(told: Told) -> RenderableType:
     entry = told.entry
     at = trace.time_text(int(entry["at_ns"])) if entry.get("at_ns") else "time unknown"
     who = f"{entry['follower']} and ExecID {entry['exec_id']} of {entry['leader']}"
+    if entry.get("kind") == "mirror":
+        order = entry["cl_ord_id"] or entry["order_id"]
+        who = f"{entry['follower']}: mirror of {entry['leader']}'s order {order}"
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(justify="right", style="dim")
     table.add_column(overflow="fold")

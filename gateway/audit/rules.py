@@ -37,13 +37,13 @@ class Rules:
             _, self._hashes = reader(partial(_in_force, position, config_json), len(config_json))
 
     def entry(self, journal: int, kind: str, text: str) -> Entry:
-        """The entry for the next line of the replay; a decision has the hash of its rule."""
+        """The entry for the next line of the replay; decisions and steps of mirrors have a rule's hash."""
         if kind == "start":
             found, self._hashes = self._reader(partial(_started, journal, text), len(text))
             assert found is not None
             return found
         fields = parsed(journal, text)
-        if kind == "decision":
+        if kind in ("decision", "mirror"):
             fields["rule_hash"] = self._hashes.get(str(fields.get("subscription")))
         return build(journal, kind, fields)
 

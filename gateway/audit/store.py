@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 
+from gateway.audit import mirror_table
 from gateway.audit.entry import Entry, EntryError, day_of, genesis, pack, unpack
 from gateway.audit.tables import BUNDLE_ENTRIES, INSERT, SCHEMA, Rows, index_rows
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError
@@ -205,6 +206,8 @@ def _open_writer(path: Path, before: Path | None, digest: str | None) -> sqlite3
         db.execute("PRAGMA synchronous = FULL")
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'place'").fetchone() is None:
             db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
+        # Beside the check above: a day that an older version began has no such table.
+        db.executescript(f"BEGIN;{mirror_table.SCHEMA}COMMIT;")
         if before is not None and digest is not None:
             db.execute("INSERT OR REPLACE INTO sealed VALUES(?,?)", (before.name, digest))
     except sqlite3.Error as error:

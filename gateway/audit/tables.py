@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
+from gateway.audit import mirror_table
 from gateway.audit.entry import Entry, canonical, whole_number
 
 BUNDLE_ENTRIES = 256
@@ -106,6 +107,7 @@ INSERT: Mapping[str, str] = {
     "decision": f"INSERT INTO decision VALUES({','.join('?' * 25)})",
     "child_order": "INSERT INTO child_order(decision_id, cl_ord_id, side, qty, later) VALUES(?,?,?,?,0)",
     "later": LATER,
+    "mirror": mirror_table.INSERT,
     "outcome": f"INSERT INTO outcome VALUES({','.join('?' * 13)})",
 }
 
@@ -122,6 +124,8 @@ def index_rows(number: int, entry: Entry, rows: Rows) -> None:
         line = (_text(get(name)) for name in ("follower", "subscription", "instrument"))
         side, qty = _side(get("side"), get("qty"))
         rows["later"].append((*line, number, _text(get("cl_ord_id")), side, qty))
+    elif entry.kind == "mirror":
+        rows["mirror"].append(mirror_table.row(number, entry))
     elif entry.kind == "outcome":
         fields = entry.fields
         get = fields.get
