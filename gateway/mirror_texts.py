@@ -32,7 +32,7 @@ REASONS: Mapping[str, str] = {
     "limited": "limits refused what it was to grow by",
     "leader_ended": "the leader's order has ended, or has nothing left to fill",
     "leader_filled": "the leader's order ended, and the time of `leader_filled` is over",
-    "filled": "all that the leader's order may still bring is filled",
+    "filled": "it is filled, and nothing of it is left to fill",
     "small": "what is left is less than the smallest lot",
     "refused": "it was refused, and is not asked for again by itself",
     "lost": "its order ended without our asking; none is placed before the leader changes his",

@@ -1,5 +1,5 @@
 """Writes the parts of the reference pages that the code knows: configuration keys, profiles,
-refusal codes, alerts, execution reports.
+refusal codes, alerts, execution reports, words of the audit log.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; all else of a page is written by hand.
 
@@ -19,6 +19,7 @@ from typing import Any
 from execution_pairs import execution_reports, execution_reports_old
 from reference_keys import cell, row, sections
 
+from gateway import mirror_texts
 from gateway.alert_texts import MEANS, PROCESSES
 from gateway.alerts import ADVICE, PLAIN, advice
 from gateway.refusal_texts import REASONS
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path("docs", "reference")
 PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?<!-- end -->", re.DOTALL)
 CODE = re.compile(r'^    [A-Z]\w+ = "([a-z_]+)",$', re.MULTILINE)
+WORD = re.compile(r'^        [A-Z]\w+ = "([a-z_]+)",$', re.MULTILINE)
 KEY_DEFAULT = re.compile(r"^\| `([a-z0-9_.]+)` \| [^|]* \| ([^|]*) \|", re.MULTILINE)
 COLUMNS: Mapping[str, str] = {
     "begin_string": "session",
@@ -57,6 +59,22 @@ def refusal_codes() -> str:
     return (
         row("code", "in words") + "|---|---|\n" + "".join(row(f"`{code}`", REASONS[code]) for code in codes)
     )
+
+
+def mirror_words() -> str:
+    """What a step of a mirror can be, and why, in the words that screens have."""
+    source = (ROOT / "fastcore" / "src" / "mirrored.rs").read_text(encoding="utf-8")
+    parts = source.partition("    Why {")[::2]
+    out = []
+    for name, part, words in zip(
+        ("act", "why"), parts, (mirror_texts.ACTS, mirror_texts.REASONS), strict=True
+    ):
+        found = WORD.findall(part)
+        if not found or set(found) != set(words):
+            raise SystemExit(f"mirrored.rs and mirror_texts.py differ in: {sorted(set(found) ^ set(words))}")
+        table = [row(f"`{name}`", "in words"), "|---|---|\n", *(row(f"`{one}`", words[one]) for one in found)]
+        out.append("".join(table))
+    return "\n".join(out)
 
 
 def alert_codes() -> str:
@@ -117,6 +135,7 @@ def _profile_value(values: Mapping[str, Any], key: str, defaults: Mapping[str, s
 
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "audit-log.md": {"mirror-words": mirror_words},
     "alerts.md": {"alert-codes": alert_codes, "alert-events": alert_events},
     "configuration-keys.md": {"configuration-keys": sections},
     "execution-reports.md": {
