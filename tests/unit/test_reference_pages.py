@@ -29,7 +29,8 @@ def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     for name in ("docs/reference", "fix_specs/profiles"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "fastcore" / "src").mkdir(parents=True)
-    shutil.copy(ROOT / "fastcore" / "src" / "refusal.rs", tmp_path / "fastcore" / "src")
+    for name in ("refusal.rs", "mirrored.rs"):
+        shutil.copy(ROOT / "fastcore" / "src" / name, tmp_path / "fastcore" / "src")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     return module
 
