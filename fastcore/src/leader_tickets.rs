@@ -4,6 +4,7 @@
 //! consists of, and finds what does not fit. So whatever is odd here is told, and copying goes on.
 
 use crate::decimal::Dec;
+use crate::ledger::{less, sum};
 use crate::order::{POSITION_ID_MAX, PositionId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -74,14 +75,6 @@ pub type Difference = (PositionId, Dec, Dec);
 #[must_use]
 pub fn name(text: &[u8]) -> Option<&[u8]> {
     (1..=POSITION_ID_MAX).contains(&text.len()).then_some(text)
-}
-
-pub(crate) fn sum(a: Dec, b: Dec) -> Dec {
-    Dec::from_raw(a.raw().saturating_add(b.raw()))
-}
-
-fn less(a: Dec, b: Dec) -> Dec {
-    Dec::from_raw(a.raw().saturating_sub(b.raw()))
 }
 
 impl LeaderTickets {

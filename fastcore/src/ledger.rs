@@ -97,6 +97,18 @@ pub fn abs(d: Dec) -> Dec {
     Dec::from_raw(d.raw().saturating_abs())
 }
 
+/// The sum; beyond the range, which text cannot give, it saturates.
+#[must_use]
+pub fn sum(a: Dec, b: Dec) -> Dec {
+    Dec::from_raw(a.raw().saturating_add(b.raw()))
+}
+
+/// The difference; beyond the range it saturates.
+#[must_use]
+pub fn less(a: Dec, b: Dec) -> Dec {
+    Dec::from_raw(a.raw().saturating_sub(b.raw()))
+}
+
 fn neg_if(negative: bool, d: Dec) -> Dec {
     if negative { Dec::from_raw(d.raw().wrapping_neg()) } else { d }
 }

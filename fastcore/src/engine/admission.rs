@@ -47,7 +47,8 @@ impl Engine {
     /// Asks everything.
     #[inline(never)]
     fn checked(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
-        let Some((sub, follower)) = self.owner(ix, at) else { return Dec::ZERO };
+        let sub = self.st.lines.get(at as usize).map(|ls| ls.sub);
+        let (Some(sub), Some(follower)) = (sub, self.follower_of_line(ix, at)) else { return Dec::ZERO };
         // Guards and leverage ask for one equity.
         let equity = ix.guards.contains_key(&follower).then(|| self.equity(ix, follower));
         if let Some(refusal) = self.latched(ix, at, lane, equity.flatten()) {
@@ -89,12 +90,6 @@ impl Engine {
             self.refuse(*r);
         }
         left
-    }
-
-    /// Subscription and follower of a line.
-    fn owner(&self, ix: &Index, at: u32) -> Option<(u32, u32)> {
-        let sub = self.st.lines.get(at as usize)?.sub;
-        Some((sub, ix.subs.get(sub as usize)?.follower))
     }
 
     /// What stops an open whatever its size, in the documented order; the first one that is found.

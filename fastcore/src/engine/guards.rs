@@ -4,7 +4,6 @@
 //! Equity is the last account value and what our own orders won or lost since, at quotes: longs at the bid, shorts at the
 //! ask. Fees, interest and trades by hand come with the next account value.
 
-use super::lines::signed;
 use super::state::SubIndex;
 use super::stops::{Level, Scope};
 use super::{Engine, Index};
@@ -113,79 +112,12 @@ impl Engine {
         }
     }
 
-    /// Counts a fill of an order, or what a bust takes back, before the books move: units at the broker's price.
-    pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, qty: Dec, px: Option<Dec>, bust: bool) {
-        if !ix.sub_guards.is_empty() {
-            self.book_sub_order(ix, o, qty, px, bust);
-        }
-        if ix.guards.is_empty() {
-            return;
-        }
-        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
-        let Some((follower, held)) = self.held_by(ix, at) else { return };
-        let (now, units) = (self.st.at_ns, signed(qty, buy));
-        let px = px.filter(|px| px.is_positive()).map(|px| (px, now));
-        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
-        let pnl = self.st.pnl.entry((follower, at)).or_default();
-        match (px, bust) {
-            // What is held waits for a price of now, and this is one of then.
-            (_, true) if pnl.waits_since_ns.is_some() => pnl.unknown = true,
-            (Some((px, _)), true) => pnl.take_back(held, units, px),
-            // What a bust takes back had a price of its own; a fill is worth what is known.
-            (None, true) => pnl.unknown = true,
-            (px, false) => match px.or(known) {
-                Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
-                None => pnl.unknown = true,
-            },
-        }
-        self.st.due.insert((now, DUE_GUARD, follower));
-    }
-
-    /// Units that a line holds from now on without a fill: bought, or sold, at what they are worth now.
-    pub(super) fn book_at_mark(&mut self, ix: &Index, at: u32, units: Dec) {
-        self.book_sub(ix, at, units, None, false);
-        let Some((follower, _)) = self.held_by(ix, at) else { return };
-        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
-        self.book_at(ix, at, units, known);
-    }
-
-    /// Units are about to go from one line of a follower to another one of its instrument: sold and bought at one price,
-    /// so that nothing is won or lost by it.
-    pub(super) fn book_moved(&mut self, ix: &Index, from: u32, to: u32, units: Dec) {
-        let out = Dec::from_raw(units.raw().saturating_neg());
-        if !ix.sub_guards.is_empty() {
-            let px = self.sub_mark(ix, from, units).map(|(px, _)| px);
-            self.book_sub(ix, from, out, px, false);
-            self.book_sub(ix, to, units, px, false);
-        }
-        let Some((follower, _)) = self.held_by(ix, from) else { return };
-        let known = self.mark(ix, from, units, self.oldest_ns(ix, follower));
-        self.book_at(ix, from, out, known);
-        self.book_at(ix, to, units, known);
-    }
-
-    fn book_at(&mut self, ix: &Index, at: u32, units: Dec, known: Option<(Dec, i64)>) {
-        let Some((follower, held)) = self.held_by(ix, at) else { return };
-        let pnl = self.st.pnl.entry((follower, at)).or_default();
-        match known {
-            Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
-            None => pnl.unknown = true,
-        }
-        self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
-    }
-
     /// The follower of a line.
     pub(super) fn follower_of_line(&self, ix: &Index, at: u32) -> Option<u32> {
         Some(ix.subs.get(self.st.lines.get(at as usize)?.sub as usize)?.follower)
     }
 
-    /// The guarded follower of a line, and what the line holds.
-    fn held_by(&self, ix: &Index, at: u32) -> Option<(u32, Dec)> {
-        let follower = self.follower_of_line(ix, at)?;
-        ix.guards.contains_key(&follower).then_some((follower, self.held(at)))
-    }
-
-    fn held(&self, at: u32) -> Dec {
+    pub(super) fn held(&self, at: u32) -> Dec {
         self.st.lines.get(at as usize).map_or(Dec::ZERO, |ls| ls.line.filled)
     }
 
@@ -204,7 +136,7 @@ impl Engine {
     }
 
     /// That price where it is not too old; else the newest that is known, fills included.
-    fn mark(&self, ix: &Index, at: u32, held: Dec, oldest_ns: i64) -> Option<(Dec, i64)> {
+    pub(super) fn mark(&self, ix: &Index, at: u32, held: Dec, oldest_ns: i64) -> Option<(Dec, i64)> {
         let quoted = self.quote_of(ix, at, held);
         let filled = || {
             let pnl = self.st.pnl.get(&(self.follower_of_line(ix, at)?, at))?;
@@ -237,7 +169,7 @@ impl Engine {
         self.st.due.insert((now, DUE_GUARD, follower));
     }
 
-    fn oldest_ns(&self, ix: &Index, follower: u32) -> i64 {
+    pub(super) fn oldest_ns(&self, ix: &Index, follower: u32) -> i64 {
         let max_age_ms = ix.guards_of(follower).map_or(0, |g| g.max_age_ms);
         self.st.at_ns.saturating_sub(max_age_ms.saturating_mul(MS))
     }

@@ -3,6 +3,7 @@
 mod adjust;
 mod admission;
 mod blocks;
+mod bookings;
 mod books;
 pub mod breaks;
 pub mod busts;

@@ -1,11 +1,10 @@
 //! What a person says of a position at a hedging venue: how it is called, or that it is gone (decision 0025).
 
 use super::lanes::Closes;
-use super::tickets::less;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::decimal::Dec;
-use crate::ledger::abs;
+use crate::ledger::{abs, less};
 use crate::order::PositionId;
 use serde::Deserialize;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use super::state::Few;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::decimal::Dec;
-use crate::ledger::{Grid, Line, abs};
+use crate::ledger::{Grid, Line, abs, less, sum};
 use crate::order::PositionId;
 use crate::report::{Kind, Report};
 use serde::{Deserialize, Serialize};
@@ -76,14 +76,6 @@ impl Tickets {
             self.add(id, units, false);
         }
     }
-}
-
-fn sum(a: Dec, b: Dec) -> Dec {
-    Dec::from_raw(a.raw().saturating_add(b.raw()))
-}
-
-pub(super) fn less(a: Dec, b: Dec) -> Dec {
-    Dec::from_raw(a.raw().saturating_sub(b.raw()))
 }
 
 /// A position's name comes from trade reports, and from what is said later of an order that has traded (design 04): the

@@ -347,7 +347,7 @@ impl Engine {
 
     /// A fill of a mirror's order, or its bust, and what was asked of the order when it came.
     pub(super) fn tell_fill<S: Sink>(&self, at: u32, o: u32, units: Dec, q: i128, sink: &mut S) {
-        let Some(m) = self.mirror_with(at, o).filter(|_| S::WANTS_DECISIONS) else { return };
+        let Some(m) = self.told_mirror::<S>(at, o) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let why = match standing(order.state, m.asked(order.cancel_id)) {
             _ if m.orders.last() != Some(&o) => Why::Late,
@@ -371,7 +371,7 @@ impl Engine {
 
     /// What the broker said about a mirror's order.
     pub(super) fn tell_heard<S: Sink>(&self, at: u32, o: u32, step: Step, why: Why, sink: &mut S) {
-        let Some(m) = self.mirror_with(at, o).filter(|_| S::WANTS_DECISIONS) else { return };
+        let Some(m) = self.told_mirror::<S>(at, o) else { return };
         if let Some(told) = self.step_of(at, m, step, why) {
             sink.mirrored(&Mirrored { order: self.had_of(m, o), ..told });
         }
@@ -379,12 +379,16 @@ impl Engine {
 
     /// The broker refused a request about a mirror's order.
     pub(super) fn tell_request_refused<S: Sink>(&self, at: u32, o: u32, id: &[u8], sink: &mut S) {
-        let replace = self.mirror_with(at, o).and_then(|m| m.replace).is_some_and(|r| r.id[..] == *id);
+        let replace = self.told_mirror::<S>(at, o).and_then(|m| m.replace).is_some_and(|r| r.id[..] == *id);
         let step = if replace { Step::ReplaceRefused } else { Step::CancelRefused };
         self.tell_heard(at, o, step, self.cause.refused.unwrap_or(Why::BrokersChoice), sink);
     }
 
-    fn mirror_with(&self, at: u32, o: u32) -> Option<&Mirror> {
+    /// The mirror that has an order, where somebody listens.
+    fn told_mirror<S: Sink>(&self, at: u32, o: u32) -> Option<&Mirror> {
+        if !S::WANTS_DECISIONS {
+            return None;
+        }
         self.st.mirrors.of(at).iter().find(|m| m.orders.contains(&o))
     }
 }

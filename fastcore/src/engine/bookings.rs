@@ -1,0 +1,76 @@
+//! Profit and loss of guarded followers, line by line, as fills come, are taken back, or go from one line to another.
+
+use super::guards::DUE_GUARD;
+use super::lines::signed;
+use super::{Engine, Index};
+use crate::decimal::Dec;
+use crate::ledger::less;
+
+impl Engine {
+    /// Counts a fill of an order, or what a bust takes back, before the books move: units at the broker's price.
+    pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, qty: Dec, px: Option<Dec>, bust: bool) {
+        if !ix.sub_guards.is_empty() {
+            self.book_sub_order(ix, o, qty, px, bust);
+        }
+        if ix.guards.is_empty() {
+            return;
+        }
+        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
+        let Some((follower, held)) = self.held_by(ix, at) else { return };
+        let (now, units) = (self.st.at_ns, signed(qty, buy));
+        let px = px.filter(|px| px.is_positive()).map(|px| (px, now));
+        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
+        let pnl = self.st.pnl.entry((follower, at)).or_default();
+        match (px, bust) {
+            // What is held waits for a price of now, and this is one of then.
+            (_, true) if pnl.waits_since_ns.is_some() => pnl.unknown = true,
+            (Some((px, _)), true) => pnl.take_back(held, units, px),
+            // What a bust takes back had a price of its own; a fill is worth what is known.
+            (None, true) => pnl.unknown = true,
+            (px, false) => match px.or(known) {
+                Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
+                None => pnl.unknown = true,
+            },
+        }
+        self.st.due.insert((now, DUE_GUARD, follower));
+    }
+
+    /// Units that a line holds from now on without a fill: bought, or sold, at what they are worth now.
+    pub(super) fn book_at_mark(&mut self, ix: &Index, at: u32, units: Dec) {
+        self.book_sub(ix, at, units, None, false);
+        let Some((follower, _)) = self.held_by(ix, at) else { return };
+        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
+        self.book_at(ix, at, units, known);
+    }
+
+    /// Units are about to go from one line of a follower to another one of its instrument: sold and bought at one price,
+    /// so that nothing is won or lost by it.
+    pub(super) fn book_moved(&mut self, ix: &Index, from: u32, to: u32, units: Dec) {
+        let out = less(Dec::ZERO, units);
+        if !ix.sub_guards.is_empty() {
+            let px = self.sub_mark(ix, from, units).map(|(px, _)| px);
+            self.book_sub(ix, from, out, px, false);
+            self.book_sub(ix, to, units, px, false);
+        }
+        let Some((follower, _)) = self.held_by(ix, from) else { return };
+        let known = self.mark(ix, from, units, self.oldest_ns(ix, follower));
+        self.book_at(ix, from, out, known);
+        self.book_at(ix, to, units, known);
+    }
+
+    fn book_at(&mut self, ix: &Index, at: u32, units: Dec, known: Option<(Dec, i64)>) {
+        let Some((follower, held)) = self.held_by(ix, at) else { return };
+        let pnl = self.st.pnl.entry((follower, at)).or_default();
+        match known {
+            Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
+            None => pnl.unknown = true,
+        }
+        self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
+    }
+
+    /// The guarded follower of a line, and what the line holds.
+    fn held_by(&self, ix: &Index, at: u32) -> Option<(u32, Dec)> {
+        let follower = self.follower_of_line(ix, at)?;
+        ix.guards.contains_key(&follower).then_some((follower, self.held(at)))
+    }
+}
