@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from gateway.audit.figures import Fields
-from gateway.audit.figures import number as _text
-from gateway.audit.figures import quanta as _quanta
-from gateway.audit.figures import units as _units
+from gateway.audit.figures import Fields, number, quanta, units
 from gateway.audit.trace import Child
 from gateway.refusal_texts import reason
 
@@ -81,7 +78,7 @@ def _leader(entry: Fields, numbers: Fields) -> Reason:
     did = "sold" if delta < 0 else "bought"
     at = f" at {entry['px']}" if entry.get("px") else ""
     lot = numbers.get("leader_contract")
-    text = f"{entry['leader']} {did} {_units(abs(delta), lot)} of {entry['instrument']}{at}."
+    text = f"{entry['leader']} {did} {units(abs(delta), lot)} of {entry['instrument']}{at}."
     named = {"leader_delta": entry["leader_delta"], "leader_position": entry["leader_position"]}
     if not numbers:
         return Reason("leader", text, named)
@@ -89,8 +86,8 @@ def _leader(entry: Fields, numbers: Fields) -> Reason:
     closed = abs(delta) - opened
     parts = f"all of it {'closed' if closed else 'opened'}"
     if closed and opened:
-        parts = f"{_text(closed)} of it closed, {_text(opened)} opened"
-    text += f" Its position went from {_text(before)} to {_text(after)}: {parts}."
+        parts = f"{number(closed)} of it closed, {number(opened)} opened"
+    text += f" Its position went from {number(before)} to {number(after)}: {parts}."
     return Reason("leader", text, {**named, "position_before": numbers["position_before"]})
 
 
@@ -106,7 +103,7 @@ def _rule(entry: Fields, numbers: Fields, known: Context) -> Reason:
     elif numbers.get("block") is not None:
         text += f": {_share(ratio, numbers['block'])}."
     elif numbers["sized"] is not None:
-        text += f": {_units(Fraction(ratio), lot)} in all for this order of the leader."
+        text += f": {units(Fraction(ratio), lot)} in all for this order of the leader."
     else:
         text += f": {ratio} units for each unit of the leader."
     if Fraction(numbers["qty_factor"]) != 1 and numbers["sized"] is None:
@@ -125,9 +122,9 @@ def _close(entry: Fields, numbers: Fields) -> Reason | None:
     closed = abs(Fraction(entry["leader_delta"])) - Fraction(numbers["increase"])
     named = {"target_before": entry["target_before"], "reduce": numbers["reduce"]}
     if numbers.get("recomputed"):
-        was, now = _target(entry, "target_before"), _quanta(numbers["target_moved"], entry)
+        was, now = _target(entry, "target_before"), quanta(numbers["target_moved"], entry)
         what = "An earlier execution was taken back or corrected, and the target worked out again without it"
-        return Reason("bust", f"{what}: {_text(was)} became {_text(now)}.", named)
+        return Reason("bust", f"{what}: {number(was)} became {number(now)}.", named)
     if closed and not reduce and any(one["code"] == "leaving" for one in entry.get("refusals") or []):
         return Reason("close", "The target does not follow: the subscription left with what it holds.", named)
     if closed and not reduce:
@@ -136,15 +133,15 @@ def _close(entry: Fields, numbers: Fields) -> Reason | None:
         return None
     was, now = _target(entry, "target_before"), _after_close(entry, numbers)
     if reduce >= abs(before):
-        what = f"The leader closed all that it held, so the target is 0; it was {_text(was)}."
+        what = f"The leader closed all that it held, so the target is 0; it was {number(was)}."
         return Reason("close", what, named)
     if (dealt := numbers.get("block")) is not None:
         back = int(dealt["before"]) - int(dealt["kept"])
-        share = f"{_text(was)} x (1 - {back} / {dealt['before']})" if back else _text(was)
+        share = f"{number(was)} x (1 - {back} / {dealt['before']})" if back else number(was)
         what = f"Of the {dealt['before']} lot steps that it was dealt, {back} were taken back: "
-        return Reason("close", f"{what}{share} = {_text(now)}.", {**named, **dealt})
-    share = f"{_text(was)} x (1 - {_text(reduce)} / {_text(abs(before))})"
-    return Reason("close", f"Of the target, the same share closes: {share} = {_text(now)}.", named)
+        return Reason("close", f"{what}{share} = {number(now)}.", {**named, **dealt})
+    share = f"{number(was)} x (1 - {number(reduce)} / {number(abs(before))})"
+    return Reason("close", f"Of the target, the same share closes: {share} = {number(now)}.", named)
 
 
 def _open(entry: Fields, numbers: Fields) -> list[Reason]:
@@ -153,12 +150,12 @@ def _open(entry: Fields, numbers: Fields) -> list[Reason]:
         return []
     named = {"increase": numbers["increase"], "counted": numbers["counted"]}
     if not counted:
-        return [Reason("counted", f"None of the {_text(increase)} opened counted: see the refusals.", named)]
+        return [Reason("counted", f"None of the {number(increase)} opened counted: see the refusals.", named)]
     told = []
     if counted < increase:
-        what = f"{_text(counted)} of the {_text(increase)} opened counted; the rest was refused."
+        what = f"{number(counted)} of the {number(increase)} opened counted; the rest was refused."
         told.append(Reason("counted", what, named))
-    start, end = _after_close(entry, numbers), _quanta(numbers["target_moved"], entry)
+    start, end = _after_close(entry, numbers), quanta(numbers["target_moved"], entry)
     size = abs(end - start)
     named = {
         "target_moved": numbers["target_moved"],
@@ -167,8 +164,8 @@ def _open(entry: Fields, numbers: Fields) -> list[Reason]:
     }
     product = _sum(entry, numbers, counted)
     text = f"Size: {product} = " if product else "Size: all of it, "
-    text += f"{_units(size, numbers['follower_contract'])}."
-    text += f" The target went from {_text(start)} to {_text(end)}."
+    text += f"{units(size, numbers['follower_contract'])}."
+    text += f" The target went from {number(start)} to {number(end)}."
     told.append(Reason("size", text, {name: value for name, value in named.items() if value is not None}))
     return told
 
@@ -176,23 +173,24 @@ def _open(entry: Fields, numbers: Fields) -> list[Reason]:
 def _sum(entry: Fields, numbers: Fields, counted: Fraction) -> str:
     ratio, increase = entry["ratio"], Fraction(numbers["increase"])
     if (dealt := numbers.get("block")) is not None:
-        young = "" if counted == increase else f" x {_text(counted)} / {_text(increase)}"
+        young = "" if counted == increase else f" x {number(counted)} / {number(increase)}"
         return f"{int(dealt['after']) - int(dealt['kept'])} lot steps dealt x {entry['step']}{young}"
     if numbers["sized"] is None:
-        return f"{ratio} x {_text(counted)}"
+        return f"{ratio} x {number(counted)}"
     left, before = Fraction(numbers["order_open"]), numbers["sized"]
     rest = f"({ratio} - {before} given before)" if before != "0" else ratio
-    share = "" if left <= 0 or increase >= left else f" x {_text(increase)} / {_text(left)} still open of it"
-    young = "" if counted == increase else f" x {_text(counted)} / {_text(increase)}"
+    part = f" x {number(increase)} / {number(left)} still open of it"
+    share = "" if left <= 0 or increase >= left else part
+    young = "" if counted == increase else f" x {number(counted)} / {number(increase)}"
     return f"{rest}{share}{young}" if share or young or before != "0" else ""
 
 
 def _rounding(entry: Fields, numbers: Fields, known: Context) -> Reason:
-    moved, rounded = _quanta(numbers["target_moved"], entry), Fraction(numbers["rounded"])
+    moved, rounded = quanta(numbers["target_moved"], entry), Fraction(numbers["rounded"])
     smallest = known.instrument.get("min_lot")
     text = f"Rounded {entry['rounding']} to steps of {entry['step']}"
     text += f", not below {smallest} lots" if smallest else ""
-    text += f": {_text(moved)} becomes {_units(rounded, numbers['follower_contract'])}."
+    text += f": {number(moved)} becomes {units(rounded, numbers['follower_contract'])}."
     return Reason("rounding", text, {"rounded": numbers["rounded"], "step": entry["step"]})
 
 
@@ -205,10 +203,10 @@ def missing(numbers: Fields) -> Fraction:
 
 
 def _difference(numbers: Fields) -> Reason:
-    filled, buying, selling = (_text(Fraction(numbers[name])) for name in LINE[1:])
+    filled, buying, selling = (number(Fraction(numbers[name])) for name in LINE[1:])
     text = f"Our orders had filled {filled}; {buying} was being bought, {selling} sold: "
     lacking = missing(numbers)
-    side, size = "sell" if lacking < 0 else "buy", _units(abs(lacking), numbers["follower_contract"])
+    side, size = "sell" if lacking < 0 else "buy", units(abs(lacking), numbers["follower_contract"])
     text += f"{size} to {side} were missing." if lacking else "nothing was missing."
     return Reason("difference", text, {name: numbers[name] for name in LINE})
 
@@ -222,7 +220,7 @@ def refusal(one: Fields) -> Reason:
 
 
 def _order(child: Child, numbers: Fields) -> Reason:
-    size = _units(Fraction(child.qty or 0), numbers.get("follower_contract"))
+    size = units(Fraction(child.qty or 0), numbers.get("follower_contract"))
     at = f" at {child.px}" if child.px else ""
     what = "Later order" if child.later else "Order"
     text = f"{what} {child.cl_ord_id}: {child.side} {size}; {child.state}, {child.cum_qty} filled{at}."
@@ -241,7 +239,7 @@ def _result(entry: Fields, numbers: Any, known: Context) -> Reason:
         text += " There is no target: no mapping, or the leader's position is not known."
     elif numbers["target_moved"] != entry["target_after"]:
         text += (
-            f" What was not sent was taken off the target: {_text(_target(entry, 'target_after'))} is left."
+            f" What was not sent was taken off the target: {number(_target(entry, 'target_after'))} is left."
         )
     return Reason("result", text, {"result": str(entry.get("result"))})
 
@@ -250,7 +248,7 @@ def _waits(entry: Fields, numbers: Any, known: Context) -> str:
     if not isinstance(numbers, dict) or "rounded" not in numbers:
         return "So it waits."
     smallest, lot = known.instrument.get("min_lot"), known.instrument.get("contract_size")
-    moved = abs(_quanta(numbers["target_moved"], entry))
+    moved = abs(quanta(numbers["target_moved"], entry))
     small = smallest and lot and moved < Fraction(smallest) * Fraction(lot)
     if moved and small:
         return "So it waits: less than the smallest lot, it counts when the leader adds."
@@ -268,11 +266,11 @@ def _after_close(entry: Fields, numbers: Fields) -> Fraction:
     if not reduce:
         return _target(entry, "target_before")
     left = 0 if reduce >= held else round(was * (held - reduce) / held)
-    return _quanta(str(left), entry)
+    return quanta(str(left), entry)
 
 
 def _target(entry: Fields, name: str) -> Fraction:
-    return _quanta(entry[name], entry)
+    return quanta(entry[name], entry)
 
 
 def as_json(entry: Fields, told: Sequence[Reason]) -> str:

@@ -15,22 +15,22 @@ Fields = Mapping[str, Any]
 """An entry, or a part of one."""
 
 
-def quanta(quanta: str, entry: Fields) -> Fraction:
+def quanta(count: str, entry: Fields) -> Fraction:
     """Units of what an entry counts in 10⁻¹⁸ of its step."""
-    return Fraction(in_units(quanta, entry["step"]))
+    return Fraction(in_units(count, entry["step"]))
 
 
-def units(units: Fraction, contract: str | None) -> str:
+def units(size: Fraction, contract: str | None) -> str:
     """Units with lots beside, where a lot is not a unit."""
     if contract is None or Fraction(contract) in (0, 1):
-        return f"{number(units)} units"
-    return f"{number(units)} units ({number(units / Fraction(contract))} lots)"
+        return f"{number(size)} units"
+    return f"{number(size)} units ({number(size / Fraction(contract))} lots)"
 
 
-def number(number: Fraction) -> str:
+def number(value: Fraction) -> str:
     """Exact decimal text; a number that has no end is cut after DECIMALS places and says so."""
-    cut = abs(number.numerator) * 10**DECIMALS // number.denominator
+    cut = abs(value.numerator) * 10**DECIMALS // value.denominator
     whole, places = divmod(cut, 10**DECIMALS)
     digits = f"{places:0{DECIMALS}d}".rstrip("0")
-    exact = cut * number.denominator == abs(number.numerator) * 10**DECIMALS
-    return f"{'-' if number < 0 else ''}{whole}{'.' if digits else ''}{digits}{'' if exact else '…'}"
+    exact = cut * value.denominator == abs(value.numerator) * 10**DECIMALS
+    return f"{'-' if value < 0 else ''}{whole}{'.' if digits else ''}{digits}{'' if exact else '…'}"

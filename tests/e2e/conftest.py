@@ -6,18 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.plant import Plant
+from tests.e2e.plant import Plant, started
 
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """The deployment, trading."""
-    plant = Plant(tmp_path_factory.mktemp("plant"))
-    try:
-        plant.until(plant.is_ready, "the deployment does not start")
+    with started(Plant(tmp_path_factory.mktemp("plant"))) as plant:
         yield plant
-    finally:
-        plant.close()
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway import control
 from gateway.clock import wait_until
@@ -306,3 +306,16 @@ class Plant:
                     self.log.append(json.loads(line))
                 except ValueError:
                     self.log.append({"event": "not json", "line": line})
+
+
+AnyPlant = TypeVar("AnyPlant", bound=Plant)
+
+
+@contextmanager
+def started(plant: AnyPlant) -> Iterator[AnyPlant]:
+    """The deployment once it is ready; all of it ends with the block."""
+    try:
+        plant.until(plant.is_ready, "the deployment does not start")
+        yield plant
+    finally:
+        plant.close()

@@ -16,7 +16,7 @@ from gateway.control_cli import app
 from gateway.resources import profiles
 from gateway.sim.broker import Behaviour
 from gateway.sim.fix_server import FixServer, SimSession
-from tests.e2e.plant import GOOD, LOT, Plant
+from tests.e2e.plant import GOOD, LOT, Plant, started
 
 
 class Hedging(Plant):
@@ -59,12 +59,8 @@ class Hedging(Plant):
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Hedging]:
     """A running deployment."""
-    running = Hedging(tmp_path)
-    try:
-        running.until(running.is_ready, "the deployment does not start")
+    with started(Hedging(tmp_path)) as running:
         yield running
-    finally:
-        running.close()
 
 
 def settled(plant: Hedging, *units: int) -> None:

@@ -23,7 +23,7 @@ from gateway.sim.market import DEMO_INSTRUMENTS, Market
 from gateway.sim.reports import Outgoing
 from gateway.sim.scenario import LeaderScenario
 from gateway.sim.text import Fields, first, number
-from tests.e2e.plant import GOOD, LOT, RAW, Plant
+from tests.e2e.plant import GOOD, LOT, RAW, Plant, started
 
 HIS = "HLEAD"
 """CompID of his broker."""
@@ -129,12 +129,8 @@ class HedgingLeader(Plant):
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[HedgingLeader]:
     """A running deployment."""
-    running = HedgingLeader(tmp_path)
-    try:
-        running.until(running.is_ready, "the deployment does not start")
+    with started(HedgingLeader(tmp_path)) as running:
         yield running
-    finally:
-        running.close()
 
 
 @pytest.mark.slow

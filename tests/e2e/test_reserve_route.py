@@ -13,7 +13,7 @@ from gateway.control_cli import app
 from gateway.keys import write_pair
 from gateway.sim.broker import Behaviour
 from gateway.sim.fix_server import FixServer, SimSession
-from tests.e2e.plant import GOOD, LOT, SESSION, Plant
+from tests.e2e.plant import GOOD, LOT, SESSION, Plant, started
 from tests.fault.proxy import Proxy
 
 RESERVE = """
@@ -65,12 +65,8 @@ class TwoLines(Plant):
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[TwoLines]:
     """A running deployment."""
-    running = TwoLines(tmp_path)
-    try:
-        running.until(running.is_ready, "the deployment does not start")
+    with started(TwoLines(tmp_path)) as running:
         yield running
-    finally:
-        running.close()
 
 
 @pytest.mark.slow
