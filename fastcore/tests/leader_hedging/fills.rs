@@ -66,6 +66,16 @@ fn the_name_on_an_acknowledgement_is_not_believed() {
     holds(&w, "13", &[("A", "3")], "10");
 }
 
+/// Nor is one on a word about a request, also of an order that has traded.
+#[test]
+fn the_name_on_an_answer_to_a_request_is_not_believed() {
+    let mut w = world();
+    tell(&mut w, "37=1|17=1|150=F|39=1|54=1|38=10|32=4|31=1|14=4|151=6");
+    tell(&mut w, "37=1|17=2|150=5|39=1|54=1|38=9|14=4|151=5|721=WRONG");
+    tell(&mut w, "37=1|17=3|150=4|39=4|54=1|38=9|14=4|151=0|721=WRONG");
+    holds(&w, "4", &[], "4");
+}
+
 /// A close of more than its position holds closes and opens by the net, as it would without names. It is told.
 #[test]
 fn a_position_that_changes_its_side_is_told_and_copied() {

@@ -1,5 +1,6 @@
 //! Limits that count over time: messages, and automatic copies of one subscription and instrument.
 
+use crate::support::{SAME, World, add_second, field};
 use crate::{
     DAX, EURUSD, OTHER, S, alerts, copied, desk, fill_all, quantities, refused, restarted, tell, trade,
 };
@@ -32,6 +33,26 @@ fn messages_count_against_everything_the_route_and_the_follower() {
         w.now += S;
         assert_eq!(copied(&mut w, DAX, true, "1", "100").len(), 1);
     }
+}
+
+/// Two followers of one fill: what one has sent is not owed by the other.
+#[test]
+fn each_follower_has_an_allowance_of_its_own() {
+    let mut w = World::with(SAME, "", |c| {
+        add_second(c);
+        (c.followers[0].messages, c.followers[1].messages) = (allowed(1, 0), allowed(2, 0));
+    });
+    let accounts = |w: &mut World| {
+        let sent = copied(w, EURUSD, true, "5", "1.1");
+        let mut of: Vec<String> =
+            sent.iter().map(|s| field(s.text.replace('|', "\u{1}").as_bytes(), "1")).collect();
+        of.sort();
+        of
+    };
+    assert_eq!(accounts(&mut w), ["F", "G"]);
+    assert_eq!(accounts(&mut w), ["G"]);
+    assert!(accounts(&mut w).is_empty());
+    assert_eq!(refused(&w, "max_messages"), 3);
 }
 
 /// Every part of a large order is a message, and so is a cancel.
