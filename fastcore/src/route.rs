@@ -232,7 +232,8 @@ impl RouteGuard {
     /// What became of a try, as far as this route knows.
     #[must_use]
     pub fn seen(&self, cl_ord_id: &str, try_no: u16) -> Option<Seen> {
-        self.seen.get(cl_ord_id)?.iter().find(|(no, _)| *no == try_no).map(|(_, seen)| *seen)
+        let of = |no: u16| no == try_no || !kept(Rule::TryNumbers);
+        self.seen.get(cl_ord_id)?.iter().find(|(no, _)| of(*no)).map(|(_, seen)| *seen)
     }
 
     /// A session logged on or off. False when the route does not carry it.

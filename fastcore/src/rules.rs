@@ -25,11 +25,15 @@ pub enum Rule {
     Deadline,
     /// A route that was taken for lost is asked who it is.
     Who,
+    /// An answer about another try of an order does not count for this one.
+    TryNumbers,
+    /// The answer to an older question does not count for the newest.
+    QueryIds,
 }
 
 impl Rule {
     /// Every rule, by the name that a test uses.
-    pub const NAMED: [(&'static str, Self); 9] = [
+    pub const NAMED: [(&'static str, Self); 11] = [
         ("dedupe", Self::Dedupe),
         ("out_row", Self::OutRow),
         ("sync", Self::Sync),
@@ -39,6 +43,8 @@ impl Rule {
         ("settle", Self::Settle),
         ("deadline", Self::Deadline),
         ("who", Self::Who),
+        ("try_numbers", Self::TryNumbers),
+        ("query_ids", Self::QueryIds),
     ];
 }
 

@@ -19,7 +19,7 @@ from gateway.fork import die_with
 from gateway.resources import root
 from tests.fault.gateway import CORE, WITHOUT
 from tests.fault.run import run
-from tests.fault.schedule import KINDS, schedule
+from tests.fault.schedule import BY_NAME, KINDS, schedule
 from tests.fault.without import LEFT_OUT
 
 COUNTED = (
@@ -45,7 +45,7 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
     parser.add_argument("--seeds", default="1..20", help="like 1..20,28 (default: 1..20)")
-    parser.add_argument("--kinds", default="", help=f"only these, with commas: {', '.join(KINDS)}")
+    parser.add_argument("--kinds", default="", help=f"only these, with commas: {', '.join(KINDS | BY_NAME)}")
     parser.add_argument(
         "--without", default="", help="leave this rule out of the gateway: the judge must find it"
     )

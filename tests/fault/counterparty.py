@@ -16,6 +16,7 @@ from gateway.sim.fix_server import FixServer, SimSession
 from gateway.sim.market import DEMO_INSTRUMENTS, Market
 from gateway.sim.reports import Dialect, Outgoing
 from gateway.sim.text import Fields, decode, first, utc
+from tests.fault.crossing import Crossing
 from tests.fault.judge import Arrival
 
 MS = 1_000_000
@@ -59,19 +60,21 @@ class Gate:
     silent_until_ns: int = 0
     waiting: deque[tuple[int, str, Fields]] = field(default_factory=deque)
     unsaid: list[Outgoing] = field(default_factory=list)
+    crossing: Crossing = field(default_factory=Crossing)
 
     def next_due_ns(self) -> int | None:
         """When the first order goes on, or the silence ends."""
         due = [self.waiting[0][0]] if self.waiting else []
         if self.unsaid:
             due.append(self.silent_until_ns)
-        return min(due, default=None)
+        crossed = self.crossing.next_due_ns()
+        return min(due if crossed is None else [*due, crossed], default=None)
 
     def run(self, server: FixServer, now_ns: int) -> list[Outgoing]:
         """Lets through what is due."""
-        out: list[Outgoing] = []
+        out = self.crossing.run(server.broker, now_ns)
         if now_ns >= self.silent_until_ns:
-            out, self.unsaid = self.unsaid, []
+            out, self.unsaid = [*self.unsaid, *out], []
         while self.waiting and self.waiting[0][0] <= now_ns:
             _, session, fields = self.waiting.popleft()
             out += server.broker.receive(session, fields, now_ns)
@@ -104,6 +107,10 @@ class Counterparty(FixServer):
         """For a while orders are known to nobody here until `by_ms` after they arrived."""
         self.gate.intake_ms, self.gate.intake_until_ns = by_ms, time.time_ns() + for_ms * MS
 
+    def cross_answers(self, for_ms: int) -> None:
+        """For a while answers about an order that it takes are old when they come."""
+        self.gate.crossing.begin(for_ms, time.time_ns())
+
     def behave(self, behaviour: Behaviour, for_ms: int) -> None:
         """Treats orders otherwise for a while."""
         self.model.behaviour = behaviour
@@ -129,6 +136,7 @@ class Counterparty(FixServer):
         """Everything as usual from now on."""
         self.gate.silent_until_ns = 0
         self.gate.intake_until_ns = 0
+        self.gate.crossing.end()
         # Who rejects by chance would do it to the last orders, too, by which we see that all is well.
         self._usual = replace(self._usual, reject_per_10k=0)
         self.model.behaviour, self._usual_until_ns = self._usual, None
@@ -146,13 +154,17 @@ class Counterparty(FixServer):
             if first(fields, 35) in ("D", "F", "G"):
                 self.gate.waiting.append((now_ns + self.gate.intake_ms * MS, subject, fields))
                 return []
+        if what == "message" and self.gate.crossing.reads(subject, decode(payload), now_ns):
+            return []
         return super()._handle(item)
 
     def _send(self, message: Outgoing) -> None:
+        status = first(message.fields, 150) == "I" or first(message.fields, 20) == "3"
+        if self.gate.crossing.says(message, status=status):
+            return
         if time.time_ns() < self.gate.silent_until_ns:
             self.gate.unsaid.append(message)
             return
-        status = first(message.fields, 150) == "I" or first(message.fields, 20) == "3"
         if first(message.fields, 35) == "8" and not status:
             self._said.append(message)
         super()._send(message)

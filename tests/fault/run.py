@@ -89,6 +89,7 @@ class Breaker:
             "clock": self._clock,
             "silence": self._party(lambda p, f: p.be_silent(f.for_ms)),
             "slow_gateway": self._party(lambda p, f: p.be_slow_to_take(f.for_ms, f.number)),
+            "crossed_answers": self._party(lambda p, f: p.cross_answers(f.for_ms)),
             "late_fills": self._party(lambda p, f: p.behave(Behaviour(fill_ms=f.number), f.for_ms)),
             "rejects": self._party(lambda p, f: p.behave(REJECTING, f.for_ms)),
             "expires": self._party(lambda p, f: p.behave(EXPIRING, f.for_ms)),

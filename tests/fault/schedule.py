@@ -105,21 +105,29 @@ KINDS: dict[str, tuple[int, Make]] = {
 }
 """Name to weight and maker."""
 
-LATE_KINDS = frozenset(("pause", "stall", "slow", "pieces", "silence", "clock", "slow_gateway"))
+BY_NAME: dict[str, tuple[int, Make]] = {
+    "crossed_answers": (1, _at("crossed_answers", BROKERS, (1_500, 4_000))),
+}
+"""Kinds that come up only where they are asked for: a seed's mixture stays what it was."""
+
+LATE_KINDS = frozenset(
+    ("pause", "stall", "slow", "pieces", "silence", "clock", "slow_gateway", "crossed_answers")
+)
 """With one of these an order may reach its broker late and nobody can help it."""
 
 
 def schedule(seed: int, kinds: Iterable[str] = ()) -> list[Fault]:
     """Five to ten faults within FAULTY_MS, in order. Unknown kinds raise ValueError."""
     chosen = tuple(kinds) or tuple(KINDS)
-    unknown = sorted(set(chosen) - set(KINDS))
+    known = KINDS | BY_NAME
+    unknown = sorted(set(chosen) - set(known))
     if unknown:
-        raise ValueError(f"no such kind: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+        raise ValueError(f"no such kind: {', '.join(unknown)}; there are {', '.join(known)}")
     dice = random.Random(seed)
     faults: list[Fault] = []
     for _ in range(dice.randint(5, 10)):
-        name = dice.choices(chosen, [KINDS[kind][0] for kind in chosen])[0]
-        faults += _with_start(KINDS[name][1](dice, dice.randrange(FAULTY_MS)), dice)
+        name = dice.choices(chosen, [known[kind][0] for kind in chosen])[0]
+        faults += _with_start(known[name][1](dice, dice.randrange(FAULTY_MS)), dice)
     return sorted(faults)
 
 

@@ -15,12 +15,15 @@ import pytest
 
 from gateway.resources import root
 from gateway.sim.book import Account, Book, Execution
+from gateway.sim.reports import Outgoing
+from gateway.sim.text import Fields
 from tests.fault import judge
 from tests.fault.__main__ import seeds_of
+from tests.fault.crossing import BEHIND_MS, PATIENCE_MS, TAKES_MS, Crossing
 from tests.fault.judge import Arrival, Copier, Finding
 from tests.fault.page import Io, Page, Slot
 from tests.fault.proxy import Proxy
-from tests.fault.schedule import FAULTY_MS, KINDS, schedule
+from tests.fault.schedule import BY_NAME, FAULTY_MS, KINDS, schedule
 from tests.fault.seeds import FOUND, IN_EVERY_TEST
 from tests.fault.steps import CALLS, NUMBERS, Steps, names
 from tests.fault.without import LEFT_OUT, leave_out
@@ -86,6 +89,8 @@ def test_every_kind_and_every_step_comes_up() -> None:
     assert steps == set(names())
     assert len(names()) == 2 * len(CALLS) == len(NUMBERS)
     assert len({fault.kind for fault in faults}) >= len(KINDS) - 2
+    assert not {fault.kind for fault in faults} & set(BY_NAME)
+    assert {fault.kind for fault in schedule(1, tuple(BY_NAME))} == set(BY_NAME)
 
 
 def test_only_the_kinds_that_were_asked_for_come_up() -> None:
@@ -95,6 +100,66 @@ def test_only_the_kinds_that_were_asked_for_come_up() -> None:
     }
     with pytest.raises(ValueError, match="no such kind: flood"):
         schedule(1, ("flood",))
+
+
+# ---- the broker whose answers are old -----------------------------------------------------------------
+
+
+class Desk:
+    """A model that says what it was told to treat."""
+
+    def __init__(self) -> None:
+        self.crossing = Crossing()
+        self.crossing.begin(1_000, 0)
+        self.taken: list[str] = []
+        self.left: list[str] = []
+
+    def receive(self, session: str, fields: Fields, now_ns: int) -> list[Outgoing]:
+        """Treats a message; its report is about to leave."""
+        self.taken.append(f"{dict(fields)[35]} {dict(fields)[11]}")
+        name = dict(fields)[11]
+        report: Fields = [(35, "8"), (11, name), (41, dict(fields).get(41, "")), (58, f"report of {name}")]
+        return [Outgoing(now_ns, session, report)]
+
+    def comes(self, at_ms: int, kind: str, *more: tuple[int, str]) -> None:
+        """A message at a time, and what is due until then."""
+        while (due := self.crossing.next_due_ns()) is not None and due <= at_ms * 1_000_000:
+            self._leave(self.crossing.run(self, due), status=False)
+        fields: Fields = [(35, kind), *(more or ((11, "A"),))]
+        waits = self.crossing.reads("S", fields, at_ms * 1_000_000)
+        if kind == "H":
+            said = "known" if "D A" in self.taken else "not known"
+            self._leave([Outgoing(0, "S", [(35, "8"), (11, "A"), (58, said)])], status=True)
+        elif not waits:
+            self._leave(self.receive("S", fields, 0), status=False)
+
+    def _leave(self, messages: list[Outgoing], *, status: bool) -> None:
+        self.left += [dict(m.fields)[58] for m in messages if not self.crossing.says(m, status=status)]
+
+
+def test_old_answers_come_behind_a_new_question_and_the_order_is_taken_in_time() -> None:
+    """Two say "not known", and are true when they are made; the second comes when it is not any more."""
+    desk = Desk()
+    desk.comes(0, "D")
+    desk.comes(800, "H")
+    desk.comes(1_200, "H")
+    assert (desk.taken, desk.left) == ([], ["not known"])
+    desk.comes(800 + TAKES_MS, "D", (11, "B"))
+    assert desk.taken == ["D A", "D B"]
+    desk.comes(1_600, "H")
+    assert desk.left == ["not known", "report of B"]
+    desk.comes(1_600 + BEHIND_MS, "0", (11, ""))
+    assert desk.left[:-1] == ["not known", "report of B", "not known", "report of A", "known"]
+
+
+def test_an_order_that_nobody_asks_for_goes_on_and_its_cancel_stays_behind_it() -> None:
+    desk = Desk()
+    desk.comes(0, "D")
+    desk.comes(10, "F", (11, "C"), (41, "A"))
+    assert desk.taken == []
+    desk.comes(PATIENCE_MS, "0", (11, ""))
+    assert desk.taken == ["D A", "F C", "0 "]
+    assert desk.left == ["report of A", "report of C", "report of "]
 
 
 # ---- the judge ---------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ LEFT_OUT = (
     LeftOut(
         "settle", "slow_gateway,skip_numbers", '"not known" proves nothing before the settle time', "3,6,9"
     ),
+    LeftOut("try_numbers", "garble_out,cut", "an answer about another try of an order does not count"),
+    LeftOut("query_ids", "crossed_answers", "the answer to an older question does not count for the newest"),
     LeftOut("deadline", "down", "an open past its deadline does not leave"),
     LeftOut("who", "pause", "a route that was taken for lost is asked who it is"),
     LeftOut("replay", "half_open", "what QuickFIX would replay does not leave", "4,6,8", shell=True),

@@ -14,7 +14,7 @@ use crate::action::{Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::link::{self, Frame, Greet, Hello, Row, SendKind};
-use crate::order::{ClOrdId, Input, State, next};
+use crate::order::{ClOrdId, Input, Order, State, next};
 use crate::profile::Recovery;
 use crate::refusal::Code;
 use crate::rules::{Rule, kept};
@@ -274,7 +274,7 @@ impl Engine {
     fn went_out<S: Sink>(&mut self, at: u32, id: &[u8], try_no: u16, sink: &mut S) {
         let Some(o) = self.known(id) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        if order.cl_ord_id[..] != *id || order.try_no != try_no || order.state != State::Dispatched {
+        if order.cl_ord_id[..] != *id || !is_try(order, try_no) || order.state != State::Dispatched {
             return;
         }
         self.set_state(o, Input::OutRow, sink);
@@ -292,7 +292,7 @@ impl Engine {
         if order.cl_ord_id[..] != *id {
             return self.cancel_failed(o, sink);
         }
-        if order.try_no == try_no && order.state == State::Dispatched {
+        if is_try(order, try_no) && order.state == State::Dispatched {
             let mirror = order.mirror;
             self.hold(o, Input::NotSent, sink);
             // Doubles up to 6.4 s: a close has no deadline, and its tries must outlast a route that halted.
@@ -517,4 +517,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// An answer is about the try of an order that is on its way now.
+fn is_try(order: &Order, try_no: u16) -> bool {
+    order.try_no == try_no || !kept(Rule::TryNumbers)
 }
