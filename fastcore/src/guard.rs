@@ -106,6 +106,8 @@ pub struct Base {
     pub equity: Dec,
     /// It counts until then; `i64::MAX`: without an end.
     pub until_ns: i64,
+    /// The rule's floor of that equity: worked out when the base is, and not at every open.
+    pub floor: Dec,
 }
 
 impl Rule {
@@ -138,10 +140,16 @@ impl Rule {
             Kind::Drawdown => true,
         };
         match known.filter(|base| now_ns < base.until_ns) {
-            Some(base) if follows => Base { equity: base.equity.max(equity), ..base },
+            Some(base) if follows && equity > base.equity => self.measured(equity, base.until_ns),
             Some(base) => base,
-            None => Base { equity, until_ns: calendar.end(self.counts(), now_ns) },
+            None => self.measured(equity, calendar.end(self.counts(), now_ns)),
         }
+    }
+
+    /// A base of this rule.
+    #[must_use]
+    pub fn measured(&self, equity: Dec, until_ns: i64) -> Base {
+        Base { equity, until_ns, floor: self.floor(equity) }
     }
 
     /// The equity at which, or below, it stops. An account that was worth nothing from the beginning is stopped at once.

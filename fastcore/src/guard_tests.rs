@@ -76,9 +76,9 @@ fn a_base_lasts_as_long_as_its_period() {
         let rule = rule(text);
         let first = rule.base(None, d("100"), at("20261126-08:00:00"), &utc);
         let second_base = rule.base(Some(first), d("120"), at("20261126-23:59:59"), &utc);
-        assert_eq!(second_base, Base { equity: d(second), until_ns: at("20261127-00:00:00") }, "{text}");
+        assert_eq!(second_base, rule.measured(d(second), at("20261127-00:00:00")), "{text}");
         let third_base = rule.base(Some(second_base), d("90"), at("20261127-00:00:00"), &utc);
-        assert_eq!(third_base, Base { equity: d(third), until_ns: at("20261128-00:00:00") }, "{text}");
+        assert_eq!(third_base, rule.measured(d(third), at("20261128-00:00:00")), "{text}");
     }
 }
 

@@ -31,6 +31,7 @@ pub mod route;
 pub mod rules;
 pub mod sent;
 pub mod sizing;
+pub mod slots;
 pub mod snapshot;
 pub mod status;
 pub mod stores;

@@ -7,6 +7,7 @@ use crate::config::OnBreach;
 use crate::decimal::{Dec, Round, div_rem};
 use crate::refusal::{Code, Refusal};
 use serde::Deserialize;
+use std::cell::LazyCell;
 
 /// Bounds of one follower instrument, units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -242,11 +243,14 @@ fn max_order_qty(o: &Open<'_>) -> Clip {
 
 /// Without any price nobody can say what it is worth: not opened.
 fn max_order_value(o: &Open<'_>) -> Clip {
+    let worth = LazyCell::new(|| {
+        let px = o.px.filter(|px| px.is_positive())?;
+        // What does not fit in a number is beyond every bound.
+        Some((px, o.qty.mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX))))
+    });
     each(o, |s| {
         let limit = s.bounds.max_order_value?;
-        let Some(px) = o.px.filter(|px| px.is_positive()) else { return not_known(Code::NoQuote) };
-        // What does not fit in a number is beyond every bound.
-        let value = o.qty.mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX));
+        let Some((px, value)) = *worth else { return not_known(Code::NoQuote) };
         if value <= limit {
             return None;
         }

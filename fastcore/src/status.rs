@@ -251,7 +251,7 @@ impl Engine {
             stops: self.stops(),
             leaving: st.lives.iter().filter_map(leaving).collect(),
             joining: st.lives.iter().filter_map(|(sub, life)| self.joining_status(*sub, life)).collect(),
-            guards: ix.guards.keys().filter_map(|f| self.guard_status(*f)).collect(),
+            guards: ix.guards.keys().filter_map(|f| self.guard_status(f)).collect(),
             together: self.together_used().iter().filter_map(|u| self.together_status(u)).collect(),
             breaks: st.breaks.iter().filter_map(|(key, b)| self.break_status(*key, b)).collect(),
             leader_positions: self.leader_positions(),
@@ -324,7 +324,7 @@ impl Engine {
                 at_ns: trip.at_ns.to_string(),
             });
         }
-        for (at, since_ns) in st.copies.iter().filter_map(|(at, c)| Some((*at, c.stopped_ns?))) {
+        for (at, since_ns) in st.copies.iter().filter_map(|(at, c)| Some((at, c.stopped_ns?))) {
             let sub = st.lines.get(at as usize).and_then(|ls| ix.subs.get(ls.sub as usize));
             let scope = sub.map_or(Scope::Global, |s| Scope::Follower(s.follower));
             all.push(self.stop_status(
@@ -367,10 +367,9 @@ impl Engine {
 
     fn guard_status(&self, follower: u32) -> Option<GuardStatus> {
         let (st, ix) = (self.state(), self.index());
-        let (state, cfg) = (st.guards.get(&follower)?, ix.cfg.followers.get(follower as usize)?);
+        let (state, cfg) = (st.guards.get(follower)?, ix.cfg.followers.get(follower as usize)?);
         let floors = state.rules.iter().zip(&state.bases);
-        let floors =
-            floors.filter_map(|(rule, base)| Some((rule.floor((*base)?.equity), rule.code().as_str())));
+        let floors = floors.filter_map(|(rule, base)| Some(((*base)?.floor, rule.code().as_str())));
         let highest = floors.max_by_key(|(floor, _)| *floor);
         Some(GuardStatus {
             follower: cfg.name.clone(),
@@ -400,7 +399,7 @@ impl Engine {
     fn break_status(&self, (follower, instrument): (u32, u32), b: &Break) -> Option<BreakStatus> {
         let cfg = &self.index().cfg;
         let i = cfg.instruments.get(instrument as usize)?;
-        let quote = self.state().quotes.get(&instrument);
+        let quote = self.state().quotes.get(instrument);
         // What was reported once is shown too: a person who asks sees that something is on its way.
         let (units, since_ns) = match b.once {
             Some(once) if !b.confirmed() => (once.units, once.at_ns),

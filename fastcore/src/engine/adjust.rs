@@ -158,16 +158,16 @@ impl Engine {
                 (ls.line.open_until_ns, ls.leader_px) = (0, None);
                 accounts.extend(follower.map(|f| (f, ls.follower_instrument)));
             }
-            if let Some(pnl) =
-                follower.and_then(|f| self.st.pnl.get_mut(&(f, m.at))).filter(|_| plan.by.is_some())
-            {
-                pnl.px = Dec::ZERO;
+            for pnl in [self.st.pnl.get_mut(m.at), self.st.sub_pnl.get_mut(m.at)].into_iter().flatten() {
+                if plan.by.is_some() {
+                    pnl.px = Dec::ZERO;
+                }
             }
         }
         if let Some(by) = plan.by {
-            self.st.quotes.remove(&plan.instrument);
+            self.st.quotes.remove(plan.instrument);
             for (follower, instrument) in accounts {
-                self.st.quotes.remove(&instrument);
+                self.st.quotes.remove(instrument);
                 self.holding_rescaled(follower, instrument, by);
             }
         }

@@ -24,7 +24,7 @@ struct Asked<'a> {
     lane: &'a Lane,
     wish: &'a Wish,
     follower: u32,
-    /// The follower's lines, where totals are bounded.
+    /// The follower's lines.
     lines: &'a [u32],
     /// What a unit of the line costs.
     unit_px: Option<Dec>,
@@ -50,7 +50,7 @@ impl Engine {
         let sub = self.st.lines.get(at as usize).map(|ls| ls.sub);
         let (Some(sub), Some(follower)) = (sub, self.follower_of_line(ix, at)) else { return Dec::ZERO };
         // Guards and leverage ask for one equity.
-        let equity = ix.guards.contains_key(&follower).then(|| self.equity(ix, follower));
+        let equity = ix.guards.has(follower).then(|| self.equity(ix, follower));
         if let Some(refusal) = self.latched(ix, at, lane, equity.flatten()) {
             self.refuse(refusal);
             return Dec::ZERO;
@@ -139,9 +139,9 @@ impl Engine {
         counted.map(|l| entered(&l.line, buy)).fold(mirrors, |sum, e| sum.checked_add(e).unwrap_or(sum))
     }
 
-    /// Every line of a follower. Lists exist where totals are bounded.
-    fn lines_of_account(&self, follower: u32) -> &[u32] {
-        self.st.accounts.get(&follower).map_or(&[][..], Vec::as_slice)
+    /// Every line of a follower.
+    pub(super) fn lines_of_account(&self, follower: u32) -> &[u32] {
+        self.st.accounts.get(follower as usize).map_or(&[][..], SmallVec::as_slice)
     }
 
     /// Every line of the follower, or of one of its subscriptions.

@@ -20,7 +20,7 @@ impl Engine {
         let (now, units) = (self.st.at_ns, signed(qty, buy));
         let px = px.filter(|px| px.is_positive()).map(|px| (px, now));
         let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
-        let pnl = self.st.pnl.entry((follower, at)).or_default();
+        let Some(pnl) = self.st.pnl.get_or_default(at) else { return };
         match (px, bust) {
             // What is held waits for a price of now, and this is one of then.
             (_, true) if pnl.waits_since_ns.is_some() => pnl.unknown = true,
@@ -60,7 +60,7 @@ impl Engine {
 
     fn book_at(&mut self, ix: &Index, at: u32, units: Dec, known: Option<(Dec, i64)>) {
         let Some((follower, held)) = self.held_by(ix, at) else { return };
-        let pnl = self.st.pnl.entry((follower, at)).or_default();
+        let Some(pnl) = self.st.pnl.get_or_default(at) else { return };
         match known {
             Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
             None => pnl.unknown = true,
@@ -71,6 +71,6 @@ impl Engine {
     /// The guarded follower of a line, and what the line holds.
     fn held_by(&self, ix: &Index, at: u32) -> Option<(u32, Dec)> {
         let follower = self.follower_of_line(ix, at)?;
-        ix.guards.contains_key(&follower).then_some((follower, self.held(at)))
+        ix.guards.has(follower).then_some((follower, self.held(at)))
     }
 }

@@ -28,7 +28,7 @@ impl Engine {
     fn close_px(&self, at: u32, cfg: &SubscriptionConfig, lane: &Lane, buy: bool) -> Option<Dec> {
         let ls = self.st.lines.get(at as usize)?;
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(1_000_000));
-        let quote = self.st.quotes.get(&lane.follower_instrument);
+        let quote = self.st.quotes.get(lane.follower_instrument);
         let side = |q: &super::state::Quote| if buy { q.ask } else { q.bid };
         let leaders = || ls.leader_px?.mul(lane.price_factor, Round::HalfEven).filter(|px| px.is_positive());
         // The leader's last trade is younger than a quote from long ago; that is still better than nothing.

@@ -11,6 +11,7 @@ use crate::action::Sink;
 use crate::decimal::{Dec, Round};
 use crate::guard::{Action, Base, Calendar, Guards, Pnl, Rule};
 use crate::refusal::{Code, Refusal};
+use crate::slots::Slots;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -85,17 +86,23 @@ impl Engine {
     pub(super) fn fit_guards(&mut self) {
         let ix = Arc::clone(&self.ix);
         // A stop stays, also of a rule that is no more: only a person ends it.
-        self.st.guards.retain(|f, _| ix.guards.contains_key(f));
-        self.st.pnl.retain(|(f, _), _| ix.guards.contains_key(f));
+        self.st.guards.retain(|f| ix.guards.has(f));
+        let lines = &self.st.lines;
+        let follower = |at: u32| Some(ix.subs.get(lines.get(at as usize)?.sub as usize)?.follower);
+        self.st.pnl.retain(|at| follower(at).is_some_and(|f| ix.guards.has(f)));
         for f in ix.guards.keys() {
-            let Some(guards) = ix.guards_of(*f) else { continue };
-            let state = self.st.guards.entry(*f).or_default();
-            let account = account_of(&ix, *f);
+            let (Some(guards), Some(state)) = (ix.guards_of(f), self.st.guards.get_or_default(f)) else {
+                continue;
+            };
+            let account = account_of(&ix, f);
             if state.account != account {
                 // Another account has another worth, and what it holds is not known here.
                 *state = GuardState { account, ..GuardState::default() };
-                let of_f = self.st.pnl.range_mut((*f, 0)..=(*f, u32::MAX));
-                of_f.for_each(|(_, pnl)| *pnl = Pnl { unknown: true, ..Pnl::default() });
+                for at in self.st.accounts.get(f as usize).into_iter().flatten() {
+                    if let Some(pnl) = self.st.pnl.get_mut(*at) {
+                        *pnl = Pnl { unknown: true, ..Pnl::default() };
+                    }
+                }
             }
             // A rule that was there before goes on from what it measured.
             let known =
@@ -105,9 +112,8 @@ impl Engine {
         }
         for (at, ls) in (0_u32..).zip(&self.st.lines) {
             let Some(follower) = ix.subs.get(ls.sub as usize).map(|s| s.follower) else { continue };
-            if ix.guards.contains_key(&follower) && !ls.line.filled.is_zero() {
-                let unknown = Pnl { unknown: true, ..Pnl::default() };
-                self.st.pnl.entry((follower, at)).or_insert(unknown);
+            if ix.guards.has(follower) && !ls.line.filled.is_zero() && !self.st.pnl.has(at) {
+                self.st.pnl.insert(at, Pnl { unknown: true, ..Pnl::default() });
             }
         }
     }
@@ -126,12 +132,12 @@ impl Engine {
     pub(super) fn quote_of(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
         let ls = self.st.lines.get(at as usize)?;
         let side = |q: &super::state::Quote| if held.is_negative() { q.ask } else { q.bid };
-        let theirs = self.st.quotes.get(&ls.instrument).and_then(|q| {
+        let theirs = self.st.quotes.get(ls.instrument).and_then(|q| {
             let factor = ix.lane(ls)?.price_factor;
             Some((side(q).mul(factor, Round::HalfEven)?, q.at_ns))
         });
         // The same name on both sides is one quote, the leader's: it has the factor.
-        let own = self.st.quotes.get(&ls.follower_instrument).map(|q| (side(q), q.at_ns));
+        let own = self.st.quotes.get(ls.follower_instrument).map(|q| (side(q), q.at_ns));
         newest(own.filter(|_| ls.follower_instrument != ls.instrument), theirs)
     }
 
@@ -139,7 +145,7 @@ impl Engine {
     pub(super) fn mark(&self, ix: &Index, at: u32, held: Dec, oldest_ns: i64) -> Option<(Dec, i64)> {
         let quoted = self.quote_of(ix, at, held);
         let filled = || {
-            let pnl = self.st.pnl.get(&(self.follower_of_line(ix, at)?, at))?;
+            let pnl = self.st.pnl.get(at)?;
             pnl.px.is_positive().then_some((pnl.px, pnl.px_ns))
         };
         quoted.filter(|(_, at_ns)| *at_ns >= oldest_ns).or_else(|| newest(quoted, filled()))
@@ -149,7 +155,7 @@ impl Engine {
     pub(super) fn anchor(&mut self, ix: &Index, follower: u32, balance: Option<Dec>, equity: Option<Dec>) {
         let (now, lines) = (self.st.at_ns, self.lines_of(follower));
         let flat = lines.iter().all(|at| self.held(*at).is_zero());
-        let Some(state) = self.st.guards.get_mut(&follower) else { return };
+        let Some(state) = self.st.guards.get_mut(follower) else { return };
         let had_equity = state.anchor.is_some_and(|a| a.is_equity);
         let Some(amount) = equity.or(balance.filter(|_| flat || !had_equity)) else { return };
         state.anchor = Some(Anchor { amount, is_equity: equity.is_some() });
@@ -157,7 +163,7 @@ impl Engine {
         for at in lines {
             let held = self.held(at);
             let quoted = self.quote_of(ix, at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns);
-            let Some(pnl) = self.st.pnl.get_mut(&(follower, at)) else { continue };
+            let Some(pnl) = self.st.pnl.get_mut(at) else { continue };
             match quoted {
                 _ if equity.is_none() && !flat => pnl.realised = Dec::ZERO,
                 _ if held.is_zero() => pnl.start(held, Dec::ZERO),
@@ -179,7 +185,7 @@ impl Engine {
         for at in self.lines_of(follower) {
             let held = self.held(at);
             let quoted = self.quote_of(ix, at, held);
-            let Some(pnl) = self.st.pnl.get_mut(&(follower, at)) else { continue };
+            let Some(pnl) = self.st.pnl.get_mut(at) else { continue };
             let younger = |(_, at_ns): &(Dec, i64)| pnl.waits_since_ns.is_some_and(|since| *at_ns > since);
             if let Some((px, _)) = quoted.filter(younger) {
                 pnl.start(held, px);
@@ -189,7 +195,7 @@ impl Engine {
 
     /// Money that was paid in (or out, where it is negative): it is neither profit nor loss.
     pub(super) fn deposit<S: Sink>(&mut self, follower: u32, amount: Dec, sink: &mut S) {
-        let Some(state) = self.st.guards.get_mut(&follower) else {
+        let Some(state) = self.st.guards.get_mut(follower) else {
             let text = "a deposit to an account without guards changes nothing".to_owned();
             return self.alert("bad_command", text, sink);
         };
@@ -201,23 +207,28 @@ impl Engine {
                 return self.alert("bad_command", text, sink);
             }
         }
-        state.bases.iter_mut().flatten().for_each(|base| base.equity = moved(base.equity));
+        for (rule, base) in state.rules.iter().zip(&mut state.bases) {
+            *base = base.map(|b| rule.measured(moved(b.equity), b.until_ns));
+        }
         self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
     }
 
+    /// Lines of a guarded follower that ever held something.
     fn lines_of(&self, follower: u32) -> Vec<u32> {
-        self.st.pnl.range((follower, 0)..=(follower, u32::MAX)).map(|((_, at), _)| *at).collect()
+        self.lines_of_account(follower).iter().copied().filter(|at| self.st.pnl.has(*at)).collect()
     }
 
     /// What a guarded account is worth now; none while an account value, a price or an exchange rate is missing, or older
     /// than `oldest_ns`.
     fn equity_since(&self, ix: &Index, follower: u32, oldest_ns: i64) -> Option<Dec> {
-        let anchor = self.st.guards.get(&follower)?.anchor?;
+        let anchor = self.st.guards.get(follower)?.anchor?;
         let ours = ix.cfg.followers.get(follower as usize)?.currency.as_deref();
         let fresh_ns = self.oldest_ns(ix, follower);
         let mut sum = anchor.amount;
-        for ((_, at), pnl) in self.st.pnl.range((follower, 0)..=(follower, u32::MAX)) {
-            let ls = self.st.lines.get(*at as usize)?;
+        for at in self.lines_of_account(follower) {
+            let (Some(pnl), Some(ls)) = (self.st.pnl.get(*at), self.st.lines.get(*at as usize)) else {
+                continue;
+            };
             let held = ls.line.filled;
             if pnl.unknown || pnl.waits_since_ns.is_some_and(|since| since < oldest_ns) {
                 return None;
@@ -249,7 +260,7 @@ impl Engine {
         if let Some(trip) = self.hardest(follower) {
             return Some(trip.refusal());
         }
-        ix.guards.get(&follower)?;
+        ix.guards.get(follower)?;
         let Some(equity) = equity else { return Some(Refusal::bare(Code::StaleAccount)) };
         let refusal = self.judge(ix, follower, equity).first().map(Trip::refusal)?;
         self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
@@ -264,7 +275,7 @@ impl Engine {
     /// Moves the bases of all rules, and says which rules are breached.
     fn judge(&mut self, ix: &Index, follower: u32, equity: Dec) -> Vec<Trip> {
         let now = self.st.at_ns;
-        let (Some(calendar), Some(state)) = (ix.guards.get(&follower), self.st.guards.get_mut(&follower))
+        let (Some(calendar), Some(state)) = (ix.guards.get(follower), self.st.guards.get_mut(follower))
         else {
             return Vec::new();
         };
@@ -343,7 +354,7 @@ impl Engine {
         if self.st.tripped.remove(&follower).is_none() {
             return false;
         }
-        if let Some(state) = self.st.guards.get_mut(&follower) {
+        if let Some(state) = self.st.guards.get_mut(follower) {
             state.bases.iter_mut().for_each(|base| *base = None);
         }
         self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));
@@ -361,10 +372,10 @@ impl Engine {
     pub(super) fn guards_due<S: Sink>(&mut self, ix: &Arc<Index>, sink: &mut S) {
         self.st.sweep_ns = self.st.at_ns.saturating_add(SWEEP_NS);
         for follower in ix.guards.keys() {
-            self.guard_due(ix, *follower, sink);
+            self.guard_due(ix, follower, sink);
         }
         for sub in ix.sub_guards.keys() {
-            self.sub_guard_due(ix, *sub, sink);
+            self.sub_guard_due(ix, sub, sink);
         }
     }
 }
@@ -390,7 +401,7 @@ pub(super) fn found(
             ends.push(fresh.until_ns);
         }
         *base = Some(fresh);
-        let floor = rule.floor(fresh.equity);
+        let floor = fresh.floor;
         let level = match rule.action {
             Action::NoOpens => Level::NoOpens,
             Action::CloseAll => Level::CloseOnly,
@@ -427,10 +438,8 @@ impl Index {
 ///
 /// # Errors
 /// What is wrong with a follower's guards.
-pub(super) fn calendars(
-    cfg: &crate::config::Config,
-) -> Result<std::collections::BTreeMap<u32, Calendar>, String> {
-    let mut out = std::collections::BTreeMap::new();
+pub(super) fn calendars(cfg: &crate::config::Config) -> Result<Slots<Calendar>, String> {
+    let mut out = Slots::default();
     for (n, f) in (0_u32..).zip(&cfg.followers) {
         let Some(guards) = &f.guards else { continue };
         let wrong = |why: String| format!("follower {:?}: guards: {why}", f.name);

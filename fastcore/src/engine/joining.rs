@@ -247,7 +247,7 @@ impl Engine {
     /// What the leader's instrument costs now, by a fresh quote.
     fn px_now(&self, at: u32, buy: bool, oldest_ns: i64) -> Option<Dec> {
         let ls = self.st.lines.get(at as usize)?;
-        let quote = self.st.quotes.get(&ls.instrument).filter(|q| q.at_ns >= oldest_ns)?;
+        let quote = self.st.quotes.get(ls.instrument).filter(|q| q.at_ns >= oldest_ns)?;
         Some(if buy { quote.ask } else { quote.bid })
     }
 }

@@ -104,8 +104,6 @@ pub struct Lane {
     pub group: u32,
     /// Several subscriptions of the follower trade its instrument.
     pub shared: bool,
-    /// Bounds over all instruments: the follower's lines are listed.
-    pub totals: bool,
 }
 
 const _: () = assert!(std::mem::offset_of!(Lane, open) <= 128, "the usual open reads two cache lines");
@@ -287,7 +285,6 @@ fn lane(
         close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         venue_max,
         group,
-        totals: of_sub.totals.any() || of_follower.totals.any(),
     })
 }
 

@@ -75,9 +75,8 @@ impl Engine {
         *slot = u32::try_from(self.st.lines.len()).ok()?;
         let held = self.st.leaders.get(leader as usize).is_some_and(|l| l.bust_holds.contains(&instrument));
         self.st.groups.get_mut(found.group as usize)?.push(*slot);
-        if let Some(s) = ix.subs.get(sub as usize).filter(|_| found.totals) {
-            self.st.accounts.entry(s.follower).or_default().push(*slot);
-        }
+        let follower = ix.subs.get(sub as usize)?.follower;
+        self.st.accounts.get_mut(follower as usize)?.push(*slot);
         self.st.lines.push(LineState {
             sub,
             instrument,

@@ -72,7 +72,7 @@ impl Engine {
     /// By the fresh quote of the follower's instrument, else of the leader's instrument, else by the leader's last price.
     fn unit_px(&self, q: &Question) -> Option<Dec> {
         let side = |instrument: u32| {
-            let quote = self.st.quotes.get(&instrument).filter(|quote| quote.at_ns >= q.oldest_ns);
+            let quote = self.st.quotes.get(instrument).filter(|quote| quote.at_ns >= q.oldest_ns);
             quote.map(|quote| if q.buy { quote.ask } else { quote.bid })
         };
         let theirs = || side(q.instrument)?.mul(q.factor, Round::HalfEven);
@@ -89,7 +89,7 @@ impl Engine {
 
     /// The quote may be as old as a trade that is opened.
     fn drifted(&self, q: &Question) -> Option<Dec> {
-        let quote = self.st.quotes.get(&q.instrument).filter(|quote| quote.at_ns >= q.oldest_ns)?;
+        let quote = self.st.quotes.get(q.instrument).filter(|quote| quote.at_ns >= q.oldest_ns)?;
         let px = q.leader_px.filter(|px| px.is_positive())?;
         let worse = if q.buy { quote.ask.checked_sub(px) } else { px.checked_sub(quote.bid) }?;
         worse.max(Dec::ZERO).mul_div(Dec::from_int(10_000), px, Round::HalfEven)

@@ -176,17 +176,19 @@ impl Engine {
         self.st.lines.reserve_exact(lines);
         // Groups are numbered by the configuration: a name that is added may move all that follow.
         self.st.groups.iter_mut().for_each(SmallVec::clear);
-        self.st.accounts.clear();
+        grow(&mut self.st.accounts, self.ix.cfg.followers.len());
+        self.st.accounts.iter_mut().for_each(SmallVec::clear);
         for (at, l) in (0_u32..).zip(&mut self.st.lines) {
+            let follower = self.ix.subs.get(l.sub as usize).map(|s| s.follower);
+            if let Some(lines) = follower.and_then(|f| self.st.accounts.get_mut(f as usize)) {
+                lines.push(at);
+            }
             l.lane = self.ix.lanes.at.get(&(l.sub, l.instrument)).copied().unwrap_or(u32::MAX);
             let Some(lane) = self.ix.lanes.list.get(l.lane as usize) else { continue };
             // Another one only where nothing is held: see `accepted`.
             l.follower_instrument = lane.follower_instrument;
             if let Some(lines) = self.st.groups.get_mut(lane.group as usize) {
                 lines.push(at);
-            }
-            if let Some(s) = self.ix.subs.get(l.sub as usize).filter(|_| lane.totals) {
-                self.st.accounts.entry(s.follower).or_default().push(at);
             }
         }
         self.fit_guards();

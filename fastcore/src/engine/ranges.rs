@@ -70,7 +70,7 @@ impl Engine {
     /// that quote; none where one of both is not known.
     pub(super) fn off_range(&self, q: &Question, window_ns: i64) -> Option<Dec> {
         let since_ns = self.st.at_ns.saturating_sub(window_ns);
-        let fresh = |i: &u32| self.st.quotes.get(i).is_some_and(|quote| quote.at_ns >= q.oldest_ns);
+        let fresh = |i: &u32| self.st.quotes.get(*i).is_some_and(|quote| quote.at_ns >= q.oldest_ns);
         let (instrument, factor) = match q.own().filter(fresh) {
             Some(i) => (i, Dec::ONE),
             None => (Some(q.instrument).filter(fresh)?, q.factor),

@@ -10,6 +10,7 @@ use crate::order::Order;
 use crate::profile::{Profile, QuantityUnit};
 use crate::refusal::Code;
 use crate::sizing::Values;
+use crate::slots::Slots;
 use crate::stores::{Chunked, Sharded};
 use crate::table::Table;
 use rustc_hash::FxHashMap;
@@ -158,21 +159,21 @@ pub struct State {
     /// What is stopped, and by whom.
     pub stops: BTreeMap<Scope, Stop>,
     /// What guards know, by follower.
-    pub guards: BTreeMap<u32, super::guards::GuardState>,
+    pub guards: Slots<super::guards::GuardState>,
     /// Subscriptions that are paused, leave, or have left.
     pub lives: BTreeMap<u32, super::life::Life>,
     /// Subscriptions that have begun: later ones are new.
     pub begun: u32,
     /// Followers that a guard has stopped.
     pub tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
-    /// Profit and loss of guarded followers since their account value was given, by follower and ledger line.
-    pub pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
+    /// Profit and loss of guarded followers since their account value was given, by ledger line.
+    pub pnl: Slots<crate::guard::Pnl>,
     /// What guards of subscriptions know.
-    pub sub_guards: BTreeMap<u32, super::sub_guards::SubGuard>,
+    pub sub_guards: Slots<super::sub_guards::SubGuard>,
     /// Subscriptions that a guard of their own has stopped.
     pub sub_tripped: BTreeMap<u32, Vec<super::guards::Trip>>,
-    /// Profit and loss of guarded subscriptions, by subscription and ledger line.
-    pub sub_pnl: BTreeMap<(u32, u32), crate::guard::Pnl>,
+    /// Profit and loss of guarded subscriptions, by ledger line.
+    pub sub_pnl: Slots<crate::guard::Pnl>,
     /// When opens were rejected lately, by follower, the oldest first: as many as make a burst.
     pub rejects: BTreeMap<u32, VecDeque<i64>>,
     /// Blocks by leader and instrument.
@@ -180,7 +181,7 @@ pub struct State {
     /// What is left of message allowances.
     pub buckets: super::throttle::Buckets,
     /// Automatic copies lately, by ledger line, where they are counted.
-    pub copies: BTreeMap<u32, super::throttle::Copies>,
+    pub copies: Slots<super::throttle::Copies>,
     /// Pairs of ledger lines whose orders could fill each other now.
     pub crosses: BTreeSet<(u32, u32)>,
     /// Opens lately, by ledger line, where look-alikes are told.
@@ -213,8 +214,9 @@ pub struct State {
     pub unpriced: BTreeSet<u32>,
     /// Ledger lines by group: those that share a follower and its instrument.
     pub groups: Vec<Few>,
-    /// Ledger lines by follower, where totals are bounded.
-    pub accounts: BTreeMap<u32, Vec<u32>>,
+    /// Ledger lines by follower.
+    #[serde(skip)]
+    pub accounts: Vec<Few>,
     /// What all followers together hold and have entered, where that is bounded.
     pub together: super::together::Sums,
     /// Mirrors of leaders' working orders.
@@ -238,7 +240,7 @@ pub struct State {
     /// Counting of follower orders, by order; as many as reports have named.
     pub fills: Chunked<Counted>,
     /// By instrument index.
-    pub quotes: BTreeMap<u32, Quote>,
+    pub quotes: Slots<Quote>,
     /// Where quotes were lately, by instrument, the oldest part first; where a window bounds prices.
     pub ranges: BTreeMap<u32, VecDeque<super::ranges::Range>>,
     /// Highest MsgSeqNum(34) of the present sequence by leader session.
@@ -296,9 +298,9 @@ pub struct Index {
     /// By subscription and leader instrument, worked out.
     pub lanes: super::lanes::Lanes,
     /// When days, weeks and months of guarded followers begin.
-    pub guards: BTreeMap<u32, crate::guard::Calendar>,
+    pub guards: Slots<crate::guard::Calendar>,
     /// The same of guarded subscriptions.
-    pub sub_guards: BTreeMap<u32, crate::guard::Calendar>,
+    pub sub_guards: Slots<crate::guard::Calendar>,
     /// Routes with reserves.
     pub reserves: Vec<super::ways::Reserve>,
     /// Bounds over all followers together.

@@ -7,14 +7,14 @@
 use super::guards::{Trip, found, hardest_of, newest};
 use super::lines::signed;
 use super::stops::Level;
-use super::{Engine, Index};
+use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::Config;
 use crate::decimal::{Dec, Round};
 use crate::guard::{Base, Calendar, Guards, Kind, Pnl, Rule};
 use crate::refusal::{Code, Refusal};
+use crate::slots::Slots;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -36,8 +36,8 @@ pub struct SubGuard {
 ///
 /// # Errors
 /// What is wrong with a subscription's guards.
-pub(super) fn calendars(cfg: &Config) -> Result<BTreeMap<u32, Calendar>, String> {
-    let mut out = BTreeMap::new();
+pub(super) fn calendars(cfg: &Config) -> Result<Slots<Calendar>, String> {
+    let mut out = Slots::default();
     for (n, s) in (0_u32..).zip(&cfg.subscriptions) {
         let Some(guards) = &s.guards else { continue };
         let wrong = |why: String| format!("subscription {:?}: guards: {why}", s.name);
@@ -79,12 +79,15 @@ impl Engine {
     pub(super) fn fit_sub_guards(&mut self) {
         let (ix, now) = (Arc::clone(&self.ix), self.st.at_ns);
         // A stop stays, also of a rule that is no more: only a person ends it.
-        self.st.sub_guards.retain(|s, _| ix.sub_guards.contains_key(s));
-        self.st.sub_pnl.retain(|(s, _), _| ix.sub_guards.contains_key(s));
+        self.st.sub_guards.retain(|s| ix.sub_guards.has(s));
+        let lines = &self.st.lines;
+        self.st.sub_pnl.retain(|at| lines.get(at as usize).is_some_and(|ls| ix.sub_guards.has(ls.sub)));
         for s in ix.sub_guards.keys() {
-            let Some(guards) = ix.guards_of_sub(*s) else { continue };
-            let state = self.st.sub_guards.entry(*s).or_default();
-            let currency = ix.currency_of_sub(*s).map(str::to_owned);
+            let (Some(guards), Some(state)) = (ix.guards_of_sub(s), self.st.sub_guards.get_or_default(s))
+            else {
+                continue;
+            };
+            let currency = ix.currency_of_sub(s).map(str::to_owned);
             if state.currency != currency {
                 *state = SubGuard { currency, ..SubGuard::default() };
             }
@@ -95,23 +98,22 @@ impl Engine {
             (state.bases, state.rules) = (bases, guards.rules.clone());
         }
         for (at, ls) in (0_u32..).zip(&self.st.lines) {
-            if ix.sub_guards.contains_key(&ls.sub) && !ls.line.filled.is_zero() {
-                let unknown = Pnl { waits_since_ns: Some(now), ..Pnl::default() };
-                self.st.sub_pnl.entry((ls.sub, at)).or_insert(unknown);
+            if ix.sub_guards.has(ls.sub) && !ls.line.filled.is_zero() && !self.st.sub_pnl.has(at) {
+                self.st.sub_pnl.insert(at, Pnl { waits_since_ns: Some(now), ..Pnl::default() });
             }
         }
     }
 
     /// Counts units that a line of a guarded subscription gets, before its books move: at a price, else at what they are worth.
     pub(super) fn book_sub(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>, bust: bool) {
-        let Some(ls) = self.st.lines.get(at as usize).filter(|ls| ix.sub_guards.contains_key(&ls.sub)) else {
+        let Some(ls) = self.st.lines.get(at as usize).filter(|ls| ix.sub_guards.has(ls.sub)) else {
             return;
         };
         let (sub, held, now) = (ls.sub, ls.line.filled, self.st.at_ns);
         let given = px.filter(|px| px.is_positive()).map(|px| (px, now));
         // What a bust takes back had a price of its own.
         let px = given.or_else(|| if bust { None } else { self.sub_mark(ix, at, units) });
-        let pnl = self.st.sub_pnl.entry((sub, at)).or_default();
+        let Some(pnl) = self.st.sub_pnl.get_or_default(at) else { return };
         match px {
             None => wait(pnl, now),
             Some(_) if bust && pnl.waits_since_ns.is_some() => {}
@@ -142,16 +144,24 @@ impl Engine {
         let max_age_ms = ix.guards_of_sub(sub)?.max_age_ms;
         let oldest_ns = self.st.at_ns.saturating_sub(max_age_ms.saturating_mul(MS));
         let quoted = self.quote_of(ix, at, held);
-        let filled = self.st.sub_pnl.get(&(sub, at)).filter(|pnl| pnl.px.is_positive());
+        let filled = self.st.sub_pnl.get(at).filter(|pnl| pnl.px.is_positive());
         let known = || newest(quoted, filled.map(|pnl| (pnl.px, pnl.px_ns)));
         quoted.filter(|(_, at_ns)| *at_ns >= oldest_ns).or_else(known)
+    }
+
+    /// Lines of a guarded subscription that ever held something.
+    fn won_lines(&self, ix: &Index, sub: u32) -> impl Iterator<Item = (u32, &LineState, &Pnl)> {
+        let follower = ix.subs.get(sub as usize).map_or(u32::MAX, |s| s.follower);
+        let lines = self.lines_of_account(follower).iter();
+        let lines =
+            lines.filter_map(|at| Some((*at, self.st.lines.get(*at as usize)?, self.st.sub_pnl.get(*at)?)));
+        lines.filter(move |(_, ls, _)| ls.sub == sub)
     }
 
     /// What a subscription won and lost; none while a price or an exchange rate is missing, or older than `oldest_ns`.
     fn won(&self, ix: &Index, sub: u32, oldest_ns: i64) -> Option<Dec> {
         let (ours, mut sum) = (ix.currency_of_sub(sub), Dec::ZERO);
-        for ((_, at), pnl) in self.st.sub_pnl.range((sub, 0)..=(sub, u32::MAX)) {
-            let ls = self.st.lines.get(*at as usize)?;
+        for (at, ls, pnl) in self.won_lines(ix, sub) {
             let waits = pnl.waits_since_ns.is_some();
             let held = if waits { Dec::ZERO } else { ls.line.filled };
             if waits && !ls.line.filled.is_zero() && oldest_ns > i64::MIN {
@@ -160,7 +170,7 @@ impl Engine {
             let px = if held.is_zero() {
                 Dec::ZERO
             } else {
-                self.sub_mark(ix, *at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns)?.0
+                self.sub_mark(ix, at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns)?.0
             };
             let won = pnl.total(held, px)?;
             let theirs = ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency.as_str();
@@ -183,7 +193,7 @@ impl Engine {
         if let Some(trip) = self.hardest_of_sub(sub) {
             return Some(Refusal::over(trip.code, trip.floor, trip.equity));
         }
-        ix.sub_guards.get(&sub)?;
+        ix.sub_guards.get(sub)?;
         let Some(won) = self.won_by(sub) else { return Some(Refusal::bare(Code::StaleAccount)) };
         let trip = self.judge_sub(ix, sub, won).into_iter().next()?;
         self.st.due.insert((self.st.at_ns, DUE_SUB_GUARD, sub));
@@ -200,8 +210,7 @@ impl Engine {
 
     fn judge_sub(&mut self, ix: &Index, sub: u32, won: Dec) -> Vec<Trip> {
         let now = self.st.at_ns;
-        let (Some(calendar), Some(state)) = (ix.sub_guards.get(&sub), self.st.sub_guards.get_mut(&sub))
-        else {
+        let (Some(calendar), Some(state)) = (ix.sub_guards.get(sub), self.st.sub_guards.get_mut(sub)) else {
             return Vec::new();
         };
         let (trips, ends) = found(&state.rules, &mut state.bases, won, now, calendar);
@@ -241,14 +250,13 @@ impl Engine {
 
     /// Lines whose cost is not known begin with a price that is younger.
     fn begin_sub(&mut self, ix: &Index, sub: u32) {
-        let waits = self.st.sub_pnl.range((sub, 0)..=(sub, u32::MAX));
-        let waits: Vec<(u32, i64)> =
-            waits.filter_map(|((_, at), pnl)| Some((*at, pnl.waits_since_ns?))).collect();
+        let waits = self.won_lines(ix, sub).filter_map(|(at, _, pnl)| Some((at, pnl.waits_since_ns?)));
+        let waits: Vec<(u32, i64)> = waits.collect();
         for (at, since_ns) in waits {
             let held = self.st.lines.get(at as usize).map_or(Dec::ZERO, |ls| ls.line.filled);
             let quoted = self.quote_of(ix, at, held).filter(|(_, at_ns)| *at_ns > since_ns);
             let px = if held.is_zero() { Some(Dec::ZERO) } else { quoted.map(|(px, _)| px) };
-            if let (Some(px), Some(pnl)) = (px, self.st.sub_pnl.get_mut(&(sub, at))) {
+            if let (Some(px), Some(pnl)) = (px, self.st.sub_pnl.get_mut(at)) {
                 begin(pnl, held, px);
             }
         }
@@ -276,7 +284,7 @@ impl Engine {
         let stopped: Vec<u32> = self.st.sub_tripped.keys().copied().filter(own).collect();
         for sub in &stopped {
             self.st.sub_tripped.remove(sub);
-            if let Some(state) = self.st.sub_guards.get_mut(sub) {
+            if let Some(state) = self.st.sub_guards.get_mut(*sub) {
                 state.bases.iter_mut().for_each(|base| *base = None);
             }
             self.st.due.insert((self.st.at_ns, DUE_SUB_GUARD, *sub));

@@ -89,7 +89,7 @@ impl Engine {
     pub(super) fn count_copy<S: Sink>(&mut self, ix: &Index, at: u32, sink: &mut S) {
         let (faults, now) = (ix.cfg.faults, self.st.at_ns);
         let since_ns = now.saturating_sub(faults.repeated_window_ms.saturating_mul(MS));
-        let copies = self.st.copies.entry(at).or_default();
+        let Some(copies) = self.st.copies.get_or_default(at) else { return };
         copies.at_ns.push_back(now);
         while copies.at_ns.front().is_some_and(|t| *t <= since_ns) {
             copies.at_ns.pop_front();
@@ -110,7 +110,7 @@ impl Engine {
 
     /// Why a line's opens are disabled.
     pub(super) fn too_many_copies(&self, ix: &Index, at: u32) -> Option<Refusal> {
-        self.st.copies.get(&at)?.stopped_ns?;
+        self.st.copies.get(at)?.stopped_ns?;
         let most = Dec::from_int(i64::from(ix.cfg.faults.repeated_copies));
         Some(Refusal::over(Code::RepeatedExecution, most, most))
     }
@@ -121,10 +121,10 @@ impl Engine {
             let sub = st.lines.get(at as usize).and_then(|ls| ix.subs.get(ls.sub as usize));
             sub.is_some_and(|s| s.follower == follower)
         };
-        let stopped = self.st.copies.iter().filter(|(_, c)| c.stopped_ns.is_some()).map(|(at, _)| *at);
+        let stopped = self.st.copies.iter().filter(|(_, c)| c.stopped_ns.is_some()).map(|(at, _)| at);
         let found: Vec<u32> = stopped.filter(|at| of_follower(*at, &self.st)).collect();
         for at in &found {
-            self.st.copies.remove(at);
+            self.st.copies.remove(*at);
         }
         !found.is_empty()
     }

@@ -341,7 +341,7 @@ impl Engine {
         self.st.lines.push(new);
         self.st.groups.get_mut(group as usize)?.push(to);
         let follower = self.ix.subs.get(sub as usize).map(|s| s.follower);
-        if let Some(lines) = follower.and_then(|f| self.st.accounts.get_mut(&f)) {
+        if let Some(lines) = follower.and_then(|f| self.st.accounts.get_mut(f as usize)) {
             lines.push(to);
         }
         self.tickets_of(to).of = Some(at);

@@ -11,22 +11,25 @@ use super::{Engine, Index};
 use crate::config::{Config, Together};
 use crate::decimal::{Dec, Round};
 use crate::risk::{self, Bounds, Exposure};
+use crate::slots::Slots;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 
 const MS: i64 = 1_000_000;
 
 /// What the configuration bounds, worked out.
 #[derive(Clone, Debug, Default)]
 pub struct Bounded {
-    /// By scope and follower instrument, units.
-    bounds: BTreeMap<(Scope, u32), Bounds>,
-    /// Scopes whose sums are kept, sorted.
-    scopes: Vec<Scope>,
+    /// Scopes whose sums are kept, each with its bounds by follower instrument, units.
+    scopes: Vec<(Scope, Slots<Bounds>)>,
+    /// By leader: the places in that list that its copies count in.
+    of_leader: Vec<Places>,
     /// Some scope bounds worth: prices are remembered.
     worth: bool,
 }
+
+/// Places of scopes: that of everything, that of a leader.
+type Places = SmallVec<[usize; 2]>;
 
 impl Bounded {
     /// Something is counted.
@@ -38,17 +41,16 @@ impl Bounded {
     /// Opens of a leader's copies have to be asked.
     #[must_use]
     pub(super) fn asks(&self, leader: u32) -> bool {
-        self.has(Scope::Global) || self.has(Scope::Leader(leader))
+        !self.of(leader).is_empty()
     }
 
-    fn has(&self, scope: Scope) -> bool {
-        self.scopes.binary_search(&scope).is_ok()
+    /// Places of the scopes that copies of a leader count in.
+    fn of(&self, leader: u32) -> &[usize] {
+        self.of_leader.get(leader as usize).map_or(&[], SmallVec::as_slice)
     }
 
-    /// Bounds of one instrument, of both scopes that an open of a leader's copies is in.
-    fn of(&self, leader: u32, instrument: u32) -> impl Iterator<Item = (Scope, &Bounds)> {
-        let scopes = [Scope::Global, Scope::Leader(leader)];
-        scopes.into_iter().filter_map(move |s| Some((s, self.bounds.get(&(s, instrument))?)))
+    fn bounds(&self, place: usize, instrument: u32) -> Option<&Bounds> {
+        self.scopes.get(place)?.1.get(instrument)
     }
 }
 
@@ -61,22 +63,23 @@ fn section(cfg: &Config, scope: Scope) -> Option<&Together> {
 
 /// Bounds of every scope that has some, for the instruments that are copied into. `ix` holds everything but the lanes.
 pub(super) fn bounded(ix: &Index, cfg: &Config) -> Bounded {
-    let mut out = Bounded::default();
+    let mut out = Bounded { of_leader: vec![Places::new(); cfg.leaders.len()], ..Bounded::default() };
     let leaders = (0_u32..).zip(&cfg.leaders).map(|(l, _)| Scope::Leader(l));
     for scope in std::iter::once(Scope::Global).chain(leaders) {
         let Some(of) = section(cfg, scope) else { continue };
-        out.worth |= of.limits.totals.ask_worth();
-        out.scopes.push(scope);
-        for s in ix.subs.iter().filter(|s| scope == Scope::Global || scope == Scope::Leader(s.leader)) {
+        let counts = |leader: u32| scope == Scope::Global || scope == Scope::Leader(leader);
+        let mut bounds = Slots::default();
+        for s in ix.subs.iter().filter(|s| counts(s.leader)) {
             for (_, (fi, _, _)) in &s.map {
-                if let (false, Some(i)) =
-                    (out.bounds.contains_key(&(scope, *fi)), cfg.instruments.get(*fi as usize))
-                {
-                    let bounds = super::lanes::bounds(&of.limits, &i.name, i.contract_size);
-                    out.bounds.insert((scope, *fi), bounds);
+                if let Some(i) = cfg.instruments.get(*fi as usize).filter(|_| !bounds.has(*fi)) {
+                    bounds.insert(*fi, super::lanes::bounds(&of.limits, &i.name, i.contract_size));
                 }
             }
         }
+        let places = (0_u32..).zip(&mut out.of_leader).filter(|(l, _)| counts(*l));
+        places.for_each(|(_, places)| places.push(out.scopes.len()));
+        out.worth |= of.limits.totals.ask_worth();
+        out.scopes.push((scope, bounds));
     }
     out
 }
@@ -92,8 +95,9 @@ impl Wide {
     fn moved(&mut self, from: Dec, to: Dec) {
         let halves = |d: Dec| (d.raw() >> 64, d.raw() & i128::from(u64::MAX));
         let ((h0, l0), (h1, l1)) = (halves(from), halves(to));
-        self.high = self.high.saturating_sub(h0).saturating_add(h1);
-        self.low = self.low.saturating_sub(l0).saturating_add(l1);
+        // Both are far from their ends whatever is held; whatever wraps would wrap back.
+        self.high = self.high.wrapping_sub(h0).wrapping_add(h1);
+        self.low = self.low.wrapping_sub(l0).wrapping_add(l1);
     }
 
     /// What does not fit in a number is beyond every bound.
@@ -131,7 +135,8 @@ struct Held {
 #[derive(Clone, Debug, Default)]
 struct Sum {
     orders: u64,
-    held: BTreeMap<u32, Held>,
+    /// By follower instrument.
+    held: Slots<Held>,
     /// Worth of all instruments but one in the event that it was asked in: (event, instrument, worth).
     others: Option<(u64, u32, Option<Dec>)>,
 }
@@ -139,7 +144,7 @@ struct Sum {
 impl Sum {
     fn moved(&mut self, instrument: u32, from: Counted, to: Counted) {
         self.orders = self.orders.saturating_sub(u64::from(from.orders)).saturating_add(u64::from(to.orders));
-        let held = self.held.entry(instrument).or_default();
+        let Some(held) = self.held.get_or_default(instrument) else { return };
         held.long.moved(from.long, to.long);
         held.short.moved(from.short, to.short);
         held.larger.moved(from.larger(), to.larger());
@@ -147,7 +152,7 @@ impl Sum {
             self.others = None;
         }
         if *held == Held::default() {
-            self.held.remove(&instrument);
+            self.held.remove(instrument);
         }
     }
 }
@@ -168,10 +173,11 @@ struct Priced {
 pub struct Sums {
     #[serde(skip)]
     lines: Vec<Counted>,
+    /// By the place of the scope.
     #[serde(skip)]
-    by_scope: BTreeMap<Scope, Sum>,
+    of: Vec<Sum>,
     /// By follower instrument, where worth is bounded.
-    priced: BTreeMap<u32, Priced>,
+    priced: Slots<Priced>,
 }
 
 /// Everything of one scope and instrument, for people.
@@ -194,9 +200,9 @@ impl Engine {
     pub(super) fn fit_together(&mut self) {
         let ix = std::sync::Arc::clone(&self.ix);
         self.st.together.lines.clear();
-        self.st.together.by_scope.clear();
+        self.st.together.of = vec![Sum::default(); ix.together.scopes.len()];
         if !ix.together.worth {
-            self.st.together.priced.clear();
+            self.st.together.priced = Slots::default();
         }
         for at in 0..u32::try_from(self.st.lines.len()).unwrap_or(0) {
             self.recount(&ix, at);
@@ -218,12 +224,12 @@ impl Engine {
         if from == to {
             return;
         }
-        for scope in [Scope::Global, Scope::Leader(leader)] {
-            if ix.together.has(scope) {
-                self.st.together.by_scope.entry(scope).or_default().moved(instrument, from, to);
+        for place in ix.together.of(leader) {
+            if let Some(sum) = self.st.together.of.get_mut(*place) {
+                sum.moved(instrument, from, to);
             }
         }
-        if ix.together.worth && !self.st.together.priced.contains_key(&instrument) {
+        if ix.together.worth && !self.st.together.priced.has(instrument) {
             self.note_price(ix, at);
         }
     }
@@ -244,7 +250,7 @@ impl Engine {
         let Some(factor) = ix.lane(ls).map(|l| l.price_factor) else { return };
         let (instrument, px) = (ls.follower_instrument, ls.leader_px);
         let px = px.and_then(|px| px.mul(factor, Round::HalfEven));
-        let known = self.st.together.priced.get(&instrument).and_then(|p| p.px);
+        let known = self.st.together.priced.get(instrument).and_then(|p| p.px);
         let priced = Priced { leader_instrument: ls.instrument, factor, px: px.or(known) };
         self.st.together.priced.insert(instrument, priced);
     }
@@ -267,17 +273,19 @@ impl Engine {
         if ix.together.worth {
             self.note_price(ix, at);
         }
-        for (scope, bounds) in ix.together.of(leader, lane.follower_instrument) {
-            let sum = self.st.together.by_scope.get(&scope);
-            let held = sum.and_then(|s| s.held.get(&lane.follower_instrument)).copied().unwrap_or_default();
-            let orders = sum.map_or(0, |s| u32::try_from(s.orders).unwrap_or(u32::MAX));
+        let instrument = lane.follower_instrument;
+        for place in ix.together.of(leader).iter().copied() {
+            let bounds = ix.together.bounds(place, instrument);
+            let (Some(bounds), Some(sum)) = (bounds, self.st.together.of.get(place)) else { continue };
+            let held = sum.held.get(instrument).copied().unwrap_or_default();
+            let orders = u32::try_from(sum.orders).unwrap_or(u32::MAX);
             let worth = bounds.totals.max_exposure;
             out.push(risk::Scope {
                 bounds,
                 off_range_bps: None,
                 position: if buy { held.long } else { held.short }.units(),
                 orders,
-                exposure: worth.and_then(|_| self.exposure_together(ix, scope, at, lane, (buy, wish.qty))),
+                exposure: worth.and_then(|_| self.exposure_together(ix, place, at, instrument, wish)),
                 equity: Err(crate::refusal::Code::BadAccount),
             });
         }
@@ -288,40 +296,37 @@ impl Engine {
     fn exposure_together(
         &mut self,
         ix: &Index,
-        scope: Scope,
+        place: usize,
         at: u32,
-        lane: &Lane,
-        (buy, qty): (bool, Dec),
+        instrument: u32,
+        wish: &Wish,
     ) -> Option<Exposure> {
-        let (event, instrument) = (self.st.seq, lane.follower_instrument);
-        let unit = self.worth_together(ix, scope, instrument, buy)?;
-        let sum = self.st.together.by_scope.get(&scope);
-        let memo = sum.and_then(|s| s.others).filter(|(e, i, _)| (*e, *i) == (event, instrument));
-        let others = match memo {
+        let (event, (scope, _), buy) = (self.st.seq, ix.together.scopes.get(place)?, wish.buy);
+        let unit = self.worth_together(ix, *scope, instrument, buy)?;
+        let sum = self.st.together.of.get(place)?;
+        let others = match sum.others.filter(|(e, i, _)| (*e, *i) == (event, instrument)) {
             Some((_, _, others)) => others,
             None => {
-                let others = self.others_together(ix, scope, instrument);
-                let sum = self.st.together.by_scope.entry(scope).or_default();
-                sum.others = Some((event, instrument, others));
+                let others = self.others_together(ix, *scope, sum, instrument);
+                self.st.together.of.get_mut(place)?.others = Some((event, instrument, others));
                 others
             }
         }?;
-        let held = self.st.together.by_scope.get(&scope).and_then(|s| s.held.get(&instrument)).copied();
+        let held = self.st.together.of.get(place)?.held.get(instrument).copied();
         let own = self.st.together.lines.get(at as usize).copied().unwrap_or_default();
         let rest = held.unwrap_or_default().larger.units().checked_sub(own.larger())?;
         let (same, opposite) = if buy { (own.long, own.short) } else { (own.short, own.long) };
         let others = others.checked_add(rest.mul(unit, Round::Ceil)?)?;
-        Some(Exposure::of(others, (same, opposite), unit, qty))
+        Some(Exposure::of(others, (same, opposite), unit, wish.qty))
     }
 
     /// Worth of every instrument of a scope but one.
-    fn others_together(&self, ix: &Index, scope: Scope, but: u32) -> Option<Dec> {
+    fn others_together(&self, ix: &Index, scope: Scope, sum: &Sum, but: u32) -> Option<Dec> {
         let mut worth = Dec::ZERO;
-        let Some(sum) = self.st.together.by_scope.get(&scope) else { return Some(worth) };
-        for (i, held) in &sum.held {
+        for (i, held) in sum.held.iter() {
             let units = held.larger.units();
-            if *i != but && units.is_positive() {
-                let unit = self.worth_together(ix, scope, *i, true)?;
+            if i != but && units.is_positive() {
+                let unit = self.worth_together(ix, scope, i, true)?;
                 worth = worth.checked_add(units.mul(unit, Round::Ceil)?)?;
             }
         }
@@ -334,10 +339,10 @@ impl Engine {
         let of = section(&ix.cfg, scope)?;
         let oldest_ns = self.st.at_ns.saturating_sub(of.max_age_ms.saturating_mul(MS));
         let side = |i: u32| {
-            let quote = self.st.quotes.get(&i).filter(|q| q.at_ns >= oldest_ns);
+            let quote = self.st.quotes.get(i).filter(|q| q.at_ns >= oldest_ns);
             quote.map(|q| if buy { q.ask } else { q.bid })
         };
-        let priced = self.st.together.priced.get(&instrument)?;
+        let priced = self.st.together.priced.get(instrument)?;
         let own = Some(instrument).filter(|i| *i != priced.leader_instrument);
         let theirs = || side(priced.leader_instrument)?.mul(priced.factor, Round::HalfEven);
         let px = own.and_then(side).or_else(theirs).or(priced.px).filter(|px| px.is_positive())?;
@@ -349,40 +354,36 @@ impl Engine {
     /// What is counted now, for people.
     #[must_use]
     pub fn together_used(&self) -> Vec<Used> {
-        let of = |(scope, sum): (&Scope, &Sum)| {
-            let scope = *scope;
-            let used = |(i, h): (&u32, &Held)| {
-                let max_position = self.ix.together.bounds.get(&(scope, *i)).and_then(|b| b.max_position);
+        let scopes = self.ix.together.scopes.iter().zip(&self.st.together.of);
+        let of = |((scope, bounds), sum): (&'_ (Scope, Slots<Bounds>), &'_ Sum)| {
+            let used = |(instrument, h): (u32, &Held)| {
+                let max_position = bounds.get(instrument).and_then(|b| b.max_position);
                 let (long, short) = (h.long.units(), h.short.units());
-                Used { scope, instrument: *i, long, short, max_position }
+                Used { scope: *scope, instrument, long, short, max_position }
             };
             sum.held.iter().map(used).collect::<Vec<_>>()
         };
-        self.st.together.by_scope.iter().flat_map(of).collect()
+        scopes.flat_map(of).collect()
     }
 
     /// Whether the sums are what a walk over all lines finds; for tests.
     #[must_use]
     pub fn together_is_exact(&self) -> bool {
         let ix = &self.ix;
-        let mut found: BTreeMap<Scope, Sum> = BTreeMap::new();
+        let mut found = vec![Sum::default(); ix.together.scopes.len()];
         for at in 0..u32::try_from(self.st.lines.len()).unwrap_or(0) {
             let (Some(ls), Some(to)) = (self.st.lines.get(at as usize), self.counted_now(at)) else {
                 continue;
             };
             let Some(leader) = ix.subs.get(ls.sub as usize).map(|s| s.leader) else { continue };
-            for scope in [Scope::Global, Scope::Leader(leader)] {
-                if ix.together.has(scope) {
-                    let sum = found.entry(scope).or_default();
+            for place in ix.together.of(leader) {
+                if let Some(sum) = found.get_mut(*place) {
                     sum.moved(ls.follower_instrument, Counted::default(), to);
                 }
             }
         }
-        let same = |scope: &Scope| {
-            let plain = |of: Option<&Sum>| of.map_or((0, BTreeMap::new()), |s| (s.orders, s.held.clone()));
-            plain(found.get(scope)) == plain(self.st.together.by_scope.get(scope))
-        };
-        ix.together.scopes.iter().all(same)
+        let plain = |sum: &Sum| (sum.orders, sum.held.clone());
+        found.iter().map(plain).eq(self.st.together.of.iter().map(plain))
     }
 }
 

@@ -42,7 +42,7 @@ impl Engine {
 
     /// Between bid and ask, where the quote is not older than that: a price of last week sizes nothing.
     pub(super) fn mid(&self, instrument: u32, oldest_ns: i64) -> Option<Dec> {
-        let q = self.st.quotes.get(&instrument).filter(|q| q.at_ns >= oldest_ns)?;
+        let q = self.st.quotes.get(instrument).filter(|q| q.at_ns >= oldest_ns)?;
         q.bid.checked_add(q.ask)?.div(Dec::from_int(2), Round::HalfEven)
     }
 

@@ -43,7 +43,7 @@ impl Trades {
         let factor = ix.lane(ls)?.price_factor;
         let leader = ix.subs.get(ls.sub as usize)?.leader;
         let times = |(px, at_ns): Px| Some((px.mul(factor, Round::HalfEven)?, at_ns));
-        let quote = |i: u32| st.quotes.get(&i).map(|q| (if buy { q.ask } else { q.bid }, q.at_ns));
+        let quote = |i: u32| st.quotes.get(i).map(|q| (if buy { q.ask } else { q.bid }, q.at_ns));
         let theirs = quote(ls.instrument).and_then(times);
         // The same name on both sides is one quote, the leader's: it has the factor.
         let own = quote(ls.follower_instrument).filter(|_| ls.follower_instrument != ls.instrument);
