@@ -75,6 +75,23 @@ fn a_loss_of_a_subscription_stops_it_alone() {
     assert!(stops(&w).is_empty());
 }
 
+/// Half as many units at twice the price: the prices of before count no more, and nothing was lost.
+#[test]
+fn a_split_is_no_loss_of_a_subscription() {
+    let mut w = two(LOSS);
+    quote(&mut w, "1.1", "1.1");
+    copied(&mut w, "o1", 1, "1000");
+    let split =
+        r#"{"cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","reason":"split","factor":"1/2"}"#;
+    tell(&mut w, split);
+    assert_eq!((w.engine.state().lines[0].line.filled, w.engine.won_by(0)), (d("500"), None));
+    assert!(w.leader("o2", 1, "5", "5", "5").is_empty(), "nobody knows what it is worth");
+    quote(&mut w, "2.2", "2.2");
+    assert_eq!((stops(&w), w.engine.won_by(0)), (vec![], Some(d("0"))));
+    quote(&mut w, "2", "2");
+    assert_eq!(stops(&w), [("subscription s".to_owned(), "no_opens", "daily_loss")]);
+}
+
 /// Realised and floating are added, over fills and new values of the account: those begin the account's measures anew, and
 /// not those of the subscription.
 #[test]
