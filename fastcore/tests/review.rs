@@ -282,7 +282,7 @@ fn a_configuration_that_changes_the_meaning_of_a_position_is_refused() {
     let changes: [(&str, Edit); 10] = [
         ("reverse", |c| c.subscriptions[0].reverse = true),
         ("symbol map", |c| c.subscriptions[0].symbol_map.clear()),
-        ("symbol map", |c| c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2")),
+        ("factor", |c| c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2")),
         ("sizing mode", |c| c.subscriptions[0].sizing = fastcore::config::Sizing::Fixed { lots: lots("1") }),
         ("filters", |c| c.subscriptions[0].filters.min_order_qty = d("2")),
         ("lots", |c| c.instruments[0].contract_size = d("10")),
@@ -302,6 +302,12 @@ fn a_configuration_that_changes_the_meaning_of_a_position_is_refused() {
     w.engine.accepts(&next).unwrap();
     w.out(&open);
     w.fill(&open, "10", "10");
+    // Nothing works any more: a factor is of the next open, like a ratio.
+    next.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("2");
+    w.engine.accepts(&next).unwrap();
+    next.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().instrument = "OTHER".into();
+    w.engine.accepts(&next).unwrap_err();
+    next = config(SAME, "");
     let close = one(&w.leader("o2", 2, "10", "10", "10"), false, "10");
     w.out(&close);
     w.fill(&close, "10", "10");

@@ -165,15 +165,24 @@ impl Engine {
             }
         }
         if let Some(by) = plan.by {
-            self.st.quotes.remove(plan.instrument);
+            self.forget_prices(plan.instrument);
             for (follower, instrument) in accounts {
-                self.st.quotes.remove(instrument);
+                self.forget_prices(instrument);
                 self.holding_rescaled(follower, instrument, by);
             }
         }
         for m in &plan.lines {
             self.work_line(ix, m.at, sink);
         }
+    }
+}
+
+impl Engine {
+    /// Prices of before say nothing about what is held from now on: the newest, where they were, and what trades said.
+    fn forget_prices(&mut self, instrument: u32) {
+        self.st.quotes.remove(instrument);
+        self.st.ranges.remove(&instrument);
+        self.st.together.forget_price(instrument);
     }
 }
 
@@ -213,6 +222,14 @@ fn rescaled(
     for (at, l) in lines {
         let Some(cfg) = ix.cfg.subscriptions.get(l.sub as usize) else { continue };
         if except.contains(&cfg.follower) {
+            let guarded = ix.subs.get(l.sub as usize).is_some_and(|s| ix.guards.has(s.follower));
+            if (guarded || ix.sub_guards.has(l.sub)) && !l.line.filled.is_zero() {
+                return Err(format!(
+                    "a guard values what {:?} holds at the leader's quotes, which are of other units from now on: \
+                     close it first, or let it leave",
+                    cfg.name
+                ));
+            }
             continue;
         }
         let filled =

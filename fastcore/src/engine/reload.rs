@@ -2,7 +2,7 @@
 
 use super::life::Mode;
 use super::{Engine, Index, LineState};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Sizing};
 
 impl Engine {
     /// Whether a configuration may follow the present one while positions are held.
@@ -43,8 +43,8 @@ impl Engine {
         let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
         let mirrors = |at: u32| !self.st.mirrors.of(at).is_empty();
         let lines = (0_u32..).zip(&self.st.lines);
-        for (_, l) in lines.filter(|(at, l)| !idle(l) || mirrors(*at)) {
-            if let Some(what) = changed(&self.ix, &next, l) {
+        for (at, l) in lines.filter(|(at, l)| !idle(l) || mirrors(*at)) {
+            if let Some(what) = changed(&self.ix, &next, l, mirrors(at)) {
                 let name = now.subscriptions.get(l.sub as usize).map_or("", |s| s.name.as_str());
                 let hint = "change it once everything is flat";
                 return Err(ConfigError(format!("subscription {name:?} holds a position: {what}: {hint}")));
@@ -55,12 +55,18 @@ impl Engine {
 }
 
 /// What a line's position depends on and the two configurations say differently.
-fn changed(now: &Index, next: &Index, l: &LineState) -> Option<&'static str> {
+fn changed(now: &Index, next: &Index, l: &LineState, mirrors: bool) -> Option<&'static str> {
     let (sub, li) = (l.sub as usize, l.instrument);
     let (a, b) = (now.cfg.subscriptions.get(sub)?, next.cfg.subscriptions.get(sub)?);
     let (s, t) = (now.subs.get(sub)?, next.subs.get(sub)?);
-    if s.map.get(&li) != t.map.get(&li) {
+    let (was, is) = (s.map.get(&li), t.map.get(&li));
+    if was.map(|m| m.0) != is.map(|m| m.0) {
         return Some("its symbol map changed");
+    }
+    // Factors are of opens: what is held closes by the leader's share. Orders that work were priced with them, and a block
+    // was dealt by them.
+    if was != is && (mirrors || !l.live.is_empty() || matches!(a.sizing, Sizing::Block { .. })) {
+        return Some("a factor of its symbol map changed");
     }
     // What was kept by a subscription that left follows nobody: only what it is, and where, has to stay.
     let rules = [

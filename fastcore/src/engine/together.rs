@@ -195,6 +195,15 @@ pub struct Used {
     pub max_position: Option<Dec>,
 }
 
+impl Sums {
+    /// What trades said of an instrument counts no more.
+    pub(super) fn forget_price(&mut self, instrument: u32) {
+        if let Some(priced) = self.priced.get_mut(instrument) {
+            priced.px = None;
+        }
+    }
+}
+
 impl Engine {
     /// Makes all sums anew.
     pub(super) fn fit_together(&mut self) {

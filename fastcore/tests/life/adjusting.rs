@@ -38,6 +38,46 @@ fn a_split_rescales_everything_alike() {
     assert_eq!((position(&w), lines(&w)), (Some(d("10")), [(d("10"), d("10")); 2]));
 }
 
+/// A broker that rescales nothing: what its follower holds closes by the leader's share, and what it opens goes by factors
+/// that the next configuration brings.
+#[test]
+fn a_broker_that_rescales_nothing_gets_factors_of_its_own() {
+    let mut w = holding("10");
+    assert!(adjust(&mut w, r#""factor":"2","except":["g"]"#).is_empty());
+    assert_eq!((position(&w), lines(&w)), (Some(d("20")), [(d("20"), d("20")), (d("10"), d("10"))]));
+    let mut next = crate::config();
+    next.subscriptions[1].symbol_map.get_mut("EURUSD").unwrap().qty_factor = d("0.5");
+    w.engine.accepts(&next).unwrap();
+    let bytes = w.engine.snapshot();
+    w.engine = fastcore::engine::Engine::restore(next, &bytes).unwrap();
+    assert_eq!(sides(&w.leader("o2", 1, "4", "4", "4")), [(true, "4"), (true, "2")]);
+}
+
+/// A guard would value what its follower holds at half of its price.
+#[test]
+fn a_guarded_follower_is_no_exception() {
+    let guards =
+        r#"{"zone":"UTC","day_begins_s":0,"max_age_ms":60000,"rules":[{"rule":"daily_loss","amount":"5"}]}"#;
+    for of_sub in [false, true] {
+        let mut w = World::with(SAME, "", |c| {
+            *c = crate::config();
+            c.followers.iter_mut().for_each(|f| f.currency = Some("USD".to_owned()));
+            let guards = Some(Box::new(serde_json::from_str(guards).unwrap()));
+            if of_sub { c.subscriptions[1].guards = guards } else { c.followers[1].guards = guards }
+        });
+        tell(&mut w, r#"{"cmd":"account","who":"ann","account":"g","equity":"1000"}"#);
+        w.apply(EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1","ask":"1"}"#);
+        let sent = w.leader("o1", 1, "10", "10", "10");
+        assert_eq!(sides(&sent), [(true, "10"), (true, "10")]);
+        fill_all(&mut w, &sent);
+        adjust(&mut w, r#""factor":"2","except":["g"]"#);
+        assert!(refusal(&w).contains(r#"a guard values what "t" holds"#), "{}", refusal(&w));
+        assert_eq!((position(&w), lines(&w)), (Some(d("10")), [(d("10"), d("10")); 2]));
+        adjust(&mut w, r#""factor":"2""#);
+        assert_eq!(lines(&w), [(d("20"), d("20")); 2]);
+    }
+}
+
 /// A third of 4 is no number: a broker would round it, and nobody knows how. Nothing changes.
 #[test]
 fn what_is_no_number_is_refused() {

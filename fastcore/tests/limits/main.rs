@@ -96,6 +96,12 @@ pub fn quote(w: &mut World, instrument: &str, bid: &str, ask: &str) -> Vec<Sent>
     w.apply(EventKind::Quote, "", text.as_bytes())
 }
 
+/// What a corporate action did to EURUSD of the leader `l` and of all who copy it.
+pub fn split(w: &mut World, factor: &str) {
+    let said = r#""cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","reason":"split""#;
+    tell(w, &format!(r#"{{{said},"factor":"{factor}"}}"#));
+}
+
 pub fn equity(w: &mut World, amount: &str) {
     tell(w, &format!(r#"{{"cmd":"account","who":"ann","account":"f","equity":"{amount}"}}"#));
 }

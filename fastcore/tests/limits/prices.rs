@@ -1,7 +1,7 @@
 //! Price collars, and copies that are too large for what the leader holds.
 
 use crate::support::d;
-use crate::{EURUSD, OTHER, S, at_most, copied, desk, quantities, quote, refused, trade};
+use crate::{EURUSD, OTHER, S, at_most, copied, desk, quantities, quote, refused, split, trade};
 use fastcore::config::OrderType;
 
 /// A market order is judged by the price that it is copied at, against the middle of a fresh quote, both ways.
@@ -117,6 +117,22 @@ fn a_fast_market_opens_nothing_until_its_window_has_passed() {
     w.now += 60 * S;
     assert!(trade(&mut w, EURUSD, true, "1", "0.98").is_empty(), "older than max_age_ms");
     assert_eq!(refused(&w, "no_quote"), 2);
+}
+
+/// Two for one, at half the price: where the market was before is no window of now.
+#[test]
+fn a_split_is_no_fast_market() {
+    let mut w = desk(|c| {
+        let set = &mut c.followers[0].limits.default;
+        (set.price_collar_window_bps, set.price_collar_window_ms) = (Some(d("100")), 10_000);
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    copied(&mut w, EURUSD, true, "4", "1");
+    split(&mut w, "2");
+    assert!(trade(&mut w, EURUSD, true, "1", "0.5").is_empty(), "no quote of now");
+    quote(&mut w, "EURUSD", "0.5", "0.5");
+    assert_eq!(copied(&mut w, EURUSD, true, "1", "0.5").len(), 1);
+    assert_eq!((refused(&w, "price_collar_window"), refused(&w, "no_quote")), (0, 1));
 }
 
 /// However many quotes come: their parts are bounded, and the lowest of each is remembered until the window has passed.

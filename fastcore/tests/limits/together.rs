@@ -2,8 +2,8 @@
 
 use crate::support::{World, add_second, d, lots};
 use crate::{
-    DAX, EURUSD, OTHER, S, at_most, copied, desk, fill_all, quantities, quote, refused, restarted, tell,
-    trade,
+    DAX, EURUSD, OTHER, S, at_most, copied, desk, fill_all, quantities, quote, refused, restarted, split,
+    tell, trade,
 };
 use fastcore::config::{Config, LimitSet, OnBreach, Together};
 
@@ -98,6 +98,22 @@ fn worth_counts_over_all_followers_and_instruments() {
     // The price falls: there is room again, for the first that asks.
     quote(&mut w, "EURUSD", "1", "1");
     assert_eq!(quantities(&copied(&mut w, EURUSD, true, "30", "1")), ["20"]);
+}
+
+/// One for ten, at ten times the price: what is held is worth what it was, and not a tenth of it.
+#[test]
+fn a_split_changes_no_worth() {
+    let mut w = two(|c| {
+        c.together = bounds(|of| of.limits.totals.max_exposure = at_most("100"));
+        c.instruments[1].currency = "USD".to_owned();
+    });
+    copied(&mut w, EURUSD, true, "40", "1");
+    split(&mut w, "1/10");
+    quote(&mut w, "DAX", "1", "1");
+    assert!(trade(&mut w, DAX, true, "20", "1").is_empty(), "nobody knows what 8 are worth");
+    assert_eq!(refused(&w, "no_quote"), 2);
+    quote(&mut w, "EURUSD", "10", "10");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "2", "10")), ["2"], "80 are held");
 }
 
 /// Without a price or a rate nobody can say: not opened. Closes go out.
