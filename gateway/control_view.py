@@ -177,13 +177,15 @@ def _cents(amount: str) -> str:
 
 
 def stops_table(stops: list[dict[str, Any]]) -> Table:
-    """What is stopped, how much, by whom and since when."""
-    table = _table("stopped", "level", "why", "by", "since")
+    """What is stopped, how much, by whom or by which numbers, since when, and when it ends by itself."""
+    table = _table("stopped", "level", "why", "by", "since", "until")
     for one in stops:
         what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
         table.add_row(
-            *(f"[bold red]{escape(what)}[/]", one["level"], one["code"], escape(one["who"])),
+            *(f"[bold red]{escape(what)}[/]", one["level"], one["code"]),
+            escape(one["who"] or one["numbers"]),
             _when(one["at_ns"]),
+            _when(one["until_ns"]) if one["until_ns"] else "",
         )
     return table
 

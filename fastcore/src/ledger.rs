@@ -272,6 +272,17 @@ impl Line {
         if part_fill { self.filled } else { Dec::ZERO }
     }
 
+    /// How many times the target the smallest lot is, where that alone keeps a leader's increase from opening it.
+    #[must_use]
+    pub fn inflated(&self, grid: Grid, max_inflation: Dec, now_ns: i64) -> Option<Dec> {
+        let held = neg_if(self.target < 0, self.committed());
+        let (min, target) = (quanta(grid.min, grid)?, self.target.saturating_abs());
+        let small = target > SNAP && target < min && !held.is_positive();
+        let times =
+            mul_div(min, Dec::ONE.raw(), Some(target).filter(|_| small && self.may_open(now_ns))?, Round::Up);
+        Some(Dec::from_raw(times?)).filter(|times| *times > max_inflation)
+    }
+
     /// The smallest lot may stand for less than it: a leader increase asks for it.
     fn may_open(&self, now_ns: i64) -> bool {
         self.open_until_ns > now_ns && !self.bust_hold && !self.declined

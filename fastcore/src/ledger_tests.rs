@@ -146,6 +146,26 @@ fn min_lot_if_nonzero_respects_max_inflation() {
     assert_eq!(line.plan(g, Rounding::MinLotIfNonzero, d("3"), 0).need, Dec::ZERO);
 }
 
+proptest::proptest! {
+    /// The inflation is named exactly where it alone keeps the smallest lot back: a higher bound would open it.
+    #[test]
+    fn inflation_is_told_where_a_higher_bound_would_open(
+        target in -30_i64..30, filled in -30_i64..30, buy in 0_i64..20, sell in 0_i64..20, max in 1_i64..6, now in 0_i64..2,
+        bust_hold: bool,
+    ) {
+        let (g, max) = (grid("1", "10"), Dec::from_int(max));
+        let mut line = Line { target: steps(i128::from(target)), filled: Dec::from_int(filled), working_buy: Dec::from_int(buy),
+            working_sell: Dec::from_int(sell), open_until_ns: 1, bust_hold, ..Line::default() };
+        let told = line.inflated(g, max, now);
+        let open = |line: &mut Line, max| line.plan(g, Rounding::MinLotIfNonzero, max, now).need;
+        let (now_need, any) = (open(&mut line, max), open(&mut line, d("1000000")));
+        proptest::prop_assert_eq!(told.is_some(), now_need != any, "{:?}", line);
+        if let Some(times) = told {
+            proptest::prop_assert_eq!(open(&mut line, times), any, "at that bound it opens");
+        }
+    }
+}
+
 /// An unknown order holds the close back: it may be the close.
 #[test]
 fn an_unknown_order_holds_the_reduce() {

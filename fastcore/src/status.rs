@@ -100,10 +100,14 @@ pub struct StopStatus {
     pub level: &'static str,
     /// Why: `kill`, `paused`, or the code of a guard.
     pub code: &'static str,
-    /// Who set it, or which fault; the numbers of a guard.
+    /// Who set it, or which fault; empty where it stopped by itself.
     pub who: String,
+    /// What was compared, or found, where it stopped by itself.
+    pub numbers: String,
     /// When, nanoseconds.
     pub at_ns: String,
+    /// When it ends by itself, nanoseconds; none: with what it is about, or by a named person.
+    pub until_ns: Option<String>,
 }
 
 /// A subscription that leaves or has left.
@@ -295,74 +299,76 @@ impl Engine {
 
     /// Everything that is stopped: by persons and faults, then what stopped by itself.
     fn stops(&self) -> Vec<StopStatus> {
-        let (st, ix) = (self.state(), self.index());
-        let no_opens = Level::NoOpens;
-        let by_name =
-            st.stops.iter().map(|(s, x)| self.stop_status(*s, x.level, Code::Kill, x.who.clone(), x.at_ns));
+        let (st, no_opens) = (self.state(), Level::NoOpens);
+        let by_name = st.stops.iter().map(|(s, x)| StopStatus {
+            who: x.who.clone(),
+            ..self.stop_status(*s, (x.level, Code::Kill), String::new(), x.at_ns)
+        });
         let mut all: Vec<StopStatus> = by_name.collect();
         for (l, i) in st.heard.iter().filter_map(|(l, h)| Some((*l, h.inactive?))) {
-            all.push(self.stop_status(
-                Scope::Leader(l),
-                i.level,
-                Code::ProviderInactive,
-                i.numbers(),
-                i.at_ns,
-            ));
+            let why = (i.level, Code::ProviderInactive);
+            all.push(self.stop_status(Scope::Leader(l), why, i.numbers(), i.at_ns));
         }
-        for (f, trips) in &st.tripped {
-            let of = |t: &Trip| self.stop_status(Scope::Follower(*f), t.level, t.code, t.numbers(), t.at_ns);
-            all.extend(trips.iter().map(of));
-        }
-        for (sub, trip) in st.sub_tripped.iter().flat_map(|(s, trips)| trips.iter().map(move |t| (*s, t))) {
-            let name = ix.cfg.subscriptions.get(sub as usize).map_or_else(String::new, |s| s.name.clone());
-            all.push(StopStatus {
-                scope: "subscription",
-                name,
-                level: trip.level.name(),
-                code: trip.code.as_str(),
-                who: trip.won(),
-                at_ns: trip.at_ns.to_string(),
-            });
-        }
+        all.extend(self.tripped());
         for (at, since_ns) in st.copies.iter().filter_map(|(at, c)| Some((at, c.stopped_ns?))) {
-            let sub = st.lines.get(at as usize).and_then(|ls| ix.subs.get(ls.sub as usize));
-            let scope = sub.map_or(Scope::Global, |s| Scope::Follower(s.follower));
-            all.push(self.stop_status(
-                scope,
-                no_opens,
-                Code::RepeatedExecution,
-                self.line_text(ix, at),
-                since_ns,
-            ));
+            let scope = self.follower_of_line(self.index(), at).map_or(Scope::Global, Scope::Follower);
+            let line = self.line_text(self.index(), at);
+            all.push(self.stop_status(scope, (no_opens, Code::RepeatedExecution), line, since_ns));
+        }
+        for ((route, symbol), since_ns) in &st.halts {
+            let what = format!("{} is not traded", String::from_utf8_lossy(symbol));
+            all.push(self.stop_status(Scope::Route(*route), (no_opens, Code::Restricted), what, *since_ns));
         }
         if let Some(refusal) = self.clock_refusal() {
             let measured = st.clock.and_then(|m| m.error_us);
-            let who = measured.map_or("nobody knows how far it is from UTC".to_owned(), |us| {
+            let what = measured.map_or("nobody knows how far it is from UTC".to_owned(), |us| {
                 format!("{us} us from UTC, at most {}", refusal.limit)
             });
             let since_ns = st.clock.map_or(0, |m| m.since_ns);
-            all.push(self.stop_status(Scope::Global, no_opens, Code::Clock, who, since_ns));
+            all.push(self.stop_status(Scope::Global, (no_opens, Code::Clock), what, since_ns));
         }
-        for (sub, life) in &st.lives {
-            let name = ix.cfg.subscriptions.get(*sub as usize).map(|s| s.name.clone());
-            let Some((name, s)) = name.zip(life.paused.as_ref()) else { continue };
-            let (level, who, at_ns) = (s.level.name(), s.who.clone(), s.at_ns.to_string());
-            all.push(StopStatus {
-                scope: "subscription",
-                name,
-                level,
-                code: Code::Paused.as_str(),
-                who,
-                at_ns,
-            });
-        }
+        let paused = st.lives.iter().filter_map(|(sub, life)| Some((*sub, life.paused.as_ref()?)));
+        all.extend(paused.map(|(sub, s)| StopStatus {
+            who: s.who.clone(),
+            ..self.stop_of_sub(sub, (s.level, Code::Paused), String::new(), s.at_ns)
+        }));
         all
     }
 
-    fn stop_status(&self, scope: Scope, level: Level, code: Code, who: String, at_ns: i64) -> StopStatus {
+    /// What guards stopped: of followers, of subscriptions.
+    fn tripped(&self) -> Vec<StopStatus> {
+        let st = self.state();
+        let each = |trips: &'_ Vec<Trip>| trips.clone();
+        let of_followers = st.tripped.iter().flat_map(|(f, trips)| each(trips).into_iter().map(|t| (*f, t)));
+        let of_subs = st.sub_tripped.iter().flat_map(|(s, trips)| each(trips).into_iter().map(|t| (*s, t)));
+        let until = |t: &Trip| (t.rule.auto_reset && t.until_ns != i64::MAX).then(|| t.until_ns.to_string());
+        let follower = |(f, t): (u32, Trip)| StopStatus {
+            until_ns: until(&t),
+            ..self.stop_status(Scope::Follower(f), (t.level, t.code), t.numbers(), t.at_ns)
+        };
+        let sub = |(s, t): (u32, Trip)| StopStatus {
+            until_ns: until(&t),
+            ..self.stop_of_sub(s, (t.level, t.code), t.won(), t.at_ns)
+        };
+        of_followers.map(follower).chain(of_subs.map(sub)).collect()
+    }
+
+    fn stop_status(
+        &self,
+        scope: Scope,
+        (level, code): (Level, Code),
+        numbers: String,
+        at_ns: i64,
+    ) -> StopStatus {
         let (scope, name) = scope.kind_and_name(self.index());
-        let (name, at_ns) = (name.to_owned(), at_ns.to_string());
-        StopStatus { scope, name, level: level.name(), code: code.as_str(), who, at_ns }
+        let (name, at_ns, who, until_ns) = (name.to_owned(), at_ns.to_string(), String::new(), None);
+        StopStatus { scope, name, level: level.name(), code: code.as_str(), who, numbers, at_ns, until_ns }
+    }
+
+    fn stop_of_sub(&self, sub: u32, why: (Level, Code), numbers: String, at_ns: i64) -> StopStatus {
+        let name =
+            self.index().cfg.subscriptions.get(sub as usize).map_or_else(String::new, |s| s.name.clone());
+        StopStatus { scope: "subscription", name, ..self.stop_status(Scope::Global, why, numbers, at_ns) }
     }
 
     fn guard_status(&self, follower: u32) -> Option<GuardStatus> {

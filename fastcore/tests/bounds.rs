@@ -140,6 +140,9 @@ fn a_flip_opens_the_smallest_lot_within_max_inflation_only() {
     w.out(&close);
     w.fill(&close, "1", "1");
     assert_eq!((w.filled(), w.target()), (d("0"), d("-0.1")));
+    assert_eq!(w.engine.status().refusals.get("max_inflation"), Some(&1), "the leader asked, and is told");
+    assert!(w.leader("o3", 1, "1", "1", "1").is_empty());
+    assert_eq!(w.engine.status().refusals.get("max_inflation"), Some(&1), "a reduce asks for nothing");
 }
 
 /// A flip to a target that the smallest lot may stand for opens it, and keeps it while it works.

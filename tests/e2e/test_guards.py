@@ -64,7 +64,7 @@ def test_an_account_at_its_floor_is_closed_while_the_others_trade(tmp_path: Path
         run.until("is not closed", QUIET_MS, lambda: not lines(run))
         (stop,) = json.loads(ctl(run, "stops", "--json"))
         assert (stop["name"], stop["level"], stop["code"]) == (FOLLOWER, "close_only", "suspended_equity")
-        assert "at or below 1000" in stop["who"]
+        assert "at or below 1000" in stop["numbers"]
         assert "suspended_equity" in ctl(run, "status")
         run.traded(10)
         assert not lines(run)

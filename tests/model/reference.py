@@ -295,6 +295,14 @@ class Model:
         self._withdraw(line, want - line.filled, now_ns)
         self._reduce(line, want, now_ns)
         self._open(line, want, now_ns)
+        if line.asked_until_ns and not want and self._may_be_least(line, now_ns):
+            self.refusals["max_inflation"] += 1  # asked for now, and less than the smallest lot may stand for
+
+    def _may_be_least(self, line: Line, now_ns: int) -> bool:
+        """A leader increase lets the smallest lot stand for less; how much less is `max_inflation`'s."""
+        least = line.subscription.rounding == "min_lot_if_nonzero" and bool(line.target)
+        alone = sign_of(line.target) * line.committed <= 0
+        return least and alone and line.open_until_ns > now_ns and not line.declined
 
     def _wanted(self, line: Line, now_ns: int) -> Fraction:
         """The smallest lot is opened because of a leader increase only."""

@@ -74,7 +74,7 @@ def test_the_core_takes_every_limit_and_shows_what_it_stops(tmp_path: Path) -> N
     pipeline = Pipeline.open(tmp_path / "core", core_json(config), "process", NOW_NS)
     (stop,) = json.loads(pipeline.status())["stops"]
     assert (stop["scope"], stop["code"], stop["level"]) == ("global", "clock", "no_opens")
-    assert stop["who"] == "nobody knows how far it is from UTC"
+    assert stop["numbers"] == "nobody knows how far it is from UTC"
 
 
 def test_the_tighter_total_of_all_scopes_wins() -> None:

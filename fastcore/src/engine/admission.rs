@@ -108,7 +108,10 @@ impl Engine {
             .or_else(|| self.clock_refusal())
             .or_else(|| bust_hold.then_some(Refusal::bare(Code::BustHold)))
             .or_else(|| self.too_many_copies(ix, at))
-            .or_else(|| lane.restricted.then_some(Refusal::bare(Code::Restricted)))
+            .or_else(|| {
+                let restricted = lane.restricted || self.venue_halts(ix, lane, sub.follower);
+                restricted.then_some(Refusal::bare(Code::Restricted))
+            })
     }
 
     /// What one of both scopes holds and has entered, as far as its bounds ask.

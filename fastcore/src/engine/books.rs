@@ -67,6 +67,7 @@ impl Engine {
             }
             Ok(Inbound::Account(a)) => self.account_values(&ix, route, &a),
             Ok(Inbound::Position(p)) => self.follower_position(&ix, route, profile, &p, sink),
+            Ok(Inbound::Trading(t)) => self.venue_trades(route, &t, sink),
             Ok(other) => {
                 let name = self.route_name(route).to_owned();
                 self.session_other(&name, &other, sink);

@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// The follower of a line.
-    pub(super) fn follower_of_line(&self, ix: &Index, at: u32) -> Option<u32> {
+    pub(crate) fn follower_of_line(&self, ix: &Index, at: u32) -> Option<u32> {
         Some(ix.subs.get(self.st.lines.get(at as usize)?.sub as usize)?.follower)
     }
 

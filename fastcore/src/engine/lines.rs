@@ -6,7 +6,7 @@ use super::state::Few;
 use super::stops::Level;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
-use crate::config::SubscriptionConfig;
+use crate::config::{Rounding, SubscriptionConfig};
 use crate::decimal::{Dec, div_rem};
 use crate::ledger::{Grid, Line, abs};
 use crate::link::SendKind;
@@ -180,6 +180,11 @@ impl Engine {
             self.open(ix, at, &plan, lane, cfg, waits, sink);
         } else if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.waiting.clear();
+            // It waits for the next increase. The leader's asked for it now, and is told why nothing came of it.
+            let asked = lane.rounding == Rounding::MinLotIfNonzero && self.cause.until_ns != 0;
+            if asked && let Some(times) = ls.line.inflated(grid, lane.max_inflation, now) {
+                self.refuse(Refusal::over(Code::MaxInflation, lane.max_inflation, times));
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod close_px;
 mod dispatch;
 pub mod doubts;
 pub mod guards;
+mod halts;
 mod holdings;
 pub mod inactive;
 mod increase;

@@ -243,6 +243,7 @@ impl Engine {
             Row::Sync { incarnation, epoch } => self.synced(at, *incarnation, *epoch, sink),
             Row::Logon { .. } => {
                 self.forget_listings(at);
+                self.forget_halts(at);
                 if let Some(r) = self.st.routes.get_mut(at as usize) {
                     r.up = true;
                 }

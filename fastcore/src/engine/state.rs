@@ -188,6 +188,8 @@ pub struct State {
     pub lately: BTreeMap<u32, super::look_alikes::Lately>,
     /// How far the machine's clock is from UTC, where that is measured.
     pub clock: Option<super::clock::Measured>,
+    /// Since when venues do not trade an instrument, by route and symbol.
+    pub halts: BTreeMap<(u32, Vec<u8>), i64>,
     /// When leaders were heard, where it matters.
     pub heard: BTreeMap<u32, super::inactive::Heard>,
     /// Guarded accounts are not valued again before, however many quotes come.

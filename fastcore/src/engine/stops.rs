@@ -135,11 +135,12 @@ impl Scope {
 const MS: i64 = 1_000_000;
 
 impl Engine {
-    /// No person and no guard stops anything.
+    /// No person, no guard and no venue stops anything.
     pub(super) fn nothing_stopped(&self) -> bool {
         self.st.stops.is_empty()
             && self.st.tripped.is_empty()
             && self.st.sub_tripped.is_empty()
+            && self.st.halts.is_empty()
             && !self.any_inactive()
             && self.clock_refusal().is_none()
     }

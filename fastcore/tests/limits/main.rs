@@ -1,5 +1,5 @@
 //! Limits at work (design 03): what each of them counts (`totals`, `prices`), for each follower by itself (`alone`), limits over time (`over_time`), leaders that
-//! nobody hears (`provider`), all followers together (`together`), orders of one account
+//! nobody hears (`provider`), venues that do not trade (`halts`), all followers together (`together`), orders of one account
 //! that could fill each other (`self_match`), and that none of them, in any combination, holds back a close (`closes`).
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
@@ -8,6 +8,7 @@ mod support;
 
 mod alone;
 mod closes;
+mod halts;
 mod over_time;
 mod prices;
 mod provider;

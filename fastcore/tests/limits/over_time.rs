@@ -146,7 +146,7 @@ fn too_many_copies_of_one_line_disable_it_until_somebody_looks() {
     assert!(trade(&mut w, EURUSD, true, "5", "1.1").is_empty());
     let stops = w.engine.status().stops;
     assert_eq!((stops.len(), stops[0].scope, stops[0].code), (1, "follower", "repeated_execution"));
-    assert!(stops[0].who.contains("s, EURUSD"), "{}", stops[0].who);
+    assert!(stops[0].numbers.contains("s, EURUSD"), "{}", stops[0].numbers);
     tell(&mut w, r#"{"cmd":"arm","who":"ann","follower":"f"}"#);
     assert!(w.engine.status().stops.is_empty());
     assert_eq!(copied(&mut w, EURUSD, true, "5", "1.1").len(), 1);
