@@ -8,6 +8,9 @@ pub type Change = fn(&mut Value);
 /// Marks a subscription whose leader is on a hedging account.
 pub const HEDGES: &str = "its leader hedges";
 
+/// Marks a subscription of a deployment with every limit that there is, in every scope that has it; none is reached.
+pub const LIMITED: &str = "everything is bounded";
+
 /// `followers` accounts with one subscription each, which `change` may edit.
 pub fn config(followers: usize, change: Change) -> String {
     let accounts: Vec<Value> = (0..followers)
@@ -25,17 +28,54 @@ pub fn config(followers: usize, change: Change) -> String {
             sub
         })
         .collect();
-    let marks = subscriptions.iter_mut().filter_map(|s| s.as_object_mut()?.remove(HEDGES)).count();
-    let profile = if marks > 0 { "h" } else { "p" };
-    json!({"deployment": "t", "profiles": [{"name": "p", "begin_string": "FIX.4.4"},
+    let mut marked =
+        |mark| subscriptions.iter_mut().filter_map(|s| s.as_object_mut()?.remove(mark)).count() > 0;
+    let (profile, limited) = (if marked(HEDGES) { "h" } else { "p" }, marked(LIMITED));
+    let mut config = json!({"deployment": "t", "profiles": [{"name": "p", "begin_string": "FIX.4.4"},
             {"name": "h", "begin_string": "FIX.4.4", "position_model": "hedging"}],
         "instruments": [{"name": "I", "contract_size": "1", "lot_step": "1", "min_lot": "1", "tick": "0.00001",
             "currency": "USD"}],
         "leaders": [{"name": "l", "session": "L", "profile": profile, "currency": "USD", "symbols": {"I": "I"},
             "assume_flat": true}],
         "routes": [{"name": "r", "session": "R", "profile": "p"}],
-        "followers": accounts, "subscriptions": subscriptions})
-    .to_string()
+        "followers": accounts, "subscriptions": subscriptions});
+    if limited {
+        bound(&mut config);
+    }
+    config.to_string()
+}
+
+/// Every limit, far away.
+fn bound(config: &mut Value) {
+    let far = "1000000000";
+    let limits = json!({"totals": {"max_open_orders": 1_000, "max_exposure": far, "max_leverage": far},
+        "default": {"max_order_qty_lots": far, "max_order_value": far, "price_collar_bps": "100",
+            "price_collar_window_bps": "100", "price_collar_window_ms": 60_000, "max_position_lots": far}});
+    let rules =
+        |rules: Value| json!({"zone": "UTC", "day_begins_s": 0, "max_age_ms": 3_600_000, "rules": rules});
+    let loss = json!({"rule": "daily_loss", "amount": far});
+    let guards =
+        rules(json!([{"rule": "equity_floor", "amount": "1"}, loss, {"rule": "drawdown", "percent": "60"}]));
+    let messages = json!({"per_s": 100_000, "burst": 1_000_000, "kept": 2});
+    let together = json!({"currency": "USD", "max_age_ms": 3_600_000, "limits": {
+        "totals": {"max_open_orders": 1_000_000, "max_exposure": far}, "default": {"max_position_lots": far}}});
+    let mut each = |key: &str, more: Value| {
+        for one in config[key].as_array_mut().unwrap() {
+            one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        }
+    };
+    each("followers", json!({"limits": limits, "messages": messages, "guards": guards}));
+    each("routes", json!({"messages": messages}));
+    each("leaders", json!({"together": together, "inactive": {"down_ms": 60_000, "silent_ms": 60_000}}));
+    each(
+        "subscriptions",
+        json!({"limits": limits, "guards": rules(json!([loss])), "max_drift_bps": "100",
+        "max_amplification": "100"}),
+    );
+    (config["messages"], config["together"]) = (messages, together);
+    config["clock"] = json!({"max_error_us": 1_000});
+    config["faults"] = json!({"reject_burst": 20, "reject_window_ms": 60_000, "repeated_copies": 1_000,
+        "repeated_window_ms": 60_000});
 }
 
 /// A message whose sum is not looked at.

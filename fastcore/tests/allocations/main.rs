@@ -5,7 +5,7 @@ mod counting;
 mod deployment;
 mod rig;
 
-use deployment::{Change, HEDGES};
+use deployment::{Change, HEDGES, LIMITED};
 use fastcore::link::SendKind;
 use rig::{NEW, REJECTED, Rig, Sent};
 use serde_json::{Value, json};
@@ -87,6 +87,18 @@ fn refusals_ask_for_no_memory_per_follower() {
     asks_for_nothing(leaves_out, &[(true, 3, 0), (false, 3, 0)]);
     let killed = r#"{"cmd":"kill","who":"anna"}"#;
     asks_for_nothing_when_told(no_change, &[killed], &[(true, 3, 0), (false, 3, 0)]);
+}
+
+/// Every limit of every scope, and none is reached: what they compare and count is in lists that all followers share.
+#[test]
+fn limits_ask_for_no_memory_per_follower() {
+    let limited: Change = |s| s[LIMITED] = json!(true);
+    let told = [r#"{"cmd":"clock","error_us":9}"#, r#"{"cmd":"account","account":"f*","equity":"1000000"}"#];
+    asks_for_nothing_when_told(
+        limited,
+        &told,
+        &[(true, 10, 1), (true, 20, 1), (false, 5, 1), (false, 25, 1)],
+    );
 }
 
 /// Limit orders with a price of their own, the smallest lot, and amounts that a leader's order is given.

@@ -70,6 +70,8 @@ impl Rig {
         let mut rig = Rig { engine, config, events: vec![], now: NOW, row: 0, fills: 0, sink, calls: 0 };
         rig.apply(EventKind::Link, "r", link::encode_hello("r", 1, 1, 1, 0, &["R"]).unwrap());
         rig.rows(&[Row::Sync { incarnation: 1, epoch: 0 }]);
+        rig.apply(EventKind::Session, "L", b"up".to_vec());
+        rig.apply(EventKind::Quote, "", br#"{"instrument":"I","bid":"1.1","ask":"1.1"}"#.to_vec());
         rig
     }
 
