@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -15,13 +16,14 @@ from rich.text import Text
 from gateway.config import examine
 from gateway.config_core import (
     effective_guards,
-    effective_limits,
+    follower_limits,
     full_symbol_map,
     max_ratio,
     subscription_guards,
+    subscription_limits,
 )
 from gateway.config_guards import rule_text as rule_text_of_guard
-from gateway.config_limits import LimitsConfig, limit_of
+from gateway.config_limits import LimitsConfig, fold, limit_of, price_windows
 from gateway.config_model import (
     OUTSIDE_MODES,
     ByAccounts,
@@ -168,7 +170,7 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         instrument=source if source == mapped.instrument else f"{source} → {mapped.instrument}",
         rule=rule_text(item),
         one_lot=_one_lot_text(item, lots),
-        limits=limits_text(effective_limits(config, item), mapped.instrument),
+        limits=_limits_of_both(config, item, mapped.instrument),
         note="; ".join(notes),
     )
 
@@ -226,14 +228,26 @@ def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
     return f"1 leader lot → {text} follower lots"
 
 
-def limits_text(limits: LimitsConfig, instrument: str) -> str:
-    """The bounds of an instrument, and those over all instruments, in words."""
+def _limits_of_both(config: GatewayConfig, item: SubscriptionConfig, instrument: str) -> str:
+    """The bounds of the subscription and of its account: they count different things, and each one holds."""
+    account = limits_text(follower_limits(config, config.followers[item.follower]), instrument)
+    own = limits_text(subscription_limits(config, item), instrument)
+    if account == own:
+        return own
+    found = [(who, text) for who, text in (("copy", own), ("account", account)) if text != "none"]
+    return "; ".join(f"{who}: {text}" for who, text in found)
+
+
+def limits_text(scopes: Sequence[LimitsConfig], instrument: str) -> str:
+    """What holds of several sections for an instrument, and over all instruments, in words."""
+    limits = fold(*scopes)
     bound = limit_of(limits, instrument)
+    windows = price_windows(scopes, instrument)
     words = (
         (bound.max_order_qty_lots, "order {} lots"),
         (bound.max_order_value, "order worth {}"),
         (bound.price_collar_bps, "price within {} bps"),
-        (bound.price_collar_window_bps, f"price within {{}} bps of {bound.price_collar_window_s} s"),
+        *((bps, f"price within {{}} bps of {window_s} s") for bps, window_s in windows),
         (bound.max_position_lots, "position {} lots"),
         (limits.max_open_orders, "{} open orders in all"),
         (limits.max_exposure, "worth {} in all"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.config_guards import GuardsConfig
-from gateway.config_limits import LimitsConfig, MessagesConfig, core_limits, fold
+from gateway.config_limits import LimitsConfig, MessagesConfig, core_limits
 from gateway.config_model import (
     FollowerConfig,
     GatewayConfig,
@@ -81,20 +81,14 @@ def max_ratio(subscription: SubscriptionConfig) -> Decimal:
     return RATIO_UNBOUNDED if subscription.max_ratio is None else subscription.max_ratio
 
 
-def follower_limits(config: GatewayConfig, follower: FollowerConfig) -> LimitsConfig:
-    """Bounds over all subscriptions of a follower: global and its own."""
-    return fold(config.limits, follower.limits)
+def follower_limits(config: GatewayConfig, follower: FollowerConfig) -> tuple[LimitsConfig, ...]:
+    """Sections with bounds over all subscriptions of a follower: global and its own."""
+    return (config.limits, follower.limits)
 
 
-def subscription_limits(config: GatewayConfig, subscription: SubscriptionConfig) -> LimitsConfig:
-    """Bounds of one subscription: global, its leader's and its own."""
-    return fold(config.limits, config.leaders[subscription.leader].limits, subscription.limits)
-
-
-def effective_limits(config: GatewayConfig, subscription: SubscriptionConfig) -> LimitsConfig:
-    """What binds in the end, the follower's bounds included; for people, the core gets them apart."""
-    follower = config.followers[subscription.follower]
-    return fold(subscription_limits(config, subscription), follower.limits)
+def subscription_limits(config: GatewayConfig, subscription: SubscriptionConfig) -> tuple[LimitsConfig, ...]:
+    """Sections with bounds of one subscription: global, its leader's and its own."""
+    return (config.limits, config.leaders[subscription.leader].limits, subscription.limits)
 
 
 def effective_guards(config: GatewayConfig, follower: FollowerConfig) -> GuardsConfig | None:
@@ -140,7 +134,7 @@ def _follower(config: GatewayConfig, name: str, follower: FollowerConfig) -> dic
         "currency": follower.currency,
         "symbols": symbols_of(config, follower),
         "restricted": list(follower.restricted),
-        "limits": core_limits(follower_limits(config, follower)),
+        "limits": core_limits(*follower_limits(config, follower)),
         **_messages(follower.messages),
         "on_break": follower.on_break,
         **({} if guards is None else {"guards": _guards(guards)}),
@@ -198,6 +192,6 @@ def _subscription(config: GatewayConfig, item: SubscriptionConfig) -> dict[str, 
         "leader_filled": item.leader_filled,
         "leader_filled_ms": item.leader_filled_s * 1_000,
         "stop_multiplier": plain["stop_multiplier"],
-        "limits": core_limits(subscription_limits(config, item)),
+        "limits": core_limits(*subscription_limits(config, item)),
         **({} if guards is None else {"guards": _guards(guards)}),
     }

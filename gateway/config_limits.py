@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -11,11 +12,12 @@ from pydantic_core import PydanticCustomError
 from gateway.config_types import Model, NotNegative, Positive, Symbol, decimal_text
 
 OnBreach = Literal["clip", "refuse"]
-LOTS_AND_WORTH = ("max_order_qty_lots", "max_order_value", "price_collar_bps", "max_position_lots",
-                  "price_collar_window_bps")  # fmt: skip
+LOTS_AND_WORTH = ("max_order_qty_lots", "max_order_value", "price_collar_bps", "max_position_lots")
 """Bounds of one instrument, as the core names them; of two the smaller one is tighter."""
 TOTALS = ("max_open_orders", "max_exposure", "max_leverage")
 """Bounds over all instruments."""
+PriceWindow = tuple[Decimal, int]
+"""A collar over a window: basis points, and seconds."""
 
 
 class LimitSet(Model):
@@ -33,7 +35,8 @@ class LimitSet(Model):
     """How far the price of an open may be from the lowest and from the highest quote of the last
     price_collar_window_s, basis points: in a fast market nothing is opened. Without a quote neither."""
     price_collar_window_s: int | None = Field(default=None, ge=1, le=3_600)
-    """The window of price_collar_window_bps, seconds; of several scopes the longest."""
+    """The window of price_collar_window_bps, seconds. The pairs of several scopes are never mixed: each
+    holds."""
     max_position_lots: NotNegative | None = None
     """Largest position, counted from orders entered, lots. Closes are never blocked."""
     on_breach: OnBreach | None = None
@@ -123,16 +126,46 @@ def fold(*scopes: LimitsConfig) -> LimitsConfig:
 
 
 def tighter(*sets: LimitSet) -> LimitSet:
-    """The smaller of each bound; `refuse` is tighter than `clip`."""
+    """The smaller of each bound; `refuse` is tighter than `clip`. Collars over windows are no single bound:
+    see `price_windows`."""
     return LimitSet.model_validate(_tighter(*sets))
 
 
-def core_limits(limits: LimitsConfig) -> dict[str, Any]:
-    """As the core reads them."""
+def price_windows(scopes: Sequence[LimitsConfig], instrument: str | None) -> list[PriceWindow]:
+    """The collars over windows that hold for an instrument (none: for all without an entry), shortest window
+    first. Each is a pair that stands in the file; one that another one implies is left out."""
+    pairs: list[PriceWindow] = []
+    for scope in scopes:
+        entry = scope.instruments.get(instrument or "", LimitSet())
+        pairs += _pair(scope, scope)
+        if entry.price_collar_window_bps is not None or entry.price_collar_window_s is not None:
+            pairs += _pair(entry, scope)
+    kept: list[PriceWindow] = []
+    for bps, window_s in sorted(pairs, key=lambda pair: (-pair[1], pair[0])):
+        # A longer window has seen all that this one has: with no more basis points it refuses all of it.
+        if all(bps < other for other, _ in kept):
+            kept.append((bps, window_s))
+    return kept[::-1]
+
+
+def _pair(limits: LimitSet, section: LimitsConfig) -> list[PriceWindow]:
+    """Both numbers; an instrument's entry has the missing one from its own section."""
+    bps, window_s = limits.price_collar_window_bps, limits.price_collar_window_s
+    bps = section.price_collar_window_bps if bps is None else bps
+    window_s = window_s or section.price_collar_window_s
+    return [] if bps is None or window_s is None else [(bps, window_s)]
+
+
+def core_limits(*scopes: LimitsConfig) -> dict[str, Any]:
+    """Several scopes as the core reads them: joined."""
+    limits = fold(*scopes)
     return {
         "totals": {name: _text(getattr(limits, name)) for name in TOTALS},
-        "default": _core_set(limits),
-        "instruments": {name: _core_set(limit_of(limits, name)) for name in limits.instruments},
+        "default": _core_set(limits, price_windows(scopes, None)),
+        "instruments": {
+            name: _core_set(limit_of(limits, name), price_windows(scopes, name))
+            for name in limits.instruments
+        },
     }
 
 
@@ -140,18 +173,14 @@ def _tighter(*sets: LimitSet) -> dict[str, Any]:
     actions = [item.on_breach for item in sets if item.on_breach is not None]
     return {
         **{name: _least([getattr(item, name) for item in sets]) for name in LOTS_AND_WORTH},
-        "price_collar_window_s": max(
-            (item.price_collar_window_s for item in sets if item.price_collar_window_s is not None),
-            default=None,
-        ),
         "on_breach": "refuse" if "refuse" in actions else ("clip" if actions else None),
     }
 
 
-def _core_set(limits: LimitSet) -> dict[str, Any]:
+def _core_set(limits: LimitSet, windows: list[PriceWindow]) -> dict[str, Any]:
     bounds = {name: _text(getattr(limits, name)) for name in LOTS_AND_WORTH}
-    window_ms = (limits.price_collar_window_s or 0) * 1_000
-    return {**bounds, "price_collar_window_ms": window_ms, "on_breach": limits.on_breach or "clip"}
+    pairs = [{"bps": decimal_text(bps), "window_ms": window_s * 1_000} for bps, window_s in windows]
+    return {**bounds, "price_windows": pairs, "on_breach": limits.on_breach or "clip"}
 
 
 def _text(bound: Decimal | int | None) -> str | int | None:

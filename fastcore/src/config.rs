@@ -2,7 +2,9 @@
 
 mod limits;
 
-pub use limits::{ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach, SelfMatch, Together};
+pub use limits::{
+    ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach, PriceWindow, SelfMatch, Together,
+};
 
 use crate::bucket::Allowance;
 use crate::decimal::Dec;

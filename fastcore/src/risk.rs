@@ -3,14 +3,15 @@
 //! What stops an open whatever its size (kill, guards, a restricted instrument …) is asked before, in
 //! `engine/admission.rs`. This list is the one place to add a bound to.
 
-use crate::config::OnBreach;
+use crate::config::{OnBreach, PriceWindow};
 use crate::decimal::{Dec, Round, div_rem};
 use crate::refusal::{Code, Refusal};
 use serde::Deserialize;
 use std::cell::LazyCell;
+use std::sync::Arc;
 
 /// Bounds of one follower instrument, units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// Largest single order.
     pub max_order_qty: Option<Dec>,
@@ -18,10 +19,8 @@ pub struct Bounds {
     pub max_order_value: Option<Dec>,
     /// How far the order's price may be from the market, basis points.
     pub price_collar_bps: Option<Dec>,
-    /// How far it may be from the lowest and the highest quote of a window, basis points.
-    pub price_collar_window_bps: Option<Dec>,
-    /// The window, nanoseconds.
-    pub price_collar_window_ns: i64,
+    /// How far it may be from the lowest and the highest quote of a window: all of these hold.
+    pub price_windows: Option<Arc<[PriceWindow]>>,
     /// Largest position, counted from orders entered.
     pub max_position: Option<Dec>,
     /// What an open beyond a bound becomes.
@@ -59,7 +58,7 @@ impl Totals {
 impl Bounds {
     /// Something has to be asked that the size of the order alone does not answer.
     fn asks(&self) -> bool {
-        let collar = self.price_collar_bps.is_some() || self.price_collar_window_bps.is_some();
+        let collar = self.price_collar_bps.is_some() || self.price_windows.is_some();
         let of_order = self.max_order_value.is_some() || collar;
         of_order || self.max_position.is_some() || self.totals.any()
     }
@@ -111,9 +110,8 @@ pub struct Messages {
 pub struct Scope<'a> {
     /// Its bounds.
     pub bounds: &'a Bounds,
-    /// How far the order's price is from the lowest or highest quote of its window, basis points; none where one of both is
-    /// not known.
-    pub off_range_bps: Option<Dec>,
+    /// How far the order's price is from where the market was, by the window that leaves it the least; none without one.
+    pub off_range: Option<OffRange>,
     /// Units on the open's side of the instrument that it holds or has entered.
     pub position: Dec,
     /// Its orders that are not done.
@@ -122,6 +120,15 @@ pub struct Scope<'a> {
     pub exposure: Option<Exposure>,
     /// Equity of the account, or the code of why it is not known.
     pub equity: Result<Dec, Code>,
+}
+
+/// How far a price is from the lowest or highest quote of a window, basis points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffRange {
+    /// The bound.
+    pub limit: Dec,
+    /// What was found; none without a price or a fresh quote.
+    pub found: Option<Dec>,
 }
 
 /// What is held and entered, in the account's currency.
@@ -271,8 +278,8 @@ fn price_collar(o: &Open<'_>) -> Clip {
 /// A market that runs away takes the newest quote with it, and not where it was a moment ago.
 fn price_collar_window(o: &Open<'_>) -> Clip {
     each(o, |s| {
-        let limit = s.bounds.price_collar_window_bps?;
-        let Some(found) = s.off_range_bps else { return not_known(Code::NoQuote) };
+        let OffRange { limit, found } = s.off_range?;
+        let Some(found) = found else { return not_known(Code::NoQuote) };
         (found > limit).then(|| (Dec::ZERO, Refusal::over(Code::PriceCollarWindow, limit, found)))
     })
 }

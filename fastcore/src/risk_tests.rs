@@ -15,7 +15,7 @@ fn bounds() -> (Bounds, Bounds) {
 
 fn scope(bounds: &Bounds, position: i64) -> Scope<'_> {
     let equity = Err(Code::BadAccount);
-    Scope { bounds, off_range_bps: None, position: int(position), orders: 0, exposure: None, equity }
+    Scope { bounds, off_range: None, position: int(position), orders: 0, exposure: None, equity }
 }
 
 fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
@@ -214,8 +214,7 @@ proptest! {
             max_position: of[1].map(int),
             max_order_value: of[2].map(int),
             price_collar_bps: of[3].map(int),
-            price_collar_window_bps: of[7].map(int),
-            price_collar_window_ns: 0,
+            price_windows: of[7].map(|n| [PriceWindow { bps: int(n), window_ms: 0 }].into()),
             on_breach: if clips { OnBreach::Clip } else { OnBreach::Refuse },
             totals: Totals {
                 max_open_orders: of[4].map(|n| u32::try_from(n).unwrap()),

@@ -413,7 +413,7 @@ def test_the_effective_table_says_what_one_leader_lot_becomes(tmp_path: Path) ->
     rows = {(row.follower, row.instrument): row for row in effective_table(load(write(tmp_path, text)))}
     mapped = rows[("f1", "EURUSD → GOLD")]
     assert mapped.one_lot == "1 leader lot → 5 follower lots"
-    assert mapped.limits == "position 7 lots (clip)"
+    assert mapped.limits == "account: position 7 lots (clip)"
     assert rows[("f1", "GOLD")].one_lot == "1 leader lot → 0.5 follower lots"
     assert rows[("f2", "EURUSD")].one_lot == "1 leader lot → at most 10 follower lots"
     assert rows[("f2", "EURUSD")].rule == "equity x 1, ratio at most 10"

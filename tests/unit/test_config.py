@@ -6,6 +6,7 @@ import json
 import os
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -107,12 +108,11 @@ def test_the_tighter_limit_of_all_scopes_wins(tmp_path: Path) -> None:
         "[followers.f1.limits]\nmax_position_lots = 30\n"
     )
     core = core_config(load(write(tmp_path, text)))
-    both = {
+    both: dict[str, Any] = {
         "max_order_qty_lots": "3",
         "max_order_value": "5000",
         "price_collar_bps": None,
-        "price_collar_window_bps": None,
-        "price_collar_window_ms": 0,
+        "price_windows": [],
     }
     assert core["subscriptions"][0]["limits"] == {
         "totals": {"max_open_orders": None, "max_exposure": None, "max_leverage": None},

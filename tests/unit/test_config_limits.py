@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import clock
 from gateway._fastcore import Pipeline
 from gateway.check import effective_table
 from gateway.config import load
 from gateway.config_core import core_config, core_json
-from gateway.config_limits import LimitsConfig, MessagesConfig, fold
+from gateway.config_limits import LimitsConfig, MessagesConfig, fold, price_windows
 from gateway.core import CLOCK_EVERY_MS, ClockWatch
 from gateway.refusal_texts import REASONS
 from tests.unit.config_text import GOOD, problems_of, write
@@ -100,7 +102,9 @@ def test_check_shows_what_binds(tmp_path: Path) -> None:
     rows = effective_table(load(tmp_path / "gateway.toml"))
     row = next(row for row in rows if row.follower == "f1" and row.instrument == "GOLD")
     assert row.limits == (
-        "price within 12.5 bps, 9 open orders in all, worth 100000.5 in all, 3 times the equity in all (clip)"
+        "copy: price within 12.5 bps, 50 open orders in all, worth 100000.5 in all (clip); "
+        "account: price within 12.5 bps, 9 open orders in all, worth 100000.5 in all, 3 times the equity in"
+        " all (clip)"
     )
     assert "messages (all): 100/s, 300 at once, 60 of them kept for closes" in row.note
     assert "messages (follower): 1/s, 7 at once, 2 of them kept for closes" in row.note
@@ -163,7 +167,7 @@ def test_every_new_code_has_its_words() -> None:
 
 
 def test_a_collar_over_a_window_has_both_numbers(tmp_path: Path) -> None:
-    """An instrument takes the other one from its own section; of several scopes the tighter of each binds."""
+    """An instrument takes the other one from its own section; each is refused alone."""
     text = GOOD + "\n[limits]\nprice_collar_window_bps = 5\n"
     assert [p.path for p in problems_of(tmp_path, text)] == ["limits.price_collar_window_bps"]
     text = GOOD + "\n[limits]\nprice_collar_window_s = 5\n"
@@ -175,12 +179,66 @@ def test_a_collar_over_a_window_has_both_numbers(tmp_path: Path) -> None:
     core = core_config(load(write(tmp_path, text)))
     limits = core["followers"][0]["limits"]
     collar = [limits[of] for of in ("default",)] + [limits["instruments"]["GOLD"]]
-    found = [(one["price_collar_window_bps"], one["price_collar_window_ms"]) for one in collar]
-    assert found == [("30", 5_000), ("7", 5_000)]
-    assert fold(
-        LimitsConfig(price_collar_window_bps="9", price_collar_window_s=3),
-        LimitsConfig(price_collar_window_bps="8", price_collar_window_s=2),
-    ).model_dump(exclude_none=True, exclude={"instruments"}) == {
-        "price_collar_window_bps": "8",
-        "price_collar_window_s": 3,
-    }
+    assert [one["price_windows"] for one in collar] == [
+        [{"bps": "30", "window_ms": 5_000}],
+        [{"bps": "7", "window_ms": 5_000}],
+    ]
+
+
+def windows(*scopes: dict[str, Any], of: str | None = None) -> list[tuple[int, int]]:
+    """The pairs that hold, of sections as they stand in a file."""
+    found = price_windows([LimitsConfig.model_validate(scope) for scope in scopes], of)
+    return [(int(bps), window_s) for bps, window_s in found]
+
+
+def pair(bps: int, window_s: int) -> dict[str, Any]:
+    return {"price_collar_window_bps": bps, "price_collar_window_s": window_s}
+
+
+def test_collars_of_several_sections_are_never_mixed() -> None:
+    """50 bps of 5 s and 500 bps of an hour do not become 50 bps of an hour, which nobody wrote."""
+    assert windows(pair(50, 5), pair(500, 3_600)) == [(50, 5), (500, 3_600)]
+    assert windows(pair(9, 3), pair(8, 2)) == [(8, 2), (9, 3)]
+    assert windows(pair(50, 3_600), pair(500, 5)) == [(50, 3_600)], "which refuses all that the other does"
+    assert windows(pair(50, 5), pair(40, 5), {}) == [(40, 5)]
+    entry = {**pair(30, 5), "instruments": {"GOLD": {"price_collar_window_bps": 7}, "DAX": pair(99, 60)}}
+    found = [windows(entry, of=name) for name in ("GOLD", "DAX", "EURUSD")]
+    assert found == [[(7, 5)], [(30, 5), (99, 60)], [(30, 5)]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=5))
+def test_what_is_left_out_is_implied(pairs: list[tuple[int, int]]) -> None:
+    """For every pair of the file one is kept that is as tight, over a window as long; and only pairs of the
+    file are kept."""
+    kept = windows(*(pair(bps, window_s) for bps, window_s in pairs))
+    assert set(kept) <= set(pairs)
+    for bps, window_s in pairs:
+        assert any(a <= bps and b >= window_s for a, b in kept)
+
+
+def test_the_core_is_given_the_pairs_of_each_scope(tmp_path: Path) -> None:
+    """Of deployment and follower for the account, of deployment and subscription for the copy; the
+    table shows both."""
+    own = "limits = { price_collar_window_bps = 500, price_collar_window_s = 3600 }\n"
+    text = GOOD.replace('account = "F1"\n', f'account = "F1"\n{own}')
+    text += "\n[limits]\nprice_collar_window_bps = 50\nprice_collar_window_s = 5\n"
+    config = load(write(tmp_path, text))
+    core = core_config(config)
+    short, long = {"bps": "50", "window_ms": 5_000}, {"bps": "500", "window_ms": 3_600_000}
+    assert core["followers"][0]["limits"]["default"]["price_windows"] == [short, long]
+    assert core["subscriptions"][0]["limits"]["default"]["price_windows"] == [short]
+    assert effective_table(config)[0].limits == (
+        "copy: price within 50 bps of 5 s (clip); "
+        "account: price within 50 bps of 5 s, price within 500 bps of 3600 s (clip)"
+    )
+
+
+def test_the_table_shows_the_bounds_of_the_copy_and_of_the_account(tmp_path: Path) -> None:
+    """Eight equities over everything that an account holds and three over one copy are two bounds."""
+    text = GOOD.replace('account = "F1"\n', 'account = "F1"\nlimits = { max_leverage = 8 }\n')
+    text = text.replace('k = "0.5" }\n', 'k = "0.5" }\nlimits = { max_leverage = 3, on_breach = "refuse" }\n')
+    rows = effective_table(load(write(tmp_path, text)))
+    assert rows[0].limits == (
+        "copy: 3 times the equity in all (refuse); account: 8 times the equity in all (clip)"
+    )
+    assert rows[-1].limits == "none"

@@ -38,7 +38,7 @@ fn limited(followers: usize) -> Value {
     let mut config = config(followers);
     let limits = json!({"totals": {"max_open_orders": 1_000_000, "max_exposure": "1000000000000", "max_leverage": "1000000"},
         "default": {"max_order_qty_lots": "100", "max_order_value": "1000000000", "price_collar_bps": "100",
-            "price_collar_window_bps": "100", "price_collar_window_ms": 60_000, "max_position_lots": "1000000", "on_breach": "clip"}, "instruments": {}});
+            "price_windows": [{"bps": "100", "window_ms": 60_000}], "max_position_lots": "1000000", "on_breach": "clip"}, "instruments": {}});
     let messages = json!({"per_s": 100_000, "burst": 1_000_000, "kept": 200_000});
     let guards = json!({"zone": "UTC", "day_begins_s": 0, "max_age_ms": 3_600_000, "rules": [
         {"rule": "equity_floor", "amount": "1"}, {"rule": "daily_loss", "percent": "50"},

@@ -89,13 +89,13 @@ pub struct Limits {
 impl Limits {
     /// The bounds for one instrument.
     #[must_use]
-    pub fn of(&self, instrument: &str) -> LimitSet {
-        self.instruments.get(instrument).copied().unwrap_or(self.default)
+    pub fn of(&self, instrument: &str) -> &LimitSet {
+        self.instruments.get(instrument).unwrap_or(&self.default)
     }
 }
 
 /// Bounds of one instrument, lots.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSet {
     /// Largest single order.
@@ -104,14 +104,22 @@ pub struct LimitSet {
     pub max_order_value: Option<Dec>,
     /// How far the price of an open may be from the market, basis points.
     pub price_collar_bps: Option<Dec>,
-    /// How far it may be from the lowest and the highest quote of a window, basis points.
-    pub price_collar_window_bps: Option<Dec>,
-    /// The window, milliseconds.
-    pub price_collar_window_ms: i64,
+    /// How far it may be from the lowest and the highest quote of a window: every section's own pair.
+    pub price_windows: Vec<PriceWindow>,
     /// Largest position, counted from orders entered.
     pub max_position_lots: Option<Lots>,
     /// What an open beyond a bound becomes.
     pub on_breach: OnBreach,
+}
+
+/// A collar over a window: both numbers belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceWindow {
+    /// How far from its lowest and its highest quote, basis points.
+    pub bps: Dec,
+    /// The window, milliseconds.
+    pub window_ms: i64,
 }
 
 /// What an open beyond a bound becomes.

@@ -5,7 +5,7 @@ use super::{Engine, Index, LineState};
 use crate::decimal::{Dec, Round};
 use crate::ledger::{Line, abs};
 use crate::refusal::{Code, Refusal};
-use crate::risk::{Amplification, Bounds, Drift, Exposure, Open, Scope, admit};
+use crate::risk::{Amplification, Bounds, Drift, Exposure, OffRange, Open, Scope, admit};
 use smallvec::SmallVec;
 
 const MS: i64 = 1_000_000;
@@ -56,7 +56,7 @@ impl Engine {
             return Dec::ZERO;
         }
         let market = self.market(ix, at, lane, wish);
-        let [off_range_of_sub, off_range] = market.off_range_bps;
+        let [off_range_of_sub, off_range] = market.off_range;
         let together = self.together(ix, at, lane, wish);
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let asked = Asked {
@@ -120,12 +120,12 @@ impl Engine {
         ix: &Index,
         asked: &Asked<'_>,
         (bounds, sub): (&'a Bounds, Option<u32>),
-        (known, off_range_bps): (Option<Exposure>, Option<Dec>),
+        (known, off_range): (Option<Exposure>, Option<OffRange>),
     ) -> Scope<'a> {
         let (totals, lane, wish) = (&bounds.totals, asked.lane, asked.wish);
         Scope {
             bounds,
-            off_range_bps,
+            off_range,
             position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, wish.buy, sub)),
             orders: totals.max_open_orders.map_or(0, |_| self.open_orders(asked, sub)),
             exposure: if totals.ask_worth() { known.or_else(|| self.exposure(ix, asked, sub)) } else { None },

@@ -131,8 +131,7 @@ pub(super) fn bounds(limits: &Limits, instrument: &str, contract: Dec) -> Bounds
         max_order_qty: units(set.max_order_qty_lots, contract),
         max_order_value: set.max_order_value,
         price_collar_bps: set.price_collar_bps,
-        price_collar_window_bps: set.price_collar_window_bps,
-        price_collar_window_ns: set.price_collar_window_ms.saturating_mul(MS),
+        price_windows: (!set.price_windows.is_empty()).then(|| set.price_windows.as_slice().into()),
         max_position: units(set.max_position_lots, contract),
         on_breach: set.on_breach,
         totals: limits.totals,
@@ -145,7 +144,7 @@ struct Shared(FxHashMap<Bounds, Arc<Bounds>>);
 
 impl Shared {
     fn of(&mut self, bounds: Bounds) -> Arc<Bounds> {
-        Arc::clone(self.0.entry(bounds).or_insert_with(|| Arc::new(bounds)))
+        Arc::clone(self.0.entry(bounds).or_insert_with_key(|bounds| Arc::new(bounds.clone())))
     }
 }
 
@@ -280,9 +279,9 @@ fn lane(
         price_factor: factors.1,
         contract,
         tick: instrument.tick,
+        close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         sub_bounds: shared.of(of_sub),
         follower_bounds: shared.of(of_follower),
-        close_max: smallest([of_sub.max_order_qty, of_follower.max_order_qty, venue_max]),
         venue_max,
         group,
     })

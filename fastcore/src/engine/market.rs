@@ -7,13 +7,16 @@
 use super::admission::Wish;
 use super::lanes::Lane;
 use super::{Engine, Index, LineState};
+use crate::config::PriceWindow;
 use crate::decimal::{Dec, Round};
 use crate::ledger::abs;
+use crate::risk::OffRange;
+use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
 
 /// Everything that an answer depends on beside the quotes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) instrument: u32,
     follower_instrument: u32,
@@ -24,8 +27,8 @@ pub(super) struct Question {
     buy: bool,
     /// Which of the first three answers a bound asks for.
     asks: [bool; 3],
-    /// Windows that bound the price, nanoseconds: the subscription's, the follower's.
-    windows: [Option<i64>; 2],
+    /// Windows that bound the price: the subscription's, the follower's.
+    windows: [Option<Arc<[PriceWindow]>>; 2],
 }
 
 /// The answers; none where a price is missing, or nothing asks.
@@ -37,8 +40,8 @@ pub(super) struct Market {
     pub(super) off_market_bps: Option<Dec>,
     /// How far the price is from the leader's last trade, against the follower, basis points.
     pub(super) moved_bps: Option<Dec>,
-    /// How far the open's price is from where the market was in both windows, basis points.
-    pub(super) off_range_bps: [Option<Dec>; 2],
+    /// How far the open's price is from where the market was, by the windows of both.
+    pub(super) off_range: [Option<OffRange>; 2],
 }
 
 impl Engine {
@@ -49,15 +52,15 @@ impl Engine {
         else {
             return Market::default();
         };
-        if let Some((_, known)) = self.market.filter(|(asked, _)| *asked == q) {
-            return known;
+        if let Some((_, known)) = self.market.as_ref().filter(|(asked, _)| *asked == q) {
+            return *known;
         }
         let [unit, off_market, moved] = q.asks;
         let found = Market {
             unit_px: if unit { self.unit_px(&q) } else { None },
             off_market_bps: if off_market { self.off_market(&q) } else { None },
             moved_bps: if moved { self.drifted(&q) } else { None },
-            off_range_bps: q.windows.map(|window| self.off_range(&q, window?)),
+            off_range: q.windows.each_ref().map(|windows| self.off_ranges(&q, windows.as_deref()?)),
         };
         self.market = Some((q, found));
         found
@@ -109,7 +112,7 @@ fn question(now_ns: i64, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -
         oldest_ns: now_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS)),
         buy: wish.buy,
         asks: [sub.ask_price() || follower.ask_price(), collar, cfg.max_drift_bps.is_some()],
-        windows: [sub, follower].map(|b| b.price_collar_window_bps.map(|_| b.price_collar_window_ns)),
+        windows: [sub, follower].map(|b| b.price_windows.clone()),
     })
 }
 

@@ -5,9 +5,10 @@
 
 use super::Engine;
 use super::market::Question;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, PriceWindow};
 use crate::decimal::{Dec, Round};
 use crate::ledger::abs;
+use crate::risk::OffRange;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -29,8 +30,8 @@ pub struct Range {
 /// The longest window that any bound has, nanoseconds; 0: none.
 pub(super) fn longest_ns(cfg: &Config) -> i64 {
     let sets = |l: &Limits| {
-        let own = l.instruments.into_iter().map(|(_, set)| set.price_collar_window_ms);
-        own.chain([l.default.price_collar_window_ms]).max().unwrap_or(0)
+        let sets = l.instruments.into_iter().map(|(_, set)| set).chain([&l.default]);
+        sets.flat_map(|set| &set.price_windows).map(|w| w.window_ms).max().unwrap_or(0)
     };
     let followers = cfg.followers.iter().map(|f| sets(&f.limits));
     let subscriptions = cfg.subscriptions.iter().map(|s| sets(&s.limits));
@@ -66,9 +67,20 @@ impl Engine {
         within.map(|r| (r.low, r.high)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
+    /// Of several windows the one that leaves the open's price the least; a price that is not known leaves nothing.
+    pub(super) fn off_ranges(&self, q: &Question, windows: &[PriceWindow]) -> Option<OffRange> {
+        let of = |w: &PriceWindow| {
+            let found = self.off_range(q, w.window_ms.saturating_mul(MS));
+            OffRange { limit: w.bps, found }
+        };
+        let beyond = |o: &OffRange| o.found.and_then(|found| found.checked_sub(o.limit));
+        // None is what nobody can say: it comes first.
+        windows.iter().map(of).min_by_key(|o| beyond(o).map(std::cmp::Reverse))
+    }
+
     /// How far an open's price is from the lowest or the highest quote of a window, whichever is further, basis points of
     /// that quote; none where one of both is not known.
-    pub(super) fn off_range(&self, q: &Question, window_ns: i64) -> Option<Dec> {
+    fn off_range(&self, q: &Question, window_ns: i64) -> Option<Dec> {
         let since_ns = self.st.at_ns.saturating_sub(window_ns);
         let fresh = |i: &u32| self.st.quotes.get(*i).is_some_and(|quote| quote.at_ns >= q.oldest_ns);
         let (instrument, factor) = match q.own().filter(fresh) {

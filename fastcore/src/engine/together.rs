@@ -291,7 +291,7 @@ impl Engine {
             let worth = bounds.totals.max_exposure;
             out.push(risk::Scope {
                 bounds,
-                off_range_bps: None,
+                off_range: None,
                 position: if buy { held.long } else { held.short }.units(),
                 orders,
                 exposure: worth.and_then(|_| self.exposure_together(ix, place, at, instrument, wish)),

@@ -1,7 +1,7 @@
 //! What the market says is asked once for all followers that ask the same: none of them may get an answer of another one.
 
 use crate::support::{SAME, World, d, field};
-use crate::{EURUSD, build, quote, trade};
+use crate::{EURUSD, build, quote, trade, window};
 use fastcore::config::{OrderType, SubscriptionConfig};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -86,16 +86,14 @@ impl Kind {
         s.max_drift_bps = self.drift_bps.map(d);
         let set = &mut s.limits.default;
         (set.price_collar_bps, set.max_order_value) = (self.collar_bps[0].map(d), self.order_value.map(d));
-        (set.price_collar_window_bps, set.price_collar_window_ms) =
-            (self.window_bps[0].map(d), self.window_ms[0]);
+        set.price_windows = window(self.window_bps[0], self.window_ms[0]);
     }
 
     fn follower(&self, limits: &mut fastcore::config::Limits) {
         limits.totals.max_exposure = self.exposure.map(d);
         let set = &mut limits.default;
         set.price_collar_bps = self.collar_bps[1].map(d);
-        (set.price_collar_window_bps, set.price_collar_window_ms) =
-            (self.window_bps[1].map(d), self.window_ms[1]);
+        set.price_windows = window(self.window_bps[1], self.window_ms[1]);
     }
 }
 

@@ -2,7 +2,7 @@
 //! what alone may keep one back: `halt`, a route that is down, a broker's own refusal. Then it is shown, and goes out.
 
 use crate::support::{Sent, World, d, lots};
-use crate::{DAX, EURUSD, OTHER, S, desk, equity, quote, tell, trade};
+use crate::{DAX, EURUSD, OTHER, S, desk, equity, quote, tell, trade, window};
 use fastcore::bucket::Allowance;
 use fastcore::config::{ClockRule, Config, InactiveRule, OnBreach, SelfMatch, Together};
 use fastcore::decimal::Dec;
@@ -55,8 +55,7 @@ fn limit(c: &mut Config, bits: u64, low: i64) {
         l.default.max_order_value = of(1).then_some(n);
         l.default.price_collar_bps = of(2).then(|| d("100"));
         l.default.max_position_lots = of(3).then(|| lots("3"));
-        l.default.price_collar_window_bps = on(27 + at / 8).then(|| d("150"));
-        l.default.price_collar_window_ms = 5_000;
+        l.default.price_windows = window(on(27 + at / 8).then_some("150"), 5_000);
         l.totals.max_open_orders = of(4).then_some(1);
         l.totals.max_exposure = of(5).then_some(n);
         l.totals.max_leverage = of(6).then(|| d("0.1"));

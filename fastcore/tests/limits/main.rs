@@ -16,7 +16,7 @@ mod self_match;
 mod together;
 mod totals;
 
-use fastcore::config::{Config, InstrumentConfig};
+use fastcore::config::{Config, InstrumentConfig, PriceWindow};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 pub use support::tell;
@@ -126,6 +126,11 @@ pub const OTHER: (&str, &str) = ("M", "EURUSD");
 /// The follower's bounds over all instruments.
 pub fn account(c: &mut Config) -> &mut fastcore::risk::Totals {
     &mut c.followers[0].limits.totals
+}
+
+/// A collar over one window, where there is a bound.
+pub fn window(bps: Option<&str>, window_ms: i64) -> Vec<PriceWindow> {
+    bps.into_iter().map(|bps| PriceWindow { bps: d(bps), window_ms }).collect()
 }
 
 /// A number of text, for bounds.

@@ -1,7 +1,7 @@
 //! Price collars, and copies that are too large for what the leader holds.
 
 use crate::support::d;
-use crate::{EURUSD, OTHER, S, at_most, copied, desk, quantities, quote, refused, split, trade};
+use crate::{EURUSD, OTHER, S, at_most, copied, desk, quantities, quote, refused, split, trade, window};
 use fastcore::config::OrderType;
 
 /// A market order is judged by the price that it is copied at, against the middle of a fresh quote, both ways.
@@ -100,7 +100,7 @@ fn amplification_compares_units_with_their_factor() {
 fn a_fast_market_opens_nothing_until_its_window_has_passed() {
     let mut w = desk(|c| {
         let set = &mut c.followers[0].limits.default;
-        (set.price_collar_window_bps, set.price_collar_window_ms) = (Some(d("100")), 10_000);
+        set.price_windows = window(Some("100"), 10_000);
     });
     assert!(trade(&mut w, EURUSD, true, "1", "1").is_empty(), "no quote: nobody can say");
     assert_eq!(refused(&w, "no_quote"), 1);
@@ -123,8 +123,7 @@ fn a_fast_market_opens_nothing_until_its_window_has_passed() {
 #[test]
 fn a_split_is_no_fast_market() {
     let mut w = desk(|c| {
-        let set = &mut c.followers[0].limits.default;
-        (set.price_collar_window_bps, set.price_collar_window_ms) = (Some(d("100")), 10_000);
+        c.followers[0].limits.default.price_windows = window(Some("100"), 10_000);
     });
     quote(&mut w, "EURUSD", "1", "1");
     copied(&mut w, EURUSD, true, "4", "1");
@@ -135,12 +134,38 @@ fn a_split_is_no_fast_market() {
     assert_eq!((refused(&w, "price_collar_window"), refused(&w, "no_quote")), (0, 1));
 }
 
+/// 50 bps of 5 s and 500 bps of an hour are two bounds: a quick move within one and a slow one within the other are each
+/// refused, and a move within both is copied.
+#[test]
+fn every_window_keeps_its_own_bound() {
+    let mut w = desk(|c| {
+        c.followers[0].limits.default.price_windows =
+            [window(Some("50"), 5_000), window(Some("500"), 3_600_000)].concat();
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    assert_eq!(copied(&mut w, EURUSD, true, "1", "1").len(), 1);
+    w.now += 60 * S;
+    quote(&mut w, "EURUSD", "1.03", "1.03");
+    w.now += 6 * S;
+    quote(&mut w, "EURUSD", "1.03", "1.03");
+    w.now += 58 * S;
+    quote(&mut w, "EURUSD", "1.04", "1.04");
+    assert_eq!(copied(&mut w, EURUSD, true, "1", "1.04").len(), 1, "4 % within the hour, nothing within 5 s");
+    assert!(trade(&mut w, EURUSD, true, "1", "1.05").is_empty(), "0.96 % within 5 s");
+    let refused_at = |w: &crate::support::World| refused(w, "price_collar_window");
+    assert_eq!(refused_at(&w), 1);
+    w.now += 58 * S;
+    quote(&mut w, "EURUSD", "1.06", "1.06");
+    assert!(trade(&mut w, EURUSD, true, "1", "1.06").is_empty(), "6 % within the hour");
+    assert_eq!(refused_at(&w), 2);
+}
+
 /// However many quotes come: their parts are bounded, and the lowest of each is remembered until the window has passed.
 #[test]
 fn many_quotes_take_bounded_room() {
     let mut w = desk(|c| {
         let set = &mut c.subscriptions[0].limits.default;
-        (set.price_collar_window_bps, set.price_collar_window_ms) = (Some(d("100")), 10_000);
+        set.price_windows = window(Some("100"), 10_000);
     });
     quote(&mut w, "EURUSD", "0.5", "0.5");
     for _ in 0..9_000 {
