@@ -42,7 +42,9 @@ __all__ = [
 
 
 def examine(path: Path) -> tuple[GatewayConfig | None, list[Problem]]:
-    """Every problem of a file in the order of its lines, and the configuration when none is an error."""
+    """Every problem of a file in the order of its lines, and the configuration when none is an error.
+
+    The last word has the core: its engine is built from what the file becomes, as at a start."""
     draft = read(path)
     apply_rules(draft)
     problems = sorted(draft.problems, key=lambda problem: (problem.line, problem.path))
@@ -51,7 +53,25 @@ def examine(path: Path) -> tuple[GatewayConfig | None, list[Problem]]:
     config = GatewayConfig.model_validate(draft.raw)
     used = {session.profile for session in config.sessions.values()}
     config.attach(draft.file, {name: draft.profiles[name] for name in sorted(used)})
-    return config, problems
+    refused = _refused_by_core(config, draft.file)
+    problems += refused
+    return (None if any(problem.severity == "error" for problem in refused) else config), problems
+
+
+def _refused_by_core(config: GatewayConfig, file: Path) -> list[Problem]:
+    """What the core says when its engine is built; a warning where no core is built that could say it."""
+    try:
+        # `check` starts at once, and works where nothing is built.
+        from gateway._fastcore import ConfigError, prove_config
+    except ImportError:
+        hint = "Build it with `make build`."
+        return [Problem(str(file), 1, "", "the core was not asked: it is not built", "", "", hint, "warning")]
+    try:
+        prove_config(core_json(config))
+    except ConfigError as error:
+        hint = "It is right by every rule of `check`, which should know this one: please report it."
+        return [Problem(str(file), 1, "", f"the core refuses it: {error}", hint=hint)]
+    return []
 
 
 def load(path: Path) -> GatewayConfig:

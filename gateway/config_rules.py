@@ -21,6 +21,8 @@ from gateway.config_rules_lots import (
     totals,
     venue_takes_our_orders,
 )
+from gateway.config_rules_money import unit_values
+from gateway.config_rules_names import filtered_instruments, named_instruments
 from gateway.config_rules_together import all_together, price_windows, subscription_guards, together
 from gateway.config_rules_wire import (
     accounts,
@@ -257,8 +259,11 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     lots,
     keys_that_belong_together,
     sizing,
+    unit_values,
     totals,
     together,
+    named_instruments,
+    filtered_instruments,
     price_windows,
     blocks,
     guards,

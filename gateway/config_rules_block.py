@@ -9,6 +9,8 @@ from gateway.config_read import Draft
 from gateway.config_rules_lots import convertible
 from gateway.config_types import decimal_text
 
+Lot = tuple[Decimal, Decimal]
+
 
 def blocks(draft: Draft) -> None:
     """Members of one leader's block have one kind of weight, one direction, and lots of one size."""
@@ -34,15 +36,25 @@ def _alike(
     for source in draft.instruments:
         ours, theirs = _lot(draft, item, source), _lot(draft, first[0], source)
         if ours is not None and theirs is not None and ours != theirs:
-            sizes = f"a lot step is {decimal_text(ours)} leader units, not {decimal_text(theirs)}"
-            text = f"lots of {source} that cannot be divided: {sizes}"
-            hint = "Members of a block need the same lot_step x contract_size / qty_factor."
+            text = f"lots of {source} that cannot be divided: {_difference(ours, theirs)}"
+            hint = "Members of a block need the same lot_step x contract_size, and the same qty_factor."
             draft.report((*at, "symbol_map"), text, bound=bound, hint=hint)
             return
 
 
-def _lot(draft: Draft, item: SubscriptionConfig, source: str) -> Decimal | None:
-    """Leader units in one lot step of the follower; None where it is not copied."""
+def _difference(ours: Lot, theirs: Lot) -> str:
+    """What makes two lots unlike, in words."""
+    with localcontext() as context:
+        context.prec = 80
+        units = [(step / factor).normalize() for step, factor in (ours, theirs)]
+    if units[0] != units[1]:
+        return f"a lot step is {decimal_text(units[0])} leader units, not {decimal_text(units[1])}"
+    return f"of equal size, and with qty_factor {decimal_text(ours[1])}, not {decimal_text(theirs[1])}"
+
+
+def _lot(draft: Draft, item: SubscriptionConfig, source: str) -> Lot | None:
+    """A lot step in follower units, and its qty_factor, which the core compares both; None where it is not
+    copied."""
     mapped = item.symbol_map.get(source)
     name = source if mapped is None else mapped.instrument
     target = draft.instruments.get(name)
@@ -53,7 +65,7 @@ def _lot(draft: Draft, item: SubscriptionConfig, source: str) -> Decimal | None:
     with localcontext() as context:
         context.prec = 80
         factor = Decimal(1) if mapped is None else mapped.qty_factor
-        return (target.lot_step * target.contract_size / factor).normalize()
+        return (target.lot_step * target.contract_size).normalize(), factor.normalize()
 
 
 def _currencies(draft: Draft, number: int, item: SubscriptionConfig, rule: ByBlock) -> None:

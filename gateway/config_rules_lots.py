@@ -225,11 +225,34 @@ def traded_currencies(draft: Draft, follower: FollowerConfig) -> list[str]:
 
 def convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> None:
     """Two currencies need an instrument that converts one into the other."""
-    pairs = {(item.base, item.currency) for item in draft.instruments.values()}
-    if one != other and (one, other) not in pairs and (other, one) not in pairs:
+    if one == other:
+        return
+    pair = {one, other}
+    by = [name for name, item in draft.instruments.items() if {item.base, item.currency} == pair]
+    if not by:
         text = f"accounts in {one} and {other} cannot be compared: no instrument converts them"
         hint = f"Add an instrument with base and currency {one} and {other}, quoted on a leader session."
         draft.report(path, text, hint=hint)
+        return
+    # As Engine::fx in the core: the first instrument of the pair converts, whoever quotes the next.
+    seen = quoted(draft)
+    if seen is not None and by[0] not in seen:
+        text = f"{by[0]} would convert {one} and {other}, and nobody quotes it: no leader has a symbol for it"
+        hint = "Quotes come from leaders' sessions: add a symbol there"
+        better = next((name for name in by if name in seen), None)
+        hint += f", or write {better} first, which is quoted." if better else "."
+        draft.report(path, text, hint=hint)
+
+
+def quoted(draft: Draft) -> set[str] | None:
+    """Instruments that quotes can come of; None while a leader has a mistake of his own. A quote of a session
+    is read by the symbols of its first leader."""
+    if len(draft.leaders) != len(draft.names.get("leaders", [])):
+        return None
+    first = {leader.session: leader for leader in reversed(draft.leaders.values())}
+    if any(leader.symbols is None for leader in first.values()):
+        return set(draft.instruments)
+    return {name for leader in first.values() for name in (leader.symbols or {}).values()}
 
 
 def _fixed_lots(draft: Draft, number: int, subscription: SubscriptionConfig, rule: ByLots) -> None:

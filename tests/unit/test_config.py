@@ -256,6 +256,7 @@ def test_a_large_deployment_is_checked_in_seconds(tmp_path: Path) -> None:
         f'[followers.f{n}]\nroute = "r{1 + n % 2}"\naccount = "A{n}"\ncurrency = "USD"\n'
         f'[[subscriptions]]\nfollower = "f{n}"\nleader = "alpha"\n'
         'sizing = { mode = "fixed", lots = "0.1" }\n'
+        "limits.instruments.GOLD.max_position_lots = 3\n"
         for n in range(2_000)
     ]
     before = os.times()

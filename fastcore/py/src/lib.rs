@@ -36,6 +36,13 @@ fn read_message(py: Python<'_>, raw: &[u8], profile_json: &str) -> PyResult<Stri
     py.detach(|| meaning::read(raw, profile_json)).map_err(errors::FastcoreError::new_err)
 }
 
+/// Builds the engine of a configuration and lets it go: what the core would refuse at its start is refused here.
+#[pyfunction]
+fn prove_config(py: Python<'_>, config_json: &str) -> PyResult<()> {
+    let built = || fastcore::config::Config::from_json(config_json).and_then(fastcore::engine::Engine::new);
+    py.detach(built).map(drop).map_err(|e| errors::ConfigError::new_err(e.to_string()))
+}
+
 /// Whether days can be counted in a time zone, by its IANA name.
 #[pyfunction]
 fn time_zone_known(name: &str) -> bool {
@@ -62,6 +69,7 @@ fn _fastcore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(core_version, module)?)?;
     module.add_function(wrap_pyfunction!(sqlite_version, module)?)?;
     module.add_function(wrap_pyfunction!(read_message, module)?)?;
+    module.add_function(wrap_pyfunction!(prove_config, module)?)?;
     module.add_function(wrap_pyfunction!(time_zone_known, module)?)?;
     #[cfg(feature = "leave_out")]
     module.add_function(wrap_pyfunction!(leave_out, module)?)?;

@@ -1,0 +1,45 @@
+"""Rules about worth: what is counted in a currency needs quotes, and quotes come from leaders' sessions."""
+
+from __future__ import annotations
+
+from gateway.config_model import SubscriptionConfig
+from gateway.config_read import Draft
+from gateway.config_rules_lots import convertible, quoted
+from gateway.config_rules_names import copied
+
+WORTH_MODES = ("percent_equity", "notional")
+"""Modes that ask what a unit is worth in the currency of the account."""
+
+
+def unit_values(draft: Draft) -> None:
+    """Without a quote of what is ordered, and a rate into the account's currency, nothing is ever opened."""
+    seen = quoted(draft)
+    for number, item in draft.subscriptions.items():
+        follower = draft.followers.get(item.follower)
+        if item.sizing.mode not in WORTH_MODES or follower is None:
+            continue
+        if follower.currency is None:
+            if item.sizing.mode == "notional":
+                text = f"is missing: sizing notional of subscription {item.label} compares values in it"
+                path = ("followers", item.follower, "currency")
+                draft.report(path, text, hint='Add currency = "USD".')
+            continue
+        names = _valued(draft, item)
+        for name in names:
+            if seen is not None and name not in seen:
+                text = f"needs the value of {name}, and nobody quotes it: no leader has a symbol for it"
+                hint = "Quotes come from leaders' sessions: add a symbol there, or use another sizing mode."
+                draft.report(("subscriptions", number, "sizing"), text, hint=hint)
+        for currency in dict.fromkeys(draft.instruments[name].currency for name in names):
+            convertible(draft, ("subscriptions", number, "sizing"), currency, follower.currency)
+
+
+def _valued(draft: Draft, item: SubscriptionConfig) -> list[str]:
+    """Instruments whose units are valued: what is ordered, and with notional what is copied as well."""
+    passed = item.filters.instruments
+    pairs = [pair for pair in copied(draft, item) if passed is None or pair[0] in passed]
+    both = item.sizing.mode == "notional"
+    names = dict.fromkeys(
+        name for source, target in pairs for name in ((source, target) if both else (target,))
+    )
+    return [name for name in names if name in draft.instruments]
