@@ -1,8 +1,8 @@
 """`copygate ctl CONFIG …`: what an operator may tell a running gateway.
 
-Each command but `status` and `stops` is an event in the journal. They and `kill` and `arm` need no more of
-the configuration file than its state folder: a file that is being changed must not keep anybody from
-stopping.
+Each command but `status`, `stops` and `explain` is an event in the journal. They and `kill` and `arm` need
+no more of the configuration file than its state folder: a file that is being changed must not keep anybody
+from stopping.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def desk(
         Path, typer.Argument(help="Configuration file of the running gateway.", show_default=False)
     ],
 ) -> None:
-    """Tell a running gateway. Every command but status is journaled with the name of who gave it."""
+    """Tell a running gateway. What is told is journaled with the name of who told it."""
     context.obj = Desk(config)
 
 
@@ -192,6 +192,19 @@ def bust_resume(
         answer = tell(context.obj, command)
         outcome(context.obj, answer)
         say(answer, as_json, f"Opens on {leader} go on.", "")
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    exec_id: Annotated[str, typer.Argument(metavar="EXECID", help="ExecID(17) of a report of the leader's.")],
+    follower: Annotated[str, typer.Argument(metavar="FOLLOWER", help="Follower, or subscription.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each decision.")] = False,
+) -> None:
+    """The same as `copygate explain`: why this size, price or refusal. Reads the audit log only."""
+    from gateway.audit.cli import explain as read
+
+    read(exec_id, follower, config=context.obj.path, state=None, as_json=as_json)
 
 
 control_life.register(app)

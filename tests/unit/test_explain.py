@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer.testing
 
+from gateway import control_cli
 from gateway.audit.cli import app
 from gateway.audit.entry import from_replay
 from gateway.audit.explain import Context, Reason, explain
@@ -203,6 +204,17 @@ def test_json_has_the_same_steps(state: Path) -> None:
         "leader", "rule", "size", "rounding", "difference", "order", "result",
     ]  # fmt: skip
     assert told["steps"][1]["numbers"]["ratio"] == "0.5"
+
+
+@pytest.mark.parametrize("words", [["E7", "f1"], ["E7", "f1<alpha", "--json"], ["E7", "f2"], ["E9", "f1"]])
+def test_ctl_has_the_same_command(state: Path, words: list[str]) -> None:
+    """`copygate ctl CONFIG explain` takes the same names, and says the same with the same exit code."""
+    file = state / "gateway.toml"
+    file.write_text('[gateway]\nstate_dir = "."\n', "utf-8")
+    top = invoke(*words, "--config", str(file))
+    under = typer.testing.CliRunner().invoke(control_cli.app, [str(file), "explain", *words])
+    assert (under.exit_code, under.stdout, under.output) == (top.exit_code, top.stdout, top.output)
+    assert (under.exit_code == 0) == (words[:2] != ["E7", "f2"] and words[0] != "E9")
 
 
 def test_a_wrong_name_is_answered_with_what_there_is(state: Path) -> None:
