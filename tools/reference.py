@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from execution_pairs import execution_reports, execution_reports_old
+from limit_examples import limit_examples
 from reference_keys import cell, row, sections
 
 from gateway import mirror_texts
@@ -142,6 +143,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "execution-reports": execution_reports,
         "execution-reports-old": execution_reports_old,
     },
+    "limits.md": {"limit-examples": limit_examples},
     "profiles.md": {"profiles": profile_table},
     "refusals.md": {"refusal-codes": refusal_codes},
 }

@@ -50,7 +50,7 @@ fn bound(config: &mut Value) {
     let far = "1000000000";
     let limits = json!({"totals": {"max_open_orders": 1_000, "max_exposure": far, "max_leverage": far},
         "default": {"max_order_qty_lots": far, "max_order_value": far, "price_collar_bps": "100",
-            "price_collar_window_bps": "100", "price_collar_window_ms": 60_000, "max_position_lots": far}});
+            "price_windows": [{"bps": "100", "window_ms": 60_000}], "max_position_lots": far}});
     let rules =
         |rules: Value| json!({"zone": "UTC", "day_begins_s": 0, "max_age_ms": 3_600_000, "rules": rules});
     let loss = json!({"rule": "daily_loss", "amount": far});

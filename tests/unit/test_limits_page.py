@@ -1,0 +1,70 @@
+"""The page of limits: every code has its row, and every limit an example that the core was asked."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config import examine
+from gateway.refusal_texts import REASONS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "reference" / "limits.md").read_text(encoding="utf-8")
+BY_HAND, _, MADE = PAGE.partition("## Examples\n")
+NO_LIMITS = {"bad_side", "duplicate", "frozen_order", "max_inflation", "not_filled", "order_terms"}
+"""Codes about what a report says, or about rounding and mirrors; the page says that they have no example."""
+WORDS_ONLY = NO_LIMITS | {"missed", "broker_reject", "overflow"}
+"""Codes that the page has in words, without a row of its tables."""
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The tools that play examples."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    return importlib.import_module("limit_stage")
+
+
+@pytest.fixture
+def examples(stage: Any) -> Any:
+    return importlib.import_module("limit_examples")
+
+
+def codes(text: str) -> set[str]:
+    """The first column of every table."""
+    return set(re.findall(r"^\| `([a-z_]+)`", text, flags=re.MULTILINE))
+
+
+def test_every_code_is_on_the_page() -> None:
+    """A row, or words where it is no limit; no other code has a row."""
+    assert codes(BY_HAND) == set(REASONS) - WORDS_ONLY
+    assert all(f"`{code}`" in BY_HAND for code in REASONS)
+
+
+def test_every_limit_has_an_example() -> None:
+    assert codes(MADE) == set(REASONS) - NO_LIMITS | {"look_alike"}
+
+
+def test_every_example_shows_its_code(examples: Any) -> None:
+    """An example whose code the core does not say would be no example of it."""
+    silent = [one for one in examples.EXAMPLES if f"`{one.code}`" not in "; ".join(one.played())]
+    assert silent == []
+
+
+def test_every_example_is_a_file_that_check_takes(stage: Any, examples: Any, tmp_path: Path) -> None:
+    """Without an error; and of warnings only that about a leader whose position is not told."""
+    path = tmp_path / "gateway.toml"
+    for one in examples.EXAMPLES:
+        path.write_text(stage.deployment(one.keys), encoding="utf-8")
+        found = [problem.message for problem in examine(path)[1]]
+        unknown = ["nothing says what this account holds at the start"]
+        assert found == (unknown if one.code == "leader_position_unknown" else []), one.code
+
+
+def test_a_phrase_that_nobody_knows_is_an_error(examples: Any) -> None:
+    """Nothing of a story is left out silently."""
+    with pytest.raises(ValueError, match="no such phrase: he hopes"):
+        examples.Example("kill", (), "he buys 1 at 1.1; he hopes").played()
