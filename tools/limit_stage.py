@@ -177,12 +177,12 @@ class Stage:
         head = [fields[0], (34, str(self._serial))]
         self.core.submit("leader", "LEADER", encode(BEGIN, [*head, *fields[1:]]), self.now_ns)
 
-    def trade(self, side: str, lots: str, px: str, age_s: str | None, status: str = "2") -> None:
+    def trade(self, side: str, lots: str, px: str, age_s: str | None = None, symbol: str = "EURUSD") -> None:
         """A fill of an order of his own, so many seconds ago."""
         qty, self.last = number(Decimal(lots) * LOT), f"E{self._serial}"
         at_ns = self.now_ns - int(age_s or 0) * 1_000 * MS
-        order = [(37, f"O{self.last}"), (11, f"O{self.last}"), (17, self.last), (150, "F"), (39, status)]
-        what = [(1, "L"), (55, "EURUSD"), (54, side), (38, qty), (32, qty), (31, px), (14, qty), (151, "0")]
+        order = [(37, f"O{self.last}"), (11, f"O{self.last}"), (17, self.last), (150, "F"), (39, "2")]
+        what = [(1, "L"), (55, symbol), (54, side), (38, qty), (32, qty), (31, px), (14, qty), (151, "0")]
         self.leader([(35, "8"), *order, *what, (60, utc(at_ns))])
 
     def bust(self) -> None:
@@ -256,7 +256,7 @@ def _ctl(stage: Stage, of: Mapping[str, str]) -> None:
 PHRASES: Sequence[tuple[str, Callable[[Stage, Mapping[str, str]], None]]] = (
     (rf"he (?P<side>buys|sells) (?P<lots>{NUMBER}) at (?P<px>{NUMBER})(, (?P<age>\d+) s ago)?", _trade),
     (rf"quote (?P<bid>{NUMBER})/(?P<ask>{NUMBER})", _quote),
-    (rf"(?P<whose>his|the follower's) (?P<what>equity|balance) is (?P<amount>{NUMBER})", _account),
+    (rf"(?P<whose>his|the follower's) (?P<what>equity|balance|deposit) is (?P<amount>{NUMBER})", _account),
     (
         r"the broker's session goes (?P<way>down|up)",
         lambda stage, of: stage.session(of["way"] == "up"),
