@@ -147,20 +147,6 @@ pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {
     mul_div(units.raw(), QUANTA, grid.step.raw(), Round::HalfEven)
 }
 
-/// Whole steps and what is left of one, in quanta. Within 10⁻⁶ of a whole number, it is that number.
-fn snapped(target: u128) -> (u128, u128) {
-    // Quanta are counted by the same 10¹⁸ as decimals.
-    const { assert!(QUANTA == Dec::ONE.raw()) };
-    let (whole, over) = by_scale(target);
-    if over <= SNAP.unsigned_abs() {
-        (whole, 0)
-    } else if QUANTA.unsigned_abs().wrapping_sub(over) <= SNAP.unsigned_abs() {
-        (whole.wrapping_add(1), 0)
-    } else {
-        (whole, over)
-    }
-}
-
 /// Steps of a target by its size alone, with the target's sign.
 fn by_size(t: i128, steps: impl FnOnce(u128) -> u128) -> i128 {
     // |t| is at most 2¹²⁷, and its steps far less: the sign fits.
@@ -168,13 +154,17 @@ fn by_size(t: i128, steps: impl FnOnce(u128) -> u128) -> i128 {
     if t < 0 { steps.wrapping_neg() } else { steps }
 }
 
+/// A target that is at most 10⁻⁶ step below a whole number is that number.
 fn steps_toward_zero(t: i128) -> i128 {
-    by_size(t, |size| snapped(size).0)
+    // Quanta are counted by the same 10¹⁸ as decimals.
+    const { assert!(QUANTA == Dec::ONE.raw()) };
+    by_size(t, |size| by_scale(size.wrapping_add(SNAP.unsigned_abs())).0)
 }
 
+/// Within 10⁻⁶ step of a whole number it is nearest to that one anyway; ties go toward zero.
 fn steps_nearest(t: i128) -> i128 {
     by_size(t, |size| {
-        let (whole, rest) = snapped(size);
+        let (whole, rest) = by_scale(size);
         whole.wrapping_add(u128::from(rest.wrapping_mul(2) > QUANTA.unsigned_abs()))
     })
 }
@@ -214,7 +204,7 @@ impl Line {
         self.rounded(grid, policy, max_inflation, may_open).0
     }
 
-    /// The rounded target, and whether it is whole steps away from what is committed.
+    /// The rounded target, and whether it is known to be whole steps away from what is committed.
     ///
     /// Here and in [`Self::plan`] numbers are added without asking whether the sum fits: see [`UNITS_MAX`].
     #[inline]
@@ -244,7 +234,7 @@ impl Line {
         let wanted = times(steps, grid.step.raw()).map(|raw| raw.saturating_add(rest));
         let Some(wanted) = wanted.filter(|raw| *raw <= UNITS_MAX) else { return (self.filled, false) };
         if wanted >= grid.min.raw() {
-            return (neg_if(negative, Dec::from_raw(wanted)), rest == 0);
+            return (neg_if(negative, Dec::from_raw(wanted)), true);
         }
         (self.below_min(grid, policy, max_inflation, may_open), false)
     }
@@ -256,7 +246,7 @@ impl Line {
             if held.is_positive() {
                 // Less than a minimum lot cannot be sold: from above it, one minimum lot is, and what is left stays.
                 let rest = held.checked_sub(grid.min).filter(|r| r.is_positive()).unwrap_or(held);
-                return neg_if(negative, if rest < held { rest.min(grid.min) } else { held });
+                return neg_if(negative, rest.min(grid.min));
             }
             let works = neg_if(negative, self.committed()).is_positive();
             let min = quanta(grid.min, grid).unwrap_or(i128::MAX);
@@ -300,7 +290,7 @@ impl Line {
     pub fn plan(&mut self, grid: Grid, policy: Rounding, max_inflation: Dec, now_ns: i64) -> Plan {
         let (desired, whole) = self.rounded(grid, policy, max_inflation, self.may_open(now_ns));
         self.draining = desired.is_zero() && !self.filled.is_zero() && self.target != 0;
-        let (filled, target) = (self.filled.raw(), self.target);
+        let filled = self.filled.raw();
         let need = desired.raw().wrapping_sub(filled);
         let (want, selling) = (need.wrapping_abs(), need < 0);
         let (same, other, closing) = if selling {
@@ -310,7 +300,7 @@ impl Line {
         };
         let beyond = Dec::from_raw(same.wrapping_sub(want).max(0));
         let (cancel_buy, cancel_sell) = if selling { (other, beyond) } else { (beyond, other) };
-        let opposite = need != 0 && filled != 0 && selling != (filled < 0);
+        let opposite = filled != 0 && selling != (filled < 0);
         let towards_zero = if opposite { want.min(filled.wrapping_abs()) } else { 0 };
         // Opens of a flip work the same way as its close: they never stand in for the close, and never add to it.
         let room = want.wrapping_sub(same).max(0);
@@ -327,8 +317,8 @@ impl Line {
             increase: neg_if(selling, Dec::from_raw(increase)),
             blocked: !other.is_zero() || self.cancels > 0 || self.unknown > 0,
             close_waits,
-            // Then it is the distance between the rounded target and what is committed.
-            whole: whole && !opposite && selling == (target < 0),
+            // Then it is the distance between the rounded target and what is committed, which have the same odd rest.
+            whole: whole && !opposite,
         }
     }
 
@@ -362,3 +352,7 @@ impl Line {
 #[cfg(test)]
 #[path = "ledger_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ledger_edges.rs"]
+mod edges;

@@ -487,3 +487,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "order_edges.rs"]
+mod edges;

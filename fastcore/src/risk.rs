@@ -394,3 +394,7 @@ fn drift(o: &Open<'_>) -> Clip {
 #[cfg(test)]
 #[path = "risk_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "risk_edges.rs"]
+mod edges;

@@ -173,7 +173,7 @@ pub fn amount_share(amount: Dec, sized: Dec, increase: Dec, open: Dec) -> Option
 /// Quanta of `rate x increase` for many followers of one increase: its steps are counted once for all on the same grid.
 #[derive(Debug, Default)]
 pub struct Sizes {
-    /// Of which increase, in which step, and how many they are where they are whole.
+    /// Of which increase, in which step (never 0: none was counted), and how many they are where they are whole.
     last: Cell<(Dec, Dec, Option<i128>)>,
 }
 
@@ -185,7 +185,7 @@ impl Sizes {
         // (rate e-18)(increase e-18) / (step e-18), in quanta of 1e-18 step: the scales cancel.
         const { assert!(QUANTA == Dec::ONE.raw()) };
         let (of, step, steps) = self.last.get();
-        let known = of == increase && step == grid.step && !step.is_zero();
+        let known = of == increase && step == grid.step;
         let steps = if known { steps } else { self.count(increase, grid.step) };
         match steps {
             // An increase of whole steps, the usual one, needs no wide division: nothing is rounded.
@@ -345,3 +345,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sizing_edges.rs"]
+mod edges;
