@@ -21,8 +21,10 @@ FUZZ_INPUTS ?= 1000000
 FUZZ_SEED ?= $(shell date +%s)
 SEEDS ?= 1..20
 LEAVE_OUT := target/leave_out
+MUTANTS ?= ledger sizing risk order
+MUTANTS_ARGS ?=
 
-.PHONY: help build test fuzz torture fault-rules demo bench lint lint-rust lint-python format docs clean distclean
+.PHONY: help build test fuzz torture fault-rules mutants demo bench lint lint-rust lint-python format docs clean distclean
 
 help: ## print this list
 	@echo "Copygate: a leader's fill becomes the followers' orders, over real FIX sessions."
@@ -59,6 +61,10 @@ torture: build ## break a running deployment, and compare the books; SEEDS=1..30
 fault-rules: build ## leave one rule of delivery out after the other: the judge of torture must find each
 	cargo build --release -p fastcore-py --features leave_out --target-dir $(LEAVE_OUT)
 	$(BIN)/python -m tests.fault --rules --core $(LEAVE_OUT)/release/lib_fastcore.so
+
+mutants: build ## change the core in every small way: a test must find each; MUTANTS='ledger risk', MUTANTS_ARGS=--again
+	@cargo mutants --version >/dev/null || { echo "Needed: cargo install --locked cargo-mutants --version 27.1.0"; exit 2; }
+	$(BIN)/python -m tools.mutants $(MUTANTS) $(MUTANTS_ARGS)
 
 bench: build ## measure speed; every figure beside its baseline in the same run
 	@tools/bench.sh
