@@ -62,8 +62,8 @@ fault-rules: build ## leave one rule of delivery out after the other: the judge 
 	cargo build --release -p fastcore-py --features leave_out --target-dir $(LEAVE_OUT)
 	$(BIN)/python -m tests.fault --rules --core $(LEAVE_OUT)/release/lib_fastcore.so
 
-mutants: build ## change the core in every small way: a test must find each; MUTANTS='ledger risk', MUTANTS_ARGS=--again
-	@cargo mutants --version >/dev/null || { echo "Needed: cargo install --locked cargo-mutants --version 27.1.0"; exit 2; }
+mutants: .venv/.deps ## change the core in every small way: a test must find each; MUTANTS='ledger risk', MUTANTS_ARGS=--again
+	@cargo mutants --version >/dev/null 2>&1 || { echo "Needed: cargo install --locked cargo-mutants --version 27.1.0"; exit 2; }
 	$(BIN)/python -m tools.mutants $(MUTANTS) $(MUTANTS_ARGS)
 
 bench: build ## measure speed; every figure beside its baseline in the same run

@@ -60,6 +60,8 @@ def judged(
         else:
             results[mutant.key] = judge(mutant.number, reaching[mutant.number])
         kept.write_text(json.dumps(results, indent=0))
+        if len(results) % 50 == 0:
+            print(f"{len(results)} of {len(mutants)} judged", flush=True)
     return results
 
 

@@ -60,13 +60,19 @@ def put_in(tree: Path, files: list[str], left_out: dict[str, str], const: set[st
 
 
 def messages(tree: Path, cargo: str, *arguments: str) -> list[dict[str, Any]]:
-    """What cargo has to say, in its own form."""
+    """What cargo has to say, in its own form; that something does not build is a part of it."""
     command = [*shlex.split(cargo), *arguments, "--message-format", "json", "--quiet"]
     environment = {**os.environ, "CARGO_TARGET_DIR": str(tree.parent / "built")}
     text = subprocess.run(
-        command, cwd=tree, env=environment, stdout=subprocess.PIPE, check=False, text=True
+        command, cwd=tree, env=environment, capture_output=True, check=False, text=True
     ).stdout
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def errors(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What does not build, each with its place."""
+    heard = [one["message"] for one in told if one["reason"] == "compiler-message"]
+    return [message for message in heard if message["level"] == "error" and message["spans"]]
 
 
 def mutant_at(tree: Path, span: dict[str, Any]) -> int | None:
@@ -86,18 +92,17 @@ def build(tree: Path, files: list[str], cargo: str, packages: list[str]) -> list
     for _ in range(ROUNDS_MAX):
         mutants = put_in(tree, files, left_out, const)
         told = messages(tree, cargo, "check", *packages, "--lib", "--profile", "tested")
-        errors = [one["message"] for one in told if one["reason"] == "compiler-message"]
-        errors = [error for error in errors if error["level"] == "error" and error["spans"]]
-        if not errors:
+        found = errors(told)
+        if not found:
             return mutants
-        for error in errors:
+        for error in found:
             span = next(span for span in error["spans"] if span["is_primary"])
             needs = NOT_CONST.search(error["message"])
             if needs and needs[1] != "is":
                 const.add(needs[1])
             elif number := mutant_at(tree, span):
                 left_out[mutants[number - 1].name] = "does not build"
-    raise SystemExit("the copy does not build: see above")
+    raise SystemExit("\n".join(["the copy does not build", *(error["rendered"] for error in found)]))
 
 
 def programs(tree: Path, cargo: str, packages: list[str]) -> list[tuple[str, str]]:
@@ -106,5 +111,5 @@ def programs(tree: Path, cargo: str, packages: list[str]) -> list[tuple[str, str
     made = [one for one in told if one["reason"] == "compiler-artifact" and one["profile"]["test"]]
     found = {one["executable"]: str(Path(one["manifest_path"]).parent) for one in made if one["executable"]}
     if not found:
-        raise SystemExit("no test was built")
+        raise SystemExit("\n".join(["no test was built", *(error["rendered"] for error in errors(told))]))
     return sorted(found.items())
