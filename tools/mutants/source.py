@@ -20,7 +20,6 @@ PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
 
 COMPILED = {"const_item", "static_item", "const_block", "array_type", "enum_variant"}
 """What the compiler works out: no mutant can be chosen there when a test runs."""
-UNREAD = {*COMPILED, "attribute_item", "inner_attribute_item", "macro_invocation", "use_declaration"}
 CALLS = {
     "saturating_add": "saturating_sub",
     "wrapping_add": "wrapping_sub",
@@ -141,7 +140,7 @@ class Source:
         waiting = [self.root]
         while waiting:
             node = waiting.pop()
-            if node.type in UNREAD or (node.type == "mod_item" and node.child_by_field_name("body")):
+            if node.type in COMPILED or (node.type == "mod_item" and node.child_by_field_name("body")):
                 continue
             found = own_change(self, node)
             if found and above(node, {"function_item"}) is not None:
