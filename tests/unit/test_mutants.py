@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 source: Any = importlib.import_module("tools.mutants.source")
 known: Any = importlib.import_module("tools.mutants.known")
 run: Any = importlib.import_module("tools.mutants.run")
+command: Any = importlib.import_module("tools.mutants.__main__")
 
 TEXT = b"""const MOST: i64 = 1 << 9;
 
@@ -160,3 +162,17 @@ def test_quick_tests_judge_first_and_slow_ones_alone() -> None:
     ]
     tests.append(run.Test("q", "", "e", 0.001))
     assert [[test.name for test in group] for group in run.groups(tests)] == [["e"], ["a", "b"], ["d"], ["c"]]
+
+
+def test_again_judges_only_what_was_not_found(tmp_path: Path) -> None:
+    """What was found stays so; a mutant that is not in the build is never judged, and every end is kept."""
+    made = mutants("a.rs:1:1: one", "a.rs:2:1: two", "a.rs:3:1: three")
+    made[2].left_out = "does not build"
+    before = {"a.rs: one": ("found", "a test"), "a.rs: two": ("survived", "")}
+    results = command.judged(made, [], tmp_path / "results.json", before)
+    assert results == {
+        "a.rs: one": ("found", "a test"),
+        "a.rs: two": ("not reached", ""),
+        "a.rs: three": ("left out", "does not build"),
+    }
+    assert set(json.loads((tmp_path / "results.json").read_text())) == set(results)
