@@ -7,9 +7,13 @@ fn d(t: &str) -> Dec {
     Dec::parse(t.as_bytes()).unwrap()
 }
 
+fn none() -> Bounds {
+    Bounds::default()
+}
+
 fn scope(bounds: &Bounds) -> Scope<'_> {
     let (position, equity) = (Dec::ZERO, Err(Code::BadAccount));
-    Scope { bounds, off_range_bps: None, position, orders: 0, exposure: None, equity }
+    Scope { bounds, off_range: None, position, orders: 0, exposure: None, equity }
 }
 
 fn open<'a>(sub: &'a Bounds, follower: &'a Bounds, qty: &str) -> Open<'a> {
@@ -38,12 +42,12 @@ fn told(o: &Open<'_>) -> (Dec, Option<(Dec, Dec)>) {
 /// A bound may be reached: only what is beyond it is cut, and says the limit and what was compared.
 #[test]
 fn a_bound_may_be_reached_and_tells_what_was_compared() {
-    let none = Bounds::default();
-    let qty = Bounds { max_order_qty: Some(d("5")), ..none };
-    assert_eq!(told(&open(&qty, &none, "5")), (d("5"), None));
-    assert_eq!(told(&open(&qty, &none, "6")), (d("5"), Some((d("5"), d("6")))));
-    let position = Bounds { max_position: Some(d("9")), ..none };
+    let qty = Bounds { max_order_qty: Some(d("5")), ..none() };
+    assert_eq!(told(&open(&qty, &none(), "5")), (d("5"), None));
+    assert_eq!(told(&open(&qty, &none(), "6")), (d("5"), Some((d("5"), d("6")))));
+    let position = Bounds { max_position: Some(d("9")), ..none() };
     let held = |qty| {
+        let none = none();
         let mut o = open(&none, &position, qty);
         o.follower.position = d("4");
         told(&o)
@@ -52,7 +56,7 @@ fn a_bound_may_be_reached_and_tells_what_was_compared() {
     assert_eq!(held("7"), (d("5"), Some((d("9"), d("11")))));
     let amplified = |qty| {
         let amplification = Some(Amplification { limit: d("9"), position: d("4") });
-        told(&Open { amplification, ..open(&none, &none, qty) })
+        told(&Open { amplification, ..open(&none(), &none(), qty) })
     };
     assert_eq!(amplified("5"), (d("5"), None));
     assert_eq!(amplified("7"), (d("5"), Some((d("9"), d("11")))));
@@ -115,15 +119,15 @@ fn leverage_is_rounded_against_the_open() {
 /// Only bounds that compare a price or a worth ask for one: without quotes the others still let pass.
 #[test]
 fn a_price_and_a_worth_are_asked_for_by_the_bounds_that_need_them() {
-    let (none, some) = (Bounds::default(), Some(d("1")));
-    let totals = |totals| Bounds { totals, ..none };
+    let some = Some(d("1"));
+    let totals = |totals| Bounds { totals, ..none() };
     for (bounds, price, worth) in [
-        (none, false, false),
-        (Bounds { max_order_qty: some, ..none }, false, false),
-        (Bounds { max_position: some, ..none }, false, false),
-        (Bounds { price_collar_bps: some, ..none }, false, false),
+        (none(), false, false),
+        (Bounds { max_order_qty: some, ..none() }, false, false),
+        (Bounds { max_position: some, ..none() }, false, false),
+        (Bounds { price_collar_bps: some, ..none() }, false, false),
         (totals(Totals { max_open_orders: Some(1), ..Totals::default() }), false, false),
-        (Bounds { max_order_value: some, ..none }, true, false),
+        (Bounds { max_order_value: some, ..none() }, true, false),
         (totals(Totals { max_exposure: some, ..Totals::default() }), true, true),
         (totals(Totals { max_leverage: some, ..Totals::default() }), true, true),
     ] {
@@ -134,20 +138,23 @@ fn a_price_and_a_worth_are_asked_for_by_the_bounds_that_need_them() {
 /// Only the size of the order, and nothing that has to be asked: then a lane is free up to its smaller bound.
 #[test]
 fn a_lane_is_free_up_to_its_smaller_size_unless_something_is_asked() {
-    let (none, some) = (Bounds::default(), Some(d("1")));
-    let size = |limit| Bounds { max_order_qty: Some(d(limit)), ..none };
-    assert_eq!(free_up_to(&none, &none, false), Some(Dec::from_raw(i128::MAX)));
-    assert_eq!(free_up_to(&none, &none, true), None);
+    let some = Some(d("1"));
+    let size = |limit| Bounds { max_order_qty: Some(d(limit)), ..none() };
+    assert_eq!(free_up_to(&none(), &none(), false), Some(Dec::from_raw(i128::MAX)));
+    assert_eq!(free_up_to(&none(), &none(), true), None);
     assert_eq!(free_up_to(&size("7"), &size("5"), false), Some(d("5")));
-    assert_eq!(free_up_to(&none, &size("5"), false), Some(d("5")));
+    assert_eq!(free_up_to(&none(), &size("5"), false), Some(d("5")));
     for asks in [
-        Bounds { max_position: some, ..none },
-        Bounds { max_order_value: some, ..none },
-        Bounds { price_collar_bps: some, ..none },
-        Bounds { price_collar_window_bps: some, ..none },
-        Bounds { totals: Totals { max_open_orders: Some(1), ..Totals::default() }, ..none },
+        Bounds { max_position: some, ..none() },
+        Bounds { max_order_value: some, ..none() },
+        Bounds { price_collar_bps: some, ..none() },
+        Bounds {
+            price_windows: Some([crate::config::PriceWindow { bps: d("1"), window_ms: 1 }].into()),
+            ..none()
+        },
+        Bounds { totals: Totals { max_open_orders: Some(1), ..Totals::default() }, ..none() },
     ] {
-        assert_eq!(free_up_to(&asks, &none, false), None, "{asks:?}");
-        assert_eq!(free_up_to(&none, &asks, false), None, "{asks:?}");
+        assert_eq!(free_up_to(&asks, &none(), false), None, "{asks:?}");
+        assert_eq!(free_up_to(&none(), &asks, false), None, "{asks:?}");
     }
 }
