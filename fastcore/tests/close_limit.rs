@@ -121,7 +121,8 @@ fn every_failed_attempt_goes_further() {
     assert_eq!((close.terms.as_str(), close.qty.as_str()), ("2|0.84|3", "6"));
     w.fill(&close, "6", "6");
     copied(&mut w, "o3", 1, "10");
-    assert_eq!(one(&w.leader("o4", 2, "10", "10", "10"), false, "10").terms, "2|0.995|3");
+    // By now the leader's trade at 1.1 is the newest price.
+    assert_eq!(one(&w.leader("o4", 2, "10", "10", "10"), false, "10").terms, "2|1.0945|3");
 }
 
 /// Without bound, and still a price: positive and on the tick, however often.

@@ -118,6 +118,8 @@ class Rule:
     by: str = "weight"
     """With `block`, whose weight is the factor: what that is multiplied by."""
     guards: Guards | None = None
+    same_name: bool = False
+    """X of the leader is X of the follower too."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def _maybe(text: str | None) -> Fraction | None:
 
 
 def _symbols(rule: Rule) -> dict[str, str]:
-    return {"X": "A", "Y": "A" if rule.both_to_a else "B"}
+    return {"X": "X" if rule.same_name else "A", "Y": "A" if rule.both_to_a else "B"}
 
 
 def _instrument(i: Instrument) -> dict[str, Any]:
@@ -284,7 +286,7 @@ def _follower(n: int, restricted: bool, bounds: Bounds) -> dict[str, Any]:
         "route": "r",
         "account": f"f{n}",
         "currency": CURRENCY,
-        "symbols": {name: name for name in OUR_INSTRUMENTS},
+        "symbols": {name: name for name in LEADER_INSTRUMENTS[:1] + OUR_INSTRUMENTS},
         "restricted": ["B"] if restricted else [],
         "limits": bounds.json(),
     }

@@ -102,11 +102,7 @@ class Guard:
 
     def quoted(self, holding: Holding) -> Price | None:
         """The newest quote, of the follower's instrument or of the leader's."""
-        line, prices = holding.line, self.values.prices
-        found = [prices[line.instrument.name]] if line.instrument.name in prices else []
-        if line.leader_instrument.name in prices:
-            px, at_ns = prices[line.leader_instrument.name]
-            found.append((px * line.mapping.price_factor, at_ns))
+        found = [one for one, _ in self.values.quotes(holding.line)]
         return max(found, key=lambda one: one[1], default=None)
 
     def fresh(self, holding: Holding, now_ns: int) -> Price | None:

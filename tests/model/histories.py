@@ -34,6 +34,8 @@ REPEATED = ((0, 0),) * 3 + ((1, 1_000), (2, 1_000), (3, 30_000), (5, 60_000))
 VALUES = ("equity", "balance", "free_margin")
 AMOUNTS = ("1000", "500", "1500.5", "333.33", "0", "-5")
 PRICES = ("10", "12.5", "7", "3")
+UNQUOTED = (frozenset[str](),) * 2 + (frozenset("A"), frozenset("AB"), frozenset("AX"))
+"""Instruments that nobody quotes in the beginning: what is copied into them costs what the leader's does."""
 
 
 @dataclass(frozen=True)
@@ -332,6 +334,20 @@ def deployments(draw: st.DrawFn) -> Deployment:
     )
 
 
+@st.composite
+def priced(draw: st.DrawFn) -> Deployment:
+    """Instruments of the followers under the leaders' names or under others, with and without quotes of their
+    own, at other prices."""
+    plain, factors = draw(deployments()), st.sampled_from(("1", "0.01", "0.5", "4"))
+    return replace(
+        plain,
+        rules=tuple(
+            replace(r, price_factor=draw(factors), same_name=draw(st.booleans())) for r in plain.rules
+        ),
+        silent=draw(st.sampled_from(UNQUOTED)),
+    )
+
+
 def play(deployment: Deployment, history: list[Step]) -> None:
     """Tells both sides a history; a difference is an error that has it."""
     with Rig(deployment) as rig:
@@ -343,7 +359,8 @@ def play(deployment: Deployment, history: list[Step]) -> None:
             for kind in VALUES:
                 rig.value(f"f{n}", kind, "800")
         for name in LEADER_INSTRUMENTS + OUR_INSTRUMENTS:
-            rig.quote(name, "10")
+            if name not in deployment.silent:
+                rig.quote(name, "10")
         with suppress(Undecided):
             for step in history:
                 step.play(rig, leaders)

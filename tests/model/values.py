@@ -56,8 +56,10 @@ class Values:
             kind = ACCOUNT_VALUE[rule.mode]
             ours, theirs = self._accounts(line, [rule.follower, rule.leader], kind, now_ns)
         elif rule.mode == "notional":
-            ours = self._px(line, line.leader_instrument.name, now_ns)
-            theirs = self._px(line, line.instrument.name, now_ns)
+            px, at_ns = self.prices.get(line.leader_instrument.name, (ZERO, now_ns))
+            if px <= 0 or now_ns - at_ns > rule.account_max_age_ns:
+                raise Refused("no_quote")
+            ours, theirs = px, self._px(line, now_ns)
         rate = rate_of(line, ours, theirs)
         if lots_per_lot(line, rate) > rule.max_ratio:
             raise Refused("max_ratio")
@@ -68,7 +70,7 @@ class Values:
         if rule.mode == "fixed":
             return rule.factor * line.instrument.contract
         (equity,) = self._accounts(line, [rule.follower], "equity", now_ns)
-        return equity * rule.factor / 100 / self._px(line, line.instrument.name, now_ns)
+        return equity * rule.factor / 100 / self._px(line, now_ns)
 
     def _accounts(self, line: Line, accounts: list[str], kind: str, now_ns: int) -> list[Fraction]:
         """One value of each account; an old one, or none, is refused before one that is not positive."""
@@ -97,15 +99,9 @@ class Values:
     def shared_px(self, instrument: str, max_age_ns: int, now_ns: int) -> Fraction:
         """ADR 0027: "its fresh quote, else its leader's, else the newest trade of a leader that was copied
         into it. The line that asks last says which"."""
-        asker = self.asked.get(instrument)
-        names = [(instrument, Fraction(1))]
-        if asker is not None:
-            names.append((asker.leader_instrument.name, asker.mapping.price_factor))
-        for name, factor in names:
-            px, at_ns = self.prices.get(name, (ZERO, now_ns))
-            if px > 0 and now_ns - at_ns <= max_age_ns:
-                self.reached["worth by the leader's quote"] += name != instrument
-                return px * factor
+        px = self.quote(self.asked[instrument], max_age_ns, now_ns) if instrument in self.asked else None
+        if px is not None:
+            return px
         if instrument not in self.traded:
             raise Refused("no_quote")
         self.reached["worth by the newest trade"] += 1
@@ -123,20 +119,31 @@ class Values:
         return self._accounts(line, [line.subscription.follower], "equity", now_ns)[0]
 
     def market(self, line: Line, now_ns: int) -> Fraction | None:
-        """The market of what the follower trades: its own quote, else the one of what the leader trades."""
-        own = self.fresh_px(line, line.instrument.name, now_ns)
-        if own is not None:
-            return own
-        theirs = self.fresh_px(line, line.leader_instrument.name, now_ns)
-        return None if theirs is None else theirs * line.mapping.price_factor
+        """The market of what the follower trades, by a quote that is not older than an open may be."""
+        return self.quote(line, line.subscription.max_age_ns, now_ns)
 
-    def fresh_px(self, line: Line, instrument: str, now_ns: int) -> Fraction | None:
-        """A quote that is not older than an open may be."""
-        px, at_ns = self.prices.get(instrument, (ZERO, now_ns))
-        return px if px > 0 and now_ns - at_ns <= line.subscription.max_age_ns else None
+    def quote(self, line: Line, max_age_ns: int, now_ns: int) -> Fraction | None:
+        """ADR 0032: a quote of the follower's instrument that is young enough, else the leader's, times
+        `price_factor`."""
+        for (px, at_ns), own in self.quotes(line):
+            if px > 0 and now_ns - at_ns <= max_age_ns:
+                self.reached["worth by the leader's quote"] += not own
+                return px
+        return None
 
-    def _px(self, line: Line, instrument: str, now_ns: int) -> Fraction:
-        px, at_ns = self.prices.get(instrument, (ZERO, now_ns))
-        if px <= 0 or now_ns - at_ns > line.subscription.account_max_age_ns:
+    def quotes(self, line: Line) -> list[tuple[tuple[Fraction, int], bool]]:
+        """What is quoted for the follower's instrument, and whether under a name of its own: one name on both
+        sides is the leader's quote, which has the factor."""
+        ours, theirs, found = line.instrument.name, line.leader_instrument.name, []
+        if ours != theirs and ours in self.prices:
+            found.append((self.prices[ours], True))
+        if theirs in self.prices:
+            px, at_ns = self.prices[theirs]
+            found.append(((px * line.mapping.price_factor, at_ns), False))
+        return found
+
+    def _px(self, line: Line, now_ns: int) -> Fraction:
+        px = self.quote(line, line.subscription.account_max_age_ns, now_ns)
+        if px is None:
             raise Refused("no_quote")
         return px

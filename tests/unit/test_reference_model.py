@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 
 from tests.model.deployment import Deployment
-from tests.model.histories import Step, deployments, play, steps
+from tests.model.histories import Step, play, priced, steps
 
 EXAMPLES = int(os.environ.get("COPYGATE_MODEL_EXAMPLES", "400"))
 """How many histories; more find what the fixed ones do not (docs/explanation/reference-model.md)."""
@@ -20,7 +20,7 @@ EXAMPLES = int(os.environ.get("COPYGATE_MODEL_EXAMPLES", "400"))
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(deployments(), steps())
+@given(priced(), steps())
 def test_the_core_decides_what_the_reference_model_decides(
     deployment: Deployment, history: list[Step]
 ) -> None:

@@ -2,6 +2,7 @@
 //! without bound (design 02, "What is copied").
 
 use super::lanes::Lane;
+use super::prices::{Of, Source};
 use super::{Engine, Index};
 use crate::action::Sink;
 use crate::config::SubscriptionConfig;
@@ -27,13 +28,8 @@ impl Engine {
     /// The price of a limit close; none while no price is known at all.
     fn close_px(&self, at: u32, cfg: &SubscriptionConfig, lane: &Lane, buy: bool) -> Option<Dec> {
         let ls = self.st.lines.get(at as usize)?;
-        let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(1_000_000));
-        let quote = self.st.quotes.get(lane.follower_instrument);
-        let side = |q: &super::state::Quote| if buy { q.ask } else { q.bid };
-        let leaders = || ls.leader_px?.mul(lane.price_factor, Round::HalfEven).filter(|px| px.is_positive());
-        // The leader's last trade is younger than a quote from long ago; that is still better than nothing.
-        let fresh = quote.filter(|q| q.at_ns >= oldest_ns).map(side);
-        let px = fresh.or_else(leaders).or_else(|| quote.map(side))?;
+        // However old: a close never waits for a better price than the newest that is known.
+        let (px, _) = self.newest_px(ls, &Source::of(ls, lane), Of::trade(buy))?;
         let step = cfg.max_slippage_bps.max(Dec::ZERO);
         let step = if step.is_zero() { STEP_BPS_MIN } else { step };
         // A number that does not fit any more is not needed to cross a market: the last that did.
@@ -81,8 +77,8 @@ impl Engine {
             return;
         }
         let ix = Arc::clone(&self.ix);
-        let mine =
-            |at: &&u32| self.st.lines.get(**at as usize).is_some_and(|l| l.follower_instrument == instrument);
+        let of = |l: &super::LineState| l.follower_instrument == instrument || l.instrument == instrument;
+        let mine = |at: &&u32| self.st.lines.get(**at as usize).is_some_and(of);
         let lines: Vec<u32> = self.st.unpriced.iter().filter(mine).copied().collect();
         for at in lines {
             self.work_line(&ix, at, sink);

@@ -4,6 +4,7 @@
 //! Equity is the last account value and what our own orders won or lost since, at quotes: longs at the bid, shorts at the
 //! ask. Fees, interest and trades by hand come with the next account value.
 
+use super::prices::{Of, Source, newest};
 use super::state::SubIndex;
 use super::stops::{Level, Scope};
 use super::{Engine, Index};
@@ -127,18 +128,10 @@ impl Engine {
         self.st.lines.get(at as usize).map_or(Dec::ZERO, |ls| ls.line.filled)
     }
 
-    /// The newest quote at which `held` signed units of a line could be closed, and when it came: of the follower's
-    /// instrument, or of the leader's.
+    /// The newest quote at which `held` signed units of a line could be closed, and when it came.
     pub(super) fn quote_of(&self, ix: &Index, at: u32, held: Dec) -> Option<(Dec, i64)> {
         let ls = self.st.lines.get(at as usize)?;
-        let side = |q: &super::state::Quote| if held.is_negative() { q.ask } else { q.bid };
-        let theirs = self.st.quotes.get(ls.instrument).and_then(|q| {
-            let factor = ix.lane(ls)?.price_factor;
-            Some((side(q).mul(factor, Round::HalfEven)?, q.at_ns))
-        });
-        // The same name on both sides is one quote, the leader's: it has the factor.
-        let own = self.st.quotes.get(ls.follower_instrument).map(|q| (side(q), q.at_ns));
-        newest(own.filter(|_| ls.follower_instrument != ls.instrument), theirs)
+        self.newest_quote(&Source::of(ls, ix.lane(ls)?), Of::trade(held.is_negative()))
     }
 
     /// That price where it is not too old; else the newest that is known, fills included.
@@ -412,11 +405,6 @@ pub(super) fn found(
         }
     }
     (trips, ends)
-}
-
-/// The newer one of two prices.
-pub(super) fn newest(a: Option<(Dec, i64)>, b: Option<(Dec, i64)>) -> Option<(Dec, i64)> {
-    a.into_iter().chain(b).max_by_key(|(_, at_ns)| *at_ns)
 }
 
 /// Hash of the account, its session and its currency.

@@ -154,7 +154,7 @@ impl Engine {
             return Ok(found.rule);
         }
         let sized = known.map_or(Dec::ZERO, |r| r.sized);
-        let inputs = self.inputs(sub, cfg, x.instrument, lane.follower_instrument, lane.qty_factor);
+        let inputs = self.inputs(sub, cfg, x.instrument, lane);
         let made = rule(&cfg.sizing, &inputs)?;
         if order.rules.len() <= place {
             // Room for every subscription at once: a list that doubles moves what it holds while followers wait.

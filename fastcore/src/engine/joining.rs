@@ -200,7 +200,7 @@ impl Engine {
             (Some(rate), _) => Rule::Rate(rate),
             (None, Some(refusal)) => return Err(refusal),
             (None, None) => {
-                let inputs = self.inputs(sub, cfg, instrument, lane.follower_instrument, lane.qty_factor);
+                let inputs = self.inputs(sub, cfg, instrument, lane);
                 rule(&cfg.sizing, &inputs)?
             }
         };
@@ -237,18 +237,20 @@ impl Engine {
             ls.line.declined = false;
             ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
             // There is no trade of the leader to compare a price with: it is the price of now.
-            ls.leader_px = px.or(ls.leader_px);
+            if let Some((px, at_ns)) = px {
+                (ls.leader_px, ls.leader_px_ns) = (Some(px), at_ns);
+            }
             (self.cause.until_ns, self.cause.size) = (until, grown);
         }
         self.work_line(ix, at, sink);
         self.cause.until_ns = 0;
     }
 
-    /// What the leader's instrument costs now, by a fresh quote.
-    fn px_now(&self, at: u32, buy: bool, oldest_ns: i64) -> Option<Dec> {
+    /// What the leader's instrument costs now, by a fresh quote, and when that came.
+    fn px_now(&self, at: u32, buy: bool, oldest_ns: i64) -> Option<(Dec, i64)> {
         let ls = self.st.lines.get(at as usize)?;
         let quote = self.st.quotes.get(ls.instrument).filter(|q| q.at_ns >= oldest_ns)?;
-        Some(if buy { quote.ask } else { quote.bid })
+        Some((if buy { quote.ask } else { quote.bid }, quote.at_ns))
     }
 }
 

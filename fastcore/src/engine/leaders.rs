@@ -57,6 +57,11 @@ impl Moved {
 }
 
 impl<'a> Execution<'a> {
+    /// When the trade was made at its price; of what a bust takes back nobody knows, and it was long ago.
+    fn px_ns(&self, now: i64) -> i64 {
+        if self.hold { 0 } else { self.report.transact_ns.unwrap_or(now).min(now) }
+    }
+
     /// The numbers of a conversion, before the increase.
     pub(super) fn conversion(
         &self,
@@ -433,10 +438,13 @@ impl Engine {
             return self.decided(ix, x, sub, &Moved::NOTHING, place, sink);
         };
         let dealt = self.dealt(sub);
+        let px_ns = x.px_ns(self.st.at_ns);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
-        ls.leader_px = x.report.last_px.or(ls.leader_px);
+        if let Some(px) = x.report.last_px {
+            (ls.leader_px, ls.leader_px_ns) = (Some(px), px_ns);
+        }
         let recomputed = x.hold && self.follow_bust(ix, at, cfg, x);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.

@@ -85,6 +85,7 @@ impl Engine {
             line: Line { bust_hold: held, ..Line::default() },
             live: Few::new(),
             leader_px: None,
+            leader_px_ns: 0,
             retry_at_ns: 0,
             open_retry_at_ns: 0,
             backoff_ms: 0,

@@ -6,6 +6,7 @@
 
 use super::admission::Wish;
 use super::lanes::Lane;
+use super::prices::{Of, Source};
 use super::{Engine, Index, LineState};
 use crate::config::PriceWindow;
 use crate::decimal::{Dec, Round};
@@ -18,9 +19,7 @@ const MS: i64 = 1_000_000;
 /// Everything that an answer depends on beside the quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) instrument: u32,
-    follower_instrument: u32,
-    pub(super) factor: Dec,
+    pub(super) source: Source,
     leader_px: Option<Dec>,
     pub(super) limit: Option<Dec>,
     pub(super) oldest_ns: i64,
@@ -72,27 +71,21 @@ impl Engine {
         self.unit_px(&question(self.st.at_ns, ix, ls, lane, &wish)?)
     }
 
-    /// By the fresh quote of the follower's instrument, else of the leader's instrument, else by the leader's last price.
+    /// By the market, else by the leader's last price.
     fn unit_px(&self, q: &Question) -> Option<Dec> {
-        let side = |instrument: u32| {
-            let quote = self.st.quotes.get(instrument).filter(|quote| quote.at_ns >= q.oldest_ns);
-            quote.map(|quote| if q.buy { quote.ask } else { quote.bid })
-        };
-        let theirs = || side(q.instrument)?.mul(q.factor, Round::HalfEven);
-        q.own().and_then(side).or_else(theirs).or_else(|| q.copied_px())
+        self.market_px(&q.source, Of::trade(q.buy), q.oldest_ns).or_else(|| q.copied_px())
     }
 
     /// The order's price is its limit, or at the market the price that it is copied at.
     fn off_market(&self, q: &Question) -> Option<Dec> {
-        let theirs = || self.mid(q.instrument, q.oldest_ns)?.mul(q.factor, Round::HalfEven);
-        let market = q.own().and_then(|i| self.mid(i, q.oldest_ns)).or_else(theirs)?;
+        let market = self.market_px(&q.source, Of::Middle, q.oldest_ns)?;
         let px = q.limit.or_else(|| q.copied_px())?;
         abs(px.checked_sub(market)?).mul_div(Dec::from_int(10_000), market, Round::Ceil)
     }
 
     /// The quote may be as old as a trade that is opened.
     fn drifted(&self, q: &Question) -> Option<Dec> {
-        let quote = self.st.quotes.get(q.instrument).filter(|quote| quote.at_ns >= q.oldest_ns)?;
+        let quote = self.st.quotes.get(q.source.leader).filter(|quote| quote.at_ns >= q.oldest_ns)?;
         let px = q.leader_px.filter(|px| px.is_positive())?;
         let worse = if q.buy { quote.ask.checked_sub(px) } else { px.checked_sub(quote.bid) }?;
         worse.max(Dec::ZERO).mul_div(Dec::from_int(10_000), px, Round::HalfEven)
@@ -104,9 +97,7 @@ fn question(now_ns: i64, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -
     let (sub, follower) = (&lane.sub_bounds, &lane.follower_bounds);
     let collar = sub.price_collar_bps.is_some() || follower.price_collar_bps.is_some();
     Some(Question {
-        instrument: ls.instrument,
-        follower_instrument: ls.follower_instrument,
-        factor: lane.price_factor,
+        source: Source::of(ls, lane),
         leader_px: ls.leader_px,
         limit: wish.px,
         oldest_ns: now_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS)),
@@ -117,14 +108,8 @@ fn question(now_ns: i64, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -
 }
 
 impl Question {
-    /// The follower's instrument where it has quotes of its own. The same name on both sides is one quote, the leader's:
-    /// it has the factor.
-    pub(super) fn own(&self) -> Option<u32> {
-        Some(self.follower_instrument).filter(|i| *i != self.instrument)
-    }
-
     /// The leader's last price, as one of the follower's instrument.
     pub(super) fn copied_px(&self) -> Option<Dec> {
-        self.leader_px?.mul(self.factor, Round::HalfEven)
+        self.source.scaled(self.leader_px?)
     }
 }

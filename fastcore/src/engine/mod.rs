@@ -32,6 +32,7 @@ mod opens;
 mod operator;
 mod parts;
 mod positions;
+mod prices;
 pub mod proofs;
 mod questions;
 pub mod ranges;

@@ -4,6 +4,7 @@ use super::admission::Wish;
 use super::lanes::Lane;
 use super::lines::{DUE_LINE, newest_ns, signed, whole_steps};
 use super::making::Draft;
+use super::prices::Source;
 use super::{Engine, Index, LineState, windows};
 use crate::action::Sink;
 use crate::config::SubscriptionConfig;
@@ -192,7 +193,7 @@ pub(super) fn limit_px(
         return Ok(None);
     }
     let limit = || {
-        let px = ls.leader_px?.mul(lane.price_factor, Round::HalfEven)?;
+        let px = Source::of(ls, lane).scaled(ls.leader_px?)?;
         let slip = px.mul_div(cfg.max_slippage_bps, Dec::from_int(10_000), Round::HalfEven)?;
         let raw = if buy { px.checked_add(slip)? } else { px.checked_sub(slip)? };
         // Never beyond the allowed slippage: a buy limit rounds down, a sell limit up.

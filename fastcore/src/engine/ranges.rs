@@ -82,15 +82,11 @@ impl Engine {
     /// that quote; none where one of both is not known.
     fn off_range(&self, q: &Question, window_ns: i64) -> Option<Dec> {
         let since_ns = self.st.at_ns.saturating_sub(window_ns);
-        let fresh = |i: &u32| self.st.quotes.get(*i).is_some_and(|quote| quote.at_ns >= q.oldest_ns);
-        let (instrument, factor) = match q.own().filter(fresh) {
-            Some(i) => (i, Dec::ONE),
-            None => (Some(q.instrument).filter(fresh)?, q.factor),
-        };
-        let (low, high) = self.range(instrument, since_ns)?;
+        let market = self.market_of(&q.source, q.oldest_ns)?;
+        let (low, high) = self.range(market.instrument, since_ns)?;
         let px = q.limit.or_else(|| q.copied_px())?;
         let off = |quote: Dec| {
-            let quote = quote.mul(factor, Round::HalfEven).filter(|q| q.is_positive())?;
+            let quote = quote.mul(market.factor, Round::HalfEven).filter(|q| q.is_positive())?;
             abs(px.checked_sub(quote)?).mul_div(Dec::from_int(10_000), quote, Round::Ceil)
         };
         Some(off(low)?.max(off(high)?))

@@ -83,6 +83,8 @@ pub struct LineState {
     pub live: Few,
     /// Leader's last price, for limit opens.
     pub leader_px: Option<Dec>,
+    /// When he traded at it.
+    pub leader_px_ns: i64,
     /// No close before this, after a reject.
     pub retry_at_ns: i64,
     /// No open before this, after a reject; a close never waits for it.
@@ -309,6 +311,8 @@ pub struct Index {
     pub together: super::together::Bounded,
     /// The longest window of quotes that is asked for, nanoseconds; 0: none.
     pub range_ns: i64,
+    /// Instruments that are a rate of two currencies.
+    pub pairs: Vec<u32>,
     /// Some messages have an allowance.
     pub counts_messages: bool,
     /// By subscription.
@@ -425,6 +429,7 @@ impl Index {
             restricted,
             reserves: super::ways::reserves(&cfg)?,
             range_ns: super::ranges::longest_ns(&cfg),
+            pairs: super::values::pairs(&cfg),
             counts_messages: super::throttle::any_allowance(&cfg),
             together: super::together::Bounded::default(),
             guards: super::guards::calendars(&cfg).map_err(ConfigError)?,

@@ -4,8 +4,9 @@
 //! Its profit and loss is its own account: new equities of the follower's account, which begin that account's measures anew,
 //! do not touch it. Amounts are in the currency of the follower's account.
 
-use super::guards::{Trip, found, hardest_of, newest};
+use super::guards::{Trip, found, hardest_of};
 use super::lines::signed;
+use super::prices::newest;
 use super::stops::Level;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;

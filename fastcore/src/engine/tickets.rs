@@ -334,6 +334,7 @@ impl Engine {
             lane: ls.lane,
             line: Line::default(),
             leader_px: ls.leader_px,
+            leader_px_ns: ls.leader_px_ns,
             mode: ls.mode,
             ..LineState::default()
         };

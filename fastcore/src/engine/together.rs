@@ -6,6 +6,7 @@
 
 use super::admission::Wish;
 use super::lanes::Lane;
+use super::prices::{Of, Source};
 use super::stops::Scope;
 use super::{Engine, Index};
 use crate::config::{Config, Together};
@@ -160,10 +161,7 @@ impl Sum {
 /// Where the price of a follower instrument comes from, when it has no fresh quote of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Priced {
-    /// The leader's instrument.
-    leader_instrument: u32,
-    /// Follower price per leader price.
-    factor: Dec,
+    source: Source,
     /// The newest trade of a leader, as a price of the follower's instrument.
     px: Option<Dec>,
 }
@@ -256,11 +254,10 @@ impl Engine {
     /// An instrument goes by the prices of the line that was asked last.
     fn note_price(&mut self, ix: &Index, at: u32) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
-        let Some(factor) = ix.lane(ls).map(|l| l.price_factor) else { return };
-        let (instrument, px) = (ls.follower_instrument, ls.leader_px);
-        let px = px.and_then(|px| px.mul(factor, Round::HalfEven));
+        let Some(source) = ix.lane(ls).map(|lane| Source::of(ls, lane)) else { return };
+        let (instrument, px) = (ls.follower_instrument, ls.leader_px.and_then(|px| source.scaled(px)));
         let known = self.st.together.priced.get(instrument).and_then(|p| p.px);
-        let priced = Priced { leader_instrument: ls.instrument, factor, px: px.or(known) };
+        let priced = Priced { source, px: px.or(known) };
         self.st.together.priced.insert(instrument, priced);
     }
 
@@ -342,19 +339,13 @@ impl Engine {
         Some(worth)
     }
 
-    /// Price of one unit in the currency of a scope: by a fresh quote of the follower's instrument, else of the leader's,
-    /// else by the newest trade.
+    /// Price of one unit in the currency of a scope: by the market, else by the newest trade.
     fn worth_together(&self, ix: &Index, scope: Scope, instrument: u32, buy: bool) -> Option<Dec> {
         let of = section(&ix.cfg, scope)?;
         let oldest_ns = self.st.at_ns.saturating_sub(of.max_age_ms.saturating_mul(MS));
-        let side = |i: u32| {
-            let quote = self.st.quotes.get(i).filter(|q| q.at_ns >= oldest_ns);
-            quote.map(|q| if buy { q.ask } else { q.bid })
-        };
         let priced = self.st.together.priced.get(instrument)?;
-        let own = Some(instrument).filter(|i| *i != priced.leader_instrument);
-        let theirs = || side(priced.leader_instrument)?.mul(priced.factor, Round::HalfEven);
-        let px = own.and_then(side).or_else(theirs).or(priced.px).filter(|px| px.is_positive())?;
+        let market = self.market_px(&priced.source, Of::trade(buy), oldest_ns);
+        let px = market.or(priced.px).filter(|px| px.is_positive())?;
         let of_price = &ix.cfg.instruments.get(instrument as usize)?.currency;
         let rate = self.fx(of_price, of.currency.as_deref()?, oldest_ns)?;
         px.mul(rate, Round::Ceil).filter(|worth| worth.is_positive())

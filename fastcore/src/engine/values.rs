@@ -1,8 +1,10 @@
 //! Account values, quotes and exchange rates: what sizing is allowed to know.
 
 use super::Engine;
+use super::lanes::Lane;
+use super::prices::{Of, Source};
 use crate::action::Sink;
-use crate::config::{InstrumentConfig, SubscriptionConfig};
+use crate::config::{Config, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::engine::state::Quote;
 use crate::event::Event;
@@ -40,43 +42,39 @@ impl Engine {
         }
     }
 
-    /// Between bid and ask, where the quote is not older than that: a price of last week sizes nothing.
-    pub(super) fn mid(&self, instrument: u32, oldest_ns: i64) -> Option<Dec> {
-        let q = self.st.quotes.get(instrument).filter(|q| q.at_ns >= oldest_ns)?;
-        q.bid.checked_add(q.ask)?.div(Dec::from_int(2), Round::HalfEven)
-    }
-
-    /// Units of `to` for one unit of `from`, by one quoted pair.
+    /// Units of `to` for one unit of `from`, by the newest quote of a pair of both, of equals the first in the file; none
+    /// where all of them are older than that.
     pub(super) fn fx(&self, from: &str, to: &str, oldest_ns: i64) -> Option<Dec> {
         if from == to {
             return Some(Dec::ONE);
         }
-        for (n, i) in self.ix.cfg.instruments.iter().enumerate() {
-            let at = u32::try_from(n).ok()?;
+        let mut found: Option<(&Quote, bool)> = None;
+        for at in &self.ix.pairs {
+            let Some(i) = self.ix.cfg.instruments.get(*at as usize) else { continue };
             let base = i.base.as_deref();
-            if base == Some(from) && i.currency == to {
-                return self.mid(at, oldest_ns);
+            let inverse = base == Some(to) && i.currency == from;
+            if !inverse && !(base == Some(from) && i.currency == to) {
+                continue;
             }
-            if base == Some(to) && i.currency == from {
-                return Dec::ONE.div(self.mid(at, oldest_ns)?, Round::HalfEven);
+            let newer = |q: &&Quote| q.at_ns >= oldest_ns && found.is_none_or(|(old, _)| q.at_ns > old.at_ns);
+            if let Some(quote) = self.st.quotes.get(*at).filter(newer) {
+                found = Some((quote, inverse));
             }
         }
-        None
+        let (quote, inverse) = found?;
+        let px = quote.px(Of::Middle)?;
+        if inverse { Dec::ONE.div(px, Round::HalfEven) } else { Some(px) }
     }
 
-    fn unit_value(&self, instrument: u32, currency: &str, oldest_ns: i64) -> Option<Dec> {
-        let i: &InstrumentConfig = self.ix.cfg.instruments.get(instrument as usize)?;
-        self.mid(instrument, oldest_ns)?.mul(self.fx(&i.currency, currency, oldest_ns)?, Round::HalfEven)
+    /// What a unit costs in a currency, by the middle of the market.
+    fn unit_value(&self, source: &Source, currency: &str, oldest_ns: i64) -> Option<Dec> {
+        let of_price = &self.ix.cfg.instruments.get(source.follower as usize)?.currency;
+        let rate = self.fx(of_price, currency, oldest_ns)?;
+        self.market_px(source, Of::Middle, oldest_ns)?.mul(rate, Round::HalfEven)
     }
 
-    pub(super) fn inputs(
-        &self,
-        sub: u32,
-        cfg: &SubscriptionConfig,
-        li: u32,
-        fi: u32,
-        qty_factor: Dec,
-    ) -> Inputs {
+    pub(super) fn inputs(&self, sub: u32, cfg: &SubscriptionConfig, li: u32, lane: &Lane) -> Inputs {
+        let fi = lane.follower_instrument;
         let ix = self.ix.subs.get(sub as usize);
         let (leader, follower) = ix.map_or((0, 0), |s| (s.leader as usize, s.follower as usize));
         let theirs = self.ix.cfg.leaders.get(leader).and_then(|l| l.currency.as_deref()).unwrap_or("");
@@ -84,18 +82,25 @@ impl Engine {
         let contract = |i: u32| self.ix.cfg.instruments.get(i as usize).map_or(Dec::ONE, |x| x.contract_size);
         let max_age_ns = cfg.account_max_age_ms.saturating_mul(1_000_000);
         let oldest_ns = self.st.at_ns.saturating_sub(max_age_ns).max(1);
+        let theirs_of = |i: u32| Source { leader: i, follower: i, factor: Dec::ONE };
+        let source = Source { follower: fi, factor: lane.price_factor, ..theirs_of(li) };
         Inputs {
-            qty_factor,
+            qty_factor: lane.qty_factor,
             leader_contract: contract(li),
             follower_contract: contract(fi),
             leader: self.st.leaders.get(leader).map_or_else(Values::default, |l| l.values),
             follower: self.st.followers.get(follower).copied().unwrap_or_default(),
             account_fx: self.fx(theirs, ours, oldest_ns),
-            leader_unit_value: self.unit_value(li, ours, oldest_ns),
-            follower_unit_value: self.unit_value(fi, ours, oldest_ns),
+            leader_unit_value: self.unit_value(&theirs_of(li), ours, oldest_ns),
+            follower_unit_value: self.unit_value(&source, ours, oldest_ns),
             max_ratio: cfg.max_ratio,
             now_ns: self.st.at_ns,
             max_age_ms: cfg.account_max_age_ms,
         }
     }
+}
+
+/// Instruments that have a currency on both sides: every exchange rate is looked for among them.
+pub(super) fn pairs(cfg: &Config) -> Vec<u32> {
+    (0_u32..).zip(&cfg.instruments).filter(|(_, i)| i.base.is_some()).map(|(n, _)| n).collect()
 }
