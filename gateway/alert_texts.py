@@ -24,6 +24,7 @@ MEANS = {
     "close_rejected": "a broker rejected a close",
     "close_waits": "closes wait: a route is down, or the fate of an earlier order is not known",
     "contradiction": "reports of one order cannot all be true",
+    "correction_unpriced": "a broker corrected a fill whose price nobody remembers: guards count it wrongly",
     "corporate_action": "a broker rescaled an order (ExecRestatementReason 0)",
     "empty_fill": "a trade report without any quantity",
     "fill_missing": "a broker's CumQty(14) is above the trades that it reported",

@@ -23,6 +23,7 @@ ADVICE = {
     "close_waits": "Bring the route up, or ask the broker what became of the earlier order.",
     "close_unnamed": "Find the position in the account. `ctl CONFIG position` names it; or close by hand.",
     "contradiction": "Compare both books. Opens of that order are frozen, closes are not.",
+    "correction_unpriced": "Tell what the account is worth: `ctl CONFIG account` with an equity.",
     "corporate_action": "Opens of the instrument wait: tell what it did by `adjust`, then `bust-resume`.",
     "fill_missing": "Compare both books and ask the broker: a trade is not counted without its report.",
     "empty_fill": "Nothing was counted. Ask the counterparty; its status or the trade again tells.",

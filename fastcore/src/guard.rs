@@ -263,6 +263,30 @@ impl Pnl {
         }
     }
 
+    /// Signed units at one price are others at another price from now on, with `held` signed units before. The price of an
+    /// old trade is no price of now, unless it was the newest one.
+    pub fn correct(&mut self, held: Dec, old: (Dec, Dec), new: (Dec, Dec)) {
+        if self.px == old.1 {
+            self.px = new.1;
+        }
+        if self.try_correct(held, old, new).is_none() {
+            self.unknown = true;
+        }
+    }
+
+    /// As long as all of it can be held still, only its cost is another one. Else it is sold at its old price and bought at
+    /// its new one: realised and open together come to the same.
+    fn try_correct(&mut self, held: Dec, old: (Dec, Dec), new: (Dec, Dec)) -> Option<()> {
+        if held.signum() == old.0.signum() && abs(held) >= abs(old.0) {
+            let (before, after) = (old.0.mul(old.1, Round::HalfEven)?, new.0.mul(new.1, Round::HalfEven)?);
+            self.basis = self.basis.checked_sub(before)?.checked_add(after)?;
+            return Some(());
+        }
+        let left = held.checked_sub(old.0)?;
+        self.try_book(held, negative(old.0)?, old.1)?;
+        self.try_book(left, new.0, new.1)
+    }
+
     fn try_book(&mut self, held: Dec, units: Dec, px: Dec) -> Option<()> {
         let against = i128::from(held.signum()).checked_mul(i128::from(units.signum()))? < 0;
         let closed = if against { abs(held).min(abs(units)) } else { Dec::ZERO };

@@ -1,5 +1,6 @@
 //! Profit and loss of guarded followers, line by line, as fills come, are taken back, or go from one line to another.
 
+use super::corrections::Booking;
 use super::guards::DUE_GUARD;
 use super::lines::signed;
 use super::{Engine, Index};
@@ -7,37 +8,44 @@ use crate::decimal::Dec;
 use crate::ledger::less;
 
 impl Engine {
-    /// Counts a fill of an order, or what a bust takes back, before the books move: units at the broker's price.
-    pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, qty: Dec, px: Option<Dec>, bust: bool) {
+    /// Counts a fill of an order, or what is taken back or corrected, before the books move: units at the broker's price.
+    pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, booking: Booking) {
         if !ix.sub_guards.is_empty() {
-            self.book_sub_order(ix, o, qty, px, bust);
+            self.book_sub_order(ix, o, booking);
         }
         if ix.guards.is_empty() {
             return;
         }
         let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
         let Some((follower, held)) = self.held_by(ix, at) else { return };
-        let (now, units) = (self.st.at_ns, signed(qty, buy));
-        let px = px.filter(|px| px.is_positive()).map(|px| (px, now));
-        let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
+        let now = self.st.at_ns;
+        let known = match booking {
+            Booking::Fill(qty, px) => {
+                let told = px.filter(|px| px.is_positive()).map(|px| (px, now));
+                told.or_else(|| self.mark(ix, at, signed(qty, buy), self.oldest_ns(ix, follower)))
+            }
+            _ => None,
+        };
         let Some(pnl) = self.st.pnl.get_or_default(at) else { return };
-        match (px, bust) {
+        match (booking, known) {
+            (Booking::Fill(qty, _), Some((px, at_ns))) => pnl.book(held, signed(qty, buy), px, at_ns),
             // What is held waits for a price of now, and this is one of then.
-            (_, true) if pnl.waits_since_ns.is_some() => pnl.unknown = true,
-            (Some((px, _)), true) => pnl.take_back(held, units, px),
-            // What a bust takes back had a price of its own; a fill is worth what is known.
-            (None, true) => pnl.unknown = true,
-            (px, false) => match px.or(known) {
-                Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
-                None => pnl.unknown = true,
-            },
+            (Booking::Amend(..) | Booking::Correct(_), _) if pnl.waits_since_ns.is_some() => {
+                pnl.unknown = true;
+            }
+            (Booking::Amend(qty, Some(px)), _) => pnl.take_back(held, signed(qty, buy), px),
+            (Booking::Correct([old, new]), _) => {
+                pnl.correct(held, (signed(old.0, buy), old.1), (signed(new.0, buy), new.1));
+            }
+            // What is taken back had a price of its own.
+            (Booking::Fill(..) | Booking::Amend(_, None), _) => pnl.unknown = true,
         }
         self.st.due.insert((now, DUE_GUARD, follower));
     }
 
     /// Units that a line holds from now on without a fill: bought, or sold, at what they are worth now.
     pub(super) fn book_at_mark(&mut self, ix: &Index, at: u32, units: Dec) {
-        self.book_sub(ix, at, units, None, false);
+        self.book_sub(ix, at, units, None);
         let Some((follower, _)) = self.held_by(ix, at) else { return };
         let known = self.mark(ix, at, units, self.oldest_ns(ix, follower));
         self.book_at(ix, at, units, known);
@@ -49,8 +57,8 @@ impl Engine {
         let out = less(Dec::ZERO, units);
         if !ix.sub_guards.is_empty() {
             let px = self.sub_mark(ix, from, units).map(|(px, _)| px);
-            self.book_sub(ix, from, out, px, false);
-            self.book_sub(ix, to, units, px, false);
+            self.book_sub(ix, from, out, px);
+            self.book_sub(ix, to, units, px);
         }
         let Some((follower, _)) = self.held_by(ix, from) else { return };
         let known = self.mark(ix, from, units, self.oldest_ns(ix, follower));

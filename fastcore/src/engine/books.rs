@@ -139,21 +139,21 @@ impl Engine {
         let instrument = self.st.lines.get(at as usize).map_or(0, |l| l.follower_instrument);
         let counting = Counting::of(profile, ix.unit(profile, instrument));
         let mirror = order.mirror;
+        let named = self.execution_of(ix, o, r);
         let change = self.counted(o, r, &counting, sink);
         let hedges = profile.hedges();
         if hedges {
             self.position_named(o, r);
         }
+        self.book_report(ix, o, (r, &counting), (change, named), sink);
         match change {
             Change::Fill { qty, .. } => {
-                self.book_pnl(ix, o, qty, r.last_px, false);
                 self.filled(o, at, qty, sink);
                 if hedges {
                     self.position_moved(ix, o, qty, r, sink);
                 }
             }
             Change::Bust { delta } => {
-                self.book_pnl(ix, o, delta, r.last_px, true);
                 self.busted(ix, o, at, delta, sink);
                 if hedges {
                     self.position_moved(ix, o, delta, r, sink);

@@ -9,6 +9,7 @@ pub mod breaks;
 pub mod busts;
 pub mod clock;
 mod close_px;
+mod corrections;
 mod dispatch;
 pub mod doubts;
 pub mod guards;

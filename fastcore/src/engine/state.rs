@@ -59,6 +59,8 @@ pub struct Counted {
     pub order: LeaderOrder,
     /// Its reports and executions.
     pub seen: Seen,
+    /// What executions were booked at, by their key, while somebody guards the line.
+    pub prices: Vec<(u128, Dec)>,
 }
 
 /// Numbers of which there are few as a rule: they lie in place, as large as a list that points elsewhere.

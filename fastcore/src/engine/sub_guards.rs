@@ -4,6 +4,7 @@
 //! Its profit and loss is its own account: new equities of the follower's account, which begin that account's measures anew,
 //! do not touch it. Amounts are in the currency of the follower's account.
 
+use super::corrections::Booking;
 use super::guards::{Trip, found, hardest_of};
 use super::lines::signed;
 use super::prices::newest;
@@ -106,36 +107,52 @@ impl Engine {
     }
 
     /// Counts units that a line of a guarded subscription gets, before its books move: at a price, else at what they are worth.
-    pub(super) fn book_sub(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>, bust: bool) {
-        let Some(ls) = self.st.lines.get(at as usize).filter(|ls| ix.sub_guards.has(ls.sub)) else {
-            return;
-        };
-        let (sub, held, now) = (ls.sub, ls.line.filled, self.st.at_ns);
-        let given = px.filter(|px| px.is_positive()).map(|px| (px, now));
-        // What a bust takes back had a price of its own.
-        let px = given.or_else(|| if bust { None } else { self.sub_mark(ix, at, units) });
-        let Some(pnl) = self.st.sub_pnl.get_or_default(at) else { return };
-        match px {
+    pub(super) fn book_sub(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>) {
+        let given = px.filter(|px| px.is_positive()).map(|px| (px, self.st.at_ns));
+        let px = given.or_else(|| self.sub_mark(ix, at, units));
+        self.with_sub_pnl(ix, at, |pnl, held, now| match px {
             None => wait(pnl, now),
-            Some(_) if bust && pnl.waits_since_ns.is_some() => {}
-            Some((px, _)) if bust => pnl.take_back(held, units, px),
             Some((px, at_ns)) => {
                 if pnl.waits_since_ns.is_some() {
                     begin(pnl, held, px);
                 }
                 pnl.book(held, units, px, at_ns);
             }
+        });
+    }
+
+    /// The same for a fill of an order, or for what is taken back or corrected of it.
+    pub(super) fn book_sub_order(&mut self, ix: &Index, o: u32, booking: Booking) {
+        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
+        match booking {
+            Booking::Fill(qty, px) => self.book_sub(ix, at, signed(qty, buy), px),
+            // What is taken back had a price of its own.
+            Booking::Amend(_, None) => self.with_sub_pnl(ix, at, |pnl, _, now| wait(pnl, now)),
+            Booking::Amend(qty, Some(px)) => self.with_sub_pnl(ix, at, |pnl, held, _| {
+                if pnl.waits_since_ns.is_none() {
+                    pnl.take_back(held, signed(qty, buy), px);
+                }
+            }),
+            Booking::Correct([old, new]) => self.with_sub_pnl(ix, at, |pnl, held, _| {
+                if pnl.waits_since_ns.is_none() {
+                    pnl.correct(held, (signed(old.0, buy), old.1), (signed(new.0, buy), new.1));
+                }
+            }),
         }
+    }
+
+    /// Changes the profit and loss of a line whose subscription is guarded; what does not fit in a number waits for a price.
+    fn with_sub_pnl(&mut self, ix: &Index, at: u32, change: impl FnOnce(&mut Pnl, Dec, i64)) {
+        let Some(ls) = self.st.lines.get(at as usize).filter(|ls| ix.sub_guards.has(ls.sub)) else {
+            return;
+        };
+        let (sub, held, now) = (ls.sub, ls.line.filled, self.st.at_ns);
+        let Some(pnl) = self.st.sub_pnl.get_or_default(at) else { return };
+        change(pnl, held, now);
         if pnl.unknown {
             wait(pnl, now);
         }
         self.st.due.insert((now, DUE_SUB_GUARD, sub));
-    }
-
-    /// The same for a fill of an order, or its bust.
-    pub(super) fn book_sub_order(&mut self, ix: &Index, o: u32, qty: Dec, px: Option<Dec>, bust: bool) {
-        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
-        self.book_sub(ix, at, signed(qty, buy), px, bust);
     }
 
     /// The quote at which `held` signed units of a line could be closed, where it is fresh; else the newest price that is

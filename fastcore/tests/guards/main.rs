@@ -1,10 +1,11 @@
 //! Equity guards: what an account is worth after fills and quotes (`worth`), what each rule stops and how it is released
-//! (`stopping`), and guards of one subscription (`subscriptions`). Closes are never held back.
+//! (`stopping`), guards of one subscription (`subscriptions`), and what a broker corrects (`corrections`). Closes are never held back.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod corrections;
 mod stopping;
 mod subscriptions;
 mod worth;

@@ -218,17 +218,22 @@ fn a_bust_is_no_first_price() {
     assert_eq!(equity(&w), Some(d("9980")));
 }
 
-/// A bust that does not say its price makes the profit unknown, and one that does is no price of now.
+/// A bust of a fill whose price nobody said makes the profit unknown where it says none either; and the price of a bust is
+/// no price of now.
 #[test]
 fn a_bust_is_no_price() {
-    for (px, found) in [("", None), ("31=1.1|", Some("10000"))] {
+    for (filled, px, found) in
+        [("", "", None), ("", "31=1.1|", Some("10000")), ("31=1.1|", "", Some("10000"))]
+    {
         let mut w = guarded(FLOOR);
         worth(&mut w, "10000");
+        quote(&mut w, "1.1", "1.1");
+        w.now += 3_601_000_000_000;
         let sent = w.leader("o1", 1, "100", "100", "100");
         let id = &sent[0].id;
         w.out(&sent[0]);
         w.broker(&format!(
-            "35=8|37=B|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=100|32=40|31=1.1|14=40|151=60|"
+            "35=8|37=B|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=100|32=40|{filled}14=40|151=60|"
         ));
         w.broker(&format!(
             "35=8|37=B|11={id}|17=X2|150=F|39=1|55=EURUSD|54=1|38=100|32=40|31=2.1|14=80|151=20|"
@@ -239,7 +244,7 @@ fn a_bust_is_no_price() {
         ));
         // The fill at 2.1 is the newest price still: what is left is worth 2.1, and cost 1.6 on average.
         let want = found.map(|_| d("10000"));
-        assert_eq!(equity(&w), want, "{px:?}");
+        assert_eq!(equity(&w), want, "{filled:?} {px:?}");
     }
 }
 
