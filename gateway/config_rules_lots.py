@@ -234,14 +234,10 @@ def convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> No
         hint = f"Add an instrument with base and currency {one} and {other}, quoted on a leader session."
         draft.report(path, text, hint=hint)
         return
-    # As Engine::fx in the core: the first instrument of the pair converts, whoever quotes the next.
     seen = quoted(draft)
-    if seen is not None and by[0] not in seen:
+    if seen is not None and seen.isdisjoint(by):
         text = f"{by[0]} would convert {one} and {other}, and nobody quotes it: no leader has a symbol for it"
-        hint = "Quotes come from leaders' sessions: add a symbol there"
-        better = next((name for name in by if name in seen), None)
-        hint += f", or write {better} first, which is quoted." if better else "."
-        draft.report(path, text, hint=hint)
+        draft.report(path, text, hint="Quotes come from leaders' sessions: add a symbol there.")
 
 
 def quoted(draft: Draft) -> set[str] | None:

@@ -25,9 +25,11 @@ def unit_values(draft: Draft) -> None:
                 draft.report(path, text, hint='Add currency = "USD".')
             continue
         names = _valued(draft, item)
-        for name in names:
-            if seen is not None and name not in seen:
-                text = f"needs the value of {name}, and nobody quotes it: no leader has a symbol for it"
+        for source, target in _pairs(draft, item):
+            # A quote of what the leader trades, times `price_factor`, is one of what the follower trades.
+            enough = {source} if item.sizing.mode == "notional" else {source, target}
+            if seen is not None and seen.isdisjoint(enough):
+                text = f"needs the value of {source}, and nobody quotes it: no leader has a symbol for it"
                 hint = "Quotes come from leaders' sessions: add a symbol there, or use another sizing mode."
                 draft.report(("subscriptions", number, "sizing"), text, hint=hint)
         for currency in dict.fromkeys(draft.instruments[name].currency for name in names):
@@ -36,10 +38,17 @@ def unit_values(draft: Draft) -> None:
 
 def _valued(draft: Draft, item: SubscriptionConfig) -> list[str]:
     """Instruments whose units are valued: what is ordered, and with notional what is copied as well."""
-    passed = item.filters.instruments
-    pairs = [pair for pair in copied(draft, item) if passed is None or pair[0] in passed]
     both = item.sizing.mode == "notional"
     names = dict.fromkeys(
-        name for source, target in pairs for name in ((source, target) if both else (target,))
+        name
+        for pair in _pairs(draft, item)
+        for name in (pair if both else pair[1:])
+        if name in draft.instruments
     )
-    return [name for name in names if name in draft.instruments]
+    return list(names)
+
+
+def _pairs(draft: Draft, item: SubscriptionConfig) -> list[tuple[str, str]]:
+    """What is copied into what, as far as the filter lets it."""
+    passed = item.filters.instruments
+    return [pair for pair in copied(draft, item) if passed is None or pair[0] in passed]

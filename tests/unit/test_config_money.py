@@ -66,12 +66,20 @@ def test_a_rate_that_no_leader_quotes_is_no_rate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sizing", [PERCENT_EQUITY, NOTIONAL])
-def test_a_worth_needs_quotes_of_the_followers_instrument(tmp_path: Path, sizing: str) -> None:
-    """The core takes the value of a unit from the quote of the instrument that is ordered, by its name."""
+def test_a_quote_of_what_the_leader_trades_is_enough(tmp_path: Path, sizing: str) -> None:
+    """The core values what is ordered by it, times `price_factor`."""
     text = GOOD.replace(SIZING, f"{sizing}\n{MAP}").replace('account = "L1"', LEADER_EURUSD) + SMALL
-    found = find(problems_of(tmp_path, text), "subscriptions[0].sizing", "EURUSDm")
-    assert "nobody quotes it" in found.text()
-    assert problems_of(tmp_path, text.replace(sizing, SIZING)) == []
+    assert problems_of(tmp_path, text) == []
+
+
+def test_any_quoted_instrument_of_a_pair_converts(tmp_path: Path) -> None:
+    """Whichever of two is written first: the core takes the one that is quoted."""
+    text = FRANC.replace(SIZING, PERCENT_EQUITY).replace('account = "L1"', LEADER_EURUSD)
+    quoted = text.replace('{ EURUSD = "EURUSD" }', '{ EURUSD = "EURUSD", USDCHF = "USDCHF" }')
+    other = USDCHF.replace("USDCHF", "USDCHF2")
+    assert (
+        problems_of(tmp_path, quoted + other + USDCHF) == problems_of(tmp_path, quoted + USDCHF + other) == []
+    )
 
 
 def test_every_place_that_converts_asks_for_a_quoted_rate(tmp_path: Path) -> None:
