@@ -45,14 +45,47 @@ pub(super) struct To<'a> {
     time: TimeText,
 }
 
+/// Messages of one event for one route, each kind in order of decision: order, kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Messages {
+    /// Closes, cancels and changes: what brings a follower out waits for nobody's way in.
+    first: Vec<(u32, SendKind)>,
+    /// Opens and questions.
+    then: Vec<(u32, SendKind)>,
+}
+
+impl Messages {
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.then.is_empty()
+    }
+
+    /// All of them as they go out. Mostly there is one kind alone, and nothing is moved.
+    fn in_turn(&mut self) -> &mut Vec<(u32, SendKind)> {
+        if self.first.is_empty() {
+            return &mut self.then;
+        }
+        self.first.append(&mut self.then);
+        &mut self.first
+    }
+}
+
 impl Engine {
-    /// Queues one message of this event for its route.
+    /// Queues one message of this event for its route: closes before opens, whoever was served first.
+    ///
+    /// An order that is asked to end or change has left before, so no request overtakes what it is about. A close is never
+    /// sized on an open that works, so it may overtake an open of its own line; a flip's close is decided before its open.
     #[inline]
     pub(super) fn push(&mut self, route: u32, o: u32, kind: SendKind) {
-        let Some(list) = self.pending.get_mut(route as usize) else { return };
-        if list.is_empty() {
+        let first = match kind {
+            SendKind::New => self.closes(o),
+            SendKind::Cancel => true,
+            _ => false,
+        };
+        let Some(messages) = self.pending.get_mut(route as usize) else { return };
+        if messages.is_empty() {
             self.concerned.push(route);
         }
+        let list = if first { &mut messages.first } else { &mut messages.then };
         list.push((o, kind));
         if self.ix.counts_messages && matches!(kind, SendKind::New | SendKind::Cancel) {
             self.count_message(route, o);
@@ -71,12 +104,13 @@ impl Engine {
         let routes = std::mem::take(&mut self.concerned);
         for route in &routes {
             let at = *route as usize;
-            let Some(mut list) = self.pending.get_mut(at).map(std::mem::take) else { continue };
-            self.enter_ids(&list);
-            self.send(&ix, *route, &list, sink);
+            let Some(mut messages) = self.pending.get_mut(at).map(std::mem::take) else { continue };
+            let list = messages.in_turn();
+            self.enter_ids(list);
+            self.send(&ix, *route, list, sink);
             list.clear();
             if let Some(place) = self.pending.get_mut(at) {
-                *place = list;
+                *place = messages;
             }
         }
         self.concerned = routes;

@@ -59,7 +59,6 @@ use crate::config::{Config, ConfigError};
 use crate::decimal::Dec;
 use crate::event::{Event, EventKind};
 use crate::fix::Field;
-use crate::link::SendKind;
 use crate::mirrored::{Said, Why};
 use crate::order::{ClOrdId, Order};
 use crate::refusal::Refusal;
@@ -112,8 +111,8 @@ pub struct Engine {
     ix: Arc<Index>,
     st: State,
     cause: Cause,
-    /// Messages of this event by route, in order of decision: order, kind.
-    pending: Vec<Vec<(u32, SendKind)>>,
+    /// Messages of this event by route.
+    pending: Vec<dispatch::Messages>,
     /// Routes that this event concerns, in order of their first message.
     concerned: Vec<u32>,
     /// TransactTime(60) of this event's orders, by precision of the route's profile.
