@@ -104,10 +104,10 @@ fn a_stop_has_the_share_of_the_position_that_the_leaders_has() {
     work(&mut w, &stop);
     let sent = w.leader("y", 1, "10", "10", "10");
     // 5 of 20 with 10 held is 2 and a half.
-    assert_eq!(words(&sent), ["new buy 10 1 /", "replace sell 2 3 /1 1"]);
-    accepted(&mut w, &stop, &sent[1], "0");
-    w.out(&sent[0]);
-    only(&w.fill(&sent[0], "10", "10"), "replace sell 5 3 /1 1");
+    assert_eq!(words(&sent), ["replace sell 2 3 /1 1", "new buy 10 1 /"]);
+    accepted(&mut w, &stop, &sent[0], "0");
+    w.out(&sent[1]);
+    only(&w.fill(&sent[1], "10", "10"), "replace sell 5 3 /1 1");
 }
 
 /// The leader moves his stop.
