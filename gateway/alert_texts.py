@@ -7,6 +7,7 @@ from __future__ import annotations
 
 MEANS = {
     "account": "an operator gave account values",
+    "account_currency": "a broker told an account's value in another currency than the configured one",
     "adjust": "an operator changed a leader's position",
     "arm": "a stop was released by name",
     "bad_command": "an operator command could not be read, or changes nothing",

@@ -17,6 +17,7 @@ ADVICE = {
     "clock_step": "Nothing is lost: what may be on its way to a broker is waited for anew. Have the clock "
     "corrected slowly (chrony without makestep) while the gateway trades.",
     "clock": "Closes go on. Bring the clock back (chrony, ntpd): opens follow by themselves.",
+    "account_currency": "The value of before stays. Correct `currency` of the account, or ask the broker.",
     "close_capped": "Look at the account. What was not closed by hand is sent when a report allows it.",
     "close_no_price": "Give the instrument a quote: the venue takes no market orders.",
     "close_rejected": "It is tried again until it is done. If the broker goes on refusing, close by hand.",

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from gateway import control_life
 from gateway.audit.places import places
+from gateway.clock import fix_time
 from gateway.config_types import decimal_text
 from gateway.control import NoCore
 from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known, named, outcome, say, tell
@@ -156,6 +157,13 @@ def account(
             help="Paid in since the last value, below 0: out. Guards count neither.", show_default=False
         ),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="When they were true, UTC, like 20261127-09:30:00; now where it is left out.",
+            show_default=False,
+        ),
+    ] = None,
     who: WhoOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,6 +180,8 @@ def account(
                 hint="Give --balance, --equity, --free-margin or --deposit.",
             )
         command = {"cmd": "account", "who": named(who or getpass.getuser()), "account": name, **values}
+        if as_of is not None:
+            command["as_of"] = fix_time(as_of, "--as-of")
         said = ", ".join(f"{key} {text}" for key, text in values.items())
         answer = tell(context.obj, command)
         outcome(context.obj, answer)

@@ -265,12 +265,22 @@ fn account<'a>(m: &Message<'a>, s: &Seen<'a>, p: &Profile) -> Result<Inbound<'a>
         equity: value(tags.equity)?,
         free_margin: value(tags.free_margin)?,
         currency: m.get(tags.currency).unwrap_or(&[]),
+        as_of_ns: own_time(m, p),
     }))
+}
+
+/// When a message's word was true: TransactTime(60) where the profile trusts it, else when it was first sent. A message
+/// that is sent again has that in OrigSendingTime(122).
+fn own_time(m: &Message<'_>, p: &Profile) -> Option<i64> {
+    let of = |tag| m.get(tag).and_then(parse_utc);
+    let transact = if p.time_source == TimeSource::TransactTime { of(60) } else { None };
+    transact.or_else(|| of(122)).or_else(|| of(52))
 }
 
 /// The first bid and the first offer: venues list the best first.
 fn quote<'a>(m: &Message<'a>, p: &Profile) -> Quote<'a> {
-    let mut quote = Quote { symbol: m.get(p.symbol_tag).unwrap_or(&[]), bid: None, ask: None };
+    let (symbol, as_of_ns) = (m.get(p.symbol_tag).unwrap_or(&[]), own_time(m, p));
+    let mut quote = Quote { symbol, bid: None, ask: None, as_of_ns };
     let mut entry: &[u8] = b"";
     for (tag, value) in m.fields() {
         match (tag, entry) {

@@ -1,6 +1,5 @@
 //! What follower brokers report: fills move the books, everything else moves the order (design 04).
 
-use super::leaders::set_values;
 use super::lines::signed;
 use super::mass::is_mass_id;
 use super::{Engine, Index, LineState};
@@ -65,7 +64,7 @@ impl Engine {
                 let text = String::from_utf8_lossy(r.text).into_owned();
                 self.alert("session_reject", format!("route {}: {text}", self.route_name(route)), sink);
             }
-            Ok(Inbound::Account(a)) => self.account_values(&ix, route, &a),
+            Ok(Inbound::Account(a)) => self.follower_account(&ix, route, &a, sink),
             Ok(Inbound::Position(p)) => self.follower_position(&ix, route, profile, &p, sink),
             Ok(Inbound::Trading(t)) => self.venue_trades(route, &t, sink),
             Ok(other) => {
@@ -77,28 +76,6 @@ impl Engine {
                 self.alert("unreadable", text, sink);
             }
         }
-    }
-
-    fn account_values(&mut self, ix: &Index, route: u32, a: &crate::report::Account<'_>) {
-        if let Some(f) = Self::follower_of(ix, route, a.account) {
-            self.follower_values(ix, f, a.balance, a.equity, a.free_margin);
-        }
-    }
-
-    /// What a follower's account is worth, by its broker's word or a person's: for sizing, and for its guards.
-    pub(super) fn follower_values(
-        &mut self,
-        ix: &Index,
-        follower: u32,
-        balance: Option<Dec>,
-        equity: Option<Dec>,
-        free_margin: Option<Dec>,
-    ) {
-        let at = self.st.at_ns;
-        if let Some(v) = self.st.followers.get_mut(follower as usize) {
-            set_values(v, balance, equity, free_margin, at);
-        }
-        self.anchor(ix, follower, balance, equity);
     }
 
     pub(super) fn order_of(&self, r: &Report<'_>) -> Option<u32> {

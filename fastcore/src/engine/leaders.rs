@@ -163,22 +163,13 @@ impl Engine {
                     self.alert("unknown_account", "report for an account that is no leader".to_owned(), sink)
                 }
             },
-            Ok(Inbound::Quote(crate::report::Quote { symbol, bid, ask })) => {
+            Ok(Inbound::Quote(crate::report::Quote { symbol, bid, ask, as_of_ns })) => {
                 let at = first.and_then(|l| ix.leader_symbols.get(l)).and_then(|m| m.get(symbol));
                 if let (Some(i), Some(bid), Some(ask)) = (at, bid, ask) {
-                    self.quote(*i, bid, ask, sink);
+                    self.quote(*i, (bid, ask), self.as_of(as_of_ns), sink);
                 }
             }
-            Ok(Inbound::Account(crate::report::Account {
-                account, balance, equity, free_margin, ..
-            })) => {
-                if let Some(l) = leader_of(&ix, ev.session, account) {
-                    let at = self.st.at_ns;
-                    if let Some(state) = self.st.leaders.get_mut(l as usize) {
-                        set_values(&mut state.values, balance, equity, free_margin, at);
-                    }
-                }
-            }
+            Ok(Inbound::Account(a)) => self.leader_account(&ix, ev.session, &a, sink),
             Ok(Inbound::SessionReject(_) | Inbound::BusinessReject(_)) => {
                 self.alert("leader_reject", format!("{} rejected a message of ours", ev.session), sink);
             }
@@ -542,23 +533,4 @@ pub(super) fn leader_of(ix: &Index, session: &str, account: &[u8]) -> Option<u32
         l.session == session && l.account.as_ref().is_none_or(|a| a.as_bytes() == account)
     };
     ix.cfg.leaders.iter().position(mine).and_then(|i| u32::try_from(i).ok())
-}
-
-pub(super) fn set_values(
-    v: &mut crate::sizing::Values,
-    balance: Option<Dec>,
-    equity: Option<Dec>,
-    free_margin: Option<Dec>,
-    at_ns: i64,
-) {
-    // A value that did not come keeps its age.
-    if let Some(x) = balance {
-        (v.balance, v.balance_ns) = (x, at_ns);
-    }
-    if let Some(x) = equity {
-        (v.equity, v.equity_ns) = (x, at_ns);
-    }
-    if let Some(x) = free_margin {
-        (v.free_margin, v.free_margin_ns) = (x, at_ns);
-    }
 }

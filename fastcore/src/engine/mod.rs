@@ -1,5 +1,6 @@
 //! `Engine::apply`: the only function that changes anything.
 
+pub mod accounts;
 mod adjust;
 mod admission;
 mod blocks;

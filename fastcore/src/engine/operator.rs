@@ -1,10 +1,10 @@
 //! Operator commands: each one is a journaled event.
 
 use super::Engine;
+use super::accounts::{Given, set_values};
 use super::adjust::AdjustText;
 use super::breaks::Reconcile;
 use super::joining::JoinText;
-use super::leaders::set_values;
 use super::life::{LeaveText, Named, Pausing};
 use super::stops::Stopping;
 use super::ticket_words::PositionText;
@@ -12,6 +12,7 @@ use super::ways::Rerouting;
 use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::event::Event;
+use crate::time::parse_utc;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -51,6 +52,9 @@ enum Command {
         equity: Option<Dec>,
         #[serde(default)]
         free_margin: Option<Dec>,
+        /// When they were true, UTC as FIX has it; now where it is left out.
+        #[serde(default)]
+        as_of: Option<String>,
         /// Paid in since the last value, out where it is negative: guards count it as neither profit nor loss.
         #[serde(default)]
         deposit: Option<Dec>,
@@ -98,9 +102,10 @@ impl Engine {
             Command::Reroute(said) => self.reroute(&said, sink),
             Command::Position(said) => self.say_position(&said, sink),
             Command::Reconcile(said) => self.reconcile(&said, sink),
-            Command::Account { who, account, balance, equity, free_margin, deposit } => {
+            Command::Account { who, account, balance, equity, free_margin, as_of, deposit } => {
                 self.alert("account", format!("account values of {account} given by {who:?}"), sink);
-                self.named_account(&account, (balance, equity, free_margin), deposit, sink);
+                let given = (balance, equity, free_margin);
+                self.named_account(&account, given, as_of.as_deref(), deposit, sink);
             }
             Command::Refused { session, .. } => {
                 self.alert(
@@ -118,11 +123,19 @@ impl Engine {
     fn named_account<S: Sink>(
         &mut self,
         name: &str,
-        (balance, equity, free): (Option<Dec>, Option<Dec>, Option<Dec>),
+        given: Given,
+        as_of: Option<&str>,
         deposit: Option<Dec>,
         sink: &mut S,
     ) {
-        let (ix, at) = (Arc::clone(&self.ix), self.st.at_ns);
+        let ix = Arc::clone(&self.ix);
+        let own_ns = as_of.map(|text| parse_utc(text.as_bytes()));
+        if own_ns == Some(None) {
+            let said = as_of.unwrap_or_default();
+            let text = format!("account {name:?}: {said:?} is no time as FIX has it: nothing was taken");
+            return self.alert("bad_command", text, sink);
+        }
+        let at = self.as_of(own_ns.flatten());
         let leader = ix.cfg.leaders.iter().position(|l| l.name == name);
         let follower = (0_u32..).zip(&ix.cfg.followers).find(|(_, f)| f.name == name).map(|(n, _)| n);
         if leader.is_some() && deposit.is_some() {
@@ -130,15 +143,20 @@ impl Engine {
                 format!("a deposit to leader {name:?} changes nothing: only guards of followers count it");
             self.alert("bad_command", text, sink);
         }
-        if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
-            set_values(&mut l.values, balance, equity, free, at);
+        let taken = if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
+            set_values(&mut l.values, given, at)
         } else if let Some(f) = follower {
             if let Some(amount) = deposit {
                 self.deposit(f, amount, sink);
             }
-            self.follower_values(&ix, f, balance, equity, free);
+            self.follower_values(&ix, f, given, at)
         } else {
-            self.alert("bad_command", format!("account {name:?} is neither a leader nor a follower"), sink);
+            let text = format!("account {name:?} is neither a leader nor a follower");
+            return self.alert("bad_command", text, sink);
+        };
+        if taken != given {
+            let text = format!("account {name:?}: a value is older than the one that is known, which stays");
+            self.alert("bad_command", text, sink);
         }
     }
 

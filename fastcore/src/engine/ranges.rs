@@ -39,9 +39,9 @@ pub(super) fn longest_ns(cfg: &Config) -> i64 {
 }
 
 impl Engine {
-    /// A quote came.
-    pub(super) fn note_range(&mut self, instrument: u32, bid: Dec, ask: Dec) {
-        let (window_ns, now) = (self.ix.range_ns, self.st.at_ns);
+    /// A quote came, that was so at `at_ns`.
+    pub(super) fn note_range(&mut self, instrument: u32, (bid, ask): (Dec, Dec), at_ns: i64) {
+        let (window_ns, now) = (self.ix.range_ns, at_ns);
         if window_ns == 0 {
             return;
         }

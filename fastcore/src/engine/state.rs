@@ -202,6 +202,8 @@ pub struct State {
     pub leaders: Vec<LeaderState>,
     /// Account values by follower index.
     pub followers: Vec<Values>,
+    /// Account values in another currency than the account's, the last refused one of each.
+    pub odd_values: BTreeMap<super::accounts::Of, super::accounts::OddValue>,
     /// What followers hold by their brokers' own word, by follower index.
     pub holdings: Vec<super::holdings::Holding>,
     /// By follower and its instrument: where a broker's position is not ours, or was let be.

@@ -27,16 +27,24 @@ impl Engine {
         };
         let at = self.ix.cfg.instruments.iter().position(|i| i.name == q.instrument);
         match at.and_then(|i| u32::try_from(i).ok()) {
-            Some(i) => self.quote(i, q.bid, q.ask, sink),
+            Some(i) => self.quote(i, (q.bid, q.ask), self.st.at_ns, sink),
             None => self.alert("bad_quote", format!("quote for unknown instrument {:?}", q.instrument), sink),
         }
     }
 
-    pub(super) fn quote<S: Sink>(&mut self, instrument: u32, bid: Dec, ask: Dec, sink: &mut S) {
-        if bid.is_positive() && ask >= bid {
-            self.st.quotes.insert(instrument, Quote { bid, ask, at_ns: self.st.at_ns });
+    /// A quote and when it was so; one that is older than what is known says nothing.
+    pub(super) fn quote<S: Sink>(
+        &mut self,
+        instrument: u32,
+        (bid, ask): (Dec, Dec),
+        at_ns: i64,
+        sink: &mut S,
+    ) {
+        let overtaken = self.st.quotes.get(instrument).is_some_and(|known| known.at_ns > at_ns);
+        if bid.is_positive() && ask >= bid && !overtaken {
+            self.st.quotes.insert(instrument, Quote { bid, ask, at_ns });
             self.market = None;
-            self.note_range(instrument, bid, ask);
+            self.note_range(instrument, (bid, ask), at_ns);
             self.work_unpriced(instrument, sink);
             self.guards_after_quote();
         }

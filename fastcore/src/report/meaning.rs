@@ -254,6 +254,8 @@ pub struct Account<'a> {
     pub free_margin: Option<Dec>,
     /// The currency of all of them.
     pub currency: &'a [u8],
+    /// When they were true, nanoseconds since 1970, by the broker's clock.
+    pub as_of_ns: Option<i64>,
 }
 
 /// A MarketDataSnapshotFullRefresh(W).
@@ -265,6 +267,8 @@ pub struct Quote<'a> {
     pub bid: Option<Dec>,
     /// The first offer.
     pub ask: Option<Dec>,
+    /// When they were so, nanoseconds since 1970, by the broker's clock.
+    pub as_of_ns: Option<i64>,
 }
 
 /// A SecurityStatus(f) or TradingSessionStatus(h).

@@ -242,7 +242,10 @@ fn the_other_messages_are_read() {
     });
     with("35=BA|1=A|901=much|", &profile(), |r| assert_eq!(r.unwrap_err().tag, 901));
     with("35=W|55=S|268=3|269=1|270=1.2|269=0|270=1.1|269=0|270=1.0|", &profile(), |r| {
-        assert_eq!(r, Ok(Inbound::Quote(Quote { symbol: b"S", bid: dec("1.1"), ask: dec("1.2") })));
+        assert_eq!(
+            r,
+            Ok(Inbound::Quote(Quote { symbol: b"S", bid: dec("1.1"), ask: dec("1.2"), as_of_ns: None }))
+        );
     });
     for (text, want) in [
         ("35=f|55=S|326=2|", Some(true)),
