@@ -30,7 +30,8 @@ class GatewaySection(Model):
     durability: Literal["process", "power"] = "process"
     """What a journaled event survives: `process` kill -9, `power` also loss of power (slower)."""
     dispatch: Literal["rotate", "listed"] = "rotate"
-    """Order in which followers are served: `rotate` changes the first one with every event."""
+    """Order in which followers are served. `rotate`: of each leader's opens, closes and flips by themselves,
+    everybody has every place once in as many as there are followers."""
     profiles_dir: Path | None = None
     """Folder of your own venue profiles (NAME.toml), before those that ship. Relative to this file."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

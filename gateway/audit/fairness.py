@@ -1,5 +1,8 @@
 """Who is served when: each follower's place in the order of dispatch and its delay. Reads only.
 
+Opens and closes apart: a follower that is first at every open and last at every close pays for it, and in the
+mean of both it looks fair. A leader's trade that crosses zero is an open.
+
 Places are those of the decisions, k of n. A delay is from the leader's report to the route's OUT row of the
 first order of the decision, so it holds what the core, the link and the route's queue took.
 """
@@ -28,9 +31,18 @@ SENT = """SELECT d.follower, min(o.sent_ns) - d.received_ns FROM decision d
 """Delay of each decision that sent something; what left in another file, after midnight, is not counted."""
 
 
+PLACES = """WITH moved AS (SELECT journal, max(abs(after) > abs(before) OR after * before < 0) AS grew,
+    max(abs(after) < abs(before)) AS shrank FROM (SELECT journal, CAST(target_before AS REAL) AS before,
+    CAST(target_after AS REAL) AS after FROM decision) GROUP BY journal)
+  SELECT follower, shrank AND NOT grew AS closes, count(*), sum(k = 1), sum(k = n), sum(k - 1), sum(n - 1)
+  FROM decision JOIN moved USING (journal) WHERE n > 1 AND follower IS NOT NULL GROUP BY follower, closes"""
+"""Places by follower, of opens and of closes: a trade that made a target smaller and none larger is a close.
+What moved no target was refused to all, and only opens are."""
+
+
 @dataclass(slots=True)
-class Served:
-    """One follower over all executions that were copied to more than one."""
+class Places:
+    """One follower's places over executions of one kind."""
 
     decisions: int = 0
     first: int = 0
@@ -40,12 +52,20 @@ class Served:
     """Sum of k - 1: decisions that were made before its own."""
     others: int = 0
     """Sum of n - 1."""
-    delays_ns: array[int] = field(default_factory=lambda: array("q"))
 
     @property
     def place_permille(self) -> int:
         """Mean place, 0 (always first) to 1000 (always last)."""
         return self.ahead * 1000 // self.others if self.others else 0
+
+
+@dataclass(slots=True)
+class Served:
+    """One follower over all executions that were copied to more than one."""
+
+    opens: Places = field(default_factory=Places)
+    closes: Places = field(default_factory=Places)
+    delays_ns: array[int] = field(default_factory=lambda: array("q"))
 
 
 def collect(folder: Path) -> dict[str, Served]:
@@ -61,10 +81,9 @@ def collect(folder: Path) -> dict[str, Served]:
 
 
 def _places(db: sqlite3.Connection, found: dict[str, Served]) -> None:
-    query = """SELECT follower, count(*), sum(k = 1), sum(k = n), sum(k - 1), sum(n - 1) FROM decision
-      WHERE n > 1 AND follower IS NOT NULL GROUP BY follower"""
-    for follower, decisions, first, last, ahead, others in db.execute(query):
-        one = found.setdefault(follower, Served())
+    for follower, closes, decisions, first, last, ahead, others in db.execute(PLACES):
+        served = found.setdefault(follower, Served())
+        one = served.closes if closes else served.opens
         one.decisions += decisions
         one.first += first
         one.last += last
@@ -77,11 +96,18 @@ def as_json(found: dict[str, Served]) -> str:
     return json.dumps({name: _numbers(one) for name, one in found.items()}, sort_keys=True)
 
 
-def _numbers(one: Served) -> dict[str, int | dict[str, int]]:
+def _numbers(one: Served) -> dict[str, dict[str, int]]:
+    return {
+        "opens": _of_kind(one.opens),
+        "closes": _of_kind(one.closes),
+        "received_to_sent_us": percentiles(one.delays_ns) if one.delays_ns else {},
+    }
+
+
+def _of_kind(one: Places) -> dict[str, int]:
     return {
         "decisions": one.decisions, "first": one.first, "last": one.last,
         "place_permille": one.place_permille,
-        "received_to_sent_us": percentiles(one.delays_ns) if one.delays_ns else {},
     }  # fmt: skip
 
 
@@ -90,28 +116,28 @@ def render(found: dict[str, Served]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("follower", overflow="fold")
     names = [name for name, _ in PERCENTILES]
-    for name in (
-        "decisions",
-        "first",
-        "last",
-        "place %",
-        "sent",
-        *(f"{name} µs" for name in names),
-        "max µs",
-    ):
+    of_kind = ("first", "last", "place %")
+    for name in ("opens", *of_kind, "closes", *of_kind, "sent", *(f"{name} µs" for name in names), "max µs"):
         table.add_column(name, justify="right")
     for follower, one in found.items():
         delays = percentiles(one.delays_ns) if one.delays_ns else {}
         shown = [str(delays.get(name, "")) for name in ("count", *names, "max")]
-        place = f"{one.place_permille // 10}.{one.place_permille % 10}"
-        table.add_row(follower, str(one.decisions), str(one.first), str(one.last), place, *shown)
+        table.add_row(follower, *_shown(one.opens), *_shown(one.closes), *shown)
     return Group(table, Text(), Text(_apart(found)))
+
+
+def _shown(one: Places) -> tuple[str, ...]:
+    if not one.others:
+        return ("0", "", "", "")
+    place = f"{one.place_permille // 10}.{one.place_permille % 10}"
+    return (str(one.decisions), str(one.first), str(one.last), place)
 
 
 def _apart(found: dict[str, Served]) -> str:
     if not found:
         return "no execution was copied to more than one follower yet"
-    places = [one.place_permille for one in found.values()]
+    kinds = [kind for one in found.values() for kind in (one.opens, one.closes) if kind.others]
+    places = [kind.place_permille for kind in kinds]
     far = max(abs(place - PLACE_FAIR_PERMILLE) for place in places)
     line = f"place: 50 % is fair, the furthest is {far // 10}.{far % 10} away"
     medians = [percentiles(one.delays_ns)["p50"] for one in found.values() if one.delays_ns]

@@ -10,7 +10,7 @@ import typer.testing
 
 from gateway.audit.cli import app
 from gateway.audit.entry import from_replay
-from gateway.audit.fairness import Served, collect
+from gateway.audit.fairness import Places, collect
 from gateway.audit.store import Store
 from tests.unit.audit_rows import DAY_NS, T0_NS, decision, outcome
 
@@ -41,8 +41,9 @@ def test_places_and_delays_are_counted_for_each_follower(state: Path) -> None:
     found = collect(state / "audit")
     assert list(found) == ["f1", "f2", "f3"]
     f1, f2, f3 = found.values()
-    assert (f1.decisions, f1.first, f1.last) == (4, 2, 1)
-    assert (f1.place_permille, f2.place_permille, f3.place_permille) == (375, 500, 625)
+    assert (f1.opens.decisions, f1.opens.first, f1.opens.last) == (4, 2, 1)
+    assert [one.opens.place_permille for one in (f1, f2, f3)] == [375, 500, 625]
+    assert not any(one.closes.decisions for one in found.values())
     assert list(f1.delays_ns) == [100_000] * 4
     assert list(f2.delays_ns) == [200_000] * 4
     assert not f3.delays_ns
@@ -61,9 +62,29 @@ def test_json_has_microseconds(state: Path) -> None:
     """For a program: the same numbers by follower."""
     found = json.loads(invoke("fairness", "--state", str(state), "--json"))
     assert found["f2"]["received_to_sent_us"]["p50"] == 200
-    assert found["f3"] == {
-        "decisions": 4, "first": 1, "last": 2, "place_permille": 625, "received_to_sent_us": {},
-    }  # fmt: skip
+    assert found["f3"]["opens"] == {"decisions": 4, "first": 1, "last": 2, "place_permille": 625}
+    assert found["f3"]["closes"]["decisions"] == 0
+    assert not found["f3"]["received_to_sent_us"]
+
+
+def test_opens_and_closes_are_counted_apart(tmp_path: Path) -> None:
+    """First at every open and last at every close is not 50 %, whatever the mean of both is. A flip is an
+    open, and a refused open is one too."""
+    rows = []
+    trades = [("0", "500"), ("500", "0"), ("0", "500"), ("500", "-500"), ("-500", "0")]
+    for number, (before, after) in enumerate(trades):
+        closes = after == "0"
+        for k in (1, 2):
+            who = f"f{3 - k if closes else k}"
+            held = before if who == "f2" and not closes else after
+            row = 1 + number
+            rows.append(decision(row, k, 2, follower=who, orders=[], target_before=before, target_after=held))
+    with Store(tmp_path / "audit") as store:
+        store.append([from_replay(*row) for row in rows], 10)
+    f1, f2 = collect(tmp_path / "audit").values()
+    assert (f1.opens.decisions, f1.opens.place_permille, f2.opens.place_permille) == (3, 0, 1000)
+    assert (f1.closes.decisions, f1.closes.place_permille, f2.closes.place_permille) == (2, 1000, 0)
+    assert "the furthest is 50.0 away" in invoke("fairness", "--state", str(tmp_path))
 
 
 def test_a_log_of_one_follower_says_that_there_is_nothing_to_compare(tmp_path: Path) -> None:
@@ -71,7 +92,7 @@ def test_a_log_of_one_follower_says_that_there_is_nothing_to_compare(tmp_path: P
     with Store(tmp_path / "audit") as store:
         store.append([from_replay(*decision(1))], 1)
     assert "more than one follower yet" in invoke("fairness", "--state", str(tmp_path))
-    assert Served().place_permille == 0
+    assert Places().place_permille == 0
 
 
 def invoke(*words: str) -> str:

@@ -1,6 +1,7 @@
 //! Leader sessions: from a FIX message to changes of targets (design 02, steps 1 and 2).
 
 use super::lanes::Lane;
+use super::turns::Served;
 use super::{Engine, Index, busts};
 use crate::action::{Conversion, Decision, Held, Sink};
 use crate::config::{OnBust, SubscriptionConfig};
@@ -117,16 +118,6 @@ impl<'a> Execution<'a> {
             sizes: Sizes::default(),
         }
     }
-}
-
-/// Who of `n` is served first, and whose turn is next.
-pub(super) fn first_served(ix: &Index, n: usize, turn: &mut u64) -> usize {
-    if ix.cfg.dispatch == crate::config::Dispatch::Listed || n == 0 {
-        return 0;
-    }
-    let at = *turn;
-    *turn = at.wrapping_add(1);
-    usize::try_from(at.checked_rem(n as u64).unwrap_or(0)).unwrap_or(0)
 }
 
 impl Engine {
@@ -388,7 +379,8 @@ impl Engine {
         self.cause.repeated = self.st.causes.insert_new(self.cause.id, ()).is_err();
         let subs = ix.subs_of.get(x.leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        let start = first_served(ix, subs.len(), &mut self.st.rotation);
+        let served = Served::of(x.reduce, x.increase);
+        let start = self.served_first(ix, x.leader, served, subs.len());
         let order_of_service = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         if known.is_some() && after.is_some() {
             self.deal(ix, &x, Some((&mut *order, date)));

@@ -49,6 +49,7 @@ pub mod throttle;
 mod ticket_words;
 pub mod tickets;
 pub mod together;
+pub mod turns;
 mod values;
 pub mod ways;
 mod windows;

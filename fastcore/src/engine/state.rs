@@ -42,6 +42,8 @@ pub struct LeaderState {
     pub lines: BTreeMap<u32, Vec<u32>>,
     /// Executions counted.
     pub executions: u64,
+    /// Events so far by kind: whose turn it is to be served first.
+    pub turns: super::turns::Turns,
     /// Last reported position by instrument, and how many executions were counted then.
     pub reported: BTreeMap<u32, (Dec, u64)>,
     /// The answer to a request for positions that is coming in.
@@ -261,8 +263,6 @@ pub struct State {
     pub notes: BTreeMap<String, u64>,
     /// Things that are due: time, kind, index.
     pub due: BTreeSet<(i64, u8, u32)>,
-    /// Which follower is served first.
-    pub rotation: u64,
     /// Orders handed to routes, fills received.
     pub orders_sent: u64,
     /// Fills received from follower brokers.

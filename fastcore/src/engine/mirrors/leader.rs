@@ -6,8 +6,9 @@ use crate::config::{Copied, SubscriptionConfig};
 use crate::decimal::Dec;
 use crate::engine::increase::filters;
 use crate::engine::lanes::Lane;
-use crate::engine::leaders::{Execution, Moved, first_served};
+use crate::engine::leaders::{Execution, Moved};
 use crate::engine::lines::DUE_LINE;
+use crate::engine::turns::Served;
 use crate::engine::{Engine, Index};
 use crate::fix::Message;
 use crate::leader::{Change, LeaderOrder};
@@ -180,7 +181,10 @@ impl Engine {
             self.st.leaders.get(leader as usize).and_then(|l| l.positions.get(&instrument)).copied();
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        let start = first_served(ix, subs.len(), self.st.mirrors.turn(report.kind));
+        let closes = order.bought.is_some_and(|buys| {
+            position.is_some_and(|p| if buys { p.is_negative() } else { p.is_positive() })
+        });
+        let start = self.served_first(ix, leader, Served::Mirror(report.kind, closes), subs.len());
         let in_turn = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         for (k, (place, sub)) in (1_u32..).zip(in_turn) {
             let Some(cfg) = ix.cfg.subscriptions.get(*sub as usize).filter(|s| s.copy == Copied::Orders)

@@ -16,7 +16,6 @@ use crate::decimal::{Dec, Round};
 use crate::mirror::Terms;
 use crate::mirrored::Said;
 use crate::order::{ClOrdId, Order};
-use crate::report::Kind;
 use crate::sizing::Rule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -153,9 +152,6 @@ pub struct Mirrors {
     lines: BTreeMap<u32, Vec<Mirror>>,
     /// Entries of leaders with mirrors, by leader and instrument.
     entries: BTreeMap<(u32, u32), Entry>,
-    /// Whose turn it is to be served first: of orders that begin, that fill, that change, and of all others. Of each kind
-    /// by itself, since they come in patterns: an order that begins, then its fill.
-    turns: [u64; 4],
 }
 
 impl Mirrors {
@@ -163,17 +159,6 @@ impl Mirrors {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
-    }
-
-    /// Whose turn it is at a report of this kind.
-    fn turn(&mut self, kind: Kind) -> &mut u64 {
-        let [begin, fill, change, other] = &mut self.turns;
-        match kind {
-            Kind::New => begin,
-            Kind::Trade => fill,
-            Kind::Replaced => change,
-            _ => other,
-        }
     }
 
     /// A leader's average entry means nothing any more.
