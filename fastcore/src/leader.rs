@@ -18,6 +18,8 @@ pub struct LeaderOrder {
     pub id: u128,
     /// Filled, canceled, rejected or expired, as far as reports say.
     pub ended: bool,
+    /// It outlives its day: TimeInForce(59) is GTC or GTD, as the newest report with one says.
+    pub outlives_day: bool,
     /// CumQty(14) that is counted.
     pub known: Dec,
     /// Latest OrderQty(38).
@@ -60,7 +62,7 @@ pub struct Frozen {
     pub rule: Rule,
     /// Part of an amount that is used up, refused parts included; units.
     pub sized: Dec,
-    /// Trade date of the freeze.
+    /// Trade date of the freeze: an order that outlives its day is frozen anew on each.
     pub date: u32,
 }
 

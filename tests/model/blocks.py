@@ -54,7 +54,7 @@ class Block:
             if not qty:
                 continue
             late = [too_late(line, order, since_ns, now_ns) for line in self.lines]
-            weights, codes = self._weigh(r, values, now_ns)
+            weights, codes = self._weigh(r, order, values, now_ns)
             some = any(weights) and not order.frozen
             lots = self._increase(r.sign * qty, weights) if some else [0] * len(self.lines)
             for one, line, why, code, lot in zip(out, self.lines, late, codes, lots, strict=True):
@@ -63,13 +63,13 @@ class Block:
         return {line.key: one for line, one in zip(self.lines, out, strict=True)}
 
     def _weigh(
-        self, r: Report, values: Values, now_ns: int
+        self, r: Report, order: LeaderOrder, values: Values, now_ns: int
     ) -> tuple[list[Fraction | None], list[str | None]]:
         weights, codes = list[Fraction | None](), list[str | None]()
         for line in self.lines:
             weight, code = None, None
             try:
-                sized = values.sized(line, r.order, r.transact_ns or now_ns)
+                sized = values.sized(line, r.order, order, r.transact_ns or now_ns)
                 weight = values.weight(line, sized, now_ns)
             except Refused as why:
                 code = str(why)

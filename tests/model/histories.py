@@ -54,6 +54,8 @@ class Trade:
     dated: bool
     before_steps: int
     """What a new order had filled before anybody listened."""
+    tif: str | None = None
+    """TimeInForce(59) that the report says."""
 
     def play(self, rig: Rig, leaders: list[LeaderBook]) -> None:
         """Reports it."""
@@ -211,6 +213,7 @@ class LeaderBook:
             cum_qty=was.cum_qty + qty,
             px=Fraction(t.px) if kind == "trade" else None,
             transact_ns=(rig.now_ns // MS + 1 - t.age_ms) * MS if t.dated else None,
+            tif=t.tif,
         )
         orders[at] = r
         self.told.append(r)
@@ -233,6 +236,7 @@ def steps(values: int = 2, lengths: tuple[int, ...] = LENGTHS) -> st.SearchStrat
         kind=st.sampled_from(("trade",) * 9 + ("status", "new", "canceled")),
         dated=st.sampled_from((True,) * 19 + (False,)),
         before_steps=st.sampled_from((0,) * 9 + (4,)),
+        tif=st.sampled_from((None, None, "0", "1", "6")),
     )
     ended = st.sampled_from(("rejected", "canceled", "expired"))
     value = st.builds(

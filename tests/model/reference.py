@@ -140,6 +140,7 @@ class Model:
             begun = {"new": ZERO, "trade": r.cum_qty - r.last_qty}.get(r.kind, r.cum_qty)
             order = self._orders[r.order] = LeaderOrder(begun, r.order_qty)
         order.order_qty = r.order_qty
+        order.tif = r.tif or order.tif
         before_ns = order.last_ns
         order.last_ns = max((t for t in (before_ns, r.transact_ns) if t is not None), default=None)
         # "A CumQty that falls without a bust, or exceeds OrderQty, freezes increases of that order."
@@ -259,7 +260,7 @@ class Model:
     ) -> None:
         """02 step 2: one part of an increase; a refused one enlarges nothing."""
         rule = line.subscription
-        sized = self._values.sized(line, r.order, r.transact_ns or now_ns)
+        sized = self._values.sized(line, r.order, order, r.transact_ns or now_ns)
         refused = too_late(line, order, since_ns, now_ns)
         if refused and rule.mode not in AMOUNT_MODES:
             self.refusals[refused] += 1

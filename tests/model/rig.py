@@ -135,6 +135,8 @@ class Rig:
             fields.append((32, exact(r.last_qty)))
         if r.px is not None:
             fields.append((31, exact(r.px)))
+        if r.tif is not None:
+            fields.append((59, r.tif))
         if r.transact_ns is not None:
             fields.append((60, utc(r.transact_ns)))
         raw = encode(BEGIN, fields)

@@ -137,6 +137,8 @@ class Report:
     cum_qty: Fraction
     px: Fraction | None
     transact_ns: int | None
+    tif: str | None = None
+    """TimeInForce(59); None: it says none."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ class LeaderOrder:
     last_ns: int | None = None
     """The newest TransactTime(60) of its reports."""
     frozen: bool = False
+    tif: str = "0"
+    """TimeInForce(59), as the last report that says one; a day order until then."""
 
 
 @dataclass

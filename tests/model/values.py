@@ -7,9 +7,11 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from tests.model.lots import ACCOUNT_VALUE, AMOUNT_MODES, Refused, lots_per_lot, rate_of, share
-from tests.model.terms import MS, ZERO, Line, Sized
+from tests.model.terms import MS, ZERO, LeaderOrder, Line, Sized
 
 DAY_NS = 24 * 3600 * 1000 * MS
+GOOD_TILL = ("1", "6")
+"""TimeInForce(59) of orders that outlive their day: till cancelled, till a date."""
 
 
 class Values:
@@ -28,11 +30,12 @@ class Values:
         self.reached: Counter[str] = Counter()
         """What tests count."""
 
-    def sized(self, line: Line, order: str, traded_ns: int) -> Sized:
+    def sized(self, line: Line, name: str, order: LeaderOrder, traded_ns: int) -> Sized:
         """What a leader order is worth to a line: "frozen at the first increase that can be sized, and again
-        each trade date"; a date is UTC's, of TransactTime(60)."""
-        sized, date = line.sized.setdefault(order, Sized()), traded_ns // DAY_NS
-        if sized.date != date:
+        each trade date for GT orders"; a date is UTC's, of TransactTime(60)."""
+        sized, date = line.sized.setdefault(name, Sized()), traded_ns // DAY_NS
+        nothing_yet = sized.rate is None and sized.amount is None
+        if sized.date != date and (nothing_yet or order.tif in GOOD_TILL):
             sized.date, sized.rate, sized.amount = date, None, None
         return sized
 

@@ -133,7 +133,8 @@ impl Engine {
         Ok(fresh)
     }
 
-    /// The rule of this leader order: frozen at its first increase that can be sized, and again each trade date.
+    /// The rule of this leader order: frozen at its first increase that can be sized; of an order that outlives its day
+    /// (GTC, GTD) again each trade date. The end of a UTC day is no end of a day order's.
     pub(super) fn frozen(
         &mut self,
         x: &Execution<'_>,
@@ -150,7 +151,7 @@ impl Engine {
             return Err(refusal);
         }
         let known = order.rules.get(place).and_then(Option::as_ref);
-        if let Some(found) = known.filter(|r| r.date == date) {
+        if let Some(found) = known.filter(|r| r.date == date || !order.outlives_day) {
             return Ok(found.rule);
         }
         let sized = known.map_or(Dec::ZERO, |r| r.sized);

@@ -203,6 +203,9 @@ impl Engine {
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
+        if let Some(tif) = message.get(59).filter(|_| change != Change::Duplicate) {
+            order.outlives_day = matches!(tif, b"1" | b"6");
+        }
         let execution = named_execution(&state.seen, &order, report);
         self.note_leader_order(ix, (leader, instrument), &order, &change, report, message);
         let mut x = Execution {

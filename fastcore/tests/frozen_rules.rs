@@ -1,0 +1,61 @@
+//! How long an amount stands that was worked out for a leader's order: as long as the order, and for one that outlives its
+//! day (GTC, GTD) a day (design 02, step 2; decision 0033).
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use fastcore::event::EventKind;
+use support::{World, d, fix, tell};
+
+const S: i64 = 1_000_000_000;
+/// 14 November 2023, 23:59:30 UTC.
+const LATE: i64 = 1_700_006_370 * S;
+
+/// A fill of 5 of the leader's order for 10, with a TimeInForce(59) or without.
+fn fill(w: &mut World, cum: &str, tif: &str) -> i64 {
+    w.exec += 1;
+    let (e, mut time) = (w.exec, Vec::new());
+    fastcore::time::write_utc(w.now, &mut time);
+    let time = String::from_utf8(time).unwrap();
+    let raw = fix(&format!(
+        "35=8|34={e}|37=o|17=E{e}|150=F|39=1|55=EURUSD|54=1|38=10|32=5|31=1|14={cum}|151=0|60={time}|{tif}"
+    ));
+    let sent = w.apply(EventKind::Leader, "L", &raw);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    w.out(&sent[0]);
+    w.fill(&sent[0], &sent[0].qty, &sent[0].qty);
+    sent[0].qty.parse().unwrap()
+}
+
+/// Ten percent of 100 is 10 units, of 200 it is 20. Half before midnight, half after it, with more equity.
+fn over_midnight(first: &str, second: &str) -> (i64, i64) {
+    let sizing = r#"{"mode":"percent_equity","percent":"10"}"#;
+    let mut w = World::with(sizing, "", |c| c.followers[0].currency = Some("USD".to_owned()));
+    w.now = LATE;
+    w.apply(EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1","ask":"1"}"#);
+    tell(&mut w, r#"{"cmd":"account","account":"f","equity":"100"}"#);
+    let before = fill(&mut w, "5", first);
+    w.now = LATE + 40 * S;
+    tell(&mut w, r#"{"cmd":"account","account":"f","equity":"200"}"#);
+    let after = fill(&mut w, "10", second);
+    assert_eq!(w.target(), d(&(before + after).to_string()));
+    (before, after)
+}
+
+/// A day order opens exactly its amount, however its fills lie about the end of a UTC day: 59 is 0, another that ends with
+/// its session, or left out.
+#[test]
+fn a_day_order_keeps_its_amount_over_midnight() {
+    for tif in ["59=0|", "59=3|", ""] {
+        assert_eq!(over_midnight(tif, tif), (5, 5), "{tif:?}");
+    }
+}
+
+/// One that outlives its day is worked out again on the next; a later report that leaves 59 out changes nothing of it.
+#[test]
+fn an_order_good_till_cancelled_is_worked_out_again_each_day() {
+    for tif in ["59=1|", "59=6|"] {
+        assert_eq!(over_midnight(tif, tif), (5, 15), "{tif:?}");
+        assert_eq!(over_midnight(tif, ""), (5, 15), "{tif:?}");
+    }
+}
