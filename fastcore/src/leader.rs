@@ -242,7 +242,14 @@ fn report_key(id: u128, report: &Report<'_>, c: &Counting) -> u128 {
     // Where there is no ExecID(17), the time tells two fills of one size apart.
     let time = if c.by_time { report.transact_ns.unwrap_or(0).to_le_bytes() } else { [0; 8] };
     let kind = [kind_byte(report.kind)];
-    hash_parts(&[&id.to_le_bytes(), report.exec_id, report.exec_ref_id, &kind, &last, &cum, &time])
+    let key = hash_parts(&[&id.to_le_bytes(), report.exec_id, report.exec_ref_id, &kind, &last, &cum, &time]);
+    let fills = matches!(report.kind, Kind::Trade | Kind::Bust | Kind::Correct);
+    if fills || !(c.by_time || report.exec_id.is_empty()) {
+        return key;
+    }
+    // Two changes of one order within one tick of the venue's clock differ by what they say of the order alone.
+    let [qty, px, stop] = [report.order_qty, report.px, report.stop_px].map(dec_bytes);
+    hash_parts(&[&key.to_le_bytes(), &qty, &px, &stop, report.cl_ord_id])
 }
 
 fn execution_key(id: u128, exec_id: &[u8]) -> u128 {

@@ -182,6 +182,7 @@ fn report<'a>(
         last_px: tolerant(if p.fill_px == FillPx::Last { s.last_px } else { s.avg_px }),
         avg_px: tolerant(s.avg_px),
         px: tolerant(s.px),
+        stop_px: tolerant(s.stop_px),
         transact_ns: match p.time_source {
             TimeSource::TransactTime => parse_utc(s.transact_time),
             TimeSource::SendingTime => parse_utc(s.sending_time),

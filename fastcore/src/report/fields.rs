@@ -39,6 +39,7 @@ pub(super) struct Seen<'a> {
     pub copy_flag: &'a [u8],
     pub total_reports: &'a [u8],
     pub last_rpt_requested: &'a [u8],
+    pub stop_px: &'a [u8],
     pub symbol: &'a [u8],
     pub position_id: &'a [u8],
 }
@@ -97,6 +98,7 @@ impl<'a> Seen<'a> {
             58 => &mut self.text,
             60 => &mut self.transact_time,
             97 => &mut self.poss_resend,
+            99 => &mut self.stop_px,
             102 => &mut self.cxl_rej_reason,
             103 => &mut self.rej_reason,
             150 => &mut self.exec_type,

@@ -120,6 +120,8 @@ pub struct Report<'a> {
     pub avg_px: Option<Dec>,
     /// Price(44).
     pub px: Option<Dec>,
+    /// StopPx(99).
+    pub stop_px: Option<Dec>,
     /// The profile's clock, nanoseconds since 1970.
     pub transact_ns: Option<i64>,
     /// PossDupFlag(43) = Y. It never means "known": a gap-filling duplicate is new to us.
@@ -171,6 +173,7 @@ impl Report<'_> {
             last_px: None,
             avg_px: None,
             px: None,
+            stop_px: None,
             transact_ns: None,
             poss_dup: false,
             poss_resend: false,

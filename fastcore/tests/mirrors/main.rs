@@ -11,5 +11,6 @@ mod others;
 mod play;
 mod races;
 mod reviewed;
+mod same_second;
 mod told;
 mod told_any;
