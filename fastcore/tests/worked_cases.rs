@@ -100,7 +100,7 @@ const CASES: &[Case] = &[
         sizing: THIRD,
         trade: (true, "0.12345678", "64123.45"),
         order: ["1", "0.04115226", ""],
-        target: "0.041152259999999999",
+        target: "0.04115226",
         ..PLAIN
     },
     Case {

@@ -61,7 +61,8 @@ impl Engine {
             let Some(i) = self.ix.cfg.instruments.get(*at as usize) else { continue };
             let base = i.base.as_deref();
             let inverse = base == Some(to) && i.currency == from;
-            if !inverse && !(base == Some(from) && i.currency == to) {
+            let direct = base == Some(from) && i.currency == to;
+            if !inverse && !direct {
                 continue;
             }
             let newer = |q: &&Quote| q.at_ns >= oldest_ns && found.is_none_or(|(old, _)| q.at_ns > old.at_ns);
