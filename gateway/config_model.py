@@ -273,7 +273,7 @@ class SubscriptionConfig(Model):
     """When `leader_filled` acts, seconds after the end of the leader's order."""
     stop_multiplier: Positive = Decimal(1)
     """With `copy = "orders"`, distance of a protective stop from the leader's average entry, in distances of
-    the leader's own stop."""
+    the leader's own stop. Above 1 it seldom acts: the leader's fills first, and closes the follower."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of this subscription."""
     guards: GuardsConfig | None = None

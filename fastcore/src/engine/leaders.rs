@@ -286,7 +286,12 @@ impl Engine {
         }
         match units {
             Some(units) => self.moved(ix, x, &mut order, units, sink),
-            None => self.leader_named(ix, (leader, instrument), &order, report),
+            None => {
+                if change == Change::None && report.kind == Kind::Correct {
+                    self.correct_entry(ix, &x, sink);
+                }
+                self.leader_named(ix, (leader, instrument), &order, report);
+            }
         }
         self.mirror_leader_order(ix, (leader, instrument), &mut order, report, message, sink);
         if let Some(state) = self.st.leaders.get_mut(l) {
@@ -366,7 +371,7 @@ impl Engine {
             (Some(_), None) => self.lose_position(ix, x.leader, x.instrument, sink),
             (None, _) => {}
         }
-        self.note_entry(ix, &x, known.is_some() && after.is_some());
+        self.note_entry(ix, &x, known.is_some() && after.is_some(), sink);
         let r = x.report;
         let date = trade_date(r.transact_ns.unwrap_or(self.st.at_ns));
         let session = ix.cfg.leaders.get(x.leader as usize).map_or("", |l| l.session.as_str());

@@ -6,6 +6,7 @@ mod support;
 
 mod any;
 mod closes;
+mod entries;
 mod opens;
 mod others;
 mod play;

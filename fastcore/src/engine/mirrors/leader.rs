@@ -1,6 +1,6 @@
 //! The leader's side of mirrors: an order of his begins, changes, fills and ends.
 
-use super::{Entry, Mirror};
+use super::Mirror;
 use crate::action::Sink;
 use crate::config::{Copied, SubscriptionConfig};
 use crate::decimal::Dec;
@@ -78,18 +78,6 @@ impl Engine {
                 self.st.due.insert((now.saturating_add(after_ms.saturating_mul(MS)), DUE_LINE, at));
             }
         }
-    }
-
-    /// The leader's average entry, where a subscription may measure stops by it.
-    pub(in crate::engine) fn note_entry(&mut self, ix: &Index, x: &Execution<'_>, known: bool) {
-        if ix.mirrored.get(x.leader as usize) != Some(&true) {
-            return;
-        }
-        let key = (x.leader, x.instrument);
-        let px = x.report.last_px.filter(|px| px.is_positive());
-        let before = self.st.mirrors.entries.get(&key).copied().unwrap_or_default();
-        let after = if known { before.moved(x.before, x.reduce, x.increase, px) } else { Entry::default() };
-        self.st.mirrors.entries.insert(key, after);
     }
 
     /// The rule that an increase is sized by because its order is mirrored; none: as any other. The open part of an order

@@ -4,15 +4,17 @@
 //! line has for each mirror how far its fills are `ahead` of what the leader's moved the target by. The line is worked
 //! for the target and all that its mirrors may be ahead or behind: to it, a mirror that will fill is none of its business.
 
+mod entry;
 mod leader;
 mod orders;
 mod settle;
 mod tell;
 mod work;
 
+use entry::Entry;
 pub(super) use settle::Given;
 
-use crate::decimal::{Dec, Round};
+use crate::decimal::Dec;
 use crate::mirror::Terms;
 use crate::mirrored::Said;
 use crate::order::{ClOrdId, Order};
@@ -120,32 +122,6 @@ impl Mirror {
     }
 }
 
-/// What a leader's position was entered at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Average price; none where a part of the position has none.
-    pub px: Option<Dec>,
-}
-
-impl Entry {
-    /// After an execution: what is added counts by its price, what is taken off leaves the average.
-    fn moved(self, before: Dec, reduce: Dec, increase: Dec, px: Option<Dec>) -> Entry {
-        let held = crate::ledger::abs(before).checked_sub(reduce).unwrap_or(Dec::ZERO);
-        if !increase.is_positive() {
-            return if held.is_zero() { Entry::default() } else { self };
-        }
-        if held.is_zero() {
-            return Entry { px };
-        }
-        let average = || {
-            let (old, new, all) = (self.px?, px?, held.checked_add(increase)?);
-            let sum = old.mul_div(held, all, Round::HalfEven)?;
-            sum.checked_add(new.mul_div(increase, all, Round::HalfEven)?)
-        };
-        Entry { px: average() }
-    }
-}
-
 /// Every mirror, by ledger line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Mirrors {
@@ -198,31 +174,5 @@ impl Mirrors {
     /// The mirror that an order of ours is, or was, of.
     fn of_order(&mut self, line: u32, order: u32) -> Option<&mut Mirror> {
         self.list_mut(line).iter_mut().find(|m| m.orders.contains(&order))
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn d(t: &str) -> Dec {
-        Dec::parse(t.as_bytes()).unwrap()
-    }
-
-    /// Added at 100 and at 103, twice as much: 102. Taken off, it stays; across zero it begins anew.
-    #[test]
-    fn an_entry_is_the_average_of_what_was_added() {
-        let first = Entry::default().moved(d("0"), d("0"), d("1"), Some(d("100")));
-        let both = first.moved(d("1"), d("0"), d("2"), Some(d("103")));
-        assert_eq!(both.px, Some(d("102")));
-        assert_eq!(both.moved(d("3"), d("2"), d("0"), Some(d("90"))).px, Some(d("102")));
-        assert_eq!(both.moved(d("3"), d("3"), d("0"), Some(d("90"))).px, None);
-        assert_eq!(both.moved(d("3"), d("3"), d("1"), Some(d("90"))).px, Some(d("90")));
-        assert_eq!(
-            both.moved(d("3"), d("0"), d("1"), None).px,
-            None,
-            "a part without a price has no average"
-        );
     }
 }

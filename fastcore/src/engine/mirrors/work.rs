@@ -298,7 +298,7 @@ impl Engine {
         }
         let level = self.stopped_line(ix, at, ls);
         if !wanted.opens && cfg.stop_multiplier != Dec::ONE {
-            let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(|e| e.px);
+            let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(super::Entry::px);
             // Without an entry there is no distance: the leader's own stop protects better than none.
             let stretched = entry.and_then(|px| m.terms.stretched(px, cfg.stop_multiplier));
             wanted.entry = stretched.and(entry);
