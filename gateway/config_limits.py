@@ -24,13 +24,15 @@ class LimitSet(Model):
     """Bounds of one instrument. What is not set here is inherited; the tighter one wins."""
 
     max_order_qty_lots: Positive | None = None
-    """Largest single order, lots. Closes beyond it are split, never blocked."""
+    """Largest single order, lots. Closes beyond it are split, never blocked; so are mirrored stops."""
     max_order_value: Positive | None = None
     """Largest value of a single order, in the currency of the instrument's price: units x price, by a quote
-    that is younger than max_age_ms, else by the leader's trade. Closes are never blocked."""
+    that is younger than max_age_ms, else by the leader's trade; a mirrored order by its own price. Closes are
+    never blocked."""
     price_collar_bps: NotNegative | None = None
     """How far the price of an open may be from the middle of a quote that is younger than max_age_ms, basis
-    points: its limit, or the leader's price for an order at the market. Without a quote nothing is opened."""
+    points: its limit, or the leader's price for an order at the market; of a mirrored one the market's.
+    Without a quote nothing is opened."""
     price_collar_window_bps: NotNegative | None = None
     """How far the price of an open may be from the lowest and from the highest quote of the last
     price_collar_window_s, basis points: in a fast market nothing is opened. Without a quote neither."""

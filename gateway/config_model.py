@@ -240,10 +240,11 @@ class SubscriptionConfig(Model):
     venue without market orders begins this far beyond the market (10 for 0), twice as far each time."""
     max_drift_bps: NotNegative | None = None
     """How far the price may have moved against the follower since the leader's trade, basis points, by a
-    quote that is younger than max_age_ms. Without one nothing is opened. Not set: any price."""
+    quote that is younger than max_age_ms. Without one nothing is opened. Not set: any price. A mirrored order
+    is no copy of a trade, and is not asked."""
     max_amplification: Positive | None = None
     """Largest copy: this many times the leader's position, units with `qty_factor`. Positions are compared,
-    not orders. Not set: any size."""
+    not orders; what his mirrored orders may still fill is his. Not set: any size."""
     max_age_ms: int = Field(default=60_000, ge=1, le=86_400_000)
     """Oldest leader trade that is opened, milliseconds. Closes are never too old."""
     account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)

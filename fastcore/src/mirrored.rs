@@ -207,8 +207,12 @@ pub struct Size {
     pub part: Option<Part>,
     /// Units in the smallest order.
     pub min: Dec,
-    /// The largest order that the venue takes, units.
+    /// The largest order that the venue takes, of a close that bounds of one order allow too; units.
     pub venue_max: Option<Dec>,
+    /// Orders of the mirror: more than one where it is to have more open than that.
+    pub parts: u32,
+    /// Units that its other orders may still fill.
+    pub others: Dec,
     /// Units that the order is to have open.
     pub units: Dec,
 }

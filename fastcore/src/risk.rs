@@ -75,6 +75,8 @@ impl Bounds {
 pub struct Open<'a> {
     /// Units that the open asks for.
     pub qty: Dec,
+    /// Units of the same order that were asked for before: bounds of one order count them.
+    pub beside: Dec,
     /// Price of one unit, where a bound asks for it; none without a fresh quote and without a leader's price.
     pub px: Option<Dec>,
     /// Largest order that the venue takes: more goes in parts.
@@ -102,6 +104,13 @@ pub struct Messages {
     pub limit: u32,
     /// Messages that they may take now.
     pub room: u32,
+}
+
+impl Open<'_> {
+    /// The whole order. What does not fit in a number is beyond every bound.
+    fn all(&self) -> Dec {
+        self.qty.checked_add(self.beside).unwrap_or(Dec::from_raw(i128::MAX))
+    }
 }
 
 /// One of those that bounds are asked for: the subscription, the follower with all of its subscriptions, all followers
@@ -243,8 +252,10 @@ const fn not_known(code: Code) -> Clip {
 
 fn max_order_qty(o: &Open<'_>) -> Clip {
     each(o, |s| {
-        let limit = s.bounds.max_order_qty.filter(|limit| o.qty > *limit)?;
-        clip(Code::MaxOrderQty, s.bounds.on_breach, limit, o.qty, limit)
+        let all = o.all();
+        let limit = s.bounds.max_order_qty.filter(|limit| all > *limit)?;
+        let room = limit.checked_sub(o.beside).unwrap_or(Dec::ZERO);
+        clip(Code::MaxOrderQty, s.bounds.on_breach, limit, all, room)
     })
 }
 
@@ -253,7 +264,7 @@ fn max_order_value(o: &Open<'_>) -> Clip {
     let worth = LazyCell::new(|| {
         let px = o.px.filter(|px| px.is_positive())?;
         // What does not fit in a number is beyond every bound.
-        Some((px, o.qty.mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX))))
+        Some((px, o.all().mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX))))
     });
     each(o, |s| {
         let limit = s.bounds.max_order_value?;
@@ -261,7 +272,7 @@ fn max_order_value(o: &Open<'_>) -> Clip {
         if value <= limit {
             return None;
         }
-        let room = limit.div(px, Round::Down).unwrap_or(o.qty);
+        let room = limit.div(px, Round::Down).and_then(|units| units.checked_sub(o.beside)).unwrap_or(o.qty);
         clip(Code::MaxOrderValue, s.bounds.on_breach, limit, value, room)
     })
 }

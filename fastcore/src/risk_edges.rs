@@ -26,6 +26,7 @@ fn open<'a>(sub: &'a Bounds, follower: &'a Bounds, qty: &str) -> Open<'a> {
         follower: scope(follower),
         together: &[],
         amplification: None,
+        beside: Dec::ZERO,
         drift: None,
         messages: None,
     }

@@ -23,6 +23,7 @@ fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
         qty: int(qty),
         px: None,
         venue_max: None,
+        beside: Dec::ZERO,
         off_market_bps: None,
         sub: scope(sub, 0),
         follower: scope(follower, 4),

@@ -17,10 +17,28 @@ def units(entry: dict[str, Any]) -> Fraction:
     """Units that the order is to have open: `size.units`."""
     size, step = entry["size"], Fraction(entry["step"])
     found = _open(entry) if size["opens"] else _close(entry)
+    if size["parts"] > 1:
+        return _part(entry, found)
     if size["venue_max"] is not None:
         found = min(found, Fraction(size["venue_max"]))
     assert found % step == 0
     return found if found >= Fraction(size["min"]) else Fraction(0)
+
+
+def _part(entry: dict[str, Any], whole: Fraction) -> Fraction:
+    """One order of several: with what the others have it is no more than is wanted, unless it had that."""
+    size, had = entry["size"], entry["order"]
+    found = Fraction(size["units"])
+    has = Fraction(had["qty"]) - Fraction(had["cum_qty"]) if had else Fraction(0)
+    assert found <= Fraction(size["venue_max"]), entry
+    assert found <= has or found + Fraction(size["others"]) <= whole, entry
+    return found
+
+
+def _asks(entry: dict[str, Any], own: Fraction) -> bool:
+    """Limits are asked for all that a mirror is still to enter, of which an order may be a part."""
+    asked = Fraction(entry["limits"]["asked"])
+    return asked >= own if entry["size"]["parts"] > 1 else asked == own
 
 
 def _open(entry: dict[str, Any]) -> Fraction:
@@ -56,8 +74,8 @@ def qty(entry: dict[str, Any]) -> Fraction | None:
     wanted, limits = units(entry), entry["limits"]
     admitted = Fraction(limits["admitted"]) if limits else None
     if entry["act"] == "place":
-        assert not limits or Fraction(limits["asked"]) == wanted, entry
-        return wanted if admitted is None else admitted
+        assert not limits or _asks(entry, wanted), entry
+        return wanted if admitted is None else min(admitted, wanted)
     if entry["act"] != "replace":
         return None
     had = entry["order"]
@@ -65,8 +83,8 @@ def qty(entry: dict[str, Any]) -> Fraction | None:
     most = max(Fraction(had["qty"]), Fraction(had["unanswered"])) - cum
     if admitted is None:
         return cum + wanted
-    assert Fraction(limits["asked"]) == wanted - most, entry
-    return cum + most + admitted
+    assert _asks(entry, wanted - most), entry
+    return cum + min(most + admitted, wanted)
 
 
 def terms(entry: dict[str, Any]) -> tuple[Fraction | None, Fraction | None]:

@@ -136,6 +136,15 @@ def test_a_close_says_its_share_and_a_stop_its_entry() -> None:
     assert told[3] == "The stop at 2 times its distance from the entry: 1.1 + (1.0 - 1.1) x 2. Stop 0.9."
 
 
+def test_one_order_of_several_says_so() -> None:
+    """The leader's order is worth more than the venue takes at once."""
+    size = {**placed()["size"], "venue_max": "4000", "parts": 3, "others": "7000", "units": "3000"}
+    told = next(text for text in texts(placed(size=size)) if text.startswith("Size: "))
+    assert told.endswith(
+        "at most 4000 in one order, so 3 orders, of which the others have 7000: 3000 units (0.03 lots)."
+    )
+
+
 def test_a_refusal_has_its_code_and_what_the_venue_does_not_take() -> None:
     """What support reads to a client whose order is missing."""
     prices = {**placed()["prices"], "unmirrored": "the follower's venue does not take its order type",

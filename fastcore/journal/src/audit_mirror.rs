@@ -63,6 +63,8 @@ fn size(s: &Size) -> Value {
     if let Some(object) = body.as_object_mut() {
         object.insert("min".into(), json!(s.min.to_string()));
         object.insert("venue_max".into(), or_null(s.venue_max));
+        object.insert("parts".into(), json!(s.parts));
+        object.insert("others".into(), json!(s.others.to_string()));
         object.insert("units".into(), json!(s.units.to_string()));
     }
     body

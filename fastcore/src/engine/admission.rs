@@ -4,6 +4,7 @@ use super::lanes::Lane;
 use super::{Engine, Index, LineState};
 use crate::decimal::{Dec, Round};
 use crate::ledger::{Line, abs};
+use crate::mirror::Terms;
 use crate::refusal::{Code, Refusal};
 use crate::risk::{Amplification, Bounds, Drift, Exposure, OffRange, Open, Scope, admit};
 use smallvec::SmallVec;
@@ -16,6 +17,10 @@ pub(super) struct Wish {
     pub(super) buy: bool,
     /// Its limit; none: at the market.
     pub(super) px: Option<Dec>,
+    /// Terms of a mirror: it is no copy of a trade.
+    pub(super) mirror: Option<Terms>,
+    /// Units that belong to the same order, and have been asked for.
+    pub(super) beside: Dec,
 }
 
 /// An open, and what all of its bounds are asked with.
@@ -38,7 +43,7 @@ impl Engine {
     pub(super) fn admitted(&mut self, ix: &Index, at: u32, lane: &Lane, wish: &Wish) -> Dec {
         let Some(ls) = self.st.lines.get(at as usize) else { return Dec::ZERO };
         let held = !self.free(at) || ls.line.bust_hold;
-        if !held && wish.qty <= lane.free_up_to {
+        if !held && wish.beside.is_zero() && wish.qty <= lane.free_up_to {
             return wish.qty;
         }
         self.checked(ix, at, lane, wish)
@@ -74,14 +79,15 @@ impl Engine {
         let known = of_follower.exposure.filter(|_| alone);
         let open = Open {
             qty: wish.qty,
-            px: market.unit_px,
+            px: wish.worth(market.unit_px),
+            beside: wish.beside,
             venue_max: lane.venue_max,
             off_market_bps: market.off_market_bps,
             sub: self.scope(ix, &asked, (&lane.sub_bounds, Some(sub)), (known, off_range_of_sub)),
             follower: of_follower,
             together: &together,
             amplification: self.amplification(ix, at, ls, lane, wish.buy),
-            drift: drift(ix, ls, market.moved_bps),
+            drift: drift(ix, ls, market.moved_bps).filter(|_| wish.mirror.is_none()),
             messages: self.messages_left(ix, self.way(lane.route), follower),
         };
         let mut refusals = SmallVec::<[Refusal; 4]>::new();
@@ -212,7 +218,7 @@ impl Engine {
         }
     }
 
-    /// How large the copy is, and may be, for what the leader holds now.
+    /// How large the copy is, and may be, for what the leader holds now, and would hold if his mirrored orders filled.
     fn amplification(
         &self,
         ix: &Index,
@@ -224,7 +230,10 @@ impl Engine {
         let most = ix.cfg.subscriptions.get(ls.sub as usize)?.max_amplification?;
         let leader = ix.subs.get(ls.sub as usize)?.leader;
         let held = self.st.leaders.get(leader as usize)?.positions.get(&ls.instrument).copied();
-        let units = abs(held.unwrap_or(Dec::ZERO)).mul(lane.qty_factor, Round::Floor);
+        let held = held.unwrap_or(Dec::ZERO);
+        // His working orders that are mirrored are what their mirrors are copies of.
+        let all = abs(held).checked_add(self.mirrored_of(at, buy, held)).unwrap_or(Dec::from_raw(i128::MAX));
+        let units = all.mul(lane.qty_factor, Round::Floor);
         let limit = units.and_then(|u| u.mul(most, Round::Floor)).unwrap_or(Dec::from_raw(i128::MAX));
         Some(Amplification { limit, position: self.entered_at(at, ls, buy) })
     }
@@ -233,6 +242,16 @@ impl Engine {
     pub(super) fn entered_at(&self, at: u32, ls: &LineState, buy: bool) -> Dec {
         let own = entered(&ls.line, buy);
         own.checked_add(self.mirrors_entered_at(at, buy)).unwrap_or(own)
+    }
+}
+
+impl Wish {
+    /// What a unit of it may be worth at the most, as far as is known: an open at the market what the market says, a mirror
+    /// with a price what that says. A stop to buy, and a limit to sell, may trade at more than they name.
+    fn worth(&self, market: Option<Dec>) -> Option<Dec> {
+        let Some((terms, px)) = self.mirror.and_then(|t| Some((t, t.price()?))) else { return market };
+        let beyond = if self.buy { terms.px.is_none() } else { terms.px.is_some() };
+        Some(market.filter(|_| beyond).map_or(px, |market| market.max(px)))
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Question {
     pub(super) limit: Option<Dec>,
     pub(super) oldest_ns: i64,
     buy: bool,
+    /// A mirror without a price of its own: the market itself is its price.
+    mirror: bool,
     /// Which of the first three answers a bound asks for.
     asks: [bool; 3],
     /// Windows that bound the price: the subscription's, the follower's.
@@ -67,7 +69,7 @@ impl Engine {
 
     /// What a unit of a line's instrument costs.
     pub(super) fn price_of_line(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
-        let wish = Wish { qty: Dec::ZERO, buy, px: None };
+        let wish = Wish { qty: Dec::ZERO, buy, px: None, mirror: None, beside: Dec::ZERO };
         self.unit_px(&question(self.st.at_ns, ix, ls, lane, &wish)?)
     }
 
@@ -76,10 +78,9 @@ impl Engine {
         self.market_px(&q.source, Of::trade(q.buy), q.oldest_ns).or_else(|| q.copied_px())
     }
 
-    /// The order's price is its limit, or at the market the price that it is copied at.
     fn off_market(&self, q: &Question) -> Option<Dec> {
         let market = self.market_px(&q.source, Of::Middle, q.oldest_ns)?;
-        let px = q.limit.or_else(|| q.copied_px())?;
+        let px = q.order_px(Some(market))?;
         abs(px.checked_sub(market)?).mul_div(Dec::from_int(10_000), market, Round::Ceil)
     }
 
@@ -102,12 +103,23 @@ fn question(now_ns: i64, ix: &Index, ls: &LineState, lane: &Lane, wish: &Wish) -
         limit: wish.px,
         oldest_ns: now_ns.saturating_sub(cfg.max_age_ms.saturating_mul(MS)),
         buy: wish.buy,
-        asks: [sub.ask_price() || follower.ask_price(), collar, cfg.max_drift_bps.is_some()],
+        mirror: wish.mirror.is_some(),
+        // A mirror leaves no trade of the leader's behind that the price could have moved away from.
+        asks: [
+            sub.ask_price() || follower.ask_price(),
+            collar,
+            cfg.max_drift_bps.is_some() && wish.mirror.is_none(),
+        ],
         windows: [sub, follower].map(|b| b.price_windows.clone()),
     })
 }
 
 impl Question {
+    /// What an open's price is: its limit; at the market the price that it is copied at, or of a mirror the market's.
+    pub(super) fn order_px(&self, market: Option<Dec>) -> Option<Dec> {
+        self.limit.or_else(|| if self.mirror { market } else { self.copied_px() })
+    }
+
     /// The leader's last price, as one of the follower's instrument.
     pub(super) fn copied_px(&self) -> Option<Dec> {
         self.source.scaled(self.leader_px?)

@@ -31,7 +31,7 @@ pub(super) enum Parts {
 }
 
 impl Parts {
-    fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
+    pub(super) fn of(qty: Dec, chunk: Option<Dec>, grid: Grid) -> Parts {
         let whole = Parts::Whole(qty.is_positive().then_some(qty));
         let Some(max) = chunk.filter(|c| *c < qty && qty.is_positive()) else { return whole };
         let step = grid.step.raw();

@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::market::Question;
+use super::prices::Of;
 use crate::config::{Config, Limits, PriceWindow};
 use crate::decimal::{Dec, Round};
 use crate::ledger::abs;
@@ -84,7 +85,7 @@ impl Engine {
         let since_ns = self.st.at_ns.saturating_sub(window_ns);
         let market = self.market_of(&q.source, q.oldest_ns)?;
         let (low, high) = self.range(market.instrument, since_ns)?;
-        let px = q.limit.or_else(|| q.copied_px())?;
+        let px = q.order_px(self.market_px(&q.source, Of::Middle, q.oldest_ns))?;
         let off = |quote: Dec| {
             let quote = quote.mul(market.factor, Round::HalfEven).filter(|q| q.is_positive())?;
             abs(px.checked_sub(quote)?).mul_div(Dec::from_int(10_000), quote, Round::Ceil)

@@ -1,4 +1,4 @@
-//! What a stop is measured from: the leader's average entry, as far as his executions stand.
+//! What a stop is measured from: the leader's average entry, as far as his executions stand (decision 0031).
 
 use crate::play::*;
 use crate::support::{Sent, World, texts};

@@ -5,6 +5,7 @@
 mod support;
 
 mod any;
+mod bounds;
 mod closes;
 mod entries;
 mod opens;

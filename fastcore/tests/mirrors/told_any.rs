@@ -81,9 +81,24 @@ fn size(t: &Told) -> Ratio {
             ((rest / &step).floor() * &step, "a close")
         }
     };
+    if size.parts > 1 {
+        return part_of(t, &rest, of);
+    }
     let rest = size.venue_max.map_or(rest.clone(), |most| rest.min(units(most)));
     let found = if rest < units(size.min) { Ratio::zero() } else { rest };
     assert_eq!(found, units(size.units), "{of}: {t:?}");
+    found
+}
+
+/// One order of several: not beyond the largest that there may be, and no more with the others than is wanted in all, unless
+/// it had that much already.
+fn part_of(t: &Told, all: &Ratio, of: &str) -> Ratio {
+    let size = t.size.unwrap();
+    let found = units(size.units);
+    assert!(found.is_zero() || found >= units(size.min), "{of}: {t:?}");
+    assert!(&found <= all && found <= units(size.venue_max.unwrap()), "{of}: {t:?}");
+    let had = t.order.map_or(Ratio::zero(), |h| units(h.qty) - units(h.cum));
+    assert!(found <= had || &found + units(size.others) <= *all, "{of}: {t:?}");
     found
 }
 
@@ -107,6 +122,11 @@ fn prices(t: &Told, p: &Prices) {
     assert_eq!(exact(stop).map(|px| on(px, t.buy)), terms.stop_px.map(units), "{t:?}");
 }
 
+/// Limits are asked for all that a mirror is still to enter: one order of several takes a part of it.
+fn asks(t: &Told, asked: &Ratio, own: &Ratio) -> bool {
+    if t.size.unwrap().parts > 1 { asked >= own } else { asked == own }
+}
+
 /// A message and the entry that explains it say the same, and the entry leads to it.
 fn explains(t: &Told, s: &Sent) {
     let wanted = size(t);
@@ -119,8 +139,8 @@ fn explains(t: &Told, s: &Sent) {
     match t.step {
         Step::Place => {
             assert_eq!((s.kind, tag(s, "35").as_str()), (SendKind::New, "D"), "{t:?} {s:?}");
-            let admitted = t.limits.map_or(wanted.clone(), |l| units(l.admitted));
-            assert!(t.limits.is_none_or(|l| units(l.asked) == wanted), "{t:?}");
+            let admitted = t.limits.map_or(wanted.clone(), |l| units(l.admitted).min(wanted.clone()));
+            assert!(t.limits.is_none_or(|l| asks(t, &units(l.asked), &wanted)), "{t:?}");
             assert_eq!(Some(admitted), to.qty.map(units), "{t:?}");
         }
         Step::Replace => {
@@ -129,8 +149,8 @@ fn explains(t: &Told, s: &Sent) {
             let cum = units(had.cum);
             let most = (units(had.qty) - &cum).max(units(had.unanswered) - &cum).max(Ratio::zero());
             let grows = t.limits.map(|l| {
-                assert_eq!(units(l.asked), &wanted - &most, "{t:?}");
-                &most + units(l.admitted)
+                assert!(asks(t, &units(l.asked), &(&wanted - &most)), "{t:?}");
+                (&most + units(l.admitted)).min(wanted.clone())
             });
             assert_eq!(Some(cum + grows.unwrap_or(wanted)), to.qty.map(units), "{t:?}");
         }
@@ -219,7 +239,7 @@ proptest! {
 
     #[test]
     fn every_message_about_a_mirror_is_explained_once_and_by_numbers_that_lead_to_it(
-        replaces: bool, reverse: bool, rule in 0..4_usize, sizing in 0..SIZINGS.len(), limits: bool,
+        replaces: bool, reverse: bool, rule in 0..4_usize, sizing in 0..SIZINGS.len(), limits: bool, largest in 0..3_usize,
         steps in prop::collection::vec((0..23_u8, any::<u8>(), any::<u8>()), 1..60),
     ) {
         let rules = [
@@ -231,6 +251,7 @@ proptest! {
         let limits = if limits { r#","limits":{"default":{"max_position_lots":"8","on_breach":"clip"}}"# } else { "" };
         let mut config = config(replaces, SIZINGS[sizing], &format!(r#"{},"reverse":{reverse}{limits}"#, rules[rule]));
         config.instruments[0].tick = d(TICK);
+        crate::any::largest_order(&mut config, largest);
         let mut p = Play::new(config.clone());
         for (op, a, b) in steps {
             p.act(op, a, b);

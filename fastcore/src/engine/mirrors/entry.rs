@@ -1,4 +1,4 @@
-//! What a leader's position was entered at: the average that `stop_multiplier` measures stops from.
+//! What a leader's position was entered at: the average that `stop_multiplier` measures stops from (decision 0031).
 
 use crate::action::Sink;
 use crate::decimal::{Dec, Round};

@@ -55,26 +55,27 @@ impl Engine {
         for at in lines {
             let sub = self.st.lines.get(at as usize).map_or(u32::MAX, |ls| ls.sub);
             let after_ms = ix.cfg.subscriptions.get(sub as usize).map_or(0, |s| s.leader_filled_ms);
-            let Some(m) = self.st.mirrors.list_mut(at).iter_mut().find(|m| m.key == order.id) else {
-                continue;
-            };
-            if let Some(said) = &said {
-                m.said = Arc::clone(said);
+            let mut due = false;
+            for m in self.st.mirrors.list_mut(at).iter_mut().filter(|m| m.key == order.id) {
+                if let Some(said) = &said {
+                    m.said = Arc::clone(said);
+                }
+                let ends = over && m.ended_ns == 0;
+                if ends {
+                    m.ended_ns = now;
+                } else if !over {
+                    m.ended_ns = 0;
+                }
+                if terms.is_some_and(|t| t != m.terms) || left > m.left {
+                    // The leader has changed it: what was lost may be there again, but not what he filled meanwhile.
+                    m.lost = false;
+                    m.rejected = m.rejected.min(m.ahead.saturating_neg().max(0));
+                }
+                m.left = left;
+                m.terms = terms.unwrap_or(m.terms);
+                due |= ends && after_ms > 0;
             }
-            let ends = over && m.ended_ns == 0;
-            if ends {
-                m.ended_ns = now;
-            } else if !over {
-                m.ended_ns = 0;
-            }
-            if terms.is_some_and(|t| t != m.terms) || left > m.left {
-                // The leader has changed it: what was lost may be there again, but not what he filled meanwhile.
-                m.lost = false;
-                m.rejected = m.rejected.min(m.ahead.saturating_neg().max(0));
-            }
-            m.left = left;
-            m.terms = terms.unwrap_or(m.terms);
-            if ends && after_ms > 0 {
+            if due {
                 self.st.due.insert((now.saturating_add(after_ms.saturating_mul(MS)), DUE_LINE, at));
             }
         }
@@ -132,7 +133,7 @@ impl Engine {
                 );
                 m.ahead = part.unwrap_or(0);
             }
-            if key != Some(m.key) {
+            if key != Some(m.key) || m.part != 0 {
                 continue;
             }
             if lower > 0 && m.ahead > 0 {
@@ -267,6 +268,8 @@ impl Engine {
         let counted = if matches!(rule, Rule::Amount(_)) { quanta(sized, lane.grid).unwrap_or(0) } else { 0 };
         let mirror = Mirror {
             key: order.id,
+            part: 0,
+            short: Dec::ZERO,
             begun: self.st.seq,
             said: self.cause.said.clone().unwrap_or_default(),
             leader_buy,

@@ -4,9 +4,11 @@
 //! line has for each mirror how far its fills are `ahead` of what the leader's moved the target by. The line is worked
 //! for the target and all that its mirrors may be ahead or behind: to it, a mirror that will fill is none of its business.
 
+mod entered;
 mod entry;
 mod leader;
 mod orders;
+mod parts;
 mod settle;
 mod tell;
 mod work;
@@ -28,6 +30,11 @@ use std::sync::Arc;
 pub struct Mirror {
     /// The leader's order.
     pub key: u128,
+    /// Which of its orders this is: what the venue takes at once may be less than it is worth. What is said of the leader's
+    /// order is kept in all, what the mirror is ahead by and has lost in the first, 0.
+    pub part: u32,
+    /// Units of a close that no order is for, as far as that was told.
+    pub short: Dec,
     /// Journal row in which it began.
     pub begun: u64,
     /// The newest report of the leader's order; all that mirror it share one.
@@ -165,6 +172,24 @@ impl Mirrors {
 
     fn list_mut(&mut self, line: u32) -> &mut [Mirror] {
         self.lines.get_mut(&line).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    /// More orders of mirrors that a line has.
+    fn add(&mut self, line: u32, more: Vec<Mirror>) {
+        self.lines.entry(line).or_default().extend(more);
+    }
+
+    /// The first part of the mirror that this is a part of.
+    fn head_mut(&mut self, line: u32, n: usize) -> Option<&mut Mirror> {
+        let list = self.lines.get_mut(&line)?;
+        let key = list.get(n)?.key;
+        list.iter_mut().find(|m| m.key == key && m.part == 0)
+    }
+
+    /// The first part of the mirror that an order of ours is, or was, of.
+    fn head_of_order(&mut self, line: u32, order: u32) -> Option<&mut Mirror> {
+        let n = self.of(line).iter().position(|m| m.orders.contains(&order))?;
+        self.head_mut(line, n)
     }
 
     fn get_mut(&mut self, line: u32, n: usize) -> Option<&mut Mirror> {

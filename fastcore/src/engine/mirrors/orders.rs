@@ -147,7 +147,7 @@ impl Engine {
     ) -> bool {
         let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
         let q = grid.and_then(|g| quanta(qty, g)).unwrap_or(0);
-        let Some(m) = self.st.mirrors.of_order(at, o) else { return false };
+        let Some(m) = self.st.mirrors.head_of_order(at, o) else { return false };
         m.ahead = m.ahead.saturating_add(q);
         // How much of what was taken back works again nobody says: it is not asked for a second time.
         m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
@@ -249,7 +249,7 @@ impl Engine {
         let Some(at) = self.st.orders.get(o as usize).map(|x| x.line) else { return };
         let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
         let q = grid.and_then(|g| quanta(lost, g)).unwrap_or(0);
-        if let Some(m) = self.st.mirrors.of_order(at, o) {
+        if let Some(m) = self.st.mirrors.head_of_order(at, o) {
             m.refused = m.refused.saturating_add(q);
         }
     }

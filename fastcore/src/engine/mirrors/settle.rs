@@ -102,14 +102,15 @@ impl Mirror {
             && self.ended_ns.saturating_add(g.after_ns) <= g.now_ns
     }
 
-    /// Settles what the mirror can not make good any more. True: something was given up.
-    pub(super) fn settle(&mut self, line: &mut Line, g: &Given) -> bool {
+    /// Settles what the mirror can not make good any more: some order of it may still fill, or is lost. True: something was
+    /// given up.
+    pub(super) fn settle(&mut self, line: &mut Line, g: &Given, some: (bool, bool)) -> bool {
         if self.ahead > 0 {
             self.settle_ahead(line, g);
         }
         self.stopped |= g.stopped;
-        let gave = self.ahead < 0 && self.settle_behind(line, g);
-        self.stopped = g.stopped || self.stopped && self.live;
+        let gave = self.ahead < 0 && self.settle_behind(line, g, some);
+        self.stopped = g.stopped || self.stopped && some.0;
         gave
     }
 
@@ -134,12 +135,12 @@ impl Mirror {
     }
 
     /// Behind what the leader's order has filled.
-    fn settle_behind(&mut self, line: &mut Line, g: &Given) -> bool {
+    fn settle_behind(&mut self, line: &mut Line, g: &Given, (live, lost): (bool, bool)) -> bool {
         let dir = self.dir();
         // No more is missing than is wanted.
         let wanted = line.target.saturating_mul(dir).max(0);
         self.ahead = self.ahead.max(wanted.saturating_neg());
-        if self.stopped && !self.live {
+        if self.stopped && !live {
             return self.give_up(line, self.ahead.saturating_neg());
         }
         if self.ended_ns == 0 {
@@ -149,7 +150,7 @@ impl Mirror {
         let mut gave = self.give_up(line, refused.min(self.ahead.saturating_neg()));
         let market = g.leader_filled == LeaderFilled::MarketAfterS;
         let timed_out = self.timed_out(g);
-        if self.live {
+        if live {
             return gave;
         }
         let behind = self.ahead.saturating_neg();
@@ -157,7 +158,7 @@ impl Mirror {
             // From now on it is like any open that waits.
             line.open_until_ns = line.open_until_ns.max(self.until_ns);
             self.ahead = 0;
-        } else if timed_out || (self.lost && !market) {
+        } else if timed_out || (lost && !market) {
             gave |= self.give_up(line, behind);
         } else if whole_units(behind, g.grid) < g.grid.min {
             // Too little for an order: it stays in the target, and counts later.

@@ -1,6 +1,7 @@
 //! What is said about mirrors to whoever listens (decision 0030). Nothing here changes an order, a target or a mirror.
 
 use super::leader::left;
+use super::parts::{self, Share};
 use super::settle::whole_units;
 use super::work::Wanted;
 use super::{Given, Mirror};
@@ -91,9 +92,28 @@ pub(super) enum End<'a> {
 impl Wanted {
     /// No order, for a reason that is still to be told.
     pub(super) const fn nothing(m: &Mirror, opens: bool, lane: &Lane) -> Self {
-        let size = Size { part: None, min: lane.grid.min, venue_max: lane.venue_max, units: Dec::ZERO };
+        let size = Size {
+            part: None,
+            min: lane.grid.min,
+            venue_max: lane.venue_max,
+            parts: 1,
+            others: Dec::ZERO,
+            units: Dec::ZERO,
+        };
         let (units, terms, leaders) = (Dec::ZERO, m.terms, m.terms);
-        Wanted { units, terms, opens, size, leaders, entry: None, why: Why::Left, unmirrored: None }
+        let share = Share { units, others: units, parts: 1, short: units };
+        Wanted {
+            units,
+            terms,
+            whole: units,
+            share,
+            opens,
+            size,
+            leaders,
+            entry: None,
+            why: Why::Left,
+            unmirrored: None,
+        }
     }
 }
 
@@ -322,7 +342,7 @@ impl Engine {
 
     /// Something of a mirror has come to its end.
     pub(super) fn tell_end<S: Sink>(&self, at: u32, list: &[Mirror], n: usize, end: End<'_>, sink: &mut S) {
-        let Some(m) = list.get(n) else { return };
+        let Some(m) = &parts::whole(list, n) else { return };
         let (step, why) = match &end {
             End::Order(_, why) => (Step::Ended, *why),
             End::Settled(settled, given) => (Step::Settled, settled.why(m, given)),
@@ -347,7 +367,7 @@ impl Engine {
 
     /// A fill of a mirror's order, or its bust, and what was asked of the order when it came.
     pub(super) fn tell_fill<S: Sink>(&self, at: u32, o: u32, units: Dec, q: i128, sink: &mut S) {
-        let Some(m) = self.told_mirror::<S>(at, o) else { return };
+        let Some(m) = &self.told_mirror::<S>(at, o) else { return };
         let Some(order) = self.st.orders.get(o as usize) else { return };
         let why = match standing(order.state, m.asked(order.cancel_id)) {
             _ if m.orders.last() != Some(&o) => Why::Late,
@@ -371,7 +391,7 @@ impl Engine {
 
     /// What the broker said about a mirror's order.
     pub(super) fn tell_heard<S: Sink>(&self, at: u32, o: u32, step: Step, why: Why, sink: &mut S) {
-        let Some(m) = self.told_mirror::<S>(at, o) else { return };
+        let Some(m) = &self.told_mirror::<S>(at, o) else { return };
         if let Some(told) = self.step_of(at, m, step, why) {
             sink.mirrored(&Mirrored { order: self.had_of(m, o), ..told });
         }
@@ -385,10 +405,11 @@ impl Engine {
     }
 
     /// The mirror that has an order, where somebody listens.
-    fn told_mirror<S: Sink>(&self, at: u32, o: u32) -> Option<&Mirror> {
+    fn told_mirror<S: Sink>(&self, at: u32, o: u32) -> Option<Mirror> {
         if !S::WANTS_DECISIONS {
             return None;
         }
-        self.st.mirrors.of(at).iter().find(|m| m.orders.contains(&o))
+        let list = self.st.mirrors.of(at);
+        parts::whole(list, list.iter().position(|m| m.orders.contains(&o))?)
     }
 }

@@ -1,5 +1,6 @@
 //! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
 
+use super::parts::{self, Share};
 use super::settle::{Closing, led, whole_units};
 use super::tell::{Done, End as Ends, Settled};
 use super::{Given, Mirror};
@@ -31,6 +32,9 @@ pub(super) struct Wanted {
     /// Units that it has open.
     pub(super) units: Dec,
     pub(super) terms: Terms,
+    /// Units that all of its mirror's orders are to have open.
+    pub(super) whole: Dec,
+    pub(super) share: Share,
     pub(super) opens: bool,
     pub(super) size: Size,
     /// The leader's terms, stretched where a stop is.
@@ -72,8 +76,10 @@ impl Engine {
             self.cause.shifted = None;
             self.move_target_back(at, shift, before);
         }
-        for n in 0..self.st.mirrors.of(at).len() {
+        let mut n = 0;
+        while n < self.st.mirrors.of(at).len() {
             self.drive(ix, at, n, sink);
+            n = n.saturating_add(1); // it may have become more orders
         }
     }
 
@@ -125,7 +131,7 @@ impl Engine {
     /// Orders of mirrors that have ended. Where we had not asked for that, the follower has lost his; a close that he has
     /// lost is returned: the leader is protected, and he is not.
     fn note_ends(&self, list: &mut [Mirror]) -> Vec<String> {
-        let mut unprotected = Vec::new();
+        let (mut unprotected, mut rejected) = (Vec::new(), Vec::new());
         for m in list.iter_mut().filter(|m| m.live) {
             let Some(order) = m.orders.last().and_then(|o| self.st.orders.get(*o as usize)) else { continue };
             if !order.state.is_done() {
@@ -138,7 +144,7 @@ impl Engine {
                 let grid =
                     self.st.lines.get(order.line as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
                 let q = grid.and_then(|g| quanta(left.max(Dec::ZERO), g)).unwrap_or(0);
-                m.rejected = m.rejected.saturating_add(q);
+                rejected.push((m.key, q));
             }
             // A reject is told by itself, and what was to fill at once protected nothing.
             let stays = m
@@ -150,15 +156,21 @@ impl Engine {
             }
             m.over();
         }
+        for (key, q) in rejected {
+            for m in list.iter_mut().filter(|m| m.key == key && m.part == 0) {
+                m.rejected = m.rejected.saturating_add(q);
+            }
+        }
         unprotected
     }
 
     fn settle<S: Sink>(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given, sink: &mut S) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (mut gave, mut told) = (false, Vec::new());
-        for (n, m) in list.iter_mut().enumerate() {
+        let some: Vec<_> = list.iter().map(|m| parts::any(list, m.key)).collect();
+        for (n, (m, some)) in list.iter_mut().zip(some).enumerate().filter(|(_, (m, _))| m.part == 0) {
             let before = (m.ahead, ls.line.target);
-            gave |= m.settle(&mut ls.line, given);
+            gave |= m.settle(&mut ls.line, given, some);
             if S::WANTS_DECISIONS && before != (m.ahead, ls.line.target) {
                 told.push((n, Settled { before, after: (m.ahead, ls.line.target) }));
             }
@@ -166,13 +178,16 @@ impl Engine {
         for (n, settled) in told {
             self.tell_end(at, list, n, Ends::Settled(settled, given), sink);
         }
-        let keeps = |m: &Mirror| m.ended_ns == 0 || m.live || m.ahead != 0;
+        let heads = list.iter().filter(|m| m.part == 0);
+        let over = heads.filter(|m| m.ended_ns != 0 && m.ahead == 0 && !parts::any(list, m.key).0);
+        let over: Vec<u128> = over.map(|m| m.key).collect();
         if S::WANTS_DECISIONS {
-            for n in (0..list.len()).filter(|n| !list.get(*n).is_some_and(keeps)) {
+            let ends = |m: &Mirror| m.part == 0 && over.contains(&m.key);
+            for n in (0..list.len()).filter(|n| list.get(*n).is_some_and(ends)) {
                 self.tell_end(at, list, n, Ends::Over, sink);
             }
         }
-        list.retain(keeps);
+        list.retain(|m| !over.contains(&m.key));
         if gave {
             self.refuse(Refusal::bare(Code::NotFilled));
         }
@@ -191,8 +206,11 @@ impl Engine {
         let blocks = |(m, o): &(&Mirror, &Order)| {
             (!m.opens(given.position) || o.reduces) && !matches!(o.state, State::Unknown | State::Held)
         };
-        let orders = list.iter().filter(side).filter_map(order).filter(blocks);
-        let most = orders.map(|(m, o)| m.open(o)).max().unwrap_or(Dec::ZERO);
+        let open = |key: u128| {
+            let orders = list.iter().filter(|m| m.key == key).filter(side).filter_map(order).filter(blocks);
+            orders.fold(Dec::ZERO, |sum, (m, o)| sum.checked_add(m.open(o)).unwrap_or(sum))
+        };
+        let most = list.iter().filter(|m| m.part == 0).map(|m| open(m.key)).max().unwrap_or(Dec::ZERO);
         let floor = quanta(most.min(crate::ledger::abs(held)), given.grid).unwrap_or(0);
         let side = i128::from(held.signum());
         let worked = if led.saturating_mul(side) < floor { side.saturating_mul(floor) } else { led };
@@ -203,7 +221,7 @@ impl Engine {
     fn drive<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, n: usize, sink: &mut S) {
         // Twice: what is withdrawn before it left may be placed anew at once.
         for _ in 0..2 {
-            let Some(m) = self.st.mirrors.of(at).get(n).cloned() else { return };
+            let Some(m) = parts::whole(self.st.mirrors.of(at), n) else { return };
             let Some(ls) = self.st.lines.get(at as usize) else { return };
             let (Some(lane), Some(cfg)) = (ix.lane(ls), ix.cfg.subscriptions.get(ls.sub as usize)) else {
                 return;
@@ -212,10 +230,11 @@ impl Engine {
                 ix.route_profiles.get(lane.route as usize).and_then(|p| ix.cfg.profiles.get(*p as usize));
             let Some(profile) = profile else { return };
             let mark = self.cause.refusals.len();
-            let wanted = match self.wanted(ix, (at, n), &m, lane, cfg, profile) {
+            let mut wanted = match self.wanted(ix, (at, n), &m, lane, cfg, profile) {
                 Ok(wanted) => wanted,
                 Err(why) => return self.tell_stuck(at, &m, why, sink),
             };
+            self.tell_short((at, n), &wanted, lane, sink);
             let had = if S::WANTS_DECISIONS { self.had(&m) } else { None };
             let current =
                 m.orders.last().filter(|_| m.live).and_then(|o| Some((*o, self.st.orders.get(*o as usize)?)));
@@ -244,7 +263,7 @@ impl Engine {
             let act = act(standing, wish, profile.supports.replace && !m.irreplaceable && !often);
             let done = match act {
                 Act::Nothing => Done::nothing(standing, wish, gone),
-                Act::Place => self.place(ix, (at, n), lane, cfg, &wanted, sink),
+                Act::Place => self.place(ix, (at, n), lane, cfg, &mut wanted, sink),
                 Act::Replace => self.grow_or_cut(ix, (at, n), lane, o, &wanted),
                 Act::Cancel => match self.ask_change(ix, (at, n), o, None) {
                     Some(id) => {
@@ -324,8 +343,18 @@ impl Engine {
             (closing.part(m, &ls.line, &given, room), units)
         };
         wanted.size.part = Some(part);
-        let units = lane.venue_max.map_or(units, |most| units.min(most));
+        // A close is never left out: what is more than one order is several.
+        let most = if wanted.opens { lane.venue_max } else { lane.close_max };
+        let share = self.share((at, n), units, most, lane.grid);
+        (wanted.whole, wanted.share) = (units, share);
+        let size = Size { venue_max: most, others: share.others, parts: share.parts, ..wanted.size };
+        wanted.size = size;
+        let lost = self.st.mirrors.of(at).get(n).is_some_and(|m| m.lost);
+        let units = if lost { Dec::ZERO } else { share.units };
         if units < lane.grid.min {
+            if lost && !m.barred {
+                return Ok(Wanted { why: Why::Lost, ..wanted });
+            }
             return Ok(Wanted { why: m.why_nothing(&part, &given), ..wanted });
         }
         match mapping.terms(&wanted.leaders) {
@@ -348,7 +377,7 @@ impl Engine {
         let units = open.qty;
         let admitted = whole_steps(self.admitted(ix, at, lane, open), lane.grid);
         let refused = units.checked_sub(admitted).unwrap_or(Dec::ZERO);
-        if let Some(m) = self.st.mirrors.get_mut(at, n) {
+        if let Some(m) = self.st.mirrors.head_mut(at, n) {
             m.refused = m.refused.saturating_add(quanta(refused, lane.grid).unwrap_or(0));
         }
         admitted
@@ -360,7 +389,7 @@ impl Engine {
         (at, n): (u32, usize),
         lane: &Lane,
         cfg: &SubscriptionConfig,
-        wanted: &Wanted,
+        wanted: &mut Wanted,
         sink: &mut S,
     ) -> Done {
         let nothing = Done::of(Step::Refuse, Why::Refused);
@@ -369,9 +398,13 @@ impl Engine {
         };
         let (mut qty, mut limits) = (wanted.units, None);
         if wanted.opens {
-            let open = Opening { qty, buy, px: wanted.terms.price() };
-            qty = self.allowed(ix, (at, n), lane, &open);
-            limits = Some(Limits { asked: open.qty, admitted: qty });
+            let open = wanted.opening(buy, Dec::ZERO);
+            let admitted = self.allowed(ix, (at, n), lane, &open);
+            limits = Some(Limits { asked: open.qty, admitted });
+            if wanted.share.parts > 1 && admitted < open.qty {
+                self.clip(wanted, (at, n), lane, &open, admitted);
+            }
+            qty = wanted.units.min(admitted);
         }
         let refused = Done { limits, ..nothing };
         if qty < lane.grid.min {
@@ -381,6 +414,9 @@ impl Engine {
             if wanted.opens { self.st.at_ns.saturating_add(cfg.max_age_ms.saturating_mul(MS)) } else { 0 };
         let draft = Draft { buy, qty, reduces: !wanted.opens, px: wanted.terms.price(), deadline_ns };
         let Some(id) = self.make_mirror((at, n), lane, &draft, wanted.terms, sink) else { return refused };
+        if wanted.opens && first {
+            self.count_mirror(ix, (at, n), wanted, limits, sink);
+        }
         let to = To { cl_ord_id: id, qty: Some(qty), terms: Some(wanted.terms) };
         let why = if first { Why::Begins } else { Why::Anew };
         Done { to: Some(to), limits, ..Done::of(Step::Place, why) }
@@ -403,11 +439,10 @@ impl Engine {
         let (mut units, mut limits) = (wanted.units, None);
         // What was asked for once has passed the limits, and counts there.
         if wanted.opens && units > most {
-            let more = units.checked_sub(most).unwrap_or(Dec::ZERO);
-            let open = Opening { qty: more, buy, px: wanted.terms.price() };
-            let allowed = self.allowed(ix, (at, n), lane, &open);
-            limits = Some(Limits { asked: more, admitted: allowed });
-            units = most.checked_add(allowed).unwrap_or(most);
+            let open = wanted.opening(buy, most);
+            let admitted = self.allowed(ix, (at, n), lane, &open);
+            limits = Some(Limits { asked: open.qty, admitted });
+            units = units.min(most.checked_add(admitted).unwrap_or(most));
         }
         if as_it_is == Some(units) {
             return Done { limits, ..Done::of(Step::Keep, Why::Limited) };
@@ -419,53 +454,20 @@ impl Engine {
         let to = To { cl_ord_id: id, qty: Some(qty), terms: Some(wanted.terms) };
         Done { to: Some(to), limits, ..Done::of(Step::Replace, why) }
     }
+}
 
-    /// Units that a line's mirrors have open.
-    pub(crate) fn mirrored(&self, at: u32) -> Dec {
-        self.open_of(at, |_, _| true)
-    }
-
-    /// Units that mirrors have open on one side, of one subscription or of all, where lines are one instrument at the
-    /// follower: entered like any other order.
-    pub(in crate::engine) fn mirrors_entered(&self, group: u32, buy: bool, of: Option<u32>) -> Dec {
-        if self.st.mirrors.is_empty() {
-            return Dec::ZERO;
-        }
-        let lines = self.st.groups.get(group as usize).map_or(&[][..], |lines| lines.as_slice());
-        let counted = |at: &&u32| {
-            self.st.lines.get(**at as usize).is_some_and(|l: &LineState| of.is_none_or(|sub| l.sub == sub))
-        };
-        let entered = lines.iter().filter(counted).map(|at| self.mirrors_entered_at(*at, buy));
-        entered.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
-    }
-
-    /// The same of one line.
-    pub(in crate::engine) fn mirrors_entered_at(&self, at: u32, buy: bool) -> Dec {
-        self.open_of(at, |m, o| m.buy == buy && !o.reduces)
-    }
-
-    /// Units of one side that a line's mirrors have open, closes too.
-    pub(in crate::engine) fn mirrors_at_work(&self, at: u32, buy: bool) -> Dec {
-        self.open_of(at, |m, _| m.buy == buy)
-    }
-
-    /// Units that those of a line's mirrors have open which are meant.
-    fn open_of(&self, at: u32, meant: impl Fn(&Mirror, &Order) -> bool) -> Dec {
-        let live = self.st.mirrors.of(at).iter().filter(|m| m.live);
-        let orders = live.filter_map(|m| Some((m, self.st.orders.get(*m.orders.last()? as usize)?)));
-        let open = orders.filter(|(m, o)| meant(m, o)).map(|(m, o)| m.open(o));
-        open.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
-    }
-
-    /// Orders of a line's mirrors that are not done.
-    pub(in crate::engine) fn mirrors_live(&self, at: u32) -> usize {
-        self.st.mirrors.of(at).iter().filter(|m| m.live).count()
+impl Wanted {
+    /// What its mirror is to open beside what its orders may still fill; `has`: units that this one may.
+    fn opening(&self, buy: bool, has: Dec) -> Opening {
+        let beside = self.share.others.checked_add(has).unwrap_or(has);
+        let qty = self.whole.checked_sub(beside).unwrap_or(Dec::ZERO);
+        Opening { qty, buy, px: self.terms.price(), mirror: Some(self.terms), beside }
     }
 }
 
 impl Mirror {
     /// Its newest order can not fill any more, as far as anybody knows.
-    fn over(&mut self) {
+    pub(super) fn over(&mut self) {
         (self.live, self.ours, self.irreplaceable) = (false, false, false);
         (self.has, self.replace, self.unanswered) = (None, None, Dec::ZERO);
         (self.name, self.asked_as) = (None, None);
