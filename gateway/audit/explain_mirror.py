@@ -145,7 +145,7 @@ def _size(entry: Fields, lot: Any) -> Reason | None:
     text += f", at most {size['venue_max']} in one order" if size["venue_max"] is not None else ""
     # Entries of older versions have one order.
     parts, others = size.get("parts", 1), size.get("others", "0")
-    text += f", so {parts} orders, of which the others have {number(Fraction(others))}" if parts > 1 else ""
+    text += f", in {parts} orders, of which the others have {number(Fraction(others))}" if parts > 1 else ""
     text += f": {units(Fraction(size['units']), lot)}."
     of_parts = {"parts": str(parts), "others": others} if parts > 1 else {}
     return Reason("size", text, {**named, **of_parts, "step": entry["step"], "units": size["units"]})

@@ -30,7 +30,7 @@ def _part(entry: dict[str, Any], whole: Fraction) -> Fraction:
     size, had = entry["size"], entry["order"]
     found = Fraction(size["units"])
     has = Fraction(had["qty"]) - Fraction(had["cum_qty"]) if had else Fraction(0)
-    assert found <= Fraction(size["venue_max"]), entry
+    assert size["venue_max"] is None or found <= Fraction(size["venue_max"]), entry
     assert found <= has or found + Fraction(size["others"]) <= whole, entry
     return found
 

@@ -141,7 +141,7 @@ def test_one_order_of_several_says_so() -> None:
     size = {**placed()["size"], "venue_max": "4000", "parts": 3, "others": "7000", "units": "3000"}
     told = next(text for text in texts(placed(size=size)) if text.startswith("Size: "))
     assert told.endswith(
-        "at most 4000 in one order, so 3 orders, of which the others have 7000: 3000 units (0.03 lots)."
+        "at most 4000 in one order, in 3 orders, of which the others have 7000: 3000 units (0.03 lots)."
     )
 
 
