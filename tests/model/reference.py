@@ -424,7 +424,7 @@ class Model:
         self._made.append(line)
         number, follower = len(self._made), line.subscription.follower
         line.orders.append(Order(number, sign, qty, bool(windows), windows))
-        self._actions.append(New(number, follower, line.instrument.name, sign, qty, px))
+        self._actions.append(New(number, follower, line.instrument.name, sign, qty, px, bool(windows)))
 
     # Step 4: only the leader enlarges the target.
 
@@ -457,5 +457,6 @@ class Model:
                 self._work(line, now_ns)
         for line in self.lines:
             self._work(line, now_ns)
+        # "The message throttle serves closes first": whatever lets nobody in goes out before what does.
         taken, self._actions = self._actions, []
-        return taken
+        return sorted(taken, key=lambda action: isinstance(action, New) and action.opens)

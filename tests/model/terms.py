@@ -151,6 +151,7 @@ class New:
     sign: int
     qty: Fraction
     px: Fraction | None
+    opens: bool
 
 
 @dataclass(frozen=True)
