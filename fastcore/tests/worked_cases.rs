@@ -110,7 +110,7 @@ const CASES: &[Case] = &[
         account: ("USD", "10000"),
         trade: (true, "0.5", "64123.45"),
         order: ["1", "0.03898729", ""],
-        target: "0.038987297158839407",
+        target: "0.038987297158839707",
         ..PLAIN
     },
     Case {

@@ -5,7 +5,7 @@ use crate::{
     DAX, EURUSD, OTHER, S, at_most, copied, desk, fill_all, quantities, quote, refused, restarted, split,
     tell, trade,
 };
-use fastcore::config::{Config, LimitSet, OnBreach, Together};
+use fastcore::config::{Config, Dispatch, LimitSet, OnBreach, Together};
 
 fn bounds(set: impl FnOnce(&mut Together)) -> Option<Together> {
     let mut of = Together { currency: Some("USD".to_owned()), max_age_ms: 3_600_000, ..Together::default() };
@@ -16,6 +16,7 @@ fn bounds(set: impl FnOnce(&mut Together)) -> Option<Together> {
 /// Two followers of `l`, the first of which copies `m` too.
 fn two(change: impl FnOnce(&mut Config)) -> World {
     desk(|c| {
+        c.dispatch = Dispatch::Listed;
         second(c);
         change(c);
     })

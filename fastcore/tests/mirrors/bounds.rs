@@ -21,9 +21,7 @@ fn quote(w: &mut World, px: &str) {
 /// fresh quote nobody can say what the market is.
 #[test]
 fn a_market_mirror_is_on_the_market() {
-    for collar in
-        [r#""price_collar_bps":"100""#, r#""price_collar_window_bps":"100","price_collar_window_ms":1000"#]
-    {
+    for collar in [r#""price_collar_bps":"100""#, r#""price_windows":[{"bps":"100","window_ms":1000}]"#] {
         let mut w = world(&format!(r#","limits":{{"default":{{{collar}}}}}"#));
         assert!(new(&mut w, "unknown", 1, "10", MARKET).is_empty());
         assert_eq!(count(&w, "no_quote"), 1, "{collar}");
@@ -42,7 +40,7 @@ fn a_market_mirror_is_on_the_market() {
 /// A market that has run away within the window stops a mirror at the market too; and a price far off stops any.
 #[test]
 fn a_collar_still_stops_what_is_off() {
-    let window = r#""price_collar_window_bps":"100","price_collar_window_ms":60000"#;
+    let window = r#""price_windows":[{"bps":"100","window_ms":60000}]"#;
     let mut w = world(&format!(r#","limits":{{"default":{{{window}}}}}"#));
     quote(&mut w, "1.1");
     quote(&mut w, "1.3");
