@@ -177,15 +177,15 @@ def _cents(amount: str) -> str:
 
 
 def stops_table(stops: list[dict[str, Any]]) -> Table:
-    """What is stopped, how much, by whom or by which numbers, since when, and when it ends by itself."""
-    table = _table("stopped", "level", "why", "by", "since", "until")
+    """What is stopped, how much, by whom or by which numbers and until when, and since when."""
+    table = _table("stopped", "level", "why", "by", "since")
     for one in stops:
         what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
+        until = f", until {_when(one['until_ns'])}" if one["until_ns"] else ""
         table.add_row(
             *(f"[bold red]{escape(what)}[/]", one["level"], one["code"]),
-            escape(one["who"] or one["numbers"]),
+            escape(one["who"] or one["numbers"]) + until,
             _when(one["at_ns"]),
-            _when(one["until_ns"]) if one["until_ns"] else "",
         )
     return table
 

@@ -112,18 +112,24 @@ def _of_kind(one: Places) -> dict[str, int]:
 
 
 def render(found: dict[str, Served]) -> RenderableType:
-    """One line for each follower, and how far they are apart."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("follower", overflow="fold")
+    """Places and delays, a line for each follower in both, and how far they are apart."""
     names = [name for name, _ in PERCENTILES]
     of_kind = ("first", "last", "place %")
-    for name in ("opens", *of_kind, "closes", *of_kind, "sent", *(f"{name} µs" for name in names), "max µs"):
-        table.add_column(name, justify="right")
+    places = _table("opens", *of_kind, "closes", *of_kind)
+    delays = _table("sent", *(f"{name} µs" for name in names), "max µs")
     for follower, one in found.items():
-        delays = percentiles(one.delays_ns) if one.delays_ns else {}
-        shown = [str(delays.get(name, "")) for name in ("count", *names, "max")]
-        table.add_row(follower, *_shown(one.opens), *_shown(one.closes), *shown)
-    return Group(table, Text(), Text(_apart(found)))
+        places.add_row(follower, *_shown(one.opens), *_shown(one.closes))
+        of = percentiles(one.delays_ns) if one.delays_ns else {}
+        delays.add_row(follower, *(str(of.get(name, "")) for name in ("count", *names, "max")))
+    return Group(places, Text(), delays, Text(), Text(_apart(found)))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("follower", overflow="fold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def _shown(one: Places) -> tuple[str, ...]:

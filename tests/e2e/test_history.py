@@ -107,7 +107,8 @@ def test_a_rough_broker_costs_opens_and_never_a_close(name: str, seed: int) -> N
     result = history_copy.run(load(DATA / f"history-mt4-{name}.csv"), moods, seed)
     assert result.off_target == []
     assert result.duplicated == 0
-    assert set(result.refusals) == {"broker_reject"}
+    # Who is left in what others could close may lose all that he has: then nothing is sized by it.
+    assert set(result.refusals) - {"bad_account", "max_ratio"} == {"broker_reject"}
     assert result.refusals["broker_reject"] > 10
     assert result.fills > result.orders - result.refusals["broker_reject"]
     leader = result.leader_positions

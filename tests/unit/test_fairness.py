@@ -54,7 +54,8 @@ def test_the_screen_says_how_far_followers_are_apart(state: Path) -> None:
     text = invoke("fairness", "--state", str(state))
     assert "50 % is fair, the furthest is 12.5 away; median delay 100 to 200 µs" in text
     assert [line.split()[:5] for line in text.splitlines() if line.startswith("f1")] == [
-        ["f1", "4", "2", "1", "37.5"]
+        ["f1", "4", "2", "1", "37.5"],
+        ["f1", "4", "100", "100", "100"],
     ]
 
 
