@@ -2,10 +2,11 @@
 
 use crate::log::JournalRow;
 use fastcore::config::Config;
-use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
-use serde_json::{Map, Value, json};
+use fastcore::sizing::Values;
+use fastcore::time::write_utc_digits;
+use serde_json::{Value, json};
 
 /// What becomes of a recorded row.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,31 +116,36 @@ pub(crate) fn right_clock() -> Vec<u8> {
 }
 
 /// Account values that followers' brokers told with the row that the recording's engine has just applied: name and
-/// command. Read off the engine that heard them, so that no other profile has to read the venue's message.
-pub(crate) fn account_values(recorded: &Engine, row: &JournalRow) -> Vec<(String, Vec<u8>)> {
+/// command, each as old as the broker said. Read off the engine that heard them, so that no other profile has to read the
+/// venue's message. `known`: what was passed on before, by follower.
+pub(crate) fn account_values(
+    recorded: &Engine,
+    row: &JournalRow,
+    known: &mut Vec<Values>,
+) -> Vec<(String, Vec<u8>)> {
     const REPORT: &[u8] = b"\x0135=BA\x01";
     if row.kind != EventKind::Route || !row.payload.windows(REPORT.len()).any(|w| w == REPORT) {
         return Vec::new();
     }
-    let (st, ix) = (recorded.state(), recorded.index());
+    let followers = recorded.index().cfg.followers.iter().zip(&recorded.state().followers);
     let mut told = Vec::new();
-    for (cfg, v) in ix.cfg.followers.iter().zip(&st.followers) {
-        let values: [(&str, Dec, i64); 3] = [
-            ("balance", v.balance, v.balance_ns),
-            ("equity", v.equity, v.equity_ns),
-            ("free_margin", v.free_margin, v.free_margin_ns),
-        ];
-        let mut command = Map::new();
-        for (key, value, _) in values.into_iter().filter(|(_, _, at_ns)| *at_ns == st.at_ns) {
-            command.insert(key.to_owned(), json!(value.to_string()));
+    for (n, (cfg, v)) in followers.enumerate() {
+        if known.len() <= n {
+            known.push(Values::default());
         }
-        if !command.is_empty() {
-            command.extend([
-                ("cmd".to_owned(), json!("account")),
-                ("who".to_owned(), json!(WHO)),
-                ("account".to_owned(), json!(cfg.name)),
-            ]);
-            told.push((cfg.name.clone(), Value::Object(command).to_string().into_bytes()));
+        let Some(before) = known.get_mut(n) else { continue };
+        let was = std::mem::replace(before, *v);
+        let values = [
+            ("balance", (v.balance, v.balance_ns), (was.balance, was.balance_ns)),
+            ("equity", (v.equity, v.equity_ns), (was.equity, was.equity_ns)),
+            ("free_margin", (v.free_margin, v.free_margin_ns), (was.free_margin, was.free_margin_ns)),
+        ];
+        for (key, (value, at_ns), _) in values.into_iter().filter(|(_, now, was)| now != was) {
+            let mut as_of = Vec::new();
+            write_utc_digits(at_ns, 9, &mut as_of);
+            let command = json!({"cmd": "account", "who": WHO, "account": cfg.name, key: value.to_string(),
+                "as_of": String::from_utf8_lossy(&as_of)});
+            told.push((cfg.name.clone(), command.to_string().into_bytes()));
         }
     }
     told

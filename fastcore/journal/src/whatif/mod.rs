@@ -17,6 +17,7 @@ use crate::store::open_reader;
 use facts::{account_values, is_global_stop, own_stop};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
+use fastcore::sizing::Values;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use side::{Side, Step};
@@ -31,6 +32,8 @@ struct Recorded {
     follower: Follower<Engine>,
     tally: Tally,
     told: Told<false>,
+    /// Account values that were passed on, by follower.
+    values: Vec<Values>,
 }
 
 /// A recording that is played under two configurations.
@@ -78,7 +81,12 @@ impl WhatIf {
         let follower = Follower::begin(&path, &first)?;
         let first_config = start_config(&path, &first)?;
         Ok(Self {
-            recorded: Recorded { follower, tally: Tally::default(), told: Told::default() },
+            recorded: Recorded {
+                follower,
+                tally: Tally::default(),
+                told: Told::default(),
+                values: Vec::new(),
+            },
             old: Side::following(&first_config)?,
             new,
             conn,
@@ -135,13 +143,13 @@ impl WhatIf {
         if row.kind == EventKind::Start {
             self.start(row, script)?;
         }
-        let Recorded { follower, tally, told } = &mut self.recorded;
+        let Recorded { follower, tally, told, values } = &mut self.recorded;
         follower.step(&self.path, row, told)?;
         if row.kind == EventKind::Start {
             tally.trades.learn(&follower.core);
         }
         tally.take(&follower.core, told);
-        let values = account_values(&follower.core, row);
+        let values = account_values(&follower.core, row, values);
         script.extend(values.into_iter().map(|(name, command)| Step::Values(name, command, row.at_ns)));
         if self.begun || row.kind != EventKind::Operator || !self.held_back(&row.payload) {
             script.push(Step::Row(row));
