@@ -5,6 +5,7 @@
 mod support;
 
 use fastcore::config::{Config, InstrumentConfig, OrderType};
+use fastcore::decimal::{Dec, Round};
 use fastcore::event::EventKind;
 use fastcore::profile::QuantityUnit;
 use support::{Sent, World, d, field, lots, tell};
@@ -14,6 +15,8 @@ type Scale = [&'static str; 6];
 
 const YEN: Scale = ["100000", "0.01", "0.01", "0.001", "USD", "JPY"];
 const COIN: Scale = ["1", "0.00000001", "0.00001", "0.01", "BTC", "USD"];
+/// A contract on ether's price in dollars that pays 0.000001 bitcoin for each dollar.
+const QUANTO: Scale = ["0.000001", "1", "1", "0.05", "ETH", "XBT"];
 const DUST: Scale = ["1", "1", "1", "0.00000001", "SHIB", "USD"];
 
 /// A claim: what the leader does, and the order that comes of it.
@@ -134,6 +137,17 @@ const CASES: &[Case] = &[
         ..PLAIN
     },
     Case {
+        claim: "a tenth of 2 bitcoin, at 0.000001 bitcoin for each of 3,000.05 dollars, are 66 contracts",
+        scale: QUANTO,
+        sizing: r#"{"mode":"percent_equity","percent":"10"}"#,
+        account: ("XBT", "2"),
+        in_lots: true,
+        trade: (true, "100", "3000.05"),
+        order: ["1", "66", ""],
+        target: "0.000066665555574074",
+        ..PLAIN
+    },
+    Case {
         claim: "the same contract value of a thing that costs the same is the same number of units",
         scale: DUST,
         sizing: r#"{"mode":"notional","k":"1"}"#,
@@ -145,6 +159,13 @@ const CASES: &[Case] = &[
 ];
 
 impl Case {
+    /// Signed units that the whole order makes.
+    fn held(&self) -> Dec {
+        let contract = if self.in_lots { d(self.scale[0]) } else { Dec::ONE };
+        let units = d(self.order[1]).mul(contract, Round::HalfEven).unwrap();
+        if self.trade.0 { units } else { Dec::ZERO.checked_sub(units).unwrap() }
+    }
+
     fn world(&self) -> World {
         let mut w = World::with(self.sizing, "", |c| self.build(c));
         let text = format!(r#"{{"cmd":"account","who":"ann","account":"f","equity":"{}"}}"#, self.account.1);
@@ -210,9 +231,7 @@ fn every_case_ends_in_the_text_that_it_claims() {
         // What the broker says it filled is in the ledger digit by digit, in units.
         w.out(&sent[0]);
         w.fill(&sent[0], case.order[1], case.order[1]);
-        let units = if case.in_lots { "68000" } else { case.order[1] };
-        let sign = if case.trade.0 { "" } else { "-" };
-        assert_eq!(w.filled(), d(&format!("{sign}{units}")), "{}", case.claim);
+        assert_eq!(w.filled(), case.held(), "{}", case.claim);
     }
 }
 
@@ -235,9 +254,7 @@ fn parts_of_every_case_come_to_the_same_and_go_to_nothing() {
                 w.fill(&s, &s.qty, &s.qty);
             }
         }
-        let units = if case.in_lots { "68000" } else { case.order[1] };
-        let sign = if buy { "" } else { "-" };
-        assert_eq!(w.filled(), d(&format!("{sign}{units}")), "{}", case.claim);
+        assert_eq!(w.filled(), case.held(), "{}", case.claim);
         let close = trade(&mut w, "o2", (!buy, qty, px), (qty, qty));
         assert_eq!(close.len(), 1, "{}", case.claim);
         let found = [text_of(&close[0], "40"), text_of(&close[0], "38")];
