@@ -86,16 +86,27 @@ def test_more_than_was_ordered_is_closed_at_once(plant: Plant) -> None:
 
 
 def test_a_fill_of_a_cancelled_order_is_held_and_closed(plant: Plant) -> None:
-    """Canceled, and then filled: what is held is what the broker says, and it is closed with the leader."""
+    """Canceled, and then filled: what is held is what the broker says. The open was given up with its end, so
+    it is sold at once, and not again when the leader closes."""
+    alerts, heard = len(plant.alerts("unexpected_fill")), len(plant.raw.heard_of("D"))
+    before = plant.position(plant.good)
 
     def lies(venue: Venue, raw: bytes) -> None:
-        report(venue, raw, f"C{field(raw, 11)}", "4", 0, 0, "4")
-        report(venue, raw, f"X{field(raw, 11)}", "F", LOT, LOT, "2")
+        if field(raw, 54) == "2":
+            fill_at_once(venue, raw)
+        else:
+            report(venue, raw, f"C{field(raw, 11)}", "4", 0, 0, "4")
+            report(venue, raw, f"X{field(raw, 11)}", "F", LOT, LOT, "2")
 
     with answering(plant, lies):
         plant.fill(1)
-        plant.until(lambda: plant.held(RAW) == LOT, "the late fill is booked")
-    assert closes_what_is_held(plant) == LOT
+        plant.until(lambda: len(plant.alerts("unexpected_fill")) > alerts, "the late fill is an alert")
+        plant.until(lambda: plant.held(RAW) == 0 and plant.rests(RAW), "it is sold")
+        plant.until(lambda: plant.position(plant.good) == before + LOT, "the open is copied")
+    plant.fill(2)
+    plant.until(lambda: plant.position(plant.good) == before, "the close is copied")
+    orders = [(field(raw, 54), field(raw, 38)) for raw in plant.raw.heard_of("D")[heard:]]
+    assert orders == [("1", str(LOT)), ("2", str(LOT))]
 
 
 def test_an_exec_id_that_is_used_again_is_two_fills(plant: Plant) -> None:
