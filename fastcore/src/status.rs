@@ -92,7 +92,7 @@ pub struct RouteStatus {
 /// One stop.
 #[derive(Debug, Serialize)]
 pub struct StopStatus {
-    /// `global`, `leader`, `follower`, `instrument`, `route` or `subscription`.
+    /// `global`, `leader`, `follower`, `instrument`, `route`, `subscription`, or `venue`: a symbol of a route.
     pub scope: &'static str,
     /// Which one; empty for `global`.
     pub name: String,
@@ -315,9 +315,12 @@ impl Engine {
             let line = self.line_text(self.index(), at);
             all.push(self.stop_status(scope, (no_opens, Code::RepeatedExecution), line, since_ns));
         }
-        for ((route, symbol), since_ns) in &st.halts {
-            let what = format!("{} is not traded", String::from_utf8_lossy(symbol));
-            all.push(self.stop_status(Scope::Route(*route), (no_opens, Code::Restricted), what, *since_ns));
+        for (route, (symbol, since_ns)) in st.halts.iter().flat_map(|(r, h)| h.iter().map(|h| (*r, h))) {
+            let name = format!("{} {}", self.route_name(route), String::from_utf8_lossy(symbol));
+            let why = "its venue does not trade it".to_owned();
+            // No scope that a person stops: nobody can release it.
+            let stop = self.stop_status(Scope::Route(route), (no_opens, Code::Restricted), why, *since_ns);
+            all.push(StopStatus { scope: "venue", name, ..stop });
         }
         if let Some(refusal) = self.clock_refusal() {
             let measured = st.clock.and_then(|m| m.error_us);
@@ -337,20 +340,17 @@ impl Engine {
 
     /// What guards stopped: of followers, of subscriptions.
     fn tripped(&self) -> Vec<StopStatus> {
-        let st = self.state();
-        let each = |trips: &'_ Vec<Trip>| trips.clone();
-        let of_followers = st.tripped.iter().flat_map(|(f, trips)| each(trips).into_iter().map(|t| (*f, t)));
-        let of_subs = st.sub_tripped.iter().flat_map(|(s, trips)| each(trips).into_iter().map(|t| (*s, t)));
+        let (st, mut all) = (self.state(), Vec::new());
         let until = |t: &Trip| (t.rule.auto_reset && t.until_ns != i64::MAX).then(|| t.until_ns.to_string());
-        let follower = |(f, t): (u32, Trip)| StopStatus {
-            until_ns: until(&t),
-            ..self.stop_status(Scope::Follower(f), (t.level, t.code), t.numbers(), t.at_ns)
-        };
-        let sub = |(s, t): (u32, Trip)| StopStatus {
-            until_ns: until(&t),
-            ..self.stop_of_sub(s, (t.level, t.code), t.won(), t.at_ns)
-        };
-        of_followers.map(follower).chain(of_subs.map(sub)).collect()
+        for (f, t) in st.tripped.iter().flat_map(|(f, trips)| trips.iter().map(move |t| (*f, t))) {
+            let stop = self.stop_status(Scope::Follower(f), (t.level, t.code), t.numbers(), t.at_ns);
+            all.push(StopStatus { until_ns: until(t), ..stop });
+        }
+        for (sub, t) in st.sub_tripped.iter().flat_map(|(s, trips)| trips.iter().map(move |t| (*s, t))) {
+            let stop = self.stop_of_sub(sub, (t.level, t.code), t.won(), t.at_ns);
+            all.push(StopStatus { until_ns: until(t), ..stop });
+        }
+        all
     }
 
     fn stop_status(

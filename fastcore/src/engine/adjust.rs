@@ -175,9 +175,7 @@ impl Engine {
             self.work_line(ix, m.at, sink);
         }
     }
-}
 
-impl Engine {
     /// Prices of before say nothing about what is held from now on: the newest, where they were, and what trades said.
     fn forget_prices(&mut self, instrument: u32) {
         self.st.quotes.remove(instrument);

@@ -33,13 +33,16 @@ pub(super) enum Booking {
 
 impl Counted {
     fn px_of(&self, key: u128) -> Option<Dec> {
-        self.prices.iter().find(|(k, _)| *k == key).map(|(_, px)| *px)
+        self.prices.get(&key).copied().flatten()
     }
 
     /// None: nobody knows it any more.
     fn remember(&mut self, key: u128, px: Option<Dec>) {
-        self.prices.retain(|(k, _)| *k != key);
-        self.prices.extend(px.map(|px| (key, px)));
+        if self.prices.insert_new(key, px).is_err()
+            && let Some(known) = self.prices.get_mut(&key)
+        {
+            *known = px;
+        }
     }
 }
 

@@ -8,19 +8,22 @@ use super::lanes::Lane;
 use super::{Engine, Index};
 use crate::action::Sink;
 use crate::report::{Inbound, Trading};
-use std::ops::Bound;
 
 impl Engine {
     /// What a venue says of its trading.
     pub(super) fn venue_trades<S: Sink>(&mut self, route: u32, t: &Trading<'_>, sink: &mut S) {
-        let key = (route, t.symbol.to_vec());
         match t.halted.filter(|_| !t.symbol.is_empty()) {
             Some(true) => {
-                self.st.halts.entry(key).or_insert(self.st.at_ns);
+                let halts = self.st.halts.entry(route).or_default();
+                halts.entry(t.symbol.to_vec()).or_insert(self.st.at_ns);
                 self.cause.calm = false;
             }
             Some(false) => {
-                self.st.halts.remove(&key);
+                if let Some(halts) = self.st.halts.get_mut(&route) {
+                    halts.remove(t.symbol);
+                }
+                // Nothing that stands still anywhere is nothing that every open has to ask.
+                self.st.halts.retain(|_, halts| !halts.is_empty());
             }
             None => {}
         }
@@ -30,12 +33,7 @@ impl Engine {
 
     /// A new session of a route: what was said in the one before counts no more.
     pub(super) fn forget_halts(&mut self, route: u32) {
-        let of_route =
-            (Bound::Included((route, Vec::new())), Bound::Excluded((route.saturating_add(1), Vec::new())));
-        let said: Vec<_> = self.st.halts.range(of_route).map(|(key, _)| key.clone()).collect();
-        for key in said {
-            self.st.halts.remove(&key);
-        }
+        self.st.halts.remove(&route);
     }
 
     /// Whether a lane's venue has stopped trading its instrument. A reserve speaks to the same venue.
@@ -45,7 +43,7 @@ impl Engine {
         }
         let symbols = ix.follower_symbols.get(follower as usize);
         let Some(symbol) = symbols.and_then(|s| s.get(&lane.follower_instrument)) else { return false };
-        let said = |route: u32| self.st.halts.contains_key(&(route, symbol.clone().into_bytes()));
+        let said = |route: u32| self.st.halts.get(&route).is_some_and(|h| h.contains_key(symbol.as_bytes()));
         said(lane.route) || said(self.way(lane.route))
     }
 }

@@ -11,7 +11,7 @@ use crate::profile::{Profile, QuantityUnit};
 use crate::refusal::Code;
 use crate::sizing::Values;
 use crate::slots::Slots;
-use crate::stores::{Chunked, Sharded};
+use crate::stores::{Chunked, Growing, Sharded};
 use crate::table::Table;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -61,8 +61,8 @@ pub struct Counted {
     pub order: LeaderOrder,
     /// Its reports and executions.
     pub seen: Seen,
-    /// What executions were booked at, by their key, while somebody guards the line.
-    pub prices: Vec<(u128, Dec)>,
+    /// What executions were booked at, by their key, while somebody guards the line; none: nobody knows it any more.
+    pub prices: Growing<u128, Option<Dec>>,
 }
 
 /// Numbers of which there are few as a rule: they lie in place, as large as a list that points elsewhere.
@@ -195,7 +195,7 @@ pub struct State {
     /// How far the machine's clock is from UTC, where that is measured.
     pub clock: Option<super::clock::Measured>,
     /// Since when venues do not trade an instrument, by route and symbol.
-    pub halts: BTreeMap<(u32, Vec<u8>), i64>,
+    pub halts: BTreeMap<u32, BTreeMap<Vec<u8>, i64>>,
     /// When leaders were heard, where it matters.
     pub heard: BTreeMap<u32, super::inactive::Heard>,
     /// Guarded accounts are not valued again before, however many quotes come.

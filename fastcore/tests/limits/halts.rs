@@ -20,8 +20,8 @@ fn an_instrument_that_stands_still_opens_nothing_until_it_trades_again() {
     assert_eq!(quantities(&copied(&mut w, DAX, true, "5", "1.1")), ["5"]);
     assert_eq!(copied(&mut w, EURUSD, false, "3", "1.1").len(), 1);
     let stops = w.engine.status().stops;
-    assert_eq!((stops.len(), stops[0].scope, stops[0].code), (1, "route", "restricted"));
-    assert_eq!(stops[0].numbers, "EURUSD is not traded");
+    assert_eq!((stops.len(), stops[0].scope, stops[0].name.as_str()), (1, "venue", "r EURUSD"));
+    assert_eq!((stops[0].code, stops[0].level), ("restricted", "no_opens"));
     said(&mut w, "EURUSD", 17);
     assert_eq!(quantities(&copied(&mut w, EURUSD, true, "5", "1.1")), ["5"]);
     assert!(w.engine.status().stops.is_empty());
