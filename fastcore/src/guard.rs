@@ -239,6 +239,8 @@ pub struct Pnl {
     pub px: Dec,
     /// When.
     pub px_ns: i64,
+    /// The execution that had it; 0: it has no name.
+    pub px_of: u128,
     /// What is held has no known cost: only a new account value helps.
     pub unknown: bool,
     /// What is held is in the account value of then, and counts from the first price that is younger.
@@ -252,7 +254,7 @@ impl Pnl {
         if self.waits_since_ns.is_some() {
             self.start(held, px);
         }
-        (self.px, self.px_ns) = (px, at_ns);
+        (self.px, self.px_ns, self.px_of) = (px, at_ns, 0);
         self.take_back(held, units, px);
     }
 
@@ -263,10 +265,10 @@ impl Pnl {
         }
     }
 
-    /// Signed units at one price are others at another price from now on, with `held` signed units before. The price of an
-    /// old trade is no price of now, unless it was the newest one.
-    pub fn correct(&mut self, held: Dec, old: (Dec, Dec), new: (Dec, Dec)) {
-        if self.px == old.1 {
+    /// Signed units of an execution at one price are others at another price from now on, with `held` signed units before.
+    /// The price of an old trade is no price of now, unless it was the newest one.
+    pub fn correct(&mut self, held: Dec, execution: u128, [old, new]: [(Dec, Dec); 2]) {
+        if execution != 0 && self.px_of == execution {
             self.px = new.1;
         }
         if self.try_correct(held, old, new).is_none() {

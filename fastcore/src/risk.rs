@@ -77,6 +77,8 @@ pub struct Open<'a> {
     pub qty: Dec,
     /// Units of the same order that were asked for before: bounds of one order count them.
     pub beside: Dec,
+    /// An order that works becomes as much larger: it takes no place of its own.
+    pub replaces: bool,
     /// Price of one unit, where a bound asks for it; none without a fresh quote and without a leader's price.
     pub px: Option<Dec>,
     /// Largest order that the venue takes: more goes in parts.
@@ -310,7 +312,7 @@ fn max_position(o: &Open<'_>) -> Clip {
 /// An open takes one place, or as many as the venue makes it parts.
 fn max_open_orders(o: &Open<'_>) -> Clip {
     each(o, |s| {
-        let limit = s.bounds.totals.max_open_orders?;
+        let limit = s.bounds.totals.max_open_orders.filter(|_| !o.replaces)?;
         let room = limit.saturating_sub(s.orders);
         let parts = parts(o);
         if parts <= room {

@@ -27,6 +27,7 @@ fn open<'a>(sub: &'a Bounds, follower: &'a Bounds, qty: &str) -> Open<'a> {
         together: &[],
         amplification: None,
         beside: Dec::ZERO,
+        replaces: false,
         drift: None,
         messages: None,
     }

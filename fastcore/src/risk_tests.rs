@@ -24,6 +24,7 @@ fn open((sub, follower): &(Bounds, Bounds), qty: i64) -> Open<'_> {
         px: None,
         venue_max: None,
         beside: Dec::ZERO,
+        replaces: false,
         off_market_bps: None,
         sub: scope(sub, 0),
         follower: scope(follower, 4),

@@ -104,6 +104,27 @@ fn the_leaders_price_stands_in_for_a_quote() {
     assert_eq!(close.terms, "2|2.189|3", "1.1 x 2 less 50 bps");
 }
 
+/// What is taken back was traded long ago: the leader's last trade stays the market, and no quote of an hour ago is.
+#[test]
+fn a_bust_is_no_trade_of_now() {
+    let mut w = with(|_| {});
+    let first = w.exec + 1;
+    copied(&mut w, "o0", 1, "5");
+    quote(&mut w, "1.00000", "1.00000");
+    w.now += 3_600 * S;
+    copied(&mut w, "o1", 1, "10");
+    w.exec += 1;
+    let e = w.exec;
+    let bust = format!(
+        "35=8|34={e}|37=o0|17=E{e}|150=H|39=0|19=E{first}|55=EURUSD|54=1|38=5|32=5|31=0.9|14=0|151=5|"
+    );
+    w.apply(EventKind::Leader, "L", &support::fix(&bust));
+    assert_eq!(w.engine.state().leaders[0].positions[&0], d("10"));
+    let leave = r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#;
+    let close = w.apply(EventKind::Operator, "", leave.as_bytes());
+    assert_eq!(one(&close, false, "15").terms, "2|1.0945|3");
+}
+
 /// Each attempt that leaves something goes twice as far, until it is closed; the next close begins anew.
 #[test]
 fn every_failed_attempt_goes_further() {

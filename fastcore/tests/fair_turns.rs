@@ -173,3 +173,16 @@ fn mirrors_are_served_in_rounds_too() {
     is_fair(&entries, n);
     is_fair(&stops, n);
 }
+
+/// A fill that closes everything is one of a close: his position before it says so.
+#[test]
+fn the_last_close_has_the_turn_of_a_close() {
+    let mut w = World::with(SAME, r#","copy":"orders""#, |c| shared_out(c, 2));
+    let turns = |w: &World| format!("{:?}", w.engine.state().leaders[0].turns);
+    let open = trade(&mut w, 0, 10);
+    fill_all(&mut w, open);
+    assert_eq!(turns(&w), "Turns([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])");
+    let close = trade(&mut w, 0, -10);
+    fill_all(&mut w, close);
+    assert_eq!(turns(&w), "Turns([1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0])");
+}

@@ -21,6 +21,8 @@ pub(super) struct Wish {
     pub(super) mirror: Option<Terms>,
     /// Units that belong to the same order, and have been asked for.
     pub(super) beside: Dec,
+    /// An order that works becomes as much larger: it takes no place of its own.
+    pub(super) replaces: bool,
 }
 
 /// An open, and what all of its bounds are asked with.
@@ -81,6 +83,7 @@ impl Engine {
             qty: wish.qty,
             px: wish.worth(market.unit_px),
             beside: wish.beside,
+            replaces: wish.replaces,
             venue_max: lane.venue_max,
             off_market_bps: market.off_market_bps,
             sub: self.scope(ix, &asked, (&lane.sub_bounds, Some(sub)), (known, off_range_of_sub)),

@@ -2,41 +2,36 @@
 
 use super::corrections::Booking;
 use super::guards::DUE_GUARD;
-use super::lines::signed;
 use super::{Engine, Index};
 use crate::decimal::Dec;
 use crate::ledger::less;
 
 impl Engine {
-    /// Counts a fill of an order, or what is taken back or corrected, before the books move: units at the broker's price.
-    pub(super) fn book_pnl(&mut self, ix: &Index, o: u32, booking: Booking) {
+    /// Counts a fill of a line, or what is taken back or corrected, before the books move: units at the broker's price.
+    pub(super) fn book_pnl(&mut self, ix: &Index, at: u32, booking: Booking) {
         if !ix.sub_guards.is_empty() {
-            self.book_sub_order(ix, o, booking);
+            self.book_sub_order(ix, at, booking);
         }
-        if ix.guards.is_empty() {
-            return;
-        }
-        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
         let Some((follower, held)) = self.held_by(ix, at) else { return };
         let now = self.st.at_ns;
         let known = match booking {
-            Booking::Fill(qty, px) => {
-                let told = px.filter(|px| px.is_positive()).map(|px| (px, now));
-                told.or_else(|| self.mark(ix, at, signed(qty, buy), self.oldest_ns(ix, follower)))
+            Booking::Fill(units, px, _) => {
+                px.map(|px| (px, now)).or_else(|| self.mark(ix, at, units, self.oldest_ns(ix, follower)))
             }
             _ => None,
         };
         let Some(pnl) = self.st.pnl.get_or_default(at) else { return };
         match (booking, known) {
-            (Booking::Fill(qty, _), Some((px, at_ns))) => pnl.book(held, signed(qty, buy), px, at_ns),
+            (Booking::Fill(units, told, of), Some((px, at_ns))) => {
+                pnl.book(held, units, px, at_ns);
+                pnl.px_of = told.map_or(0, |_| of);
+            }
             // What is held waits for a price of now, and this is one of then.
-            (Booking::Amend(..) | Booking::Correct(_), _) if pnl.waits_since_ns.is_some() => {
+            (Booking::Amend(..) | Booking::Correct(..), _) if pnl.waits_since_ns.is_some() => {
                 pnl.unknown = true;
             }
-            (Booking::Amend(qty, Some(px)), _) => pnl.take_back(held, signed(qty, buy), px),
-            (Booking::Correct([old, new]), _) => {
-                pnl.correct(held, (signed(old.0, buy), old.1), (signed(new.0, buy), new.1));
-            }
+            (Booking::Amend(units, Some(px)), _) => pnl.take_back(held, units, px),
+            (Booking::Correct(of, parts), _) => pnl.correct(held, of, parts),
             // What is taken back had a price of its own.
             (Booking::Fill(..) | Booking::Amend(_, None), _) => pnl.unknown = true,
         }

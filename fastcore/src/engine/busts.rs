@@ -131,22 +131,29 @@ impl Trail {
 
     /// The steps with an execution changed by signed units of the leader; none where it is not among them.
     fn without(&self, execution: u128, delta: Dec) -> Option<VecDeque<Step>> {
-        let (mut steps, mut left) = (self.steps.clone(), delta);
-        for step in steps.iter_mut().rev() {
-            let Step::Fill(fill) = step else { continue };
-            if fill.execution != execution || left.is_zero() {
-                continue;
-            }
-            let after = fill.delta.checked_add(left)?;
-            let turned = after.signum().saturating_mul(fill.delta.signum()) < 0;
-            (fill.delta, left) = if turned { (Dec::ZERO, after) } else { (after, Dec::ZERO) };
-        }
-        left.is_zero().then_some(steps)
+        let mut steps = self.steps.clone();
+        let of = steps.iter_mut().rev().filter_map(|step| match step {
+            Step::Fill(fill) if fill.execution == execution => Some(&mut fill.delta),
+            _ => None,
+        });
+        change(of, delta).then_some(steps)
     }
 
     fn replay(&self, steps: &VecDeque<Step>, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
         steps.iter().try_fold(self.from, |place, step| step.lead(place, size))
     }
+}
+
+/// Changes signed units of executions of one name, the newest first, each to nothing at most: a venue that repeats a name
+/// means all of them. False where they have not as much.
+pub(super) fn change<'a>(newest_first: impl Iterator<Item = &'a mut Dec>, delta: Dec) -> bool {
+    let mut left = delta;
+    for units in newest_first {
+        let Some(after) = units.checked_add(left) else { return false };
+        let turned = after.signum().saturating_mul(units.signum()) < 0;
+        (*units, left) = if turned { (Dec::ZERO, after) } else { (after, Dec::ZERO) };
+    }
+    left.is_zero()
 }
 
 /// Its targets can be worked out again.

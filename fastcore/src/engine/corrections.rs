@@ -8,6 +8,7 @@ use super::{Engine, Index};
 use crate::action::Sink;
 use crate::decimal::{Dec, Round};
 use crate::leader::{Change, Counting, Trade, named_execution};
+use crate::ledger::less;
 use crate::report::{Kind, Report};
 
 /// An execution that a report names, as it was before the report was counted.
@@ -20,15 +21,27 @@ pub(super) struct Named {
     px: Option<Dec>,
 }
 
-/// What a report does to the profit and loss of a line; quantities are in the order's direction.
+/// What a report does to the profit and loss of a line, signed units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Booking {
-    /// Units that were filled.
-    Fill(Dec, Option<Dec>),
+    /// Units that were filled, and by which execution.
+    Fill(Dec, Option<Dec>, u128),
     /// Units that are taken back or added at a price of then.
     Amend(Dec, Option<Dec>),
-    /// Units at a price are others at another one: what was booked is exactly undone.
-    Correct([(Dec, Dec); 2]),
+    /// Units of an execution at a price are others at another one: what was booked is exactly undone.
+    Correct(u128, [(Dec, Dec); 2]),
+}
+
+impl Booking {
+    /// The same of a sale.
+    fn sold(self) -> Self {
+        let sold = |units| less(Dec::ZERO, units);
+        match self {
+            Booking::Fill(units, px, of) => Booking::Fill(sold(units), px, of),
+            Booking::Amend(units, px) => Booking::Amend(sold(units), px),
+            Booking::Correct(of, parts) => Booking::Correct(of, parts.map(|(units, px)| (sold(units), px))),
+        }
+    }
 }
 
 impl Counted {
@@ -85,15 +98,16 @@ impl Engine {
     ) {
         let px = price(r);
         let booking = match change {
-            Change::Fill { qty, .. } => Some(Booking::Fill(qty, r.last_px)),
+            Change::Fill { qty, .. } => Some(Booking::Fill(qty, px, named.map_or(0, |n| n.key))),
             Change::Bust { delta } => Some(amended(r, delta, named)),
             Change::None if r.kind == Kind::Correct && px.is_some() => {
-                Some(amended(r, Dec::ZERO, named)).filter(|b| matches!(b, Booking::Correct(_)))
+                Some(amended(r, Dec::ZERO, named)).filter(|b| matches!(b, Booking::Correct(..)))
             }
             _ => None,
         };
-        if let Some(booking) = booking {
-            self.book_pnl(ix, o, booking);
+        let order = self.st.orders.get(o as usize).map(|x| (x.line, x.buy));
+        if let Some((booking, (at, buy))) = booking.zip(order) {
+            self.book_pnl(ix, at, if buy { booking } else { booking.sold() });
         }
         let Some(named) = named.filter(|_| !matches!(change, Change::Duplicate | Change::Overflow)) else {
             return;
@@ -128,12 +142,10 @@ impl Engine {
 /// How what a report takes back or corrects is booked.
 fn amended(r: &Report<'_>, delta: Dec, named: Option<Named>) -> Booking {
     let (px, known) = (price(r), named.and_then(|n| n.px));
-    let Some((units, old)) = named.and_then(|n| n.units).zip(known).filter(|_| r.kind == Kind::Correct)
-    else {
-        return Booking::Amend(delta, known.or(px));
-    };
+    let booked = named.and_then(|n| Some((n.key, n.units?, n.px?))).filter(|_| r.kind == Kind::Correct);
+    let Some((key, units, old)) = booked else { return Booking::Amend(delta, known.or(px)) };
     match units.checked_add(delta) {
-        Some(left) => Booking::Correct([(units, old), (left, px.unwrap_or(old))]),
+        Some(left) => Booking::Correct(key, [(units, old), (left, px.unwrap_or(old))]),
         None => Booking::Amend(delta, None),
     }
 }

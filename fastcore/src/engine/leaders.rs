@@ -58,9 +58,10 @@ impl Moved {
 }
 
 impl<'a> Execution<'a> {
-    /// When the trade was made at its price; of what a bust takes back nobody knows, and it was long ago.
-    fn px_ns(&self, now: i64) -> i64 {
-        if self.hold { 0 } else { self.report.transact_ns.unwrap_or(now).min(now) }
+    /// What was traded at and when; what is taken back or corrected is no trade of now.
+    fn px(&self, now: i64) -> Option<(Dec, i64)> {
+        let px = self.report.last_px.filter(|_| !self.hold)?;
+        Some((px, self.report.transact_ns.unwrap_or(now).min(now)))
     }
 
     /// The numbers of a conversion, before the increase.
@@ -201,6 +202,7 @@ impl Engine {
             Side::Other(_) | Side::Missing => order.bought,
         };
         let (previous_ns, was_frozen) = (order.last_ns, order.frozen);
+        let held = state.positions.get(&instrument).copied();
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
         if let Some(tif) = message.get(59).filter(|_| change != Change::Duplicate) {
@@ -293,7 +295,7 @@ impl Engine {
                 self.leader_named(ix, (leader, instrument), &order, report);
             }
         }
-        self.mirror_leader_order(ix, (leader, instrument), &mut order, report, message, sink);
+        self.mirror_leader_order(ix, (leader, instrument, held), &mut order, report, message, sink);
         if let Some(state) = self.st.leaders.get_mut(l) {
             state.orders.insert(key, order);
         }
@@ -429,12 +431,12 @@ impl Engine {
             return self.decided(ix, x, sub, &Moved::NOTHING, place, sink);
         };
         let dealt = self.dealt(sub);
-        let px_ns = x.px_ns(self.st.at_ns);
+        let px = x.px(self.st.at_ns);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
-        if let Some(px) = x.report.last_px {
-            (ls.leader_px, ls.leader_px_ns) = (Some(px), px_ns);
+        if let Some((px, at_ns)) = px {
+            (ls.leader_px, ls.leader_px_ns) = (Some(px), at_ns);
         }
         let recomputed = x.hold && self.follow_bust(ix, at, cfg, x);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };

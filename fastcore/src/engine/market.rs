@@ -69,7 +69,7 @@ impl Engine {
 
     /// What a unit of a line's instrument costs.
     pub(super) fn price_of_line(&self, ix: &Index, ls: &LineState, lane: &Lane, buy: bool) -> Option<Dec> {
-        let wish = Wish { qty: Dec::ZERO, buy, px: None, mirror: None, beside: Dec::ZERO };
+        let wish = Wish { qty: Dec::ZERO, buy, px: None, mirror: None, beside: Dec::ZERO, replaces: false };
         self.unit_px(&question(self.st.at_ns, ix, ls, lane, &wish)?)
     }
 

@@ -125,8 +125,12 @@ impl Engine {
                 return wanted;
             }
         };
-        let admitted =
-            self.admitted(ix, at, lane, &Wish { qty: wanted, buy, px, mirror: None, beside: Dec::ZERO });
+        let admitted = self.admitted(
+            ix,
+            at,
+            lane,
+            &Wish { qty: wanted, buy, px, mirror: None, beside: Dec::ZERO, replaces: false },
+        );
         let units = if admitted == wanted { admitted } else { whole_steps(admitted, grid) };
         if units < grid.min {
             return wanted;

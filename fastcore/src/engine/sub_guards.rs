@@ -6,7 +6,6 @@
 
 use super::corrections::Booking;
 use super::guards::{Trip, found, hardest_of};
-use super::lines::signed;
 use super::prices::newest;
 use super::stops::Level;
 use super::{Engine, Index, LineState};
@@ -122,20 +121,22 @@ impl Engine {
     }
 
     /// The same for a fill of an order, or for what is taken back or corrected of it.
-    pub(super) fn book_sub_order(&mut self, ix: &Index, o: u32, booking: Booking) {
-        let Some((at, buy)) = self.st.orders.get(o as usize).map(|x| (x.line, x.buy)) else { return };
+    pub(super) fn book_sub_order(&mut self, ix: &Index, at: u32, booking: Booking) {
         match booking {
-            Booking::Fill(qty, px) => self.book_sub(ix, at, signed(qty, buy), px),
+            Booking::Fill(units, px, of) => {
+                self.book_sub(ix, at, units, px);
+                self.with_sub_pnl(ix, at, |pnl, _, _| pnl.px_of = px.map_or(0, |_| of));
+            }
             // What is taken back had a price of its own.
             Booking::Amend(_, None) => self.with_sub_pnl(ix, at, |pnl, _, now| wait(pnl, now)),
-            Booking::Amend(qty, Some(px)) => self.with_sub_pnl(ix, at, |pnl, held, _| {
+            Booking::Amend(units, Some(px)) => self.with_sub_pnl(ix, at, |pnl, held, _| {
                 if pnl.waits_since_ns.is_none() {
-                    pnl.take_back(held, signed(qty, buy), px);
+                    pnl.take_back(held, units, px);
                 }
             }),
-            Booking::Correct([old, new]) => self.with_sub_pnl(ix, at, |pnl, held, _| {
+            Booking::Correct(of, parts) => self.with_sub_pnl(ix, at, |pnl, held, _| {
                 if pnl.waits_since_ns.is_none() {
-                    pnl.correct(held, (signed(old.0, buy), old.1), (signed(new.0, buy), new.1));
+                    pnl.correct(held, of, parts);
                 }
             }),
         }

@@ -231,6 +231,20 @@ fn a_price_that_nobody_remembers_is_told() {
     assert_eq!(won(&mut w, false), Some(d("60")), "from here on it is known");
 }
 
+/// Two fills at one price: only a correction of the newest says what the market is, while nobody quotes it.
+#[test]
+fn a_correction_of_an_older_fill_is_no_price_of_now() {
+    for (corrected, px, left) in [("X1", "150", "-250"), ("X1", "50", "250"), ("X2", "50", "-250")] {
+        let mut w = of_subscription();
+        let s = ordered(&mut w, true);
+        says(&mut w, &s, "F", "X1", "32=5|14=5|31=100|");
+        says(&mut w, &s, "F", "X2", "32=5|14=10|31=100|");
+        says(&mut w, &s, "G", "C1", &format!("19={corrected}|32=5|14=10|31={px}|"));
+        assert_eq!(w.engine.won_by(0), Some(d(left)), "{corrected} at {px}");
+        assert_eq!(w.engine.status().stops.len(), usize::from(left == "-250"));
+    }
+}
+
 /// An account that nobody guards remembers no prices.
 #[test]
 fn prices_are_remembered_for_guards_alone() {

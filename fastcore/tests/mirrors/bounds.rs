@@ -101,6 +101,18 @@ fn what_the_leader_works_counts_for_amplification() {
     assert_eq!(count(&w, "amplification"), 1);
 }
 
+/// However many orders the venue makes of a mirror, the leader has one.
+#[test]
+fn an_order_in_parts_counts_once_for_amplification() {
+    let mut w =
+        World::with(r#"{"mode":"multiplier","k":"3"}"#, r#","copy":"orders","max_amplification":"2""#, |c| {
+            takes_all(c);
+            c.instruments[0].max_lot = Some(lots("5"));
+        });
+    assert_eq!(words(&new(&mut w, "o", 1, "10", LIMIT)), ["new buy 5 2 1.1/ 1"; 4]);
+    assert_eq!(count(&w, "amplification"), 1, "20 for 10, and not 30");
+}
+
 /// A mirror is worth what it may trade at: its own price; a stop to buy, or a limit to sell, the market's if that is more.
 #[test]
 fn a_mirror_is_worth_its_own_price() {
@@ -290,6 +302,36 @@ fn what_no_order_of_a_stop_can_be_for_is_told() {
     );
     only(&replaced(&mut w, "sl", 2, "6", "0", "40=3|99=1.05|59=1|"), "replace sell 5 3 /1.05 1");
     assert_eq!(texts(&w, "mirror_lost").len(), 1);
+}
+
+/// An open of more orders than there may be: what no order is for is told, and given up with the leader's order.
+#[test]
+fn what_no_order_of_an_open_can_be_for_is_told_and_given_up() {
+    let mut w = capped("5", "1", "");
+    let sent = new(&mut w, "o", 1, "600", LIMIT);
+    assert_eq!(sent.len(), 100);
+    for s in &sent {
+        work(&mut w, s);
+        w.fill(s, "5", "5");
+    }
+    traded(&mut w, "o", 1, "600", "600", "600");
+    assert_eq!(
+        texts(&w, "mirror_lost"),
+        ["s, EURUSD: 100 of 600 units have no opening order: one order is 1 to 5 units"]
+    );
+    assert_eq!((w.filled(), w.target()), (d("500"), d("500")));
+    assert!(w.engine.state().mirrors.is_empty());
+}
+
+/// An open order that becomes larger takes no second place.
+#[test]
+fn a_replace_takes_no_place_among_open_orders() {
+    let mut w = world(r#","limits":{"totals":{"max_open_orders":1}}"#);
+    let m = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &m);
+    only(&replaced(&mut w, "o", 1, "20", "0", LIMIT), "replace buy 20 2 1.1/ 1");
+    assert!(new(&mut w, "p", 1, "5", LIMIT).is_empty());
+    assert_eq!(count(&w, "max_open_orders"), 1);
 }
 
 /// An opening order that is more than the venue takes at once is several, as the opens of fills are; a bound of one order

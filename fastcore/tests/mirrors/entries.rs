@@ -36,6 +36,43 @@ fn a_stop_multiplier_is_measured_without_what_was_taken_back() {
     only(&new(&mut w, "sl", 2, "10", "40=3|99=90|59=1|"), "new sell 20 3 /80 1");
 }
 
+/// A venue that repeats an ExecID on real fills takes all of them back with it.
+#[test]
+fn a_bust_of_a_name_that_came_twice_takes_both() {
+    let mut w = world(r#","stop_multiplier":"2""#);
+    holds(&mut w, "a", "10", "100");
+    for (px, cum) in [("120", "5"), ("140", "10")] {
+        let (e, at) = (w.exec + 1, time(w.now));
+        w.exec = e;
+        let raw = format!(
+            "35=8|34={e}|37=b|17=X|150=F|39=1|55=EURUSD|54=1|38=10|32=5|31={px}|14={cum}|151=0|60={at}|"
+        );
+        for o in w.apply(EventKind::Leader, "L", &crate::support::fix(&raw)) {
+            w.out(&o);
+            w.fill(&o, &o.qty, &o.qty);
+        }
+    }
+    bust(&mut w, "b", "X", "");
+    only(&new(&mut w, "sl", 2, "10", "40=3|99=90|59=1|"), "new sell 20 3 /80 1");
+}
+
+/// What was corrected before the last flat is nothing of what is held.
+#[test]
+fn a_correction_of_before_the_last_flat_moves_nothing() {
+    let mut w = world(r#","stop_multiplier":"2""#);
+    let first = holds(&mut w, "a", "10", "100");
+    for o in traded(&mut w, "x", 2, "10", "10", "10") {
+        w.out(&o);
+        w.fill(&o, &o.qty, &o.qty);
+    }
+    holds(&mut w, "b", "10", "200");
+    let stop = only(&new(&mut w, "sl", 2, "10", "40=3|99=190|59=1|"), "new sell 10 3 /180 1");
+    work(&mut w, &stop);
+    let corrected = format!("19={first}|32=10|31=104|");
+    assert!(report(&mut w, ('G', '2'), "a", 1, "10", "10", &corrected).is_empty());
+    assert!(!texts(&w, "bust").iter().any(|t| t.contains("stops are where his own are")));
+}
+
 /// A wider stop gives way: the leader's fills first, and the follower closes at the market.
 #[test]
 fn a_wider_stop_gives_way_to_the_leaders() {

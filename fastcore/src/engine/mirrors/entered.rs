@@ -46,7 +46,8 @@ impl Engine {
     /// What the leader's orders that a line mirrors on one side may still fill, leader units.
     pub(in crate::engine) fn mirrored_of(&self, at: u32, buy: bool, position: Dec) -> Dec {
         let mirrors = self.st.mirrors.of(at).iter();
-        let opens = mirrors.filter(|m| m.buy == buy && m.opens(position) && !m.barred);
+        // Each part of a mirror knows the leader's order: it counts once.
+        let opens = mirrors.filter(|m| m.part == 0 && m.buy == buy && m.opens(position) && !m.barred);
         opens.fold(Dec::ZERO, |sum, m| sum.checked_add(m.left).unwrap_or(sum))
     }
 

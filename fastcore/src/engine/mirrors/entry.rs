@@ -2,6 +2,7 @@
 
 use crate::action::Sink;
 use crate::decimal::{Dec, Round};
+use crate::engine::busts::change;
 use crate::engine::leaders::Execution;
 use crate::engine::{Engine, Index};
 use crate::ledger::{abs, split};
@@ -89,12 +90,18 @@ impl Entry {
             *self = Entry::default();
             return true;
         }
+        let meant = |t: &Trade| execution != 0 && t.execution == execution;
+        let known = self.trades.iter().any(meant);
+        if by.is_zero() && !known && self.from.0.is_zero() {
+            return true; // of before the last flat: nothing of it is held
+        }
         let worked_out = (|| {
             let mut trades = self.trades.clone();
-            let trade = trades.iter_mut().rev().find(|t| execution != 0 && t.execution == execution)?;
-            trade.delta = trade.delta.checked_add(by)?;
-            trade.px = px.or(trade.px);
-            let to = trades.iter().try_fold(self.from, led)?;
+            for trade in trades.iter_mut().filter(|t| meant(t)) {
+                trade.px = px.or(trade.px);
+            }
+            let of = trades.iter_mut().rev().filter(|t| meant(t)).map(|t| &mut t.delta);
+            let to = (known && change(of, by)).then(|| trades.iter().try_fold(self.from, led))??;
             (Some(to.0) == after).then_some((trades, to))
         })();
         match worked_out {

@@ -147,11 +147,12 @@ impl Engine {
         }
     }
 
-    /// After a report of a leader's order: followers that mirror get their order, changed or ended.
+    /// After a report of a leader's order: followers that mirror get their order, changed or ended. `held`: his position
+    /// before it.
     pub(in crate::engine) fn mirror_leader_order<S: Sink>(
         &mut self,
         ix: &Arc<Index>,
-        (leader, instrument): (u32, u32),
+        (leader, instrument, held): (u32, u32, Option<Dec>),
         order: &mut LeaderOrder,
         report: &Report<'_>,
         message: &Message<'_>,
@@ -170,9 +171,9 @@ impl Engine {
             self.st.leaders.get(leader as usize).and_then(|l| l.positions.get(&instrument)).copied();
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let n = u32::try_from(subs.len()).unwrap_or(u32::MAX);
-        let closes = order.bought.is_some_and(|buys| {
-            position.is_some_and(|p| if buys { p.is_negative() } else { p.is_positive() })
-        });
+        let closes = order
+            .bought
+            .is_some_and(|buys| held.is_some_and(|p| if buys { p.is_negative() } else { p.is_positive() }));
         let start = self.served_first(ix, leader, Served::Mirror(report.kind, closes), subs.len());
         let in_turn = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         for (k, (place, sub)) in (1_u32..).zip(in_turn) {

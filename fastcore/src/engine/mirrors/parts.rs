@@ -10,7 +10,7 @@ use crate::engine::admission::Wish;
 use crate::engine::lanes::Lane;
 use crate::engine::parts::Parts;
 use crate::engine::{Engine, Index};
-use crate::ledger::Grid;
+use crate::ledger::{Grid, quanta};
 use crate::mirrored::Limits;
 use crate::order::Order;
 use std::sync::Arc;
@@ -176,7 +176,8 @@ impl Engine {
         }
     }
 
-    /// A close that has no order, because a whole one is too large and the rest too small: told when there is more of it.
+    /// What has no order, because a whole one is too large and the rest too small: told when there is more of a close. Of an open
+    /// it is refused: nothing asks for it again.
     pub(super) fn tell_short<S: Sink>(
         &mut self,
         (at, n): (u32, usize),
@@ -184,14 +185,20 @@ impl Engine {
         lane: &Lane,
         sink: &mut S,
     ) {
-        let short = if wanted.opens { Dec::ZERO } else { wanted.share.short };
+        let short = wanted.share.short;
         let Some(m) = self.st.mirrors.get_mut(at, n).filter(|m| m.part == 0) else { return };
         let grew = short > m.short;
-        m.short = short;
+        let (what, most) =
+            if wanted.opens { ("opening", lane.venue_max) } else { ("closing", lane.close_max) };
+        if wanted.opens {
+            m.refused = m.refused.saturating_add(quanta(short, lane.grid).unwrap_or(0));
+        } else {
+            m.short = short;
+        }
         if grew {
-            let most = lane.close_max.unwrap_or(short);
+            let most = most.unwrap_or(short);
             let text = format!(
-                "{}: {short} of {} units have no closing order: one order is {} to {most} units",
+                "{}: {short} of {} units have no {what} order: one order is {} to {most} units",
                 self.line_text(&Arc::clone(&self.ix), at),
                 wanted.whole,
                 lane.grid.min

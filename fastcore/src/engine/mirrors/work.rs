@@ -461,7 +461,14 @@ impl Wanted {
     fn opening(&self, buy: bool, has: Dec) -> Opening {
         let beside = self.share.others.checked_add(has).unwrap_or(has);
         let qty = self.whole.checked_sub(beside).unwrap_or(Dec::ZERO);
-        Opening { qty, buy, px: self.terms.price(), mirror: Some(self.terms), beside }
+        Opening {
+            qty,
+            buy,
+            px: self.terms.price(),
+            mirror: Some(self.terms),
+            beside,
+            replaces: has.is_positive(),
+        }
     }
 }
 
