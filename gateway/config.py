@@ -65,7 +65,11 @@ def _refused_by_core(config: GatewayConfig, file: Path) -> list[Problem]:
         from gateway._fastcore import ConfigError, prove_config
     except ImportError:
         hint = "Build it with `make build`."
-        return [Problem(str(file), 1, "", "the core was not asked: it is not built", "", "", hint, "warning")]
+        return [
+            Problem(
+                str(file), 1, "", "the core was not asked: it is not built, or older", "", "", hint, "warning"
+            )
+        ]
     try:
         prove_config(core_json(config))
     except ConfigError as error:

@@ -29,8 +29,9 @@ def unit_values(draft: Draft) -> None:
             # A quote of what the leader trades, times `price_factor`, is one of what the follower trades.
             enough = {source} if item.sizing.mode == "notional" else {source, target}
             if seen is not None and seen.isdisjoint(enough):
-                text = f"needs the value of {source}, and nobody quotes it: no leader has a symbol for it"
-                hint = "Quotes come from leaders' sessions: add a symbol there, or use another sizing mode."
+                # A leader has symbols for what is copied of him: another one reads the quotes of his session.
+                text = f"needs the value of {source}: the first leader of its session has no symbol for it"
+                hint = "Quotes of a session are read by the symbols of its first leader: add it there."
                 draft.report(("subscriptions", number, "sizing"), text, hint=hint)
         for currency in dict.fromkeys(draft.instruments[name].currency for name in names):
             convertible(draft, ("subscriptions", number, "sizing"), currency, follower.currency)

@@ -29,7 +29,7 @@ from gateway.kill_file import LEVELS, LeftStop, leave
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Tell a running gateway what to stop, pause, end or know. Every command is journaled.",
+    help="Tell a running gateway what to stop, pause, end or know. What is told is journaled.",
 )
 
 ScopeOption = Annotated[
@@ -56,7 +56,7 @@ def desk(
         Path, typer.Argument(help="Configuration file of the running gateway.", show_default=False)
     ],
 ) -> None:
-    """Tell a running gateway. What is told is journaled with the name of who told it."""
+    """Finds the running gateway."""
     context.obj = Desk(config)
 
 
@@ -133,7 +133,7 @@ def arm(
 
 @app.command()
 def stops(context: typer.Context, as_json: AsJson = False) -> None:
-    """Every stop: what, how much, who set it and when."""
+    """Every stop: what, how much, who set it or by which numbers, since and until when."""
     with errors():
         found = context.obj.ask({"cmd": "status"}).get("stops") or []
         if as_json:

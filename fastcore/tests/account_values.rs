@@ -53,6 +53,16 @@ fn a_value_in_another_currency_is_not_believed() {
     one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
 }
 
+/// A value that is taken ends what was told: the same foreign one is news again.
+#[test]
+fn a_foreign_value_that_comes_back_is_told_again() {
+    let mut w = world();
+    for fields in ["900=5|15=JPY|", "900=5|15=JPY|", "900=7|15= USD |", "900=5|15=JPY|"] {
+        follower_says(&mut w, fields);
+    }
+    assert_eq!((equities(&w).1, texts(&w, "account_currency").len()), (d("7"), 2));
+}
+
 /// Where the message or the configuration names no currency, the value is taken.
 #[test]
 fn a_value_without_a_currency_is_in_the_configured_one() {
@@ -119,6 +129,23 @@ fn an_older_value_never_replaces_a_newer_one() {
     assert_eq!((v.equity, v.balance), (d("10"), d("8")));
 }
 
+/// Equity, balance and free margin: none of them is replaced by an older one, each is by another of the same time.
+#[test]
+fn each_of_three_values_has_an_age_of_its_own() {
+    for tag in ["900", "901", "899"] {
+        let mut w = world();
+        let (at, older) = (utc(w.now), utc(w.now - S));
+        for (value, time) in [("10", &at), ("7", &older), ("11", &at), ("8", &older)] {
+            follower_says(&mut w, &format!("{tag}={value}|52={time}|"));
+            leader_says(&mut w, &format!("{tag}={value}|52={time}|"));
+        }
+        for v in [w.engine.state().leaders[0].values, w.engine.state().followers[0]] {
+            assert_eq!(v.equity.max(v.balance).max(v.free_margin), d("11"), "{tag}");
+            assert_eq!([v.equity, v.balance, v.free_margin].iter().filter(|v| v.is_zero()).count(), 2);
+        }
+    }
+}
+
 /// A day-old value that is sent again sizes nothing where account values may be a minute old.
 #[test]
 fn a_value_of_yesterday_that_is_sent_again_sizes_nothing() {
@@ -173,4 +200,15 @@ fn a_quote_is_as_old_as_its_message_says() {
     let at = utc(w.now);
     quoted(&mut w, "2.2", &format!("43=Y|122={hour}|52={at}|"));
     one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+}
+
+/// Of two quotes of one time the later one is the market.
+#[test]
+fn a_quote_of_the_same_time_is_taken() {
+    let mut w = world();
+    let at = utc(w.now);
+    for px in ["1.1", "1.2"] {
+        quoted(&mut w, px, &format!("52={at}|"));
+    }
+    assert_eq!(w.engine.state().quotes.get(0).map(|q| q.bid), Some(d("1.2")));
 }

@@ -248,3 +248,21 @@ proptest! {
         prop_assert!(w.engine.status().subscriptions.iter().all(|l| l.filled == l.target));
     }
 }
+
+/// What a block dealt is counted by its factors: they stay while something is held, also where no order works.
+#[test]
+fn the_factors_of_what_was_dealt_do_not_change() {
+    let mut w = block(&["1", "1"]);
+    copied(&mut w, "o", 1, "10");
+    let with = |w: &World, factor: &str| {
+        let mut c = config(SAME, "");
+        weights(&mut c, &["1", "1"], "weight");
+        for s in &mut c.subscriptions {
+            s.symbol_map.get_mut("EURUSD").unwrap().qty_factor = d(factor);
+        }
+        w.engine.accepts(&c).map_err(|e| e.to_string())
+    };
+    assert!(with(&w, "2").unwrap_err().contains("factor"));
+    copied(&mut w, "p", 2, "10");
+    assert_eq!(with(&w, "2"), Ok(()), "flat");
+}

@@ -48,6 +48,20 @@ fn in_one_event_the_closes_of_all_stand_before_the_opens_of_all() {
     assert_eq!(wire(&flip), wired(&[closes, opens].concat()));
 }
 
+/// An open that still works is asked to end before the next open of anybody leaves; its own waits for the answer.
+#[test]
+fn a_cancel_stands_before_the_opens_of_others() {
+    let mut w = World::with(SAME, "", three);
+    let opens = w.leader("o1", 1, "10", "10", "10");
+    fill_all(&mut w, &opens[..2]);
+    w.out(&opens[2]);
+    w.acknowledge(&opens[2]);
+    let flip = w.leader("o2", 2, "25", "25", "25");
+    let sent: Vec<_> = flip.iter().map(|s| (s.kind, s.qty.as_str())).collect();
+    let (close, open) = ((SendKind::New, "10"), (SendKind::New, "15"));
+    assert_eq!(sent, [close, close, (SendKind::Cancel, "10"), open, open]);
+}
+
 fn two_instruments(c: &mut Config) {
     let mut gold = c.instruments[0].clone();
     gold.name = "GOLD".to_owned();

@@ -186,3 +186,18 @@ fn the_last_close_has_the_turn_of_a_close() {
     fill_all(&mut w, close);
     assert_eq!(turns(&w), "Turns([1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0])");
 }
+
+/// As listed, everybody has the place of the file at every event.
+#[test]
+fn a_listed_dispatch_serves_in_the_order_of_the_file() {
+    let n = 3;
+    let mut w = World::with(SAME, "", |c| {
+        shared_out(c, n);
+        c.dispatch = Dispatch::Listed;
+    });
+    for qty in [10, 10, -5, -5, -20, 30, -15] {
+        let sent = trade(&mut w, 0, qty);
+        assert_eq!(served(&sent), ["f0.0", "f0.1", "f0.2"]);
+        fill_all(&mut w, sent);
+    }
+}

@@ -29,12 +29,18 @@ fn fill(w: &mut World, cum: &str, tif: &str) -> i64 {
 
 /// Ten percent of 100 is 10 units, of 200 it is 20. Half before midnight, half after it, with more equity.
 fn over_midnight(first: &str, second: &str) -> (i64, i64) {
+    over_midnight_with(first, second, |_| {})
+}
+
+/// The same, with what is said between both.
+fn over_midnight_with(first: &str, second: &str, between: impl FnOnce(&mut World)) -> (i64, i64) {
     let sizing = r#"{"mode":"percent_equity","percent":"10"}"#;
     let mut w = World::with(sizing, "", |c| c.followers[0].currency = Some("USD".to_owned()));
     w.now = LATE;
     w.apply(EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1","ask":"1"}"#);
     tell(&mut w, r#"{"cmd":"account","account":"f","equity":"100"}"#);
     let before = fill(&mut w, "5", first);
+    between(&mut w);
     w.now = LATE + 40 * S;
     tell(&mut w, r#"{"cmd":"account","account":"f","equity":"200"}"#);
     let after = fill(&mut w, "10", second);
@@ -58,4 +64,16 @@ fn an_order_good_till_cancelled_is_worked_out_again_each_day() {
         assert_eq!(over_midnight(tif, tif), (5, 15), "{tif:?}");
         assert_eq!(over_midnight(tif, ""), (5, 15), "{tif:?}");
     }
+}
+
+/// A day order that is replaced by one good till cancelled is one from then on: its first fill, sent again, says what was.
+#[test]
+fn a_report_that_is_sent_again_says_nothing_of_the_day() {
+    let replaced = |w: &mut World| {
+        let first = w.log.iter().rev().find(|(_, kind, ..)| *kind == EventKind::Leader).unwrap().3.clone();
+        let raw = fix("35=8|34=90|37=o|17=R|150=5|39=5|55=EURUSD|54=1|38=10|14=5|151=5|59=1|");
+        assert!(w.apply(EventKind::Leader, "L", &raw).is_empty());
+        assert!(w.apply(EventKind::Leader, "L", &first).is_empty());
+    };
+    assert_eq!(over_midnight_with("59=0|", "", replaced), (5, 15));
 }

@@ -175,6 +175,22 @@ fn a_rate_may_be_the_inverse_of_the_newest_quote() {
     one(&trade(&mut w, true, "48", "1"), true, "12");
 }
 
+/// Two quotes of one time: the first of the file counts, in whichever order they came.
+#[test]
+fn of_two_quotes_of_one_time_the_first_of_the_file_is_the_rate() {
+    for came in [["SPOT", "SWAP"], ["SWAP", "SPOT"]] {
+        let mut w = two_pairs(["SPOT", "SWAP"], |_| {});
+        account(&mut w, "l", "10000");
+        account(&mut w, "f", "11000");
+        for name in came {
+            let px = if name == "SPOT" { "1.1" } else { "2.2" };
+            quote(&mut w, name, px, px);
+            w.now -= 1_000;
+        }
+        one(&trade(&mut w, true, "50", "1"), true, "50");
+    }
+}
+
 /// A currency that no section has beside the account's is never converted: opens are refused, by name.
 #[test]
 fn a_currency_without_a_pair_is_refused() {
@@ -231,6 +247,19 @@ fn a_close_goes_by_the_quote_that_is_newer_than_the_trade() {
     }
 }
 
+/// The follower's instrument was quoted at 150 a minute ago, and the leader's at 100 now: a close goes by the newer one.
+#[test]
+fn a_close_goes_by_the_newer_one_of_both_quotes() {
+    for (older, newer) in [("MINI", "EURUSD"), ("EURUSD", "MINI")] {
+        let mut w = limit_only("MINI", "1");
+        copied(&mut w, false, "5", "100");
+        quote(&mut w, older, "150", "150");
+        w.now += 60 * S;
+        quote(&mut w, newer, "100", "100");
+        assert_eq!(one(&tell(&mut w, CLOSE_NOW), true, "5").terms, "2|100.1|3", "{newer}");
+    }
+}
+
 /// Quoted at 100 fifty minutes ago, and the leader buys back at 150 now: his trade is the market.
 #[test]
 fn a_close_goes_by_the_trade_that_is_newer_than_the_quote() {
@@ -274,15 +303,16 @@ fn of_one_time_the_quote_counts() {
     assert_eq!(close.terms, "2|150.15|3");
 }
 
-/// A close that waits for any price goes out with the first quote, of the leader's instrument too.
+/// A close that waits for any price goes out with the first quote, of the leader's instrument or of its own.
 #[test]
-fn a_close_without_a_price_goes_out_with_a_quote_of_the_leaders() {
-    let mut w = limit_only("MINI", "100");
-    copied(&mut w, false, "5", "100");
-    // A split: no price of before counts.
-    let split =
-        r#"{"cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","reason":"split","factor":"2"}"#;
-    tell(&mut w, split);
-    assert!(tell(&mut w, CLOSE_NOW).is_empty());
-    assert_eq!(one(&quote(&mut w, "EURUSD", "50", "50"), true, "10").terms, "2|5005|3");
+fn a_close_without_a_price_goes_out_with_a_quote_of_either() {
+    for (instrument, px) in [("EURUSD", "50"), ("MINI", "5000")] {
+        let mut w = limit_only("MINI", "100");
+        copied(&mut w, false, "5", "100");
+        // A split: no price of before counts.
+        let split = r#"{"cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","reason":"split","factor":"2"}"#;
+        tell(&mut w, split);
+        assert!(tell(&mut w, CLOSE_NOW).is_empty());
+        assert_eq!(one(&quote(&mut w, instrument, px, px), true, "10").terms, "2|5005|3");
+    }
 }

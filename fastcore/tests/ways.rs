@@ -152,6 +152,39 @@ fn orders_go_by_the_reserve_while_the_primary_is_down() {
     assert_eq!(w.filled(), d("0"));
 }
 
+/// What either session says of an instrument is the venue's word: nothing is opened while one of both says that it stands still.
+#[test]
+fn a_halt_is_the_venues_whichever_session_says_it() {
+    for by_reserve in [false, true] {
+        let Two { mut w, mut primary, mut reserve } = two(|_| {});
+        let line = if by_reserve { &mut reserve } else { &mut primary };
+        line.hears(&mut w, "35=f|55=EURUSD|326=2|");
+        primary.logs(&mut w, false);
+        w.run_to(w.now + 6 * S);
+        assert!(on_reserve(&w));
+        assert!(new(w.leader("o1", 1, "10", "10", "10")).is_empty(), "{by_reserve}");
+        let line = if by_reserve { &mut reserve } else { &mut primary };
+        line.hears(&mut w, "35=f|55=EURUSD|326=3|");
+        assert_eq!(only(w.leader("o2", 1, "5", "5", "5")).session, "B");
+    }
+}
+
+/// A new session takes back what that session said before, and nothing of another one's.
+#[test]
+fn a_logon_forgets_the_halts_of_its_own_session() {
+    for of_reserve in [false, true] {
+        let Two { mut w, mut primary, mut reserve } = two(|_| {});
+        for line in [&mut primary, &mut reserve] {
+            line.hears(&mut w, "35=f|55=EURUSD|326=2|");
+        }
+        let line = if of_reserve { &mut reserve } else { &mut primary };
+        line.logs(&mut w, false);
+        line.logs(&mut w, true);
+        let left: Vec<u32> = w.engine.state().halts.keys().copied().collect();
+        assert_eq!(left, [u32::from(!of_reserve)]);
+    }
+}
+
 /// Back when the primary was well for `back_ms`, and not at its first sign of life: no flapping.
 #[test]
 fn orders_come_back_when_the_primary_is_well_for_long_enough() {

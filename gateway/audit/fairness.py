@@ -31,13 +31,13 @@ SENT = """SELECT d.follower, min(o.sent_ns) - d.received_ns FROM decision d
 """Delay of each decision that sent something; what left in another file, after midnight, is not counted."""
 
 
-PLACES = """WITH moved AS (SELECT journal, max(abs(after) > abs(before) OR after * before < 0) AS grew,
-    max(abs(after) < abs(before)) AS shrank FROM (SELECT journal, CAST(target_before AS REAL) AS before,
-    CAST(target_after AS REAL) AS after FROM decision) GROUP BY journal)
-  SELECT follower, shrank AND NOT grew AS closes, count(*), sum(k = 1), sum(k = n), sum(k - 1), sum(n - 1)
-  FROM decision JOIN moved USING (journal) WHERE n > 1 AND follower IS NOT NULL GROUP BY follower, closes"""
-"""Places by follower, of opens and of closes: a trade that made a target smaller and none larger is a close.
-What moved no target was refused to all, and only opens are."""
+PLACES = """WITH parts AS (SELECT journal, max(json_extract(numbers, '$.reduce') <> '0') AS reduces,
+    max(json_extract(numbers, '$.increase') <> '0') AS increases FROM decision GROUP BY journal)
+  SELECT follower, coalesce(reduces AND NOT increases, 0) AS closes, count(*), sum(k = 1), sum(k = n),
+    sum(k - 1), sum(n - 1)
+  FROM decision JOIN parts USING (journal) WHERE n > 1 AND follower IS NOT NULL GROUP BY follower, closes"""
+"""Places by follower, of opens and of closes, by the parts that the core split the leader's trade into: what
+increases nothing is a close."""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,8 @@ import pytest
 
 from gateway import _fastcore
 from gateway._fastcore import ConfigError
+from gateway.config import load
+from gateway.errors import ConfigProblems
 from tests.unit.config_text import GOOD, find, problems_of
 
 SIZING = '{ mode = "multiplier", k = "0.5" }'
@@ -70,6 +72,23 @@ def test_a_quote_of_what_the_leader_trades_is_enough(tmp_path: Path, sizing: str
     """The core values what is ordered by it, times `price_factor`."""
     text = GOOD.replace(SIZING, f"{sizing}\n{MAP}").replace('account = "L1"', LEADER_EURUSD) + SMALL
     assert problems_of(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("symbols", ['{ GOLD = "GOLD" }', '{ GOLD = "GOLD", EURUSD = "EURUSD" }'])
+def test_quotes_of_a_session_are_read_by_its_first_leader(tmp_path: Path, symbols: str) -> None:
+    """What only the second one has a symbol for is never valued, and every open of it refused."""
+    first = GOOD.replace('account = "L1"', f'account = "L1"\nsymbols = {symbols}')
+    second = (
+        f'[leaders.beta]\nsession = "LEADER"\n{LEADER_EURUSD.replace("L1", "L2")}\nassume_flat = true\n\n'
+    )
+    text = first.replace("[routes.r1]", second + "[routes.r1]", 1)
+    head, tail = text.split('leader = "alpha"', 1)
+    problems = problems_of(tmp_path, f'{head}leader = "beta"{tail}'.replace(SIZING, PERCENT_EQUITY, 1))
+    if "EURUSD" in symbols:
+        assert problems == []
+    else:
+        found = find(problems, "subscriptions[0].sizing", "the first leader of its session")
+        assert found.severity == "error"
 
 
 def test_any_quoted_instrument_of_a_pair_converts(tmp_path: Path) -> None:
@@ -182,6 +201,8 @@ def test_what_the_core_refuses_check_refuses(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(_fastcore, "prove_config", refuse)
     (problem,) = problems_of(tmp_path, GOOD)
     assert len(built) == 1
+    with pytest.raises(ConfigProblems):
+        load(tmp_path / "gateway.toml")
     assert "what no rule here knows" in problem.text()
     assert problem.severity == "error"
     built.clear()

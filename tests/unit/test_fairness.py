@@ -70,16 +70,15 @@ def test_json_has_microseconds(state: Path) -> None:
 
 def test_opens_and_closes_are_counted_apart(tmp_path: Path) -> None:
     """First at every open and last at every close is not 50 %, whatever the mean of both is. A flip is an
-    open, and a refused open is one too."""
+    open, a refused open is one too, and a close of what was never copied is a close."""
     rows = []
-    trades = [("0", "500"), ("500", "0"), ("0", "500"), ("500", "-500"), ("-500", "0")]
-    for number, (before, after) in enumerate(trades):
-        closes = after == "0"
+    trades = [("0", "500"), ("500", "0"), ("0", "500"), ("500", "300"), ("300", "0")]
+    for row, (reduce, increase) in enumerate(trades, 1):
+        closes = increase == "0"
         for k in (1, 2):
+            told = {"reduce": reduce, "increase": increase}
             who = f"f{3 - k if closes else k}"
-            held = before if who == "f2" and not closes else after
-            row = 1 + number
-            rows.append(decision(row, k, 2, follower=who, orders=[], target_before=before, target_after=held))
+            rows.append(decision(row, k, 2, follower=who, orders=[], target_after="0", numbers=told))
     with Store(tmp_path / "audit") as store:
         store.append([from_replay(*row) for row in rows], 10)
     f1, f2 = collect(tmp_path / "audit").values()

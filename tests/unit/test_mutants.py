@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 source: Any = importlib.import_module("tools.mutants.source")
 known: Any = importlib.import_module("tools.mutants.known")
@@ -73,26 +75,24 @@ def test_its_own_changes_are_where_the_code_runs_and_nowhere_else() -> None:
     ]
 
 
-def test_a_listed_change_stands_beside_what_it_replaces() -> None:
+BODY = "match s {\n        S::A if s.old => S::B,\n        _ => s,\n    }"
+
+
+@pytest.mark.parametrize(
+    ("genre", "text", "replacement", "changed"),
+    [
+        ("BinaryOperator", "&&", "||", "{ n >= 7 || !self.held } else { n >= 7 && !self.held })"),
+        ("UnaryOperator", "!self", "", "&& ( if crate::mutants::is(7) { self.held } else { !self.held })"),
+        ("MatchArmGuard", "s.old", "true", "S::A if ( if crate::mutants::is(7) { true } else { s.old })"),
+        ("MatchArm", "S::A if s.old => S::B", "", "S::A if !crate::mutants::is(7) && (s.old) => S::B,"),
+        ("FnValue", BODY, "S::C", "-> S { if crate::mutants::is(7) { return S::C; } match s"),
+    ],
+)
+def test_a_listed_change_stands_beside_what_it_replaces(
+    genre: str, text: str, replacement: str, changed: str
+) -> None:
     """Each kind that cargo-mutants lists; only the number 7 chooses the change."""
-    assert (
-        "( if crate::mutants::is(7) { n >= 7 || !self.held } else { n >= 7 && !self.held })"
-        in put_in("BinaryOperator", "&&", "||")[1]
-    )
-    assert (
-        "&& ( if crate::mutants::is(7) { self.held } else { !self.held })"
-        in put_in("UnaryOperator", "!self", "")[1]
-    )
-    assert (
-        "S::A if ( if crate::mutants::is(7) { true } else { s.old })"
-        in put_in("MatchArmGuard", "s.old", "true")[1]
-    )
-    assert (
-        "S::A if !crate::mutants::is(7) && (s.old) => S::B,"
-        in put_in("MatchArm", "S::A if s.old => S::B", "")[1]
-    )
-    body = "match s {\n        S::A if s.old => S::B,\n        _ => s,\n    }"
-    assert "-> S { if crate::mutants::is(7) { return S::C; } match s" in put_in("FnValue", body, "S::C")[1]
+    assert changed in put_in(genre, text, replacement)[1]
 
 
 def test_a_function_is_no_longer_const_where_a_choice_stands_in_it() -> None:

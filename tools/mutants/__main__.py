@@ -79,6 +79,8 @@ def main() -> None:
     """The whole way, or only what survived last time."""
     o = options()
     kept = o.work / "results.json"
+    if o.again and not kept.exists():
+        sys.exit(f"nothing was judged before: {kept} is not there")
     before = json.loads(kept.read_text()) if o.again else {}
     packages = [word for package in o.packages.split(",") for word in ("-p", package)]
     tree = copied(o.work)

@@ -27,11 +27,18 @@ pub struct OddValue {
     given: Given,
 }
 
+/// What of it is not older than what is known.
+pub(super) fn newer(v: &Values, (balance, equity, free_margin): Given, at_ns: i64) -> Given {
+    (
+        balance.filter(|_| at_ns >= v.balance_ns),
+        equity.filter(|_| at_ns >= v.equity_ns),
+        free_margin.filter(|_| at_ns >= v.free_margin_ns),
+    )
+}
+
 /// Takes what came and is not older than what is known; what was taken. A value that did not come keeps its age.
-pub(super) fn set_values(v: &mut Values, (balance, equity, free_margin): Given, at_ns: i64) -> Given {
-    let balance = balance.filter(|_| at_ns >= v.balance_ns);
-    let equity = equity.filter(|_| at_ns >= v.equity_ns);
-    let free_margin = free_margin.filter(|_| at_ns >= v.free_margin_ns);
+pub(super) fn set_values(v: &mut Values, given: Given, at_ns: i64) -> Given {
+    let (balance, equity, free_margin) = newer(v, given, at_ns);
     if let Some(x) = balance {
         (v.balance, v.balance_ns) = (x, at_ns);
     }
@@ -77,13 +84,11 @@ impl Engine {
         }
     }
 
-    /// What a follower's account is worth, by its broker's word or a person's: for sizing, and for its guards. What was
-    /// taken of it.
-    pub(super) fn follower_values(&mut self, ix: &Index, follower: u32, given: Given, at_ns: i64) -> Given {
-        let Some(v) = self.st.followers.get_mut(follower as usize) else { return (None, None, None) };
-        let taken = set_values(v, given, at_ns);
-        self.anchor(ix, follower, taken.0, taken.1);
-        taken
+    /// What a follower's account is worth, by its broker's word or a person's: for sizing, and for its guards.
+    pub(super) fn follower_values(&mut self, ix: &Index, follower: u32, given: Given, at_ns: i64) {
+        let Some(v) = self.st.followers.get_mut(follower as usize) else { return };
+        let (balance, equity, _) = set_values(v, given, at_ns);
+        self.anchor(ix, follower, balance, equity);
     }
 
     /// When a word was true: by its own time, and never later than it came. A clock that goes ahead makes nothing younger

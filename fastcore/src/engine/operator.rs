@@ -1,7 +1,7 @@
 //! Operator commands: each one is a journaled event.
 
 use super::Engine;
-use super::accounts::{Given, set_values};
+use super::accounts::{Given, newer, set_values};
 use super::adjust::AdjustText;
 use super::breaks::Reconcile;
 use super::joining::JoinText;
@@ -138,25 +138,32 @@ impl Engine {
         let at = self.as_of(own_ns.flatten());
         let leader = ix.cfg.leaders.iter().position(|l| l.name == name);
         let follower = (0_u32..).zip(&ix.cfg.followers).find(|(_, f)| f.name == name).map(|(n, _)| n);
+        let known = match (leader, follower) {
+            (Some(l), _) => self.st.leaders.get(l).map(|l| l.values),
+            (None, Some(f)) => self.st.followers.get(f as usize).copied(),
+            (None, None) => None,
+        };
+        // All of it or nothing: whoever is told that it was refused says it once more, with its deposit.
+        if known.is_some_and(|known| newer(&known, given, at) != given) {
+            let text = format!(
+                "account {name:?}: a value is older than the one that is known, which stays: nothing was taken"
+            );
+            return self.alert("bad_command", text, sink);
+        }
         if leader.is_some() && deposit.is_some() {
             let text =
                 format!("a deposit to leader {name:?} changes nothing: only guards of followers count it");
             self.alert("bad_command", text, sink);
         }
-        let taken = if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
-            set_values(&mut l.values, given, at)
+        if let Some(l) = leader.and_then(|i| self.st.leaders.get_mut(i)) {
+            set_values(&mut l.values, given, at);
         } else if let Some(f) = follower {
             if let Some(amount) = deposit {
                 self.deposit(f, amount, sink);
             }
-            self.follower_values(&ix, f, given, at)
+            self.follower_values(&ix, f, given, at);
         } else {
-            let text = format!("account {name:?} is neither a leader nor a follower");
-            return self.alert("bad_command", text, sink);
-        };
-        if taken != given {
-            let text = format!("account {name:?}: a value is older than the one that is known, which stays");
-            self.alert("bad_command", text, sink);
+            self.alert("bad_command", format!("account {name:?} is neither a leader nor a follower"), sink);
         }
     }
 

@@ -163,6 +163,7 @@ fn fills_of_one_name_are_corrected_at_their_average() {
         let s = ordered(w, true);
         says(w, &s, "F", "X1", "32=5|14=5|31=100|");
         says(w, &s, "F", "X1", "32=5|14=10|31=120|");
+        says(w, &s, "F", "X1", "32=5|14=5|31=100|"); // sent again
         assert_eq!(won(w, sub), Some(d("-100")));
         says(w, &s, "G", "C1", "19=X1|32=10|14=10|31=100|");
         assert_eq!(won(w, sub), Some(d("0")));
@@ -210,6 +211,8 @@ fn a_correction_that_overtakes_its_fill_says_the_price() {
         says(w, &s, "G", "C1", "19=X1|32=8|14=8|31=110|");
         says(w, &s, "F", "X1", "32=10|14=10|31=100|");
         assert_eq!((w.filled(), won(w, sub)), (d("8"), Some(d("-80"))));
+        says(w, &s, "G", "C2", "19=C1|32=9|14=9|31=90|");
+        assert_eq!((w.filled(), won(w, sub)), (d("9"), Some(d("90"))), "8 at 110 are taken back");
     });
 }
 
@@ -243,6 +246,34 @@ fn a_correction_of_an_older_fill_is_no_price_of_now() {
         assert_eq!(w.engine.won_by(0), Some(d(left)), "{corrected} at {px}");
         assert_eq!(w.engine.status().stops.len(), usize::from(left == "-250"));
     }
+}
+
+/// Guarded while something is held: until the first price is heard a correction changes no cost, and nothing was won.
+#[test]
+fn a_correction_before_the_first_price_wins_nothing() {
+    let mut w = World::new(SAME, "");
+    let s = bought(&mut w, "X1", "100");
+    crate::restarted(&mut w, |c| sub_guard(c, LOSS));
+    says(&mut w, &s, "G", "C1", "19=X1|32=8|14=8|31=110|");
+    assert_eq!(won(&mut w, true), Some(d("0")));
+}
+
+/// What is taken back at a price that nobody knows leaves a cost that nobody knows: what is held then begins at the next
+/// price, whatever is corrected until it comes.
+#[test]
+fn a_bust_of_unknown_price_begins_the_subscription_anew() {
+    let mut w = World::new(SAME, "");
+    let s = ordered(&mut w, true);
+    says(&mut w, &s, "F", "X0", "32=4|14=4|31=100|");
+    crate::restarted(&mut w, |c| sub_guard(c, LOSS));
+    assert_eq!(won(&mut w, true), Some(d("0")));
+    says(&mut w, &s, "F", "X1", "32=6|14=10|31=100|");
+    let back = w.leader("back", 2, "3", "3", "3")[0].clone();
+    w.out(&back);
+    says(&mut w, &back, "F", "X2", "32=3|14=3|31=100|");
+    says(&mut w, &s, "H", "X3", "19=X0|14=6|32=4|");
+    says(&mut w, &s, "G", "C1", "19=X1|32=6|14=6|31=110|");
+    assert_eq!((w.filled(), won(&mut w, true)), (d("3"), Some(d("0"))));
 }
 
 /// An account that nobody guards remembers no prices.

@@ -101,6 +101,22 @@ fn money_paid_in_or_out_moves_the_base_as_well() {
     assert_eq!(equity(&w), Some(d("450")));
 }
 
+/// A deposit told with a value that is too old is told once more by whoever reads that it was refused: neither is taken.
+#[test]
+fn a_deposit_goes_with_its_value_or_not_at_all() {
+    let mut w = guarded(DAY);
+    worth(&mut w, "1000");
+    let mut before = Vec::new();
+    fastcore::time::write_utc(w.now - 1_000_000_000, &mut before);
+    let before = String::from_utf8(before).unwrap();
+    let said = r#""cmd":"account","who":"ann","account":"f","equity":"500","deposit":"-500""#;
+    tell(&mut w, &format!(r#"{{{said},"as_of":"{before}"}}"#));
+    assert_eq!((equity(&w), stops(&w).len()), (Some(d("1000")), 0));
+    assert!(w.alerts.last().unwrap().text.contains("nothing was taken"));
+    tell(&mut w, &format!("{{{said}}}"));
+    assert_eq!((equity(&w), stops(&w).len()), (Some(d("500")), 0), "once");
+}
+
 /// Guards that come while something is held do not know its cost: they wait for the next account value.
 #[test]
 fn guards_that_come_later_wait_for_an_account_value() {

@@ -46,5 +46,17 @@ fn what_names_no_instrument_stops_nothing() {
     w.broker("35=h|336=evening|340=3|58=closed|");
     w.broker("35=f|55=EURUSD|326=7|");
     assert_eq!(alerts(&w, "trading_halt"), 1);
+    w.broker("35=f|326=2|");
+    assert!(w.engine.state().halts.is_empty());
     assert_eq!(quantities(&trade(&mut w, EURUSD, true, "5", "1.1")), ["5"]);
+}
+
+/// Said again it stands still since it was said first.
+#[test]
+fn a_halt_that_is_said_again_is_the_same_halt() {
+    let mut w = desk(|_| {});
+    said(&mut w, "EURUSD", 2);
+    let first = w.engine.state().halts.clone();
+    said(&mut w, "EURUSD", 18);
+    assert_eq!((first.len(), &w.engine.state().halts), (1, &first));
 }

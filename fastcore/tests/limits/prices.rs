@@ -160,6 +160,40 @@ fn every_window_keeps_its_own_bound() {
     assert_eq!(refused_at(&w), 2);
 }
 
+/// A quote of the longer window that is beyond any number leaves nobody to say how far it is: nothing is opened, whatever
+/// the shorter window says.
+#[test]
+fn what_one_window_cannot_say_no_other_says_for_it() {
+    let mut w = desk(|c| {
+        c.followers[0].limits.default.price_windows =
+            [window(Some("50"), 5_000), window(Some("500"), 3_600_000)].concat();
+        c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().price_factor = d("1000");
+    });
+    quote(&mut w, "EURUSD", "1000000000000000000", "1000000000000000000");
+    for _ in 0..2 {
+        w.now += 60 * S;
+        quote(&mut w, "EURUSD", "1", "1");
+    }
+    assert!(trade(&mut w, EURUSD, true, "1", "1").is_empty());
+    assert_eq!((refused(&w, "no_quote"), refused(&w, "price_collar_window")), (1, 0));
+}
+
+/// A quote that comes late is in the window of its own time: 12 s after it was so it is no part of 10 s any more.
+#[test]
+fn a_quote_that_comes_late_is_in_the_window_of_its_own_time() {
+    for (late, opens) in [(8, true), (4, false)] {
+        let mut w = desk(|c| c.followers[0].limits.default.price_windows = window(Some("100"), 10_000));
+        let mut time = Vec::new();
+        fastcore::time::write_utc(w.now - late * S, &mut time);
+        let time = String::from_utf8(time).unwrap();
+        let raw = format!("35=W|34=1|52={time}|55=EURUSD|268=2|269=0|270=2|269=1|270=2|");
+        w.apply(fastcore::event::EventKind::Leader, "L", &crate::support::fix(&raw));
+        w.now += 4 * S;
+        quote(&mut w, "EURUSD", "1", "1");
+        assert_eq!(trade(&mut w, EURUSD, true, "1", "1").len(), usize::from(opens), "{late} s late");
+    }
+}
+
 /// However many quotes come: their parts are bounded, and the lowest of each is remembered until the window has passed.
 #[test]
 fn many_quotes_take_bounded_room() {

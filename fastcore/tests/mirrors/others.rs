@@ -156,6 +156,33 @@ fn neither_resync_nor_adjust_moves_what_is_mirrored() {
     assert_eq!((w.filled(), w.target()), (d("2"), d("0")));
 }
 
+/// Nothing is held, and an order works that was sized and priced by the map: neither its factors nor what it means may change.
+#[test]
+fn what_a_working_mirror_was_made_by_does_not_change() {
+    let mut w = world("");
+    let m = only(&new(&mut w, "o", 1, "6", LIMIT), "new buy 6 2 1.1/ 1");
+    work(&mut w, &m);
+    let next = |change: fn(&mut Config)| {
+        let mut c = crate::support::config(crate::support::SAME, r#","copy":"orders""#);
+        takes_all(&mut c);
+        change(&mut c);
+        w.engine.accepts(&c).map_err(|e| e.to_string())
+    };
+    for (what, change) in [
+        ("factor", (|c| map(c).qty_factor = d("2")) as fn(&mut Config)),
+        ("factor", |c| map(c).price_factor = d("2")),
+        ("reverse", |c| c.subscriptions[0].reverse = true),
+    ] {
+        let said = next(change).unwrap_err();
+        assert!(said.contains(what), "{said}");
+    }
+    assert_eq!(next(|_| {}), Ok(()));
+}
+
+fn map(c: &mut Config) -> &mut fastcore::config::SymbolMap {
+    c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap()
+}
+
 /// A block divides fills; a subscription that asks for both is refused.
 #[test]
 fn a_block_is_not_mirrored() {
