@@ -264,6 +264,9 @@ class SubscriptionConfig(Model):
     (`close_now`), or as the leader closes his (`close_with_leader`). Its name stays in the file."""
     copy_: Literal["fills", "orders"] = Field(default="fills", alias="copy")
     """What is copied: `fills`, what the leader's orders fill; `orders`, his working orders as well."""
+    copy_stops: bool = False
+    """With `copy = "fills"`: the leader's stops that close his position rest at the follower's broker too,
+    stop-limits as well, each for the share of what is held that it has of the leader's position."""
     ahead: Literal["close", "keep"] = "close"
     """With `copy = "orders"`, what the follower's order filled beyond the leader's when that ended: `close`,
     or `keep` while the leader holds a position on its side."""
@@ -273,8 +276,8 @@ class SubscriptionConfig(Model):
     leader_filled_s: int = Field(default=0, ge=0, le=86_400)
     """When `leader_filled` acts, seconds after the end of the leader's order."""
     stop_multiplier: Positive = Decimal(1)
-    """With `copy = "orders"`, distance of a protective stop from the leader's average entry, in distances of
-    the leader's own stop. Above 1 it seldom acts: the leader's fills first, and closes the follower."""
+    """With `copy_stops` or `copy = "orders"`, distance of a protective stop from the leader's average entry,
+    in distances of his own. Above 1 it seldom acts: the leader's fills first, and closes the follower."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of this subscription."""
     guards: GuardsConfig | None = None
@@ -285,6 +288,11 @@ class SubscriptionConfig(Model):
     def label(self) -> str:
         """The name, or FOLLOWER<LEADER."""
         return self.name or f"{self.follower}<{self.leader}"
+
+    @property
+    def mirrors(self) -> bool:
+        """Some of the leader's working orders have one of the follower's beside them."""
+        return self.copy_ == "orders" or self.copy_stops
 
 
 class GatewayConfig(Model):

@@ -90,8 +90,8 @@ def keys_that_belong_together(draft: Draft) -> None:
         if mode == "block" and subscription.joining == "target":
             text = "a block deals what comes: it cannot join with what its leader holds"
             draft.report((*at, "joining"), text, value="target", bound="flat")
-        if subscription.on_bust == "follow" and (mode == "block" or subscription.copy_ == "orders"):
-            what = "lots that were dealt" if mode == "block" else "mirrored orders"
+        if subscription.on_bust == "follow" and (mode == "block" or subscription.mirrors):
+            what = "lots that were dealt" if mode == "block" else "mirrored orders and stops"
             text = f"{what} are not worked out again: a bust waits for a person"
             draft.report((*at, "on_bust"), text, value="follow", bound="alert")
         if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
@@ -125,39 +125,88 @@ def totals(draft: Draft) -> None:
                 )
 
 
-ORDERS_KEYS = ("ahead", "leader_filled", "leader_filled_s", "stop_multiplier")
+ORDERS_KEYS = ("ahead", "leader_filled", "leader_filled_s")
 """Keys that say something about mirrored orders only."""
+STOP_TYPES = ("stop", "stop_limit")
 
 
 def mirrors(draft: Draft) -> None:
     """Working orders can be mirrored in some combinations only, and at venues that take them."""
     for number, subscription in draft.subscriptions.items():
-        at = ("subscriptions", number)
-        if subscription.copy_ == "fills":
-            for key in ORDERS_KEYS:
-                if key in subscription.model_fields_set:
-                    draft.report((*at, key), 'says something with copy = "orders" only', hint=_meaning(key))
+        if subscription.copy_ == "orders":
+            _orders(draft, number, subscription)
             continue
-        if subscription.sizing.mode == "block":
-            text = "a block divides what the leader fills: its orders are not mirrored"
-            draft.report((*at, "copy"), text, value="orders", bound="fills")
-        if subscription.rounding != "toward_zero":
-            text = 'copy = "orders" mirrors whole lots, never more than the leader\'s share'
-            path = (*at, "rounding")
-            draft.report(path, text, value=subscription.rounding, bound="toward_zero")
-        if subscription.on_reject == "retry":
-            text = 'copy = "orders" sends a rejected order again when the leader changes his, and not before'
-            draft.report((*at, "on_reject"), text, value="retry", bound="drop")
-        if (subscription.leader_filled == "none") == (subscription.leader_filled_s > 0):
-            text = "leader_filled with an _after_s and leader_filled_s above 0 belong together"
-            draft.report((*at, "leader_filled"), text, hint=_meaning("leader_filled"))
-        late = subscription.leader_filled_s * 1_000 >= subscription.max_age_ms
-        if subscription.leader_filled == "market_after_s" and late:
-            text = "by then the leader's fill is too old to be opened"
-            bound = f"below max_age_ms {subscription.max_age_ms}"
-            value = f"{subscription.leader_filled_s} s"
-            draft.report((*at, "leader_filled_s"), text, value=value, bound=bound)
-        _mirrored_at(draft, number, subscription)
+        for key in ORDERS_KEYS:
+            if key in subscription.model_fields_set:
+                path = ("subscriptions", number, key)
+                draft.report(path, 'says something with copy = "orders" only', hint=_meaning(key))
+        if subscription.copy_stops:
+            _stops(draft, number, subscription)
+        elif "stop_multiplier" in subscription.model_fields_set:
+            text = 'says something with copy_stops = true or copy = "orders" only'
+            path = ("subscriptions", number, "stop_multiplier")
+            draft.report(path, text, hint=_meaning("stop_multiplier"))
+
+
+def _orders(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
+    """All working orders are mirrored."""
+    at = ("subscriptions", number)
+    if "copy_stops" in subscription.model_fields_set:
+        text = 'copy = "orders" mirrors his stops with all his orders'
+        draft.report((*at, "copy_stops"), text, hint=_meaning("copy_stops"))
+    if subscription.sizing.mode == "block":
+        text = "a block divides what the leader fills: its orders are not mirrored"
+        draft.report((*at, "copy"), text, value="orders", bound="fills")
+    if subscription.rounding != "toward_zero":
+        text = 'copy = "orders" mirrors whole lots, never more than the leader\'s share'
+        path = (*at, "rounding")
+        draft.report(path, text, value=subscription.rounding, bound="toward_zero")
+    if subscription.on_reject == "retry":
+        text = 'copy = "orders" sends a rejected order again when the leader changes his, and not before'
+        draft.report((*at, "on_reject"), text, value="retry", bound="drop")
+    if (subscription.leader_filled == "none") == (subscription.leader_filled_s > 0):
+        text = "leader_filled with an _after_s and leader_filled_s above 0 belong together"
+        draft.report((*at, "leader_filled"), text, hint=_meaning("leader_filled"))
+    late = subscription.leader_filled_s * 1_000 >= subscription.max_age_ms
+    if subscription.leader_filled == "market_after_s" and late:
+        text = "by then the leader's fill is too old to be opened"
+        bound = f"below max_age_ms {subscription.max_age_ms}"
+        value = f"{subscription.leader_filled_s} s"
+        draft.report((*at, "leader_filled_s"), text, value=value, bound=bound)
+    _mirrored_at(draft, number, subscription)
+
+
+def _stops(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
+    """Stops beside fills: what they protect, and where they can rest."""
+    path = ("subscriptions", number, "copy_stops")
+    if subscription.sizing.mode == "block":
+        text = "a block divides what the leader fills: a stop of one member would close lots of its own"
+        draft.report(path, text, value="true", bound="false")
+    if subscription.reverse:
+        text = "who goes the other way loses where the leader takes his profit: the leader's stop protects"
+        text += " nothing here"
+        hint = 'Bound the loss with guards or limits, or use copy = "orders": his limits become stops.'
+        draft.report(path, text, value="true", bound="false", hint=hint)
+    profile = _follower_profile(draft, subscription.follower)
+    if not profile:
+        return
+    _stays_in_force(draft, path, "true", profile)
+    missing = [name for name in STOP_TYPES if name not in profile.get("order_types", ["market", "limit"])]
+    if not missing:
+        return
+    text = f"orders of type {', '.join(missing)} are not copied: the follower's venue does not take them"
+    none = len(missing) == len(STOP_TYPES)
+    hint = "Ask the venue, and name them in order_types of a profile of your own."
+    draft.report(path, text, hint=hint, severity="error" if none else "warning")
+
+
+def _stays_in_force(draft: Draft, path: tuple[Key, ...], value: str, profile: dict[str, Any]) -> None:
+    """An order that waits in the market needs a time in force that lasts."""
+    if not {"gtc", "day"}.intersection(profile.get("tifs", ["day", "gtc", "ioc"])):
+        text = "the follower's venue is not known to take orders that stay in force (day, gtc)"
+        hint = "Ask the venue, and name them in tifs of a profile of your own"
+        hint += ', or use copy = "fills".' if value == "orders" else "."
+        draft.report(path, text, value=value, hint=hint)
 
 
 def _mirrored_at(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
@@ -167,11 +216,8 @@ def _mirrored_at(draft: Draft, number: int, subscription: SubscriptionConfig) ->
         return
     path = ("subscriptions", number, "copy")
     accepted = profile.get("order_types", ["market", "limit"])
-    if not {"gtc", "day"}.intersection(profile.get("tifs", ["day", "gtc", "ioc"])):
-        text = "the follower's venue is not known to take orders that stay in force (day, gtc)"
-        hint = 'Ask the venue, and name them in tifs of a profile of your own, or use copy = "fills".'
-        draft.report(path, text, value="orders", hint=hint)
-    missing = [name for name in ("limit", "stop", "stop_limit") if name not in accepted]
+    _stays_in_force(draft, path, "orders", profile)
+    missing = [name for name in ("limit", *STOP_TYPES) if name not in accepted]
     if missing:
         text = (
             f"orders of type {', '.join(missing)} are not mirrored: the follower's venue does not take them"
@@ -325,10 +371,15 @@ def position_models(draft: Draft) -> None:
             draft.report(("followers", name), text, hint=hint)
     for number, subscription in draft.subscriptions.items():
         profile = _follower_profile(draft, subscription.follower)
-        if subscription.copy_ == "orders" and profile.get("position_model") == "hedging":
+        if subscription.mirrors and profile.get("position_model") == "hedging":
             text = "a mirrored order that closes rests at the venue before the position that it would have"
             text += " to name is known, and there (hedging) it would open a second one"
-            draft.report(("subscriptions", number, "copy"), text, value="orders", bound="fills")
+            key, value, bound = "copy", "orders", "fills"
+            if subscription.copy_stops:
+                text = "a stop of everything that is held names no position, and there (hedging) it would"
+                text += " open another one"
+                key, value, bound = "copy_stops", "true", "false"
+            draft.report(("subscriptions", number, key), text, value=value, bound=bound)
 
 
 def _follower_profile(draft: Draft, name: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ REASONS: Mapping[str, str] = {
     "close_done": "it was the close that was still wanted",
     "given_up": "the leader filled more; that is given up",
     "to_market": "the leader filled more; that is opened at the market",
+    "not_copied": "the leader's order is no stop, and only his stops are copied, or none is any more",
     "too_little": "what is missing is too little for an order; it counts later",
     "shrunk": "the leader has reduced, so less is missing",
 }

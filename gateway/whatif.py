@@ -122,11 +122,13 @@ def notes(found: Comparison, config: GatewayConfig, recorded: dict[str, Any]) ->
     elif compiled.get("clock") and compiled["clock"] != recorded.get("clock"):
         said.append("the recording has its clock's error where it crossed the bound of then, not that of now")
     for side, config_of in (("old", recorded), ("new", compiled)):
-        mirrored = [one["name"] for one in config_of["subscriptions"] if one.get("copy") == "orders"]
+        subscriptions = config_of["subscriptions"]
+        resting = [one for one in subscriptions if one.get("copy") == "orders" or one.get("copy_stops")]
+        mirrored = [one["name"] for one in resting]
         if mirrored:
             said.append(
-                f"column {side} mirrors orders ({', '.join(mirrored[:3])}): the paper broker fills or"
-                " ends each at once, and lets none rest at its price; compare its positions with care"
+                f"column {side} mirrors orders ({', '.join(mirrored[:3])}): on paper they fill whole, when a"
+                " recorded price reaches theirs; between two prices nobody knows"
             )
     theirs = {leader["name"]: leader for leader in recorded["leaders"]}
     counted = {leader["name"]: leader["executions"] for leader in found.report["new"]["leaders"]}

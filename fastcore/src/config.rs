@@ -361,6 +361,9 @@ pub struct SubscriptionConfig {
     /// What is copied.
     #[serde(default)]
     pub copy: Copied,
+    /// With `fills`: the leader's stops that close are copied as well.
+    #[serde(default)]
+    pub copy_stops: bool,
     /// With `orders`: what a mirror filled beyond the leader's order when that ended.
     #[serde(default)]
     pub ahead: Ahead,
@@ -370,9 +373,23 @@ pub struct SubscriptionConfig {
     /// When that rule acts after the end of the leader's order, milliseconds.
     #[serde(default)]
     pub leader_filled_ms: i64,
-    /// With `orders`: distance of a protective stop from the entry, in distances of the leader's.
+    /// Distance of a protective stop from the entry, in distances of the leader's.
     #[serde(default = "one")]
     pub stop_multiplier: Dec,
+}
+
+impl SubscriptionConfig {
+    /// Some of the leader's working orders have one of the follower's beside them.
+    #[must_use]
+    pub fn mirrors(&self) -> bool {
+        self.copy == Copied::Orders || self.copy_stops
+    }
+
+    /// An order of the leader's has one, as far as its type says.
+    #[must_use]
+    pub fn mirrors_type(&self, stop: bool) -> bool {
+        self.copy == Copied::Orders || self.copy_stops && stop
+    }
 }
 
 /// What is copied.

@@ -152,6 +152,8 @@ words! {
         GivenUp = "given_up",
         /// What the leader filled and the follower did not is opened at the market.
         ToMarket = "to_market",
+        /// The leader's order is no stop (any more), and only his stops are copied; or none of his orders is, any more.
+        NotCopied = "not_copied",
         /// Too little for an order: it stays in the target and counts later.
         TooLittle = "too_little",
         /// What was behind shrank with what is wanted: the leader has reduced.

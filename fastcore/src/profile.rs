@@ -207,6 +207,12 @@ impl OrderType {
             OrderType::StopLimit => b'4',
         }
     }
+
+    /// It waits for a worse price than the market's.
+    #[must_use]
+    pub const fn is_stop(self) -> bool {
+        matches!(self, OrderType::Stop | OrderType::StopLimit)
+    }
 }
 
 impl Tif {

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gateway import control
 from gateway.config import load
 from gateway.control_cli import app
-from tests.e2e.trading import QUIET_MS, TRADE_MS, Run, started
+from tests.e2e.trading import QUIET_MS, TRADE_MS, Run, started, status_of
 
 FOLLOWER = "f1"
 GUARDS = 'guards = { rules = [{ rule = "equity_floor", amount = 1000, action = "close_all" }] }'
@@ -27,7 +26,7 @@ def guarded(text: str) -> str:
 
 
 def status(run: Run) -> dict[str, Any]:
-    return control.ask(load(run.deployment.config), {"cmd": "status"})
+    return status_of(load(run.deployment.config))
 
 
 def lines(run: Run) -> list[dict[str, Any]]:

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gateway import control, demo
+from gateway import demo
 from gateway.config import load
 from gateway.control_cli import app
-from tests.e2e.trading import LOGON_MS, QUIET_MS, TRADE_MS, Run, started, trading
+from tests.e2e.trading import LOGON_MS, QUIET_MS, TRADE_MS, Run, started, status_of, trading
 
 __all__ = ["trading"]
 
 
 def status(run: Run) -> dict[str, Any]:
-    return control.ask(load(run.deployment.config), {"cmd": "status"})
+    return status_of(load(run.deployment.config))
 
 
 def lines(run: Run, subscription: str) -> list[dict[str, Any]]:

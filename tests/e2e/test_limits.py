@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gateway import control
 from gateway.config import load
 from gateway.control_cli import app
-from tests.e2e.trading import QUIET_MS, TRADE_MS, Run, started
+from tests.e2e.trading import QUIET_MS, TRADE_MS, Run, started, status_of
 
 OF_ALL = """[limits]
 max_open_orders = 2
@@ -37,7 +36,7 @@ def limited(text: str) -> str:
 
 
 def status(run: Run) -> dict[str, Any]:
-    return control.ask(load(run.deployment.config), {"cmd": "status"})
+    return status_of(load(run.deployment.config))
 
 
 @pytest.mark.slow

@@ -120,6 +120,25 @@ def protected(run: Run, names: set[str]) -> None:
     assert verdict.good, verdict.reasons
 
 
+def beside_fills(text: str) -> str:
+    """The demo's file, where every subscription copies fills, and stops."""
+    return text.replace('leader = "alpha"', 'leader = "alpha"\ncopy_stops = true')
+
+
+@pytest.mark.slow
+def test_stops_are_copied_beside_fills(tmp_path: Path) -> None:
+    """What the leader's entry and take profit do is copied when they fill; his stop rests at every broker."""
+    with started(tmp_path, 4, 2, beside_fills, trades=False) as run:
+        run.until("no prices", TRADE_MS, lambda: SYMBOL in run.parties.leader.broker.quotes)
+        names = {follower.account for follower in run.deployment.followers}
+        ask(run, "D", "W1", 2, limit("0.5"))
+        ask(run, "D", "W2", 2, limit("9"))
+        run.until("not copied", BACK_MS, lambda: all(holdings(run).get(name) for name in names))
+        assert not working(run), "the entry that waits is his alone"
+        ask(run, "F", "W3", 2, limit("0.5", "W1"))
+        protected(run, names)
+
+
 @pytest.mark.slow
 def test_a_trading_leader_is_mirrored_and_ends_flat(tmp_path: Path) -> None:
     """The demo's leader, whose market orders are mirrored as they begin: adds, part closes, flips. Books and

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gateway import control
 from gateway.config import load
 from gateway.control_cli import app
-from tests.e2e.trading import QUIET_MS, TRADE_MS, Run, trading
+from tests.e2e.trading import QUIET_MS, TRADE_MS, Run, status_of, trading
 
 __all__ = ["trading"]
 
@@ -20,7 +19,7 @@ FOLLOWER = "f1"
 
 def lines(run: Run) -> list[dict[str, Any]]:
     """The ledger lines of the follower that hold or want something."""
-    status = control.ask(load(run.deployment.config), {"cmd": "status"})
+    status = status_of(load(run.deployment.config))
     mine = [one for one in status["subscriptions"] if one["follower"] == FOLLOWER]
     return [one for one in mine if Decimal(one["filled"]) or Decimal(one["target"])]
 

@@ -10,11 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import pytest
 
-from gateway import demo, demo_config, demo_result
+from gateway import control, demo, demo_config, demo_result
 from gateway.clock import wait_until
+from gateway.config_model import GatewayConfig
 from gateway.demo_config import DemoDeployment
 
 LOGON_MS, TRADE_MS, BACK_MS, FLAT_MS, QUIET_MS = 20_000, 10_000, 15_000, 15_000, 20_000
@@ -35,6 +37,22 @@ def run_demo(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         timeout=DEMO_S,
         check=False,
     )
+
+
+def status_of(config: GatewayConfig) -> dict[str, Any]:
+    """The core's own view. On a busy machine it may take longer to answer than a person waits: it is asked
+    again, as a person would ask."""
+    answers: list[dict[str, Any]] = []
+
+    def answered() -> bool:
+        try:
+            answers.append(control.ask(config, {"cmd": "status"}))
+        except control.NoCore:
+            return False
+        return True
+
+    assert wait_until(answered, BACK_MS, POLL_MS), "the core does not say how it is"
+    return answers[0]
 
 
 @dataclass

@@ -373,7 +373,7 @@ def test_a_split_is_a_split_on_both_sides(tmp_path: Path) -> None:
 
 
 def test_mirrored_orders_are_compared_with_a_warning(tmp_path: Path) -> None:
-    """Paper lets no order rest at its price: the reader is told before the numbers."""
+    """Paper knows only the prices that were recorded: the reader is told before the numbers."""
     told = Recording(tmp_path)
     told.trade(100_000)
     text = changed(HALF, f'{HALF}\ncopy = "orders"').replace('profile = "plain"', 'profile = "copygate44"')

@@ -97,3 +97,95 @@ fn a_configuration_that_cannot_be_used_is_refused_first() {
     let refused = WhatIf::open(Path::new("/nowhere"), "{}", None, None).err().unwrap();
     assert!(matches!(refused, JournalError::Config(_)), "{refused}");
 }
+
+/// What a recording holds, in order: leader's reports and quotes, one second apart.
+fn told(folder: &Path, messages: &[&str]) {
+    let pipeline =
+        Pipeline::<Engine>::open(folder, &venue("1", json!({})), Durability::Process, T0_NS).unwrap();
+    for (n, text) in (1..).zip(messages) {
+        let at_ns = T0_NS + n * 1_000_000_000;
+        let submitted = match text.strip_prefix("quote ") {
+            Some(px) => {
+                let quote = json!({"instrument": "E", "bid": px, "ask": px}).to_string();
+                pipeline.submit("quote", "", quote.as_bytes(), at_ns)
+            }
+            None => {
+                let raw =
+                    format!("8=FIX.4.4|35=8|34={n}|17=E{n}|55=E|151=0|60=20261125-09:46:{}|{text}", 40 + n);
+                pipeline.submit("leader", "L", raw.replace('|', "\u{1}").as_bytes(), at_ns)
+            }
+        };
+        submitted.unwrap();
+    }
+}
+
+/// A venue that takes every order; `also`: keys of the subscription.
+fn venue(k: &str, also: Value) -> String {
+    let mut c: Value = serde_json::from_str(&config(k)).unwrap();
+    c["profiles"][0]["order_types"] = json!(["market", "limit", "stop", "stop_limit"]);
+    c["profiles"][0]["tifs"] = json!(["day", "gtc", "ioc"]);
+    c["profiles"][0]["supports"]["replace"] = json!(true);
+    for (key, value) in also.as_object().unwrap() {
+        c["subscriptions"][0][key] = value.clone();
+    }
+    c.to_string()
+}
+
+/// What a side made of it: orders, position, and profit and loss.
+fn made(side: &Value) -> (u64, String, String) {
+    let line = &side["subscriptions"][0]["lines"][0];
+    let text = |key: &str| line[key].as_str().unwrap().to_owned();
+    (side["orders"].as_u64().unwrap(), text("position"), text("realised"))
+}
+
+fn played(folder: &Path, config: &str) -> Value {
+    let mut played = WhatIf::open(folder, config, None, None).unwrap();
+    while played.step(2).unwrap() > 0 {}
+    serde_json::from_str(&played.report()).unwrap()
+}
+
+const BOUGHT: &str = "37=O1|150=F|39=2|54=1|38=100000|14=100000|32=100000|31=1.1|";
+
+/// The leader's stop at 1.09 and the market at 1.08: the follower's own fills there, before the leader's late fill at 1.07.
+#[test]
+fn a_stop_rests_until_the_market_reaches_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = "37=S|150=0|39=0|54=2|38=100000|14=0|40=3|99=1.09|59=1|";
+    let moved = "37=S|150=5|39=5|54=2|38=100000|14=0|40=3|99=1.095|59=1|";
+    let filled = "37=S|150=F|39=2|54=2|38=100000|14=100000|32=100000|31=1.07|";
+    let story = ["quote 1.1", BOUGHT, stop, "quote 1.092", moved, "quote 1.08", "quote 1.07", filled];
+    told(folder.path(), &story[..4]);
+    let waits = played(folder.path(), &venue("1", json!({"copy_stops": true})));
+    assert_eq!(made(&waits["new"]), (2, "100000".into(), "0".into()), "not reached");
+    assert_eq!(made(&waits["old"]), (1, "100000".into(), "0".into()));
+    let folder = tempfile::tempdir().unwrap();
+    told(folder.path(), &story);
+    let found = played(folder.path(), &venue("1", json!({"copy_stops": true})));
+    assert_eq!(made(&found["old"]), (2, "0".into(), "-3000".into()), "with the leader, at 1.07");
+    assert_eq!(
+        made(&found["new"]),
+        (2, "0".into(), "-800".into()),
+        "moved to 1.095 when the market was at 1.092"
+    );
+}
+
+/// A limit waits for its price and fills at it; one that is cancelled before never fills.
+#[test]
+fn a_limit_rests_until_the_market_comes_to_it() {
+    let limit = "37=O1|150=0|39=0|54=1|38=100000|14=0|40=2|44=1.09|59=1|";
+    let orders = venue("1", json!({"copy": "orders"}));
+    let folder = tempfile::tempdir().unwrap();
+    told(folder.path(), &["quote 1.1", limit, "quote 1.085"]);
+    let found = played(folder.path(), &orders);
+    assert_eq!(made(&found["new"]).1, "100000");
+    assert_eq!(
+        found["new"]["subscriptions"][0]["lines"][0]["floating"], "-500",
+        "bought at 1.09, now at 1.085"
+    );
+    assert_eq!(found["old"]["orders"], 0);
+    let folder = tempfile::tempdir().unwrap();
+    let canceled = "37=O1|150=4|39=4|54=1|38=100000|14=0|";
+    told(folder.path(), &["quote 1.1", limit, canceled, "quote 1.085"]);
+    let found = played(folder.path(), &orders);
+    assert_eq!(made(&found["new"]), (1, "0".into(), "0".into()));
+}

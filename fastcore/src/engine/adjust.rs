@@ -105,7 +105,7 @@ impl Engine {
                      rescales each: close them first"
                 ));
             }
-            if !(self.st.mirrors.of(*at).is_empty()
+            if !(self.st.mirrors.idle(*at)
                 && l.live.is_empty()
                 && l.waiting.is_empty()
                 && l.needless.is_empty())

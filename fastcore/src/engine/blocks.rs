@@ -6,7 +6,7 @@ use super::leaders::Execution;
 use super::{Engine, Index};
 use crate::action::Dealt;
 use crate::block::Block;
-use crate::config::{Config, ConfigError, Copied, Sizing};
+use crate::config::{Config, ConfigError, Sizing};
 use crate::decimal::Dec;
 use crate::leader::LeaderOrder;
 use crate::ledger::{abs, fits, reduced};
@@ -27,10 +27,7 @@ pub(super) fn members(ix: &Index, cfg: &Config) -> Result<Members, ConfigError> 
         subs.iter().copied().enumerate().filter(|(_, sub)| is_member(sub)).collect()
     };
     let all: Members = ix.subs_of.iter().map(of).collect();
-    let mirrored = cfg
-        .subscriptions
-        .iter()
-        .find(|s| matches!(s.sizing, Sizing::Block { .. }) && s.copy == Copied::Orders);
+    let mirrored = cfg.subscriptions.iter().find(|s| matches!(s.sizing, Sizing::Block { .. }) && s.mirrors());
     if let Some(s) = mirrored {
         return Err(ConfigError(format!("subscription {:?}: a block divides fills, not orders", s.name)));
     }

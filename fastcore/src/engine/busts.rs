@@ -4,7 +4,7 @@
 use super::leaders::Execution;
 use super::{Engine, Index};
 use crate::action::Sink;
-use crate::config::{Copied, OnBust, Sizing, SubscriptionConfig};
+use crate::config::{OnBust, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round, mul_div};
 use crate::ledger::{abs, fits, reduced, split};
 use crate::refusal::{Code, Refusal};
@@ -158,7 +158,7 @@ pub(super) fn change<'a>(newest_first: impl Iterator<Item = &'a mut Dec>, delta:
 
 /// Its targets can be worked out again.
 pub(super) fn can_follow(cfg: &SubscriptionConfig) -> bool {
-    let alone = cfg.copy == Copied::Fills && !matches!(cfg.sizing, Sizing::Block { .. });
+    let alone = !cfg.mirrors() && !matches!(cfg.sizing, Sizing::Block { .. });
     cfg.on_bust == OnBust::Follow && alone
 }
 

@@ -63,15 +63,15 @@ impl Engine {
         }
     }
 
-    /// The route can take orders, nobody has to guess what the leader holds, and none of his orders is mirrored: what it
-    /// fills would count twice.
+    /// The route can take orders, nobody has to guess what the leader holds, and no order of his that opens is mirrored: what
+    /// it fills would count twice.
     fn can_join(&self, ix: &Index, sub: u32, instrument: u32) -> bool {
         let Some(s) = ix.subs.get(sub as usize) else { return false };
         let ready = self.st.routes.get(self.way(s.route) as usize).is_some_and(super::RouteState::ready);
         let leader = self.st.leaders.get(s.leader as usize);
         let of_line = |l: &super::LineState| l.sub == sub && l.instrument == instrument;
         let mut lines = (0_u32..).zip(&self.st.lines).filter(|(_, l)| of_line(l));
-        let free = lines.all(|(at, _)| self.st.mirrors.of(at).is_empty());
+        let free = lines.all(|(at, _)| self.st.mirrors.at_rest(at));
         ready && free && leader.is_some_and(|l| l.positions.contains_key(&instrument))
     }
 
@@ -141,7 +141,7 @@ impl Engine {
             // Its share is what was dealt to it, lot by lot: a position alone does not say.
             return Some(format!("{what}: a block deals only what comes, nothing changes"));
         }
-        if !self.st.mirrors.of(at).is_empty() {
+        if !self.st.mirrors.at_rest(at) {
             return Some(format!(
                 "{what}: orders of the leader are mirrored, nothing changes while they work"
             ));

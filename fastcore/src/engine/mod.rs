@@ -172,6 +172,7 @@ impl Engine {
         grow(&mut self.st.followers, self.ix.cfg.followers.len());
         grow(&mut self.st.holdings, self.ix.cfg.followers.len());
         self.forget_other_accounts();
+        self.st.mirrors.keep_entries(&self.ix.mirrored);
         grow(&mut self.st.routes, self.ix.cfg.routes.len());
         grow(&mut self.st.groups, self.ix.lanes.groups);
         grow(&mut self.pending, self.ix.cfg.routes.len());

@@ -1,7 +1,7 @@
 //! Everything that an event can change, and the indexes made from the configuration.
 
 use super::stops::{Scope, Stop};
-use crate::config::{Config, ConfigError, Copied, InstrumentConfig, LeaderConfig, SubscriptionConfig};
+use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
 use crate::leader::{LeaderOrder, Seen};
 use crate::leader_tickets::LeaderTickets;
@@ -419,7 +419,7 @@ impl Index {
                 list.push(u32::try_from(i).unwrap_or(u32::MAX));
             }
             if let Some(any) = mirrored.get_mut(sub.leader as usize) {
-                *any |= s.copy == Copied::Orders;
+                *any |= s.mirrors();
             }
             subs.push(sub);
         }

@@ -3,7 +3,7 @@
 use crate::play::{takes_all, time};
 use crate::support::{HALF, SAME, Sent, World, d, fix};
 use fastcore::action::Discard;
-use fastcore::config::Config;
+use fastcore::config::{Config, Copied, OnReject, Rounding};
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::engine::mirrors::Mirror;
@@ -376,6 +376,16 @@ impl Play {
     }
 }
 
+/// Fills are copied, and stops; whatever the rounding, and with opens that are tried again.
+pub fn only_stops(c: &mut Config, n: usize) {
+    let s = &mut c.subscriptions[0];
+    (s.copy, s.copy_stops) = (Copied::Fills, true);
+    s.rounding = [Rounding::TowardZero, Rounding::Nearest, Rounding::Hold, Rounding::MinLotIfNonzero][n % 4];
+    if n % 2 == 1 {
+        (s.on_reject, s.retry_window_ms) = (OnReject::Retry, 60_000);
+    }
+}
+
 /// What one order may be: anything, what the venue takes, or what a bound allows.
 pub fn largest_order(c: &mut Config, which: usize) {
     match which {
@@ -394,10 +404,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 40_000, ..ProptestConfig::default() })]
 
     /// Whatever happens: when the leader is flat and all is quiet the follower is flat; nothing is sent twice, no lot is
-    /// closed twice, and the follower never holds what no order of the leader's could have brought him.
+    /// closed twice, and the follower never holds what no order of the leader's could have brought him. So it is where
+    /// all his orders are mirrored, and where only his stops are.
     #[test]
     fn a_flat_leader_has_a_flat_follower(
-        replaces: bool, reverse: bool, rule in 0..5_usize, sizing in 0..SIZINGS.len(), largest in 0..3_usize,
+        replaces: bool, reverse: bool, rule in 0..9_usize, sizing in 0..SIZINGS.len(), largest in 0..3_usize,
         steps in prop::collection::vec((0..23_u8, any::<u8>(), any::<u8>()), 1..60),
     ) {
         let rules = [
@@ -407,7 +418,11 @@ proptest! {
             r#","leader_filled":"cancel_after_s","leader_filled_ms":1000"#,
             r#","ahead":"keep","leader_filled":"cancel_after_s","leader_filled_ms":1000"#,
         ];
-        let mut config = config(replaces, SIZINGS[sizing], &format!(r#"{},"reverse":{reverse}"#, rules[rule]));
+        let of_orders = rules.get(rule).unwrap_or(&"");
+        let mut config = config(replaces, SIZINGS[sizing], &format!(r#"{of_orders},"reverse":{reverse}"#));
+        if let Some(n) = rule.checked_sub(rules.len()) {
+            only_stops(&mut config, n);
+        }
         largest_order(&mut config, largest);
         let mut p = Play::new(config.clone());
         for (op, a, b) in steps {

@@ -14,5 +14,6 @@ mod play;
 mod races;
 mod reviewed;
 mod same_second;
+mod stops;
 mod told;
 mod told_any;

@@ -241,7 +241,7 @@ proptest! {
 
     #[test]
     fn every_message_about_a_mirror_is_explained_once_and_by_numbers_that_lead_to_it(
-        replaces: bool, reverse: bool, rule in 0..4_usize, sizing in 0..SIZINGS.len(), limits: bool, largest in 0..3_usize,
+        replaces: bool, reverse: bool, rule in 0..8_usize, sizing in 0..SIZINGS.len(), limits: bool, largest in 0..3_usize,
         steps in prop::collection::vec((0..23_u8, any::<u8>(), any::<u8>()), 1..60),
     ) {
         let rules = [
@@ -251,7 +251,11 @@ proptest! {
             r#","leader_filled":"cancel_after_s","leader_filled_ms":1000"#,
         ];
         let limits = if limits { r#","limits":{"default":{"max_position_lots":"8","on_breach":"clip"}}"# } else { "" };
-        let mut config = config(replaces, SIZINGS[sizing], &format!(r#"{},"reverse":{reverse}{limits}"#, rules[rule]));
+        let of_orders = rules.get(rule).unwrap_or(&"");
+        let mut config = config(replaces, SIZINGS[sizing], &format!(r#"{of_orders},"reverse":{reverse}{limits}"#));
+        if let Some(n) = rule.checked_sub(rules.len()) {
+            crate::any::only_stops(&mut config, n);
+        }
         config.instruments[0].tick = d(TICK);
         crate::any::largest_order(&mut config, largest);
         let mut p = Play::new(config.clone());

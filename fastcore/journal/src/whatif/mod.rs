@@ -7,6 +7,7 @@
 mod facts;
 mod paper;
 mod prices;
+mod resting;
 mod side;
 mod tally;
 

@@ -1,6 +1,8 @@
-//! A route and a broker on paper: every order is filled whole and at once, at the market that the recording shows.
+//! A route and a broker on paper: every order is filled whole, at the market that the recording shows; at once, or when the
+//! market comes to the price that it waits for.
 
 use super::prices::Trades;
+use super::resting::{Fate, Resting, Terms};
 use crate::error::{JournalError, Result};
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
@@ -23,6 +25,8 @@ pub(crate) struct PaperRoute {
     reports: u64,
     incarnation: u64,
     fields: Vec<Field>,
+    /// In the order in which they came.
+    resting: Vec<Resting>,
 }
 
 fn frame_error(error: LinkError) -> JournalError {
@@ -55,51 +59,121 @@ impl PaperRoute {
         self.frame(&rows)
     }
 
-    /// Frames of rows that answer an ORDERS frame. Cancels and questions have no answer: nothing works here.
-    pub(crate) fn fill(
+    /// Frames of rows that answer an ORDERS frame. Questions have no answer: nothing is in doubt here.
+    pub(crate) fn answer(
         &mut self,
         engine: &Engine,
         trades: &Trades,
         orders: &Orders<'_>,
         at_ns: i64,
     ) -> Result<Vec<Vec<u8>>> {
-        let new: Vec<OrderRef<'_>> = orders.iter().filter(|x| x.kind == SendKind::New).collect();
+        let asked = |x: &OrderRef<'_>| matches!(x.kind, SendKind::New | SendKind::Cancel);
+        let all: Vec<OrderRef<'_>> = orders.iter().filter(asked).collect();
         let mut frames = Vec::new();
-        for some in new.chunks(ORDERS_MAX) {
+        for some in all.chunks(ORDERS_MAX) {
             let mut keys = KeysBuf::default();
-            for x in some {
+            for x in some.iter().filter(|x| x.kind == SendKind::New) {
                 keys.push(x.cl_ord_id, x.try_no).map_err(frame_error)?;
             }
             let mut rows = Vec::with_capacity(some.len().saturating_add(1));
             let out = Row::Out { journal_no: orders.journal_no, keys: keys.as_keys() };
             self.row(&out, at_ns, &mut rows)?;
             for x in some {
-                let raw = self.report(engine, trades, x)?;
-                let row = Row::In { session: x.session, msg_seq_num: self.reports, raw: &raw };
-                self.row(&row, at_ns, &mut rows)?;
+                let raw = match x.kind {
+                    SendKind::New => Some(self.placed(engine, trades, x)?),
+                    _ => self.changed(x)?,
+                };
+                if let Some(raw) = raw {
+                    self.heard(x.session, &raw, at_ns, &mut rows)?;
+                }
             }
             frames.push(self.frame(&rows)?);
         }
         Ok(frames)
     }
 
-    /// The broker's ExecutionReport(8): filled, or expired where the market is beyond the order's limit. It has what any
-    /// profile reads a fill from.
-    fn report(&mut self, engine: &Engine, trades: &Trades, x: &OrderRef<'_>) -> Result<Vec<u8>> {
-        self.reports = self.reports.saturating_add(1);
-        let message = fix::parse(x.fix, &mut self.fields)
-            .map_err(|e| JournalError::Internal(format!("what-if: an order cannot be read: {e:?}")))?;
+    /// The broker's ExecutionReport(8) of a new order: filled, resting, or expired. It has what any profile reads a fill
+    /// from.
+    fn placed(&mut self, engine: &Engine, trades: &Trades, x: &OrderRef<'_>) -> Result<Vec<u8>> {
+        let message = read(x.fix, &mut self.fields)?;
         // The order's own text: its broker counts in lots, or in units, as the profile says.
-        let (begin, qty) = (message.get(8).unwrap_or(b"FIX.4.4"), message.get(38).unwrap_or(b"0"));
-        let found = order_of(engine, x.cl_ord_id.as_bytes()).map(|(_, o)| o);
-        let line = found.and_then(|o| engine.state().lines.get(o.line as usize).map(|ls| (o, ls)));
-        let px = line.and_then(|(o, ls)| trades.market(engine, ls, o.buy));
-        let reached = line.is_none_or(|(o, _)| within(o, px));
-        let name = found.and_then(|o| position(engine, o));
-        let mut raw = Vec::with_capacity(160);
-        let fill = Fill { qty, px: px.filter(|_| reached), position: name };
-        write(&mut raw, begin, x.cl_ord_id.as_bytes(), self.reports, fill, reached).map_err(report_error)?;
+        let id = x.cl_ord_id.as_bytes();
+        let qty = message.get(38).unwrap_or(b"0").to_vec();
+        let begin = message.get(8).unwrap_or(b"FIX.4.4").to_vec();
+        let order = Resting { begin, id: id.to_vec(), name: id.to_vec(), qty, terms: Terms::read(&message) };
+        let fate = order.terms.arrives(market(engine, trades, id));
+        let raw = self.report(engine, &order, b"", fate)?;
+        if fate == Fate::Rests {
+            self.resting.push(order);
+        }
         Ok(raw)
+    }
+
+    /// An order that rests is replaced or cancelled, as it was asked; one that does not rest any more was told before.
+    fn changed(&mut self, x: &OrderRef<'_>) -> Result<Option<Vec<u8>>> {
+        let message = read(x.fix, &mut self.fields)?;
+        let (of, by) = (message.get(41).unwrap_or(b""), message.get(11).unwrap_or(b"").to_vec());
+        let Some(at) = self.resting.iter().position(|r| r.name == of) else { return Ok(None) };
+        let replaces = message.get(35) == Some(b"G");
+        let (qty, terms) = (message.get(38).map(<[u8]>::to_vec), Terms::read(&message));
+        let mut order = self.resting.remove(at);
+        let before = std::mem::replace(&mut order.name, by);
+        if replaces {
+            (order.qty, order.terms) = (qty.unwrap_or(order.qty), terms);
+        }
+        let number = self.number();
+        let said = if replaces { Said::Replaced } else { Said::Canceled };
+        let raw = report(&order, number, &before, &said)?;
+        if replaces {
+            self.resting.insert(at, order);
+        }
+        Ok(Some(raw))
+    }
+
+    /// Something may have moved the market: what rests and is reached fills. None: nothing.
+    pub(crate) fn moved(&mut self, engine: &Engine, trades: &Trades, at_ns: i64) -> Result<Option<Vec<u8>>> {
+        let mut rows = Vec::new();
+        let mut at = 0;
+        while let Some(order) = self.resting.get_mut(at) {
+            let market = market(engine, trades, &order.id);
+            let fate = match order.terms.triggered(market) {
+                Some(terms) => {
+                    order.terms = terms;
+                    terms.arrives(market)
+                }
+                None => order.terms.waits(market),
+            };
+            if fate == Fate::Rests {
+                at = at.saturating_add(1);
+                continue;
+            }
+            let order = self.resting.remove(at);
+            let raw = self.report(engine, &order, b"", fate)?;
+            let session = session(engine, &order.id).to_owned();
+            self.heard(&session, &raw, at_ns, &mut rows)?;
+        }
+        if rows.is_empty() { Ok(None) } else { self.frame(&rows).map(Some) }
+    }
+
+    fn report(&mut self, engine: &Engine, order: &Resting, before: &[u8], fate: Fate) -> Result<Vec<u8>> {
+        let number = self.number();
+        let position = order_of(engine, &order.id).and_then(|(_, o)| position(engine, o));
+        let said = match fate {
+            Fate::Fills(px) => Said::Filled { px, position },
+            Fate::Rests => Said::New,
+            Fate::Expires => Said::Expired,
+        };
+        report(order, number, before, &said)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.reports = self.reports.saturating_add(1);
+        self.reports
+    }
+
+    fn heard(&mut self, session: &str, raw: &[u8], at_ns: i64, rows: &mut Vec<Stored>) -> Result<()> {
+        let row = Row::In { session, msg_seq_num: self.reports, raw };
+        self.row(&row, at_ns, rows)
     }
 
     fn row(&mut self, row: &Row<'_>, at_ns: i64, rows: &mut Vec<Stored>) -> Result<()> {
@@ -124,38 +198,63 @@ fn position<'a>(engine: &Engine, order: &'a Order) -> Option<(u32, &'a [u8])> {
     profile.hedges().then_some((profile.position_id_tag, id))
 }
 
-/// Whether the market reaches an order's limit; without a limit, or without a market, nothing is in the way.
-fn within(order: &Order, px: Option<Dec>) -> bool {
-    match (order.px, px) {
-        (Some(limit), Some(px)) if order.buy => px <= limit,
-        (Some(limit), Some(px)) => px >= limit,
-        _ => true,
-    }
+/// What the order would pay, or get, now.
+fn market(engine: &Engine, trades: &Trades, id: &[u8]) -> Option<Dec> {
+    let (_, order) = order_of(engine, id)?;
+    trades.market(engine, engine.state().lines.get(order.line as usize)?, order.buy)
 }
 
-/// What a fill says: the order's own quantity, the market, and the position by tag and name.
-struct Fill<'a> {
-    qty: &'a [u8],
-    px: Option<Dec>,
-    position: Option<(u32, &'a [u8])>,
+/// The FIX session of the order's route.
+fn session<'a>(engine: &'a Engine, id: &[u8]) -> &'a str {
+    let route = order_of(engine, id).and_then(|(_, o)| engine.index().cfg.routes.get(o.route as usize));
+    route.map_or("", |r| r.session.as_str())
+}
+
+fn read<'a>(raw: &'a [u8], fields: &'a mut Vec<Field>) -> Result<fix::Message<'a>> {
+    fix::parse(raw, fields)
+        .map_err(|e| JournalError::Internal(format!("what-if: an order cannot be read: {e:?}")))
+}
+
+/// What the broker says of an order.
+enum Said<'a> {
+    New,
+    Replaced,
+    Canceled,
+    Expired,
+    /// Whole: the price, and the position by tag and name.
+    Filled {
+        px: Option<Dec>,
+        position: Option<(u32, &'a [u8])>,
+    },
+}
+
+fn report(order: &Resting, number: u64, before: &[u8], said: &Said<'_>) -> Result<Vec<u8>> {
+    let mut raw = Vec::with_capacity(160);
+    write(&mut raw, order, number, before, said).map_err(report_error)?;
+    Ok(raw)
 }
 
 fn write(
     raw: &mut Vec<u8>,
-    begin: &[u8],
-    id: &[u8],
+    order: &Resting,
     number: u64,
-    Fill { qty, px, position }: Fill<'_>,
-    filled: bool,
+    before: &[u8],
+    said: &Said<'_>,
 ) -> std::result::Result<(), BadValue> {
     let number = number.to_string();
-    let (kind, status, done, open): (&[u8], &[u8], &[u8], &[u8]) =
-        if filled { (b"F", b"2", qty, b"0") } else { (b"C", b"C", b"0", b"0") };
-    let mut w = Writer::begin(raw, begin, b"8")?;
+    let qty = order.qty.as_slice();
+    let (kind, status, done, open): (&[u8], &[u8], &[u8], &[u8]) = match said {
+        Said::New => (b"0", b"0", b"0", qty),
+        Said::Replaced => (b"5", b"5", b"0", qty),
+        Said::Canceled => (b"4", b"4", b"0", b"0"),
+        Said::Expired => (b"C", b"C", b"0", b"0"),
+        Said::Filled { .. } => (b"F", b"2", qty, b"0"),
+    };
+    let mut w = Writer::begin(raw, &order.begin, b"8")?;
     for (tag, text) in [
         (34, number.as_bytes()),
-        (37, id),
-        (11, id),
+        (37, order.id.as_slice()),
+        (11, order.name.as_slice()),
         (17, number.as_bytes()),
         (150, kind),
         (39, status),
@@ -165,7 +264,10 @@ fn write(
     ] {
         w.text(tag, text)?;
     }
-    if filled {
+    if !before.is_empty() {
+        w.text(41, before)?;
+    }
+    if let Said::Filled { px, position } = said {
         w.text(32, qty)?;
         for tag in [31, 6] {
             px.map_or(Ok(()), |px| w.dec(tag, px))?;

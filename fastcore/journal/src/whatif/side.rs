@@ -191,7 +191,7 @@ impl Side {
         self.event(kind, session, payload);
         for _ in 0..ROUNDS_MAX {
             let frames = std::mem::take(&mut self.told.frames);
-            if frames.is_empty() {
+            if frames.is_empty() && !self.market()? {
                 return Ok(());
             }
             for (route, frame) in frames {
@@ -212,12 +212,27 @@ impl Side {
         self.tally.take(&self.follower.core, &mut self.told);
     }
 
+    /// Orders that rest fill where the market has come to them. False: none.
+    fn market(&mut self) -> Result<bool> {
+        let mut some = false;
+        for at in 0..self.routes.len() {
+            let Some(paper) = self.routes.get_mut(at) else { continue };
+            let rows = paper.moved(&self.follower.core, &self.tally.trades, self.at_ns)?;
+            if let (Some(rows), Ok(route)) = (rows, u32::try_from(at)) {
+                let name = self.follower.core.route_name(route).to_owned();
+                self.event(EventKind::Route, &name, &rows);
+                some = true;
+            }
+        }
+        Ok(some)
+    }
+
     fn answers(&mut self, route: u32, frame: &[u8]) -> Result<Vec<Vec<u8>>> {
         let Some(paper) = self.routes.get_mut(route as usize) else { return Ok(Vec::new()) };
         match link::decode(frame) {
             Ok(Frame::Greet(greet)) => paper.greeted(greet.epoch, self.at_ns).map(|rows| vec![rows]),
             Ok(Frame::Orders(orders)) => {
-                paper.fill(&self.follower.core, &self.tally.trades, &orders, self.at_ns)
+                paper.answer(&self.follower.core, &self.tally.trades, &orders, self.at_ns)
             }
             _ => Ok(Vec::new()),
         }

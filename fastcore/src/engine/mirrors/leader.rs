@@ -28,6 +28,13 @@ pub(super) fn left(order: &LeaderOrder) -> Dec {
     open.filter(|q| q.is_positive() && !order.ended && !order.frozen).unwrap_or(Dec::ZERO)
 }
 
+/// The leader's order is a stop, also where its terms cannot be read: OrdType(40) 3, 4 or P (pegged: it trails), or a
+/// StopPx(99).
+fn is_stop(message: &Message<'_>) -> bool {
+    matches!(message.get(40), Some(b"3" | b"4" | b"P"))
+        || message.get(99).and_then(|px| Dec::parse(px).ok()).is_some_and(Dec::is_positive)
+}
+
 impl Engine {
     /// A report of a leader's order, before its fill is counted: what mirrors of it may still be ahead by.
     pub(in crate::engine) fn note_leader_order(
@@ -165,6 +172,7 @@ impl Engine {
         (self.cause.id, self.cause.slices) = (self.seed("mirror", self.st.seq), 0);
         (self.cause.repeated, self.cause.until_ns) = (false, 0);
         let left = left(order);
+        let stop = is_stop(message);
         let begins = left.is_positive()
             && matches!(report.kind, Kind::New | Kind::Replaced | Kind::Restated { .. } | Kind::Status);
         let position =
@@ -177,14 +185,11 @@ impl Engine {
         let start = self.served_first(ix, leader, Served::Mirror(report.kind, closes), subs.len());
         let in_turn = subs.iter().enumerate().cycle().skip(start).take(subs.len());
         for (k, (place, sub)) in (1_u32..).zip(in_turn) {
-            let Some(cfg) = ix.cfg.subscriptions.get(*sub as usize).filter(|s| s.copy == Copied::Orders)
-            else {
-                continue;
-            };
+            let Some(cfg) = ix.cfg.subscriptions.get(*sub as usize).filter(|s| s.mirrors()) else { continue };
             self.cause.refusals.clear();
             let at = self.line_of(ix, leader, instrument, place);
             let known = at.is_some_and(|at| self.st.mirrors.of(at).iter().any(|m| m.key == order.id));
-            if !known && !begins {
+            if !known && !(begins && cfg.mirrors_type(stop)) {
                 continue;
             }
             let before = position.unwrap_or(Dec::ZERO);
@@ -245,12 +250,14 @@ impl Engine {
         cfg: &SubscriptionConfig,
         position: Option<Dec>,
     ) -> Result<(), Refusal> {
-        let position = position.ok_or(Refusal::bare(Code::LeaderPositionUnknown))?;
         let leader_buy = order.bought.ok_or(Refusal::bare(Code::BadSide))?;
         let ls = self.st.lines.get(at as usize).ok_or(Refusal::bare(Code::Restricted))?;
         let lane = ix.lane(ls).ok_or(Refusal::bare(Code::Restricted))?;
-        let sign = position.signum();
-        let closing = if leader_buy { sign < 0 } else { sign > 0 };
+        // A stop that is copied beside fills only closes: it waits for the position that it protects.
+        let closing = cfg.copy == Copied::Fills || {
+            let sign = position.ok_or(Refusal::bare(Code::LeaderPositionUnknown))?.signum();
+            if leader_buy { sign < 0 } else { sign > 0 }
+        };
         if !ls.follows() || ls.mode.leaves() && !closing {
             return Err(Refusal::bare(Code::Leaving));
         }

@@ -149,10 +149,28 @@ impl Mirrors {
         self.entries.remove(&(leader, instrument));
     }
 
+    /// Entries of leaders whom nobody mirrors any more are not kept up.
+    pub(in crate::engine) fn keep_entries(&mut self, mirrored: &[bool]) {
+        self.entries.retain(|(leader, _), _| mirrored.get(*leader as usize) == Some(&true));
+    }
+
     /// Those of a line.
     #[must_use]
     pub fn of(&self, line: u32) -> &[Mirror] {
         self.lines.get(&line).map_or(&[], Vec::as_slice)
+    }
+
+    /// Nothing that a line's mirrors fill, or have filled, could count twice beside a target that is set anew: they only
+    /// close what is held, and none is ahead.
+    #[must_use]
+    pub fn at_rest(&self, line: u32) -> bool {
+        self.of(line).iter().all(|m| m.closing && m.ahead == 0)
+    }
+
+    /// No order of a line's mirrors may still fill, and none is ahead or behind.
+    #[must_use]
+    pub fn idle(&self, line: u32) -> bool {
+        self.at_rest(line) && self.of(line).iter().all(|m| !m.live)
     }
 
     /// All, with their lines.

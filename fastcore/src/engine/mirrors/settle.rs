@@ -3,6 +3,7 @@
 use super::Mirror;
 use crate::config::{Ahead, LeaderFilled};
 use crate::decimal::{Dec, Round, div_rem, mul_div};
+use crate::engine::lanes::Lane;
 use crate::ledger::{Grid, Line, QUANTA, SNAP, abs, fits, quanta};
 use crate::mirrored::Part;
 use crate::sizing::Rule;
@@ -125,7 +126,9 @@ impl Mirror {
         self.ahead = future;
         let dir = self.dir();
         if !self.opens(g.position) {
-            toward_zero(&mut line.target, dir, excess);
+            // What rounding held beyond the target is closed with it, and is none of the target.
+            let all = future >= line.target.saturating_abs();
+            toward_zero(&mut line.target, dir, if all { 0 } else { excess });
         } else if g.ahead == Ahead::Keep && !g.position.is_zero() && !self.barred {
             let kept = line.target.saturating_add(dir.saturating_mul(excess));
             if fits(kept, g.grid) {
@@ -219,7 +222,7 @@ pub(super) struct Closing {
 
 impl Closing {
     /// Of a line that is worked for `led`.
-    pub(super) fn of(list: &[Mirror], line: &Line, led: i128, g: &Given) -> Closing {
+    pub(super) fn of(list: &[Mirror], line: &Line, led: i128, lane: &Lane, g: &Given) -> Closing {
         let long = line.filled.is_positive();
         let held = abs(line.filled);
         let mine = |m: &&Mirror| m.ahead > 0 && m.buy != long && !m.opens(g.position);
@@ -227,8 +230,11 @@ impl Closing {
         let base = held.checked_add(whole_units(ahead, g.grid)).unwrap_or(held);
         let working = if long { line.closing_sell } else { line.closing_buy };
         let free = held.checked_sub(working).unwrap_or(Dec::ZERO);
-        let side = if long { led } else { led.saturating_neg() };
-        Closing { base, room: free.min(whole_units(side, g.grid)), long }
+        // What is to be held is rounded as everywhere: what that is more than the target is protected too.
+        let held =
+            Line { target: led, ..line.clone() }.desired(g.grid, lane.rounding, lane.max_inflation, false);
+        let side = if long { held } else { Dec::from_raw(held.raw().saturating_neg()) };
+        Closing { base, room: free.min(side), long }
     }
 
     /// For one mirror.

@@ -315,6 +315,9 @@ impl Engine {
             // What was kept is nobody's here any more.
             return Ok(wanted);
         }
+        if !cfg.mirrors_type(m.terms.order_type.is_stop()) {
+            return Ok(Wanted { why: Why::NotCopied, ..wanted });
+        }
         let level = self.stopped_line(ix, at, ls);
         if !wanted.opens && cfg.stop_multiplier != Dec::ONE {
             let entry = self.st.mirrors.entries.get(&(leader, ls.instrument)).and_then(super::Entry::px);
@@ -336,7 +339,7 @@ impl Engine {
             }
             let list = self.st.mirrors.of(at);
             let led = led(list, ls.line.target, &given);
-            let closing = Closing::of(list, &ls.line, led, &given);
+            let closing = Closing::of(list, &ls.line, led, lane, &given);
             let rest = closing.rest(m, &given);
             let room = if lane.closes == Closes::Capped { self.room(ix, at, lane, m.buy) } else { None };
             let units = whole_steps(rest.min(room.unwrap_or(rest)), lane.grid);

@@ -1,0 +1,44 @@
+"""`copy_stops` is accepted where stops can rest and protect, and refused elsewhere with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.config import examine
+from gateway.errors import Problem
+from tests.unit.config_text import PROFILE, changed, find, write
+
+MARKET = 'order_types = ["market"]\n'
+
+
+def venue_with(folder: Path, keys: str, text: str) -> list[Problem]:
+    """Every problem of a deployment at a venue that these keys describe."""
+    file = write(folder, text)
+    profile = PROFILE if keys == "" else PROFILE.replace(MARKET, keys)
+    (folder / "profiles" / "plain.toml").write_text(profile, encoding="utf-8")
+    return examine(file)[1]
+
+
+def test_stops_are_not_copied_into_a_hedging_account(tmp_path: Path) -> None:
+    """A stop of all that is held is of no position, and there it would open another one."""
+    stops = 'order_types = ["market", "stop", "stop_limit"]\n'
+    hedging = 'position_model = "hedging"\nposition_id_tag = 721\n'
+    text = changed('k = "0.5" }', 'k = "0.5" }\ncopy_stops = true')
+    path = "subscriptions[0].copy_stops"
+    found = find(venue_with(tmp_path, stops + hedging, text), path, "would open another one")
+    assert found.severity == "error"
+    assert not [one for one in venue_with(tmp_path, stops, text) if one.path == path]
+
+
+def test_stops_need_a_venue_that_takes_them_and_keeps_them(tmp_path: Path) -> None:
+    """One kind of stop is a warning, none an error; so is a time in force that does not last, and a block."""
+    text = changed('k = "0.5" }', 'k = "0.5" }\ncopy_stops = true')
+    path = "subscriptions[0].copy_stops"
+    for keys, words, severity in (
+        ('order_types = ["market", "stop"]\n', "stop_limit are not copied", "warning"),
+        ('order_types = ["market"]\n', "stop, stop_limit are not copied", "error"),
+        ('order_types = ["market", "stop", "stop_limit"]\ntifs = ["ioc"]\n', "stay in force", "error"),
+    ):
+        assert find(venue_with(tmp_path, keys, text), path, words).severity == severity
+    block = changed('{ mode = "multiplier", k = "0.5" }', '{ mode = "block" }\ncopy_stops = true')
+    assert find(venue_with(tmp_path, "", block), path, "lots of its own").severity == "error"
