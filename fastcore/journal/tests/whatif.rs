@@ -183,6 +183,11 @@ fn a_limit_rests_until_the_market_comes_to_it() {
         "bought at 1.09, now at 1.085"
     );
     assert_eq!(found["old"]["orders"], 0);
+    let nearer = "37=O1|150=5|39=5|54=1|38=100000|14=0|40=2|44=1.2|59=1|";
+    let folder = tempfile::tempdir().unwrap();
+    told(folder.path(), &["quote 1.1", limit, nearer, "quote 1.085"]);
+    let found = played(folder.path(), &orders);
+    assert_eq!(found["new"]["subscriptions"][0]["lines"][0]["floating"], "-1500", "replaced: bought at 1.1");
     let folder = tempfile::tempdir().unwrap();
     let canceled = "37=O1|150=4|39=4|54=1|38=100000|14=0|";
     told(folder.path(), &["quote 1.1", limit, canceled, "quote 1.085"]);

@@ -23,6 +23,7 @@ type Stored = (u64, i64, Vec<u8>);
 pub(crate) struct PaperRoute {
     last_row: u64,
     reports: u64,
+    messages: u64,
     incarnation: u64,
     fields: Vec<Field>,
     /// In the order in which they came.
@@ -79,11 +80,11 @@ impl PaperRoute {
             let out = Row::Out { journal_no: orders.journal_no, keys: keys.as_keys() };
             self.row(&out, at_ns, &mut rows)?;
             for x in some {
-                let raw = match x.kind {
-                    SendKind::New => Some(self.placed(engine, trades, x)?),
-                    _ => self.changed(x)?,
+                let said = match x.kind {
+                    SendKind::New => vec![self.placed(engine, trades, x)?],
+                    _ => self.changed(engine, trades, x)?,
                 };
-                if let Some(raw) = raw {
+                for raw in said {
                     self.heard(x.session, &raw, at_ns, &mut rows)?;
                 }
             }
@@ -102,32 +103,33 @@ impl PaperRoute {
         let begin = message.get(8).unwrap_or(b"FIX.4.4").to_vec();
         let order = Resting { begin, id: id.to_vec(), name: id.to_vec(), qty, terms: Terms::read(&message) };
         let fate = order.terms.arrives(market(engine, trades, id));
-        let raw = self.report(engine, &order, b"", fate)?;
+        let raw = self.report(engine, &order, fate)?;
         if fate == Fate::Rests {
             self.resting.push(order);
         }
         Ok(raw)
     }
 
-    /// An order that rests is replaced or cancelled, as it was asked; one that does not rest any more was told before.
-    fn changed(&mut self, x: &OrderRef<'_>) -> Result<Option<Vec<u8>>> {
+    /// An order that rests is replaced or cancelled, as it was asked; one that does not rest any more was told before. A
+    /// replaced one arrives anew.
+    fn changed(&mut self, engine: &Engine, trades: &Trades, x: &OrderRef<'_>) -> Result<Vec<Vec<u8>>> {
         let message = read(x.fix, &mut self.fields)?;
         let (of, by) = (message.get(41).unwrap_or(b""), message.get(11).unwrap_or(b"").to_vec());
-        let Some(at) = self.resting.iter().position(|r| r.name == of) else { return Ok(None) };
+        let Some(at) = self.resting.iter().position(|r| r.name == of) else { return Ok(Vec::new()) };
         let replaces = message.get(35) == Some(b"G");
         let (qty, terms) = (message.get(38).map(<[u8]>::to_vec), Terms::read(&message));
         let mut order = self.resting.remove(at);
         let before = std::mem::replace(&mut order.name, by);
-        if replaces {
-            (order.qty, order.terms) = (qty.unwrap_or(order.qty), terms);
+        if !replaces {
+            return Ok(vec![report(&order, self.number(), &before, &Said::Canceled)?]);
         }
-        let number = self.number();
-        let said = if replaces { Said::Replaced } else { Said::Canceled };
-        let raw = report(&order, number, &before, &said)?;
-        if replaces {
-            self.resting.insert(at, order);
+        (order.qty, order.terms) = (qty.unwrap_or(order.qty), terms);
+        let mut said = vec![report(&order, self.number(), &before, &Said::Replaced)?];
+        match terms.arrives(market(engine, trades, &order.id)) {
+            Fate::Rests => self.resting.insert(at, order),
+            fate => said.push(self.report(engine, &order, fate)?),
         }
-        Ok(Some(raw))
+        Ok(said)
     }
 
     /// Something may have moved the market: what rests and is reached fills. None: nothing.
@@ -148,14 +150,14 @@ impl PaperRoute {
                 continue;
             }
             let order = self.resting.remove(at);
-            let raw = self.report(engine, &order, b"", fate)?;
+            let raw = self.report(engine, &order, fate)?;
             let session = session(engine, &order.id).to_owned();
             self.heard(&session, &raw, at_ns, &mut rows)?;
         }
         if rows.is_empty() { Ok(None) } else { self.frame(&rows).map(Some) }
     }
 
-    fn report(&mut self, engine: &Engine, order: &Resting, before: &[u8], fate: Fate) -> Result<Vec<u8>> {
+    fn report(&mut self, engine: &Engine, order: &Resting, fate: Fate) -> Result<Vec<u8>> {
         let number = self.number();
         let position = order_of(engine, &order.id).and_then(|(_, o)| position(engine, o));
         let said = match fate {
@@ -163,7 +165,7 @@ impl PaperRoute {
             Fate::Rests => Said::New,
             Fate::Expires => Said::Expired,
         };
-        report(order, number, before, &said)
+        report(order, number, b"", &said)
     }
 
     fn number(&mut self) -> u64 {
@@ -172,7 +174,8 @@ impl PaperRoute {
     }
 
     fn heard(&mut self, session: &str, raw: &[u8], at_ns: i64, rows: &mut Vec<Stored>) -> Result<()> {
-        let row = Row::In { session, msg_seq_num: self.reports, raw };
+        self.messages = self.messages.saturating_add(1);
+        let row = Row::In { session, msg_seq_num: self.messages, raw };
         self.row(&row, at_ns, rows)
     }
 
