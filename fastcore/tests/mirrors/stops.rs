@@ -188,10 +188,8 @@ fn what_rounding_held_is_protected_too() {
             w.fill(&open, lots, lots);
             let stop = only(&new(&mut w, "sl", 2, "10", STOP), &format!("new sell {lots} 3 /1 1"));
             work(&mut w, &stop);
-            assert!(w.fill(&stop, lots, lots).is_empty());
             let target = w.target();
-            w.now += 1_000_000_000;
-            w.apply(fastcore::event::EventKind::Quote, "", br#"{"instrument":"EURUSD","bid":"1","ask":"1"}"#);
+            assert!(w.fill(&stop, lots, lots).is_empty());
             assert_eq!((w.filled(), w.target()), (Dec::ZERO, target), "nothing wears off");
             if ends == "fills" {
                 assert!(traded(&mut w, "sl", 2, "10", "10", "10").is_empty());
@@ -284,6 +282,31 @@ fn copying_stops_can_be_switched_while_something_is_held() {
     assert!(replaced(&mut w, "sl", 2, "10", "0", "40=3|99=1.01|59=1|").is_empty());
     restarted(&mut w, with(true));
     only(&acts(w.link(9)), "new sell 10 3 /1.01 1");
+}
+
+/// What the leader traded while nobody copied his stops is in no entry: they are where his own are until he is flat.
+#[test]
+fn an_entry_that_was_not_followed_is_not_known() {
+    let with = |on: bool| {
+        let mut c = crate::support::config(SAME, "");
+        takes_all(&mut c);
+        (c.subscriptions[0].copy_stops, c.subscriptions[0].stop_multiplier) = (on, d("2"));
+        c
+    };
+    let mut w = World::with(SAME, "", |c| *c = with(true));
+    let open = buys(&mut w, "first", "10");
+    w.fill(&open, "10", "10");
+    restarted(&mut w, with(false));
+    w.link(8);
+    let more = report(&mut w, ('F', '2'), "more", 1, "10", "10", "32=10|31=1.3|");
+    w.out(&more[0]);
+    w.fill(&more[0], "10", "10");
+    restarted(&mut w, with(true));
+    w.link(9);
+    let more = report(&mut w, ('F', '2'), "again", 1, "1", "1", "32=1|31=1.2|");
+    w.out(&more[0]);
+    w.fill(&more[0], "1", "1");
+    only(&new(&mut w, "sl", 2, "21", "40=3|99=1.05|59=1|"), "new sell 21 3 /1.05 1");
 }
 
 /// A block divides fills, and what was dealt is not closed by one member's stop; a bust is not followed past a stop.

@@ -189,7 +189,7 @@ impl Engine {
             self.cause.refusals.clear();
             let at = self.line_of(ix, leader, instrument, place);
             let known = at.is_some_and(|at| self.st.mirrors.of(at).iter().any(|m| m.key == order.id));
-            if !known && !(begins && cfg.mirrors_type(stop)) {
+            if !(known || begins && cfg.mirrors_type(stop)) {
                 continue;
             }
             let before = position.unwrap_or(Dec::ZERO);
