@@ -251,7 +251,7 @@ def _work_of(deployment: Deployment, only: str | None) -> Callable[[threading.Ev
         )
     from gateway import route
 
-    return lambda stop: route.run(config, name, stop)
+    return lambda stop: route.run(config, name, deployment.kill_parts, stop)
 
 
 def share() -> None:

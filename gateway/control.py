@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import json
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +45,8 @@ class ControlSocket:
     def __init__(self, config: GatewayConfig, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._state_dir = config.state_dir
-        self._journaled: kill_file.LeftStop | None = None
-        """The stop that was taken up, as long as its file cannot be removed."""
+        self._journaled: tuple[kill_file.LeftStop, ...] = ()
+        """The stops that were taken up, as long as a file of theirs cannot be removed."""
         self._context = zmq.Context()
         self.socket: Any = self._context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -68,24 +67,27 @@ class ControlSocket:
         return seq
 
     def take_up(self) -> None:
-        """A stop that was left while no core answered: journaled once, then removed."""
-        if (stop := kill_file.left(self._state_dir)) is None:
-            self._journaled = None
+        """Stops that were left while no core answered: each journaled once, then removed."""
+        if not (stops := kill_file.left(self._state_dir)):
+            self._journaled = ()
             return
-        with suppress(OSError):
-            kill_file.set_aside(self._state_dir)
-        stop = kill_file.left(self._state_dir) or stop
-        if stop == self._journaled:
+        kill_file.set_aside(self._state_dir)
+        stops = kill_file.left(self._state_dir) or stops
+        fresh = [stop for stop in stops if stop not in self._journaled]
+        for stop in fresh:
+            of = {"scope": stop.scope, "name": stop.name, "who": stop.who}
+            log.warning("control.left_stop", command_level=stop.level, **of)
+            command = {"cmd": "kill", "who": stop.who, "level": stop.level, **stop.names}
+            payload = json.dumps(command, sort_keys=True).encode()
+            self._pipeline.submit("operator", "", payload, clock.wall_ns())
+        if not fresh:
             return
-        log.warning("control.left_stop", command_level=stop.level, who=stop.who)
-        command = {"cmd": "kill", "who": stop.who, "level": stop.level}
-        self._pipeline.submit("operator", "", json.dumps(command, sort_keys=True).encode(), clock.wall_ns())
-        self._journaled = stop
         try:
             kill_file.taken_up(self._state_dir)
         except OSError as error:
             # In force here; in the routes until a person has removed the file.
             log.error("control.left_stop_stays", error=str(error))
+        self._journaled = tuple(stop for stop in kill_file.left(self._state_dir) if stop in stops)
 
     def close(self) -> None:
         """Closes at once."""

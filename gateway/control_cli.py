@@ -18,14 +18,14 @@ import typer
 from rich.console import Console
 
 from gateway import control_life
-from gateway.audit.places import places
 from gateway.clock import fix_time
 from gateway.config_types import decimal_text
 from gateway.control import NoCore
 from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known, named, outcome, say, tell
+from gateway.control_left import without_core
 from gateway.control_view import grouped, status_screen, stops_table
 from gateway.errors import EnvironmentProblem, ExitCode, UsageError
-from gateway.kill_file import LEVELS, LeftStop, leave
+from gateway.kill_file import LEVELS, LeftStop
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,12 +40,6 @@ EFFECTS = {
     "close_only": "no opens, and those that worked are being cancelled; closes go on",
     "halt": "no opens, and closes wait until the release",
 }
-HELD_BACK = {
-    "no_opens": "new opens",
-    "close_only": "new opens",
-    "halt": "every new order, closes too",
-}
-"""What routes do by themselves while no core answers."""
 Value = Annotated[str | None, typer.Option(help="Decimal in the account's currency.", show_default=False)]
 
 
@@ -86,7 +80,7 @@ def kill(
             bound = ", ".join(LEVELS)
             raise UsageError("no such level", path="--level", value=level, bound=bound)
         scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
-        _stop(context.obj, LeftStop(level, named(who or getpass.getuser())), scope, as_json)
+        _stop(context.obj, _asked(level, who, scope), as_json)
 
 
 @app.command("close-only")
@@ -102,7 +96,7 @@ def close_only(
     """The same as `kill --level close_only`: opens are refused and cancelled, closes go on."""
     with errors():
         scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
-        _stop(context.obj, LeftStop("close_only", named(who or getpass.getuser())), scope, as_json)
+        _stop(context.obj, _asked("close_only", who, scope), as_json)
 
 
 @app.command()
@@ -261,34 +255,22 @@ def _held(desk: Desk, scope: dict[str, str]) -> str | None:
     return next((str(one["level"]) for one in found if (one["scope"], one["name"]) == (kind, name)), None)
 
 
-def _stop(desk: Desk, stop: LeftStop, scope: dict[str, str], as_json: bool) -> None:
+def _asked(level: str, who: str | None, scope: dict[str, str]) -> LeftStop:
+    return LeftStop(level, named(who or getpass.getuser()), *next(iter(scope.items()), ()))
+
+
+def _stop(desk: Desk, stop: LeftStop, as_json: bool) -> None:
     """Stops a scope, and looks whether it is in effect."""
+    scope = stop.names
     try:
         answer = tell(desk, {"cmd": "kill", "who": stop.who, "level": stop.level, **scope})
     except NoCore as problem:
-        raise _without_core(desk, problem, stop, scope) from problem
+        raise without_core(desk.path, problem, stop) from problem
     held = _held(desk, scope)
     if held not in LEVELS or LEVELS.index(held) < LEVELS.index(stop.level):
         raise _no_effect(answer, scope)
     arm_it = " ".join(["copygate ctl", str(desk.path), "arm --who NAME", *_words(scope)])
     say(answer, as_json, f"{_what(scope)} is stopped: {EFFECTS[held]}.", f"To release: {arm_it}")
-
-
-def _without_core(desk: Desk, problem: NoCore, stop: LeftStop, scope: dict[str, str]) -> EnvironmentProblem:
-    """Stops everything without the core, as far as that goes; the error says how far."""
-    if scope:
-        hint = "Without a core only everything can be stopped, not one part: leave out the scope."
-    else:
-        try:
-            stands = leave(places(desk.path).state, stop)
-            hint = (
-                f"Left at {stands.level} for the routes of this host and for the core: from their next beat"
-                f" on routes hold back {HELD_BACK[stands.level]}; nothing is cancelled without a core."
-                " The core (`copygate run`) takes it up when it is back. Orders at brokers stay there."
-            )
-        except OSError as error:
-            hint = f"It could not be left for the routes either: {error}. Stop the processes."
-    return EnvironmentProblem(problem.message, path=problem.path, value=problem.value, hint=hint)
 
 
 def _no_effect(answer: dict[str, Any], scope: dict[str, str]) -> EnvironmentProblem:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.config import GatewayConfig, core_json, load, without_followers
 from gateway.fork import apart
+from gateway.kill_parts import packed
 
 FASTEST = 1
 """zlib level. The text of 10,000 followers is the same words 10,000 times."""
@@ -22,13 +23,15 @@ class Deployment:
     """Without followers and subscriptions: only the core's engine holds those."""
     core_text: bytes = b""
     """The core's configuration, packed; empty where no core is started."""
+    kill_parts: bytes = b""
+    """By what routes know the followers and instruments of a stop that no core has taken up, packed."""
 
 
 def read(path: Path, with_core: bool) -> Deployment:
     """Reads and checks a configuration file. Raises `ConfigProblems` as `load` does."""
     config = load(path)
     text = zlib.compress(core_json(config).encode(), FASTEST) if with_core else b""
-    return Deployment(without_followers(config), text)
+    return Deployment(without_followers(config), text, packed(config))
 
 
 def unpacked(core_text: bytes) -> str:

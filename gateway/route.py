@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from itertools import chain
+from pathlib import Path
 
 import structlog
 
-from gateway import clock, kill_file
+from gateway import clock, kill_file, kill_parts
 from gateway._fastcore import FastcoreError, RoutePipeline
 from gateway.config import GatewayConfig
 from gateway.core import POLL_MS_MAX, SWITCH_INTERVAL_S
@@ -56,6 +57,37 @@ class RouteSink:
         self._pipeline.sent(session, raw)
 
 
+class OwnKill:
+    """Heeds stops that were left while no core answered: they hold here until the core has taken them up."""
+
+    def __init__(self, state_dir: Path, name: str, parts: bytes, pipeline: RoutePipeline) -> None:
+        self._state_dir = state_dir
+        self._name = name
+        self._parts = parts
+        self._pipeline = pipeline
+        self._left: tuple[kill_file.LeftStop, ...] = ()
+        self._held = kill_parts.Held()
+
+    def look(self) -> None:
+        """Reads what is left, at each heartbeat."""
+        left = kill_file.left(self._state_dir)
+        if left == self._left:
+            return
+        self._left, before = left, self._held
+        self._held = held = kill_parts.held(self._parts, self._name, left)
+        self._pipeline.kill_here(held.level, dict(held.parts))
+        scopes = {(stop.scope, stop.name) for stop in held.stops}
+        for stop in before.stops:
+            if (stop.scope, stop.name) not in scopes:
+                of = {"scope": stop.scope, "name": stop.name}
+                log.warning("route.kill_ends", **of, action="the core decides again")
+        for stop in held.stops:
+            if stop not in before.stops:
+                action = "held back here, without the core"
+                of = {"scope": stop.scope, "name": stop.name, "who": stop.who}
+                log.warning("route.kill", command_level=stop.level, **of, action=action)
+
+
 class Link:
     """Owns the DEALER: says HELLO on each connection, sends rows, takes orders, keeps the beat."""
 
@@ -67,6 +99,7 @@ class Link:
         engine: FixEngine,
         session: str,
         wakeup: Wakeup,
+        own_kill: OwnKill,
     ) -> None:
         self._pipeline = pipeline
         self._socket = socket
@@ -77,8 +110,7 @@ class Link:
         self._beat_ms = config.core.beat_ms
         self._keep_ns = config.core.retire_after_s * 1_000_000_000
         self._next_beat_ms = 0
-        self._state_dir = config.state_dir
-        self._stop: kill_file.LeftStop | None = None
+        self._own_kill = own_kill
         self.watch = RouteWatch(config.watch, pipeline, lambda: engine.room(session))
         self._linked = False
         self._begun: bytes | None = None
@@ -131,28 +163,16 @@ class Link:
         if now_ms < self._next_beat_ms:
             return
         self._next_beat_ms = now_ms + self._beat_ms
-        self._heed(kill_file.left(self._state_dir))
+        self._own_kill.look()
         self.watch.look()
         if self._keep_ns:
             self._pipeline.forget(clock.wall_ns() - self._keep_ns)
         if self._linked:
             self._linked = self._socket.send(self._pipeline.beat(clock.wall_ns()))
 
-    def _heed(self, stop: kill_file.LeftStop | None) -> None:
-        """A stop that was left while no core answered holds here, until the core has taken it up."""
-        if stop == self._stop:
-            return
-        self._stop = stop
-        self._pipeline.kill_here(stop.number if stop else 0)
-        if stop is None:
-            log.warning("route.kill_ends", action="the core decides again")
-        else:
-            action = "held back here, without the core"
-            log.warning("route.kill", command_level=stop.level, who=stop.who, action=action)
 
-
-def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
-    """Runs one route until `stop` is set."""
+def run(config: GatewayConfig, name: str, parts: bytes, stop: threading.Event) -> int:
+    """Runs one route until `stop` is set. `parts` is what `kill_parts` packed of the configuration."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = config.state_dir / f"route-{name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +192,8 @@ def run(config: GatewayConfig, name: str, stop: threading.Event) -> int:
     socket = RouteSocket(
         config.core_connect(), pipeline.identity, config.core.queue_frames_max, curve_of(config, name)
     )
-    link = Link(config, pipeline, socket, engine, session_name, wakeup)
+    own_kill = OwnKill(config.state_dir, name, parts, pipeline)
+    link = Link(config, pipeline, socket, engine, session_name, wakeup, own_kill)
     log.info("route.started", route=name, identity=pipeline.identity.decode())
     try:
         _serve(link, engine, stop)

@@ -4,6 +4,7 @@
 //! shell writes the rows durably before it hands a message to the FIX engine: a crash in between leaves an OUT
 //! without a report, which the core resolves by asking, never by sending again.
 
+use crate::fix::SOH;
 use crate::link::{self, Frame, Greet, KeysBuf, LinkError, OrderRef, Orders, Row, SendKind};
 use crate::rules::{Rule, kept};
 use rustc_hash::FxHashMap;
@@ -159,6 +160,9 @@ struct Line {
     unacked: u32,
 }
 
+/// Kill levels of parts: a field as it stands in an order, `1=F1` or `55=EURUSD`, and the level of what has it.
+pub type KillParts = FxHashMap<Box<[u8]>, u8>;
+
 /// The state of one route process.
 #[derive(Debug, Clone)]
 pub struct RouteGuard {
@@ -167,6 +171,7 @@ pub struct RouteGuard {
     greeted: bool,
     kill: u8,
     own_kill: u8,
+    own_parts: KillParts,
     halted: bool,
     orphan_ns: i64,
     last_core_beat_ns: Option<i64>,
@@ -194,6 +199,7 @@ impl RouteGuard {
             greeted: false,
             kill: 0,
             own_kill: 0,
+            own_parts: KillParts::default(),
             halted: false,
             orphan_ns,
             last_core_beat_ns: None,
@@ -251,9 +257,20 @@ impl RouteGuard {
         }
     }
 
-    /// The level of a kill switch of this route's own host, 0 to release it. The higher one of this and of the core's holds.
-    pub fn kill_here(&mut self, level: u8) {
-        self.own_kill = level;
+    /// The levels of this route's own host: of everything, 0 for none, and of the orders that have certain fields. They
+    /// take the place of those before. The highest one of these and of the core's holds.
+    pub fn kill_here(&mut self, level: u8, parts: KillParts) {
+        (self.own_kill, self.own_parts) = (level, parts);
+    }
+
+    /// The highest level that an order is under.
+    fn kill_of(&self, order: &OrderRef<'_>) -> u8 {
+        let all = self.kill.max(self.own_kill);
+        if self.own_parts.is_empty() {
+            return all;
+        }
+        let fields = order.fix.split(|byte| *byte == SOH);
+        fields.filter_map(|field| self.own_parts.get(field)).fold(all, |kill, level| kill.max(*level))
     }
 
     /// Stops all sending until the process is restarted.
@@ -423,7 +440,7 @@ impl RouteGuard {
             return Some(NotSent::UnknownSession);
         };
         // Closes carry no deadline (09.10): levels 1 and 2 stop what has one, level 3 stops every new order.
-        let (is_open, kill) = (order.deadline_ns != 0, self.kill.max(self.own_kill));
+        let (is_open, kill) = (order.deadline_ns != 0, self.kill_of(order));
         if !line.logged_on {
             Some(NotSent::LoggedOff)
         } else if order.kind == SendKind::New && (kill >= 3 || (kill >= 1 && is_open)) {

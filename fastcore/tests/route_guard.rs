@@ -2,7 +2,7 @@
 use fastcore::link::{
     Greet, OrdersWriter, Row, SendKind, encode_ack, encode_beat, encode_greet, encode_probe,
 };
-use fastcore::route::{NotSent, RouteGuard, Seen, UNACKED_MAX};
+use fastcore::route::{KillParts, NotSent, RouteGuard, Seen, UNACKED_MAX};
 use proptest::prelude::*;
 
 const NOW: i64 = 1_000_000;
@@ -41,12 +41,14 @@ const OPEN: Ask = Ask {
 };
 
 fn frame(asks: &[Ask]) -> Vec<u8> {
+    frame_of(asks, b"FIX")
+}
+
+fn frame_of(asks: &[Ask], fix: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = OrdersWriter::begin(&mut out, asks[0].epoch, asks[0].incarnation, 40);
     for a in asks {
-        writer
-            .order(a.id, a.try_no, a.kind, a.deadline_ns, a.session, |o| o.extend_from_slice(b"FIX"))
-            .unwrap();
+        writer.order(a.id, a.try_no, a.kind, a.deadline_ns, a.session, |o| o.extend_from_slice(fix)).unwrap();
     }
     writer.finish();
     out
@@ -171,7 +173,7 @@ fn kill_levels_stop_what_they_name() {
         assert_eq!(answer(&mut guard, &orders, NOW), want, "level {level}");
         // The same by the switch of the route's own host, whatever the core says.
         let mut guard = ready();
-        guard.kill_here(level);
+        guard.kill_here(level, KillParts::default());
         guard.decide(&greet(7, 2, 0), NOW).unwrap();
         assert_eq!(answer(&mut guard, &orders, NOW), want, "own level {level}");
     }
@@ -182,13 +184,50 @@ fn kill_levels_stop_what_they_name() {
 fn the_higher_of_both_kill_switches_holds() {
     for (core, own, passes) in [(0, 1, false), (1, 0, false), (3, 1, false), (1, 3, false), (0, 0, true)] {
         let mut guard = ready();
-        guard.kill_here(3);
+        guard.kill_here(3, KillParts::default());
         guard.decide(&greet(7, 2, 3), NOW).unwrap();
-        guard.kill_here(own);
+        guard.kill_here(own, KillParts::default());
         guard.decide(&greet(7, 2, core), NOW).unwrap();
         let want = if passes { sent() } else { refused("killed") };
         assert_eq!(answer(&mut guard, &frame(&[OPEN]), NOW), want, "core {core}, own {own}");
     }
+}
+
+const WIRE: &[u8] = b"8=FIX.4.4\x0135=D\x0111=A\x011=F1\x0155=EURUSD\x0154=1\x0138=1000\x01";
+
+/// A stop of a part holds back the orders that have its field, whole and to its level; the highest level counts.
+#[test]
+fn a_part_is_stopped_by_a_field_of_its_orders() {
+    let parts = |given: &[(&str, u8)]| {
+        given.iter().map(|(f, level)| (f.as_bytes().into(), *level)).collect::<KillParts>()
+    };
+    let close = || Ask { deadline_ns: 0, ..OPEN };
+    let cancel = || Ask { kind: SendKind::Cancel, deadline_ns: 0, ..OPEN };
+    for (all, given, ask, passes) in [
+        (0, parts(&[("1=F1", 1)]), OPEN, false),
+        (0, parts(&[("1=F1", 2)]), close(), true),
+        (0, parts(&[("1=F1", 3)]), close(), false),
+        (0, parts(&[("1=F1", 3)]), cancel(), true),
+        (0, parts(&[("1=F", 3), ("1=F11", 3), ("55=EUR", 3), ("5=EURUSD", 3)]), OPEN, true),
+        (0, parts(&[("55=EURUSD", 1)]), OPEN, false),
+        (0, parts(&[("1=F1", 1), ("55=EURUSD", 3)]), close(), false),
+        (3, parts(&[("1=F1", 1)]), close(), false),
+        (1, parts(&[("1=F2", 3)]), close(), true),
+        (1, parts(&[("1=F2", 3)]), OPEN, false),
+    ] {
+        let mut guard = ready();
+        guard.kill_here(all, given.clone());
+        let want = if passes { sent() } else { refused("killed") };
+        assert_eq!(answer(&mut guard, &frame_of(&[ask], WIRE), NOW), want, "{all} {given:?}");
+    }
+    let mut guard = ready();
+    guard.kill_here(0, parts(&[("1=F1", 3)]));
+    guard.kill_here(0, parts(&[("1=F2", 3)]));
+    assert_eq!(
+        answer(&mut guard, &frame_of(&[OPEN], WIRE), NOW),
+        sent(),
+        "what is not named again is released"
+    );
 }
 
 /// A close has no deadline and is never expired.

@@ -220,11 +220,10 @@ def left_stop(facts: Facts) -> list[Finding]:
     """A stop that was left while no core answered."""
     if facts.problems:
         return unknown("left stop")
-    if facts.left_stop is None:
+    if not facts.left_stops:
         return [Finding("left stop", OK, "none")]
-    level, who = facts.left_stop
     advice = "The next core takes it up and stops so; release it by `copygate ctl CONFIG arm --who NAME`."
-    return [Finding("left stop", WARN, f"{level}, by {who}", advice)]
+    return [Finding("left stop", WARN, "; ".join(facts.left_stops), advice)]
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -193,8 +193,8 @@ class Facts:
     profiles: tuple[str, ...] = ()
     dictionaries: tuple[tuple[str, str], ...] = ()
     """File, and why it cannot be read."""
-    left_stop: tuple[str, str] | None = None
-    """Level and author of a stop that no core has taken up."""
+    left_stops: tuple[str, ...] = ()
+    """Stops that no core has taken up: level, scope and author."""
     running: Running = field(default_factory=Running)
 
 

@@ -55,7 +55,7 @@ def gather(path: Path, offline: bool) -> Facts:
         peers=() if offline else network.peers(config, up),
         profiles=tuple(config.profiles),
         dictionaries=dictionaries(config),
-        left_stop=_left_stop(config.state_dir),
+        left_stops=_left_stops(config.state_dir),
         running=running,
         # Last: the clocks have had time to differ.
         machine=_machine(clocks, core_pid),
@@ -189,11 +189,10 @@ def _key_pair(owner: str, public: Path, secret: Path | None) -> KeyPair:
         return KeyPair(owner, problem=f"{secret}: {error}")
 
 
-def _left_stop(state_dir: Path) -> tuple[str, str] | None:
-    if _is_there(state_dir) and not os.access(state_dir, os.X_OK, effective_ids=True):
-        return None  # A file that cannot be read would count as a stop.
-    stop = kill_file.left(state_dir)
-    return None if stop is None else (stop.level, stop.who)
+def _left_stops(state_dir: Path) -> tuple[str, ...]:
+    if _is_there(state_dir) and not os.access(state_dir, os.R_OK | os.X_OK, effective_ids=True):
+        return ()  # A file that cannot be read would count as a stop.
+    return tuple(stop.text for stop in kill_file.left(state_dir))
 
 
 def _running(config: GatewayConfig) -> Running:

@@ -52,3 +52,30 @@ def test_a_kill_while_the_core_hangs_holds_in_the_routes_and_then_in_the_core(tr
     trading.finish()
     verdict = trading.verdict()
     assert verdict.good, verdict.reasons
+
+
+@pytest.mark.slow
+def test_a_kill_of_one_follower_while_the_core_hangs_is_the_cores_own_later(trading: Run) -> None:
+    """Only its route heeds it; the core takes it up with its scope; the others trade on, and it does not."""
+    trading.traded(3)
+    (core,) = trading.pids("core")
+    os.kill(core, signal.SIGSTOP)
+    try:
+        code, text = ctl(trading, "close-only", "--who", "ann", "--follower", "f1")
+        assert (code, "Left at close_only of follower f1" in text) == (3, True), text
+        trading.until("its route does not heed it", QUIET_MS, lambda: bool(said(trading, "route.kill")))
+    finally:
+        os.kill(core, signal.SIGCONT)
+    left: Path = kill_file.place_of(trading.deployment.state, "follower", "f1")
+    trading.until("the core does not take it up", QUIET_MS, lambda: not left.exists())
+    (stop,) = json.loads(ctl(trading, "stops", "--json")[1])
+    found = (stop["scope"], stop["name"], stop["level"], stop["who"])
+    assert found == ("follower", "f1", "close_only", "ann")
+    trading.until("the route still holds back", QUIET_MS, lambda: bool(said(trading, "route.kill_ends")))
+    assert said(trading, "route.kill") == said(trading, "route.kill_ends") == {"route:r1"}
+    trading.traded(3)
+    assert ctl(trading, "arm", "--who", "ann", "--follower", "f1")[0] == 0
+    trading.traded(3)
+    trading.finish()
+    verdict = trading.verdict()
+    assert verdict.good, verdict.reasons

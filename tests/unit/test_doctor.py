@@ -162,7 +162,7 @@ BAD: list[tuple[str, Facts, Result, str, str]] = [
     ("counterparties", having(peers=(Peer("L", "h:1", "refused"),)), FAIL, "L: h:1: refused", "firewalls"),
     ("counterparties", having(is_offline=True), SKIP, "--offline", ""),
     ("counterparties", having(peers=()), SKIP, "no session has to be tried", ""),
-    ("left stop", having(left_stop=("halt", "ann")), WARN, "halt, by ann", "arm --who"),
+    ("left stop", having(left_stops=("halt, by ann",)), WARN, "halt, by ann", "arm --who"),
     ("locks", having(running=NOT_RUNNING), SKIP, "never ran", ""),
     ("locks", having(running=Running(locks=(("audit", OURS),))), WARN, "audit by pid 41", "without its core"),
     ("core runs", having(running=Running(problem="does not answer")), FAIL, "does not answer", "log"),

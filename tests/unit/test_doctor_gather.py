@@ -197,6 +197,8 @@ def test_a_stop_that_was_left_is_told(tmp_path: Path) -> None:
     path = deployment(tmp_path)
     kill_file.leave(tmp_path / "state", LeftStop("halt", "ann"))
     assert said(path, "left stop")[0].seen == "halt, by ann"
+    kill_file.leave(tmp_path / "state", LeftStop("no_opens", "bob", "follower", "f1"))
+    assert said(path, "left stop")[0].seen == "no_opens of follower f1, by bob; halt, by ann"
 
 
 def test_the_program_that_runs_these_tests_is_whole(tmp_path: Path) -> None:

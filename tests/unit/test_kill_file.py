@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from gateway.config import load
 from gateway.control import ControlSocket
 from gateway.control_cli import app
-from gateway.kill_file import LeftStop, leave, left, place_of, set_aside, taken_up
-from tests.unit.config_text import write
+from gateway.kill_file import UNREADABLE, LeftStop, leave, left, place_of, set_aside, taken_up
+from tests.unit.config_text import changed, write
 
 
 def test_nothing_is_stopped_without_a_file(tmp_path: Path) -> None:
-    assert left(tmp_path) is None
+    assert left(tmp_path) == left(tmp_path / "not there") == ()
     taken_up(tmp_path)
 
 
@@ -25,22 +25,58 @@ def test_the_stop_that_stops_more_stays(tmp_path: Path, first: str, second: str)
     """As in the core: a kill never lowers a stop."""
     leave(tmp_path, LeftStop(first, "ann"))
     stands = leave(tmp_path, LeftStop(second, "bob"))
-    assert stands == left(tmp_path) == LeftStop("halt", "ann" if first == "halt" else "bob")
+    assert stands == LeftStop("halt", "ann" if first == "halt" else "bob")
+    assert left(tmp_path) == (stands,)
     assert stands.number == 3
     set_aside(tmp_path)
-    assert left(tmp_path) == stands
+    assert left(tmp_path) == (stands,)
     taken_up(tmp_path)
-    assert left(tmp_path) is None
+    assert left(tmp_path) == ()
 
 
 def test_a_harder_stop_that_comes_while_one_is_taken_up_is_not_lost(tmp_path: Path) -> None:
     """The core writes the first into its journal, which takes time; what is left meanwhile stays for it."""
     leave(tmp_path, LeftStop("no_opens", "ann"))
     set_aside(tmp_path)
-    assert left(tmp_path) == LeftStop("no_opens", "ann"), "routes hold back until it is the core's"
+    assert left(tmp_path) == (LeftStop("no_opens", "ann"),), "routes hold back until it is the core's"
     leave(tmp_path, LeftStop("halt", "bob"))
     taken_up(tmp_path)
-    assert left(tmp_path) == LeftStop("halt", "bob")
+    assert left(tmp_path) == (LeftStop("halt", "bob"),)
+
+
+PARTS = (
+    LeftStop("no_opens", "ann"),
+    LeftStop("halt", "ann", "follower", "f1"),
+    LeftStop("close_only", "bob", "instrument", "EUR/USD.x ö"),
+    LeftStop("no_opens", "bob", "instrument", ".taken"),
+    LeftStop("halt", "bob", "route", "r-1_a"),
+)
+
+
+def test_stops_of_several_scopes_stand_side_by_side(tmp_path: Path) -> None:
+    """One that stops more of another scope takes no place; a symbol may be any text."""
+    for stop in PARTS:
+        assert leave(tmp_path, stop) == stop
+    assert leave(tmp_path, LeftStop("no_opens", "eve", "follower", "f1")) == PARTS[1]
+    assert set(left(tmp_path)) == set(PARTS)
+    set_aside(tmp_path)
+    assert set(left(tmp_path)) == set(PARTS)
+    taken_up(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    [
+        ("kill-follower-f1.json", LeftStop("no_opens", UNREADABLE, "follower", "f1")),
+        ("kill-leader-alpha.json", LeftStop("no_opens", UNREADABLE)),
+        ("kill-follower.json", LeftStop("no_opens", UNREADABLE)),
+    ],
+)
+def test_the_name_of_an_unreadable_file_says_its_scope(tmp_path: Path, name: str, stop: LeftStop) -> None:
+    """A scope that no route heeds, or none, is everything."""
+    (tmp_path / name).write_text("{", "utf-8")
+    assert left(tmp_path) == (stop,)
 
 
 class Journal:
@@ -70,25 +106,69 @@ def test_a_stop_whose_file_cannot_be_removed_is_journaled_once(tmp_path: Path) -
         control.close()
 
 
+def test_the_core_takes_up_every_stop_with_its_scope(tmp_path: Path) -> None:
+    """Once each, as if it had been told; the same stop that is left again later is another one."""
+    journal, config = Journal(), load(write(tmp_path))
+    control = ControlSocket(config, journal)  # type: ignore[arg-type]
+    told = [{"cmd": "kill", "level": stop.level, "who": stop.who, **stop.names} for stop in PARTS]
+    told = [dict(sorted(command.items())) for command in told]
+    try:
+        for stop in PARTS:
+            leave(config.state_dir, stop)
+        control.take_up()
+        assert sorted(map(json.dumps, journal.commands)) == sorted(map(json.dumps, told))
+        leave(config.state_dir, PARTS[1])
+        control.take_up()
+        control.take_up()
+        assert journal.commands[len(PARTS) :] == [told[1]]
+        assert left(config.state_dir) == ()
+    finally:
+        control.close()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"level": "hlat"}', '{"level": 3, "who": 4}', "\x00\xff"])
 def test_a_file_that_nobody_can_read_stops_opens(tmp_path: Path, text: str) -> None:
     """Somebody meant to stop something."""
     place_of(tmp_path).write_bytes(text.encode("latin-1"))
-    stop = left(tmp_path)
-    assert stop is not None
-    assert stop.number == 1
+    (stop,) = left(tmp_path)
+    assert (stop.number, stop.scope) == (1, "global")
 
 
 def test_kill_without_a_core_says_how_far_it_goes(tmp_path: Path) -> None:
-    """Exit code 3: the core has not said that it is in effect. One part cannot be stopped like that."""
+    """Exit code 3: the core has not said that it is in effect."""
     file = write(tmp_path)
     done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--level", "halt"])
     assert done.exit_code == 3
     assert "Left at halt for the routes of this host" in done.output
     assert "closes too" in done.output
-    assert left(tmp_path / "state") == LeftStop("halt", "ann")
-    place_of(tmp_path / "state").unlink()
-    done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", "--follower", "f1"])
-    assert done.exit_code == 3
-    assert "leave out the scope" in done.output
-    assert left(tmp_path / "state") is None
+    assert left(tmp_path / "state") == (LeftStop("halt", "ann"),)
+
+
+@pytest.mark.parametrize("part", [("follower", "f1"), ("instrument", "GOLD"), ("route", "r2")])
+def test_one_part_is_stopped_without_a_core(tmp_path: Path, part: tuple[str, str]) -> None:
+    """Also while the rest of the file is being changed."""
+    file = write(tmp_path, changed('lot_step = "0.01"', 'lot_step = "wrong"'))
+    scope, name = part
+    done = CliRunner().invoke(app, [str(file), "close-only", "--who", "ann", f"--{scope}", name])
+    said = f"Left at close_only of {scope} {name} for the routes of this host"
+    assert (done.exit_code, said in done.output) == (3, True), done.output
+    assert left(tmp_path / "state") == (LeftStop("close_only", "ann", scope, name),)
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "words"),
+    [
+        (("leader", "alpha"), 3, ["Nothing is stopped", "Stop the followers by name", "leave out the scope"]),
+        (("follower", "f3"), 2, ["no such follower in the file", "Known: f1, f2", "leave out the scope"]),
+        (("route", "../r1"), 2, ["no such route in the file"]),
+    ],
+)
+def test_what_no_route_can_know_is_not_left(
+    tmp_path: Path, part: tuple[str, str], code: int, words: list[str]
+) -> None:
+    """A person who believes that something is stopped is worse off than one who knows that it is not."""
+    file = write(tmp_path)
+    done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", f"--{part[0]}", part[1]])
+    assert done.exit_code == code
+    assert [one for one in words if one not in done.output] == [], done.output
+    assert left(tmp_path / "state") == ()

@@ -5,7 +5,7 @@ use crate::route_log::RouteLog;
 use crate::store::Durability;
 use crate::sync::{Gate, Syncer};
 use fastcore::link::{self, Frame, Row};
-use fastcore::route::RouteGuard;
+use fastcore::route::{KillParts, RouteGuard};
 use fastcore::rules::{Rule, kept};
 use fastcore::sent::SentLog;
 use serde_json::json;
@@ -329,12 +329,12 @@ impl RoutePipeline {
         Ok((rows, self.gate.take_slowest_ns()))
     }
 
-    /// Holds back new orders at the level of this host's own kill switch: 1 and 2 opens, 3 all of them, 0 none.
+    /// Holds back new orders at the levels of this host's own kill switch: 1 and 2 opens, 3 all of them, 0 none.
     ///
     /// # Errors
     /// [`JournalError::Internal`].
-    pub fn kill_here(&self, level: u8) -> Result<()> {
-        self.lock()?.guard.kill_here(level);
+    pub fn kill_here(&self, level: u8, parts: KillParts) -> Result<()> {
+        self.lock()?.guard.kill_here(level, parts);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use crate::errors::raise;
 use journal::Durability;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// (session, FIX message) to send now.
@@ -131,9 +132,11 @@ impl RoutePipeline {
         py.detach(|| self.inner.watched()).map_err(raise)
     }
 
-    /// Holds back new orders at the level of this host's own kill switch, 0 to 3.
-    fn kill_here(&self, py: Python<'_>, level: u8) -> PyResult<()> {
-        py.detach(|| self.inner.kill_here(level)).map_err(raise)
+    /// Holds back new orders at the levels of this host's own kill switch, 0 to 3: of everything, and of the orders
+    /// that have a field, `1=F1`. They take the place of those before.
+    fn kill_here(&self, py: Python<'_>, level: u8, parts: HashMap<Vec<u8>, u8>) -> PyResult<()> {
+        let parts = parts.into_iter().map(|(field, level)| (field.into(), level)).collect();
+        py.detach(|| self.inner.kill_here(level, parts)).map_err(raise)
     }
 
     /// Stops all sending until the process is restarted.
