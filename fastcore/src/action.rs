@@ -1,5 +1,6 @@
 //! What the engine tells the outside while it applies an event.
 
+use crate::config::InstrumentConfig;
 use crate::decimal::Dec;
 use crate::mirrored::Mirrored;
 use crate::refusal::Refusal;
@@ -143,8 +144,29 @@ pub struct Outcome<'a> {
     pub cum_qty: Dec,
     /// Price of the fill, where there was one.
     pub px: Option<Dec>,
+    /// What moved a position; none where only the state changed.
+    pub moved: Option<Moved<'a>>,
     /// When the route wrote it down; the journal row's time where no route did.
     pub at_ns: i64,
+}
+
+/// What a fill, or one that is taken back or corrected, moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// `fill`, `bust` or `correct`.
+    pub act: &'static str,
+    /// The order buys.
+    pub buy: bool,
+    /// Units in the order's direction; negative where they are taken back.
+    pub units: Dec,
+    /// ExecID(17) of the report.
+    pub exec_id: &'a [u8],
+    /// The execution, by a number of ours that a bust of it has too; 0 where it has no name.
+    pub execution: u128,
+    /// Leader instrument.
+    pub instrument: &'a str,
+    /// Follower instrument, with its contract size and the currency of its price.
+    pub traded: &'a InstrumentConfig,
 }
 
 /// Something a person should see.

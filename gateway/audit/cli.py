@@ -6,27 +6,32 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Annotated
 
 import typer
+from pydantic_core import PydanticCustomError
 from rich.console import Console
 
 from gateway.audit import explain_read as explaining
 from gateway.audit import export as exporting
 from gateway.audit import fairness as serving
 from gateway.audit import stats as counting
+from gateway.audit import subscriptions as attributing
+from gateway.audit import subscriptions_view as attributed
 from gateway.audit import trace as tracing
 from gateway.audit.places import Places, places
 from gateway.audit.store import day_files
 from gateway.clock import option_ns
+from gateway.config_types import read_decimal
 from gateway.errors import EnvironmentProblem, OperatingError, UsageError
 from gateway.failures import operating
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Read the audit log: export it, follow or explain one execution, count, compare.",
+    help="Read the audit log: export it, follow or explain one execution, count, compare, attribute.",
 )
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
@@ -139,6 +144,42 @@ def stats(
             sys.stdout.write(found.as_json() + "\n")
         else:
             _console().print(counting.render(found))
+
+
+@app.command()
+def subscriptions(
+    config: ConfigOption = None,
+    state: StateOption = None,
+    follower: Annotated[str | None, typer.Option(help="Only this follower's.", show_default=False)] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INSTRUMENT=PRICE",
+            help="Values what is open in a follower's instrument. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What each subscription did and won: fills, position, result, refusals; and what its account did."""
+    with _errors():
+        prices = dict(map(_price, price or ()))
+        found = attributing.collect(_folder(config, state), follower)
+        if as_json:
+            sys.stdout.write(attributed.as_json(found, prices) + "\n")
+        else:
+            _console().print(attributed.render(found, prices))
+
+
+def _price(text: str) -> tuple[str, Fraction]:
+    """Instrument and price of `--price`. Raises UsageError where it is none."""
+    instrument, _, px = text.rpartition("=")
+    if not instrument:
+        raise UsageError("not INSTRUMENT=PRICE", path="--price", value=text)
+    try:
+        return instrument, Fraction(read_decimal(px))
+    except PydanticCustomError as error:
+        raise UsageError(error.message(), path="--price", value=text) from error
 
 
 def _console() -> Console:

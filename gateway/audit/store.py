@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 
-from gateway.audit import mirror_table
+from gateway.audit import fill_table, mirror_table
 from gateway.audit.entry import Entry, EntryError, day_of, genesis, pack, unpack
 from gateway.audit.tables import BUNDLE_ENTRIES, INSERT, SCHEMA, Rows, index_rows
 from gateway.errors import EnvironmentProblem, ExitCode, OperatingError
@@ -206,8 +206,8 @@ def _open_writer(path: Path, before: Path | None, digest: str | None) -> sqlite3
         db.execute("PRAGMA synchronous = FULL")
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'place'").fetchone() is None:
             db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
-        # Beside the check above: a day that an older version began has no such table.
-        db.executescript(f"BEGIN;{mirror_table.SCHEMA}COMMIT;")
+        # Beside the check above: a day that an older version began has no such tables.
+        db.executescript(f"BEGIN;{mirror_table.SCHEMA}{fill_table.SCHEMA}COMMIT;")
         if before is not None and digest is not None:
             db.execute("INSERT OR REPLACE INTO sealed VALUES(?,?)", (before.name, digest))
     except sqlite3.Error as error:
@@ -260,6 +260,21 @@ def read_entry(path: Path, number: int) -> bytes:
     if number % BUNDLE_ENTRIES >= len(bundle):
         raise EntryError(f"{path}: entry {number} is missing")
     return bundle[number % BUNDLE_ENTRIES]
+
+
+def read_kind(db: sqlite3.Connection, kind: str) -> Iterator[bytes]:
+    """The entries of one kind that the narrow tables of a file name, in order.
+
+    Raises EntryError when a bundle is cut.
+    """
+    ids = [row[0] for row in db.execute("SELECT id FROM entry WHERE kind = ? ORDER BY id", (kind,))]
+    for n, members in groupby(ids, key=lambda number: number // BUNDLE_ENTRIES):
+        row = db.execute("SELECT data FROM entries WHERE n = ?", (n,)).fetchone()
+        bundle = [] if row is None else list(unpack(row[0]))
+        for number in members:
+            if number % BUNDLE_ENTRIES >= len(bundle):
+                raise EntryError(f"entry {number} is missing")
+            yield bundle[number % BUNDLE_ENTRIES]
 
 
 def read_entries(folder: Path) -> Iterator[tuple[int, bytes]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
-from gateway.audit import mirror_table
+from gateway.audit import fill_table, mirror_table
 from gateway.audit.entry import Entry, canonical, whole_number
 
 BUNDLE_ENTRIES = 256
@@ -108,6 +108,7 @@ INSERT: Mapping[str, str] = {
     "child_order": "INSERT INTO child_order(decision_id, cl_ord_id, side, qty, later) VALUES(?,?,?,?,0)",
     "later": LATER,
     "mirror": mirror_table.INSERT,
+    "fill": fill_table.INSERT,
     "outcome": f"INSERT INTO outcome VALUES({','.join('?' * 13)})",
 }
 
@@ -132,6 +133,7 @@ def index_rows(number: int, entry: Entry, rows: Rows) -> None:
         names = ("subscription", "cl_ord_id", "state", "qty", "cum_qty", "px")
         texts, times = (_text(get(name)) for name in names), stage_times(fields, ORDER_STAGES)
         rows["outcome"].append((number, entry.journal, entry.at_ns, *texts, *times))
+        rows["fill"] += fill_table.rows(number, entry, fields)
 
 
 def _decision(number: int, entry: Entry, rows: Rows) -> None:

@@ -2,7 +2,7 @@
 
 use crate::audit_mirror;
 use crate::log::{JournalRow, Stage};
-use fastcore::action::{Alert, Conversion, Dealt, Decision, Later, Outcome, Sink};
+use fastcore::action::{Alert, Conversion, Dealt, Decision, Later, Moved, Outcome, Sink};
 use fastcore::event::EventKind;
 use fastcore::mirrored::Mirrored;
 use serde_json::{Value, json};
@@ -166,6 +166,13 @@ impl Collector {
     }
 }
 
+fn moved(m: &Moved<'_>) -> Value {
+    json!({"act": m.act, "side": if m.buy { "buy" } else { "sell" }, "units": m.units.to_string(),
+        "exec_id": text(m.exec_id), "execution": format!("{:032x}", m.execution), "instrument": m.instrument,
+        "traded": m.traded.name, "contract": m.traded.contract_size.to_string(),
+        "currency": m.traded.currency})
+}
+
 impl Sink for Collector {
     const WANTS_DECISIONS: bool = true;
 
@@ -224,11 +231,15 @@ impl Sink for Collector {
 
     fn outcome(&mut self, o: &Outcome<'_>) {
         let [subscription, follower, leader, ..] = self.sub(o.sub);
-        let stages = reached(o.state).map_or_else(|| json!({}), |stage| json!({stage: o.at_ns.to_string()}));
+        // What is taken back or corrected gets the order nowhere: its times stay those of its fills.
+        let corrects = o.moved.is_some_and(|m| m.act != "fill");
+        let stage = reached(o.state).filter(|_| !corrects);
+        let stages = stage.map_or_else(|| json!({}), |stage| json!({stage: o.at_ns.to_string()}));
         let body = json!({"subscription": subscription, "follower": follower, "leader": leader,
             "cl_ord_id": text(o.cl_ord_id), "state": o.state, "qty": o.qty.to_string(),
-            "cum_qty": o.cum_qty.to_string(), "px": o.px.map(|v| v.to_string()), "stages": stages});
-        if o.px.is_some() && self.said_without_price(&body) {
+            "cum_qty": o.cum_qty.to_string(), "px": o.px.map(|v| v.to_string()),
+            "moved": o.moved.as_ref().map(moved), "stages": stages});
+        if (o.px.is_some() || o.moved.is_some()) && !corrects && self.said_without_price(&body) {
             // The order's new state and the fill that caused it are one outcome.
             self.pop();
         }

@@ -51,6 +51,7 @@ impl Core for Decider {
             qty: Dec::ONE,
             cum_qty: Dec::ONE,
             px,
+            moved: None,
             at_ns: 77,
         };
         if event.payload == b"fill" {

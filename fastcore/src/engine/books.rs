@@ -2,12 +2,13 @@
 
 use super::lines::signed;
 use super::mass::is_mass_id;
+use super::state::Counted;
 use super::{Engine, Index, LineState};
-use crate::action::Sink;
+use crate::action::{Moved, Sink};
 use crate::config::OnReject;
 use crate::decimal::Dec;
 use crate::fix::{self, Message};
-use crate::leader::{Change, Counting, fill_missing, observe};
+use crate::leader::{Change, Counting, fill_missing, named_execution, observe};
 use crate::ledger::abs;
 use crate::order::{Input, State};
 use crate::profile::Profile;
@@ -117,6 +118,7 @@ impl Engine {
         let counting = Counting::of(profile, ix.unit(profile, instrument));
         let mirror = order.mirror;
         let named = self.execution_of(ix, o, r);
+        let execution = if S::WANTS_DECISIONS { self.key_of(o, r) } else { 0 };
         let change = self.counted(o, r, &counting, sink);
         let hedges = profile.hedges();
         if hedges {
@@ -160,8 +162,8 @@ impl Engine {
         let after = self.st.orders.get(o as usize);
         // What is not at the broker has left what it leaves where that was found.
         let ended = after.is_some_and(|x| x.state.is_done() && x.state != State::Missed);
-        if matches!(change, Change::Fill { .. }) && S::WANTS_DECISIONS {
-            self.outcome(o, r.last_px, sink);
+        if S::WANTS_DECISIONS {
+            self.told_moved(ix, (o, at), r, (change, execution), sink);
         }
         if ended && before.is_positive() && lost.is_positive() {
             let ours = asked && matches!(r.kind, Kind::Canceled | Kind::Status);
@@ -172,6 +174,39 @@ impl Engine {
         }
         self.work_line(ix, at, sink);
         self.work_capped_with(ix, at, sink);
+    }
+
+    /// The execution that a report names. To be asked before it is counted.
+    fn key_of(&self, o: u32, r: &Report<'_>) -> u128 {
+        let nothing = Counted::default();
+        let counted = self.st.fills.get(o as usize).unwrap_or(&nothing);
+        named_execution(&counted.seen, &counted.order, r)
+    }
+
+    /// Tells what a report moved, for profit and loss of every line.
+    fn told_moved<S: Sink>(
+        &self,
+        ix: &Index,
+        (o, at): (u32, u32),
+        r: &Report<'_>,
+        (change, execution): (Change, u128),
+        sink: &mut S,
+    ) {
+        let (act, units) = match (change, r.kind) {
+            (Change::Fill { qty, .. }, _) => ("fill", qty),
+            (Change::Bust { delta }, Kind::Correct) => ("correct", delta),
+            (Change::Bust { delta }, _) => ("bust", delta),
+            (Change::None, Kind::Correct) if r.last_px.is_some() => ("correct", Dec::ZERO),
+            _ => return,
+        };
+        let (instruments, line) = (&ix.cfg.instruments, self.st.lines.get(at as usize));
+        let of = |n: u32| instruments.get(n as usize);
+        let moved = line.zip(self.st.orders.get(o as usize)).and_then(|(line, order)| {
+            let traded = of(line.follower_instrument)?;
+            let instrument = of(line.instrument).map_or("", |i| &i.name);
+            Some(Moved { act, buy: order.buy, units, exec_id: r.exec_id, execution, instrument, traded })
+        });
+        self.outcome(o, r.last_px, moved, sink);
     }
 
     /// What a report changes, and whether it says that another one is missing.

@@ -10,7 +10,7 @@ use super::questions::DUE_ASK;
 use super::stops::{Level, Scope};
 use super::sub_guards::DUE_SUB_GUARD;
 use super::ways::DUE_WAY;
-use crate::action::{Outcome, Sink};
+use crate::action::{Moved, Outcome, Sink};
 use crate::decimal::Dec;
 use crate::event::Event;
 use crate::link::{self, Frame, Greet, Hello, Row, SendKind};
@@ -65,12 +65,12 @@ impl Engine {
             self.wake_others(&ix, at);
         }
         if S::WANTS_DECISIONS && before != after {
-            self.outcome(o, None, sink);
+            self.outcome(o, None, None, sink);
         }
         true
     }
 
-    pub(super) fn outcome<S: Sink>(&self, o: u32, px: Option<Dec>, sink: &mut S) {
+    pub(super) fn outcome<S: Sink>(&self, o: u32, px: Option<Dec>, moved: Option<Moved<'_>>, sink: &mut S) {
         if let Some(x) = self.st.orders.get(o as usize) {
             sink.outcome(&Outcome {
                 sub: x.sub,
@@ -79,6 +79,7 @@ impl Engine {
                 qty: x.qty,
                 cum_qty: x.cum,
                 px,
+                moved,
                 at_ns: if self.route_ns > 0 { self.route_ns } else { self.st.at_ns },
             });
         }

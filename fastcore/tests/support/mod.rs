@@ -1,7 +1,7 @@
 //! The engine from FIX bytes to frames and back, with a route that is played by the test.
 #![allow(dead_code)] // each test file uses a part of it
 
-use fastcore::action::{Alert, Sink};
+use fastcore::action::{Alert, Outcome, Sink};
 use fastcore::config::Config;
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
@@ -43,6 +43,7 @@ pub fn config_text(sizing: &str, extra: &str) -> String {
 pub struct Out {
     frames: Vec<Vec<u8>>,
     pub told: Vec<Told>,
+    moved: Vec<(String, u128)>,
     alerts: Vec<Alert>,
     questions: Vec<String>,
 }
@@ -58,6 +59,14 @@ impl Sink for Out {
     }
     fn mirrored(&mut self, m: &Mirrored<'_>) {
         self.told.push(Told::of(m));
+    }
+    fn outcome(&mut self, o: &Outcome<'_>) {
+        let Some(m) = o.moved else { return };
+        let (side, px) =
+            (if m.buy { "buy" } else { "sell" }, o.px.map_or("-".to_owned(), |px| px.to_string()));
+        let (id, currency) = (String::from_utf8_lossy(m.exec_id), &m.traded.currency);
+        let text = format!("{} {side} {} {px} {id} {} {currency}", m.act, m.units, m.traded.name);
+        self.moved.push((text, m.execution));
     }
     fn alert(&mut self, alert: &Alert) {
         self.alerts.push(alert.clone());
@@ -88,6 +97,8 @@ pub struct World {
     pub alerts: Vec<Alert>,
     /// Steps of mirrors, the oldest first.
     pub told: Vec<Told>,
+    /// What outcomes moved: `fill buy 10 100 x1 EURUSD USD`, and the number of the execution.
+    pub moved: Vec<(String, u128)>,
     /// What leaders' brokers were asked: session and message.
     pub questions: Vec<String>,
     /// Every event: time, kind, session, payload.
@@ -125,6 +136,7 @@ impl World {
             exec: 0,
             alerts: vec![],
             told: vec![],
+            moved: vec![],
             questions: vec![],
             log: vec![],
         };
@@ -141,6 +153,7 @@ impl World {
         assert!(self.engine.together_is_exact(), "sums over all followers are not what a walk finds");
         self.alerts.append(&mut out.alerts);
         self.told.extend(out.told.drain(..).map(|told| Told { seq: self.seq, ..told }));
+        self.moved.append(&mut out.moved);
         self.questions.append(&mut out.questions);
         let mut sent = Vec::new();
         for f in &out.frames {

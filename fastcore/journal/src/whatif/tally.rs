@@ -42,10 +42,12 @@ impl<const FRAMES: bool> Sink for Told<FRAMES> {
     }
     fn outcome(&mut self, o: &Outcome<'_>) {
         match o.px {
-            Some(px) => self.fills.push((o.cl_ord_id.to_vec(), o.cum_qty, px)),
+            Some(px) if o.moved.is_some_and(|m| m.act == "fill") => {
+                self.fills.push((o.cl_ord_id.to_vec(), o.cum_qty, px))
+            }
             // No decision has it: the broker answers later.
             None if o.state == REJECTED => self.refusals.push((o.sub, Code::BrokerReject)),
-            None => {}
+            _ => {}
         }
     }
 }

@@ -1,0 +1,116 @@
+"""Profit and loss of a line of fills, by average cost. Pure and exact: fractions, no float.
+
+Units are those of the instrument, so a price is for one of them: a lot is a contract size of units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+DENOMINATOR_MAX = 10**60
+"""Each partial close divides the cost: that of a line which is never flat would grow without end."""
+COST_PLACES = 30
+"""What the cost of an open position is rounded to (half-even) beyond that."""
+
+
+@dataclass(slots=True)
+class Line:
+    """What one subscription holds and has won in one instrument."""
+
+    bought: Fraction = Fraction(0)
+    sold: Fraction = Fraction(0)
+    """Units, without what was taken back."""
+    position: Fraction = Fraction(0)
+    """Signed units."""
+    cost: Fraction | None = Fraction(0)
+    """What the open position cost, signed; None where a price of it is not known."""
+    realised: Fraction = Fraction(0)
+    """In the currency of the price."""
+    unpriced: int = 0
+    """Fills whose result nobody knows: they, or what they closed, had no price."""
+
+    @property
+    def average(self) -> Fraction | None:
+        """Average price of the open position; None without one, or where it is not known."""
+        return None if self.cost is None or not self.position else self.cost / self.position
+
+    def floating(self, px: Fraction) -> Fraction | None:
+        """What the open position would win at a price; None where its cost is not known."""
+        return None if self.cost is None else self.position * px - self.cost
+
+    def fill(self, units: Fraction, px: Fraction | None) -> None:
+        """Books signed units. What goes through zero closes first, and opens the rest."""
+        if units > 0:
+            self.bought += units
+        else:
+            self.sold -= units
+        if self.position * units < 0:
+            closing = max(-self.position, units) if self.position > 0 else min(-self.position, units)
+            self._close(closing, px)
+            units -= closing
+        if units:
+            self._open(units, px)
+
+    def _open(self, units: Fraction, px: Fraction | None) -> None:
+        if px is None:
+            self.unpriced += 1
+        self.cost = None if self.cost is None or px is None else self.cost + units * px
+        self.position += units
+
+    def _close(self, units: Fraction, px: Fraction | None) -> None:
+        left = self.position + units
+        if self.cost is None or px is None:
+            self.unpriced += 1
+            self.cost = None if self.cost is None else self.cost * left / self.position
+        else:
+            taken = self.cost * -units / self.position
+            self.realised += -units * px - taken
+            self.cost -= taken
+        self.position = left
+        if not left:
+            self.cost = Fraction(0)
+        elif self.cost is not None and self.cost.denominator > DENOMINATOR_MAX:
+            # What is left out here is in the result: both together stay the money that changed hands.
+            rounded = round(self.cost, COST_PLACES)
+            self.realised += rounded - self.cost
+            self.cost = rounded
+
+
+@dataclass(slots=True)
+class Execution:
+    """A fill, as it counts after what was corrected."""
+
+    units: Fraction
+    """In the direction of its order; below 0 only where nobody has what was taken back."""
+    px: Fraction | None
+    buys: bool = True
+
+    @property
+    def signed(self) -> Fraction:
+        """Units with the sign of the position."""
+        return self.units if self.buys else -self.units
+
+
+def correct(named: list[Execution], units: Fraction, px: Fraction | None) -> Fraction:
+    """Changes executions of one name by units, the newest first, each to nothing at most: a venue that
+    repeats a name means all of them. A price is that of all. What is left: nobody has it."""
+    for one in reversed(named):
+        if not units:
+            break
+        after = one.units + units
+        one.units, units = max(after, Fraction(0)), min(after, Fraction(0))
+    if px is not None:
+        for one in named:
+            one.px = px
+    return units
+
+
+def booked(executions: Iterable[Execution]) -> Line:
+    """The line of some executions, in their order."""
+    line = Line()
+    for one in executions:
+        if one.units:
+            line.fill(one.signed, one.px)
+    return line
