@@ -6,7 +6,6 @@ The core never does: `now_ns` is part of every event.
 from __future__ import annotations
 
 import ctypes
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -94,19 +93,7 @@ def option_ns(text: str | None, option: str) -> int | None:
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
-_FIX_TIME = re.compile(r"\d{8}-\d\d:\d\d:\d\d(\.\d{1,9})?", re.ASCII)
-
-
-def fix_time(text: str, option: str) -> str:
-    """A UTC time as FIX has it, checked: `YYYYMMDD-HH:MM:SS` with up to nine digits of a second.
-
-    Raises:
-        UsageError: it is another text.
-    """
-    try:
-        if not _FIX_TIME.fullmatch(text):
-            raise ValueError
-        datetime.strptime(text[:17] + "Z", "%Y%m%d-%H:%M:%S%z")
-    except ValueError as error:
-        raise UsageError("not a time", path=option, value=text, bound="like 20261127-09:30:00.000") from error
-    return text
+def fix_text(at_ns: int) -> str:
+    """A time as FIX has it, UTC, with microseconds: what an option can say is no finer."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_ns // 1000)
+    return f"{at:%Y%m%d-%H:%M:%S.%f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -63,12 +64,27 @@ def symbols_of(config: GatewayConfig, owner: LeaderConfig | FollowerConfig) -> d
     return {name: name for name in config.instruments} if owner.symbols is None else dict(owner.symbols)
 
 
+def traded(instruments: Iterable[str], owner: LeaderConfig | FollowerConfig) -> list[str]:
+    """What an account trades, each once: every instrument where it names none."""
+    return list(dict.fromkeys(instruments if owner.symbols is None else owner.symbols.values()))
+
+
 def full_symbol_map(config: GatewayConfig, subscription: SubscriptionConfig) -> dict[str, SymbolMap]:
     """Leader instrument → follower instrument, identity where the file is silent and both trade it."""
     leader, follower = config.leaders[subscription.leader], config.followers[subscription.follower]
-    targets = set(symbols_of(config, follower).values())
+    return copied(config.instruments, leader, follower, subscription)
+
+
+def copied(
+    instruments: Iterable[str],
+    leader: LeaderConfig,
+    follower: FollowerConfig,
+    subscription: SubscriptionConfig,
+) -> dict[str, SymbolMap]:
+    """The same of sections alone, while others of the file may have mistakes."""
+    targets = set(traded(instruments, follower))
     full: dict[str, SymbolMap] = {}
-    for source in dict.fromkeys(symbols_of(config, leader).values()):
+    for source in traded(instruments, leader):
         if source in subscription.symbol_map:
             full[source] = subscription.symbol_map[source]
         elif source in targets:

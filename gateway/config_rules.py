@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from gateway.config_core import traded
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_alerts import alerts
@@ -143,8 +144,7 @@ def traded_instruments(draft: Draft) -> None:
         if leader is None or follower is None:
             continue
         names = draft.names.get("instruments", [])
-        source_names = set(names if leader.symbols is None else leader.symbols.values())
-        target_names = set(names if follower.symbols is None else follower.symbols.values())
+        source_names, target_names = (set(traded(names, one)) for one in (leader, follower))
         at = ("subscriptions", number, "symbol_map")
         for source, mapped in subscription.symbol_map.items():
             if source in names and source not in source_names:

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 
 from gateway.config_model import ByBlock, SubscriptionConfig
 from gateway.config_read import Draft
-from gateway.config_rules_lots import convertible
+from gateway.config_rules_lots import convertible, currency_of
 from gateway.config_types import decimal_text
 
 Lot = tuple[Decimal, Decimal]
@@ -72,12 +72,8 @@ def _currencies(draft: Draft, number: int, item: SubscriptionConfig, rule: ByBlo
     leader, follower = draft.leaders.get(item.leader), draft.followers.get(item.follower)
     if rule.by == "weight" or leader is None or follower is None:
         return
-    for section, name, currency in (
-        ("followers", item.follower, follower.currency),
-        ("leaders", item.leader, leader.currency),
-    ):
-        if currency is None:
-            text = f"is missing: subscription {item.label} weighs accounts in it"
-            draft.report((section, name, "currency"), text, hint='Add currency = "USD".')
-    if leader.currency is not None and follower.currency is not None:
-        convertible(draft, ("subscriptions", number, "sizing"), leader.currency, follower.currency)
+    why = f"subscription {item.label} weighs accounts in it"
+    ours = currency_of(draft, ("followers", item.follower), follower, why)
+    theirs = currency_of(draft, ("leaders", item.leader), leader, why)
+    if theirs is not None and ours is not None:
+        convertible(draft, ("subscriptions", number, "sizing"), theirs, ours)

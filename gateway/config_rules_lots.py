@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from typing import Any
 
+from gateway.config_core import traded
 from gateway.config_limits import LimitsConfig, LimitSet
 from gateway.config_model import (
     ACCOUNT_MODES,
@@ -15,6 +16,7 @@ from gateway.config_model import (
     ByLots,
     FollowerConfig,
     InstrumentConfig,
+    LeaderConfig,
     SubscriptionConfig,
 )
 from gateway.config_read import Draft
@@ -114,15 +116,8 @@ def totals(draft: Draft) -> None:
         if not asked:
             continue
         told.add(subscription.follower)
-        if follower.currency is None:
-            text = f"is missing: {asked[0]} of subscription {subscription.label} is in the account's currency"
-            path = ("followers", subscription.follower, "currency")
-            draft.report(path, text, hint='Add currency = "USD".')
-        else:
-            for currency in traded_currencies(draft, follower):
-                convertible(
-                    draft, ("followers", subscription.follower, "limits"), currency, follower.currency
-                )
+        why = f"{asked[0]} of subscription {subscription.label} is in the account's currency"
+        counts_in_account(draft, subscription.follower, ("followers", subscription.follower, "limits"), why)
 
 
 ORDERS_KEYS = ("ahead", "leader_filled", "leader_filled_s")
@@ -237,12 +232,11 @@ def sizing(draft: Draft) -> None:
         at = ("subscriptions", number)
         rule = subscription.sizing
         leader, follower = draft.leaders.get(subscription.leader), draft.followers.get(subscription.follower)
-        if rule.mode in ACCOUNT_MODES and follower is not None and follower.currency is None:
-            text = f"is missing: sizing {rule.mode} of subscription {subscription.label} needs it"
-            draft.report(("followers", subscription.follower, "currency"), text, hint='Add currency = "USD".')
-        if rule.mode in COMPARING_MODES and leader is not None and leader.currency is None:
-            text = f"is missing: sizing {rule.mode} of subscription {subscription.label} needs it"
-            draft.report(("leaders", subscription.leader, "currency"), text, hint='Add currency = "USD".')
+        why = f"sizing {rule.mode} of subscription {subscription.label} needs it"
+        if rule.mode in ACCOUNT_MODES and follower is not None:
+            currency_of(draft, ("followers", subscription.follower), follower, why)
+        if rule.mode in COMPARING_MODES and leader is not None:
+            currency_of(draft, ("leaders", subscription.leader), leader, why)
         if rule.mode in COMPARING_MODES and leader and follower and leader.currency and follower.currency:
             convertible(draft, (*at, "sizing"), leader.currency, follower.currency)
         if isinstance(rule, ByLots):
@@ -254,19 +248,30 @@ def guards(draft: Draft) -> None:
     for name, follower in draft.followers.items():
         if follower.guards is None and draft.guards is None:
             continue
-        if follower.currency is None:
-            text = "is missing: its guards count in it"
-            draft.report(("followers", name, "currency"), text, hint='Add currency = "USD".')
-            continue
-        for currency in traded_currencies(draft, follower):
-            convertible(draft, ("followers", name, "guards"), currency, follower.currency)
+        counts_in_account(draft, name, ("followers", name, "guards"), "its guards count in it")
+
+
+def currency_of(
+    draft: Draft, path: tuple[Key, ...], owner: LeaderConfig | FollowerConfig, why: str
+) -> str | None:
+    """The currency of an account that something needs; one that is missing is reported, with the reason."""
+    if owner.currency is None:
+        draft.report((*path, "currency"), f"is missing: {why}", hint='Add currency = "USD".')
+    return owner.currency
+
+
+def counts_in_account(draft: Draft, name: str, path: tuple[Key, ...], why: str) -> None:
+    """What counts a follower's instruments in the currency of its account needs one, and rates into it."""
+    follower = draft.followers[name]
+    if (currency := currency_of(draft, ("followers", name), follower, why)) is not None:
+        for other in traded_currencies(draft, follower):
+            convertible(draft, path, other, currency)
 
 
 def traded_currencies(draft: Draft, follower: FollowerConfig) -> list[str]:
     """Currencies of the prices of what a follower trades."""
-    names = draft.instruments if follower.symbols is None else follower.symbols.values()
-    traded = (draft.instruments[one] for one in names if one in draft.instruments)
-    return list(dict.fromkeys(item.currency for item in traded))
+    names = [name for name in traded(draft.instruments, follower) if name in draft.instruments]
+    return list(dict.fromkeys(draft.instruments[name].currency for name in names))
 
 
 def convertible(draft: Draft, path: tuple[Key, ...], one: str, other: str) -> None:
@@ -301,8 +306,7 @@ def _fixed_lots(draft: Draft, number: int, subscription: SubscriptionConfig, rul
     follower = draft.followers.get(subscription.follower)
     if follower is None:
         return
-    names = draft.instruments if follower.symbols is None else follower.symbols.values()
-    for name in names:
+    for name in traded(draft.instruments, follower):
         item = draft.instruments.get(name)
         if item is not None and not multiple(rule.lots, item.lot_step):
             text = f"not a whole number of lot steps ({item.lot_step}) of {name}: the residue waits"

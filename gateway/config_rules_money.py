@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
-from gateway.config_rules_lots import convertible, quoted
+from gateway.config_rules_lots import convertible, currency_of, quoted
 from gateway.config_rules_names import copied
 
 WORTH_MODES = ("percent_equity", "notional")
@@ -20,9 +20,8 @@ def unit_values(draft: Draft) -> None:
             continue
         if follower.currency is None:
             if item.sizing.mode == "notional":
-                text = f"is missing: sizing notional of subscription {item.label} compares values in it"
-                path = ("followers", item.follower, "currency")
-                draft.report(path, text, hint='Add currency = "USD".')
+                why = f"sizing notional of subscription {item.label} compares values in it"
+                currency_of(draft, ("followers", item.follower), follower, why)
             continue
         names = _valued(draft, item)
         for source, target in _pairs(draft, item):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gateway import config_core
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_lots import all_limits
@@ -20,12 +21,8 @@ def copied(draft: Draft, item: SubscriptionConfig) -> list[Pair]:
     leader, follower = draft.leaders.get(item.leader), draft.followers.get(item.follower)
     if leader is None or follower is None:
         return []
-    names = draft.instruments
-    theirs = dict.fromkeys(names if leader.symbols is None else leader.symbols.values())
-    ours = set(names if follower.symbols is None else follower.symbols.values())
-    mapped = {source: one.instrument for source, one in item.symbol_map.items()}
-    same = {source: source for source in theirs if source in ours}
-    return [(source, {**same, **mapped}[source]) for source in theirs if source in same or source in mapped]
+    full = config_core.copied(draft.instruments, leader, follower, item)
+    return [(source, target.instrument) for source, target in full.items()]
 
 
 def named_instruments(draft: Draft) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.config_limits import LimitSet
 from gateway.config_read import Draft
-from gateway.config_rules_lots import all_limits, convertible, traded_currencies
+from gateway.config_rules_lots import all_limits, convertible, counts_in_account, traded_currencies
 from gateway.config_together import TogetherConfig
 from gateway.toml_lines import Key
 
@@ -54,12 +54,8 @@ def subscription_guards(draft: Draft) -> None:
         follower = draft.followers.get(item.follower)
         if item.guards is None or follower is None:
             continue
-        if follower.currency is None:
-            text = f"is missing: guards of subscription {item.label} count in it"
-            draft.report(("followers", item.follower, "currency"), text, hint='Add currency = "USD".')
-            continue
-        for currency in traded_currencies(draft, follower):
-            convertible(draft, ("subscriptions", number, "guards"), currency, follower.currency)
+        why = f"guards of subscription {item.label} count in it"
+        counts_in_account(draft, item.follower, ("subscriptions", number, "guards"), why)
 
 
 def price_windows(draft: Draft) -> None:

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 
 from gateway import control_life
-from gateway.clock import fix_time
+from gateway.clock import fix_text, option_ns
 from gateway.config_types import decimal_text
 from gateway.control import NoCore
 from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known, named, outcome, say, tell
@@ -154,7 +154,7 @@ def account(
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="When they were true, UTC, like 20261127-09:30:00; now where it is left out.",
+            help="When they were true, UTC, like 2026-11-27T09:30:00; now where it is left out.",
             show_default=False,
         ),
     ] = None,
@@ -174,8 +174,8 @@ def account(
                 hint="Give --balance, --equity, --free-margin or --deposit.",
             )
         command = {"cmd": "account", "who": named(who or getpass.getuser()), "account": name, **values}
-        if as_of is not None:
-            command["as_of"] = fix_time(as_of, "--as-of")
+        if (at_ns := option_ns(as_of, "--as-of")) is not None:
+            command["as_of"] = fix_text(at_ns)
         said = ", ".join(f"{key} {text}" for key, text in values.items())
         answer = tell(context.obj, command)
         outcome(context.obj, answer)

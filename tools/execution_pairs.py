@@ -17,17 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from reference_keys import row
+from stage import Played
 
-from gateway._fastcore import Pipeline, RoutePipeline, read_message
-from gateway.config import core_json, load
-from gateway.sim.text import Fields, decode, encode, first, utc
+from gateway._fastcore import read_message
+from gateway.sim.text import Fields, decode, encode, first
 
 EXEC_TYPES = "0123456789ABCDEFGHIJKLMN"
 ORD_STATUSES = "0123456789ABCDE"
 OLD_EXEC_TYPES = "0123456789ABCDE"
 TRANS_TYPES = "0123"
-T0_NS = 1_795_600_000_000_000_000
-MS = 1_000_000
 QTY, PART, CORRECTED = "10", "4", "3"
 STAGE_PAIRS = 30
 """Pairs of one deployment: its status has a line for each, and is read twice for each."""
@@ -99,41 +97,17 @@ OLD = Asked("42", (150, 20), tuple(itertools.product(OLD_EXEC_TYPES, TRANS_TYPES
 """OrdStatus(39) is the ExecType(150) there: FIX 4.2 has the same values for both."""
 
 
-class Stage:
-    """The deployment, played."""
+class Stage(Played):
+    """The deployment, played. The broker says what he is told to say."""
 
     def __init__(self, folder: Path, version: str, size: int, copy: str) -> None:
-        self.begin = f"FIX.{version[0]}.{version[1]}"
-        self.now_ns, self._serial = T0_NS, 0
+        begin = f"FIX.{version[0]}.{version[1]}"
         text = HEAD + "".join(
-            SESSION.format(name=name, port=port, begin=self.begin, version=version)
+            SESSION.format(name=name, port=port, begin=begin, version=version)
             for name, port in (("LEADER", 5001), ("BROKER", 5002))
         )
         text += "".join(PAIR.format(n=n, copy=copy) for n in range(size))
-        path = folder / "gateway.toml"
-        path.write_text(text, encoding="utf-8")
-        apart = folder / "route"
-        apart.mkdir()
-        self.core = Pipeline.open(folder / "journal.db", core_json(load(path)), "process", self.now_ns)
-        self.route = RoutePipeline.open(apart / "route.db", "r", ["BROKER"], 3_600_000, self.now_ns)
-        self.route.session("BROKER", True, self.now_ns)
-        self.core.receive(self.route.identity, self.route.hello(self.now_ns), self.now_ns)
-        self.carry()
-
-    def close(self) -> None:
-        """Ends both."""
-        self.route.close()
-        self.core.close()
-
-    def carry(self) -> list[Fields]:
-        """Frames go to and fro until there are none; what left for the broker."""
-        left: list[Fields] = []
-        for _ in range(4):
-            for _, frame in self.core.drain(4_096):
-                left += [decode(raw) for _, raw in self.route.receive(frame, self.now_ns)]
-            for frame in self.route.pending():
-                self.core.receive(self.route.identity, frame, self.now_ns)
-        return left
+        super().__init__(folder, text, begin)
 
     def report(self, account: str, order: str, **tags: str) -> bytes:
         """An ExecutionReport about a buy of 10."""
@@ -141,28 +115,11 @@ class Stage:
         values = {
             "37": f"B{order}", "11": order, "17": f"E{self._serial}", "1": account, "55": "EURUSD",
             "54": "1", "38": QTY, "40": "2", "44": "1.1", "59": "1", "14": "0", "151": QTY, "6": "0",
-            "60": utc(self.now_ns),
+            "60": self.now(),
         }  # fmt: skip
         values |= {tag.removeprefix("t"): value for tag, value in tags.items()}
         body = [(35, "8"), (34, str(self._serial)), *((int(tag), v) for tag, v in values.items())]
         return encode(self.begin, body)
-
-    def leader(self, raw: bytes) -> None:
-        """The leader's broker says it."""
-        self.core.submit("leader", "LEADER", raw, self.now_ns)
-
-    def broker(self, raw: bytes) -> None:
-        """The follower's broker says it."""
-        self._serial += 1
-        self.route.record("BROKER", self._serial, raw, self.now_ns)
-
-    def wait(self, ms: int) -> None:
-        """Time passes, with all timers."""
-        end_ns = self.now_ns + ms * MS
-        while (due := self.core.next_due_ns(self.now_ns)) is not None and due <= end_ns:
-            self.now_ns = max(self.now_ns, due)
-            self.core.tick(self.now_ns)
-        self.now_ns = end_ns
 
     def status(self) -> dict[str, Any]:
         """The core's own view."""

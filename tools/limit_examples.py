@@ -80,6 +80,8 @@ EXAMPLES = (
     Example("amplification", ("subscription.max_amplification = 2", 'subscription.sizing = { mode = "fixed", lots = 3 }'), "he buys 1 at 1.1; he buys 1 at 1.1"),
     Example("drift", ("subscription.max_drift_bps = 20",), "quote 1.1019/1.102; he buys 1 at 1.1; quote 1.1022/1.1023; he buys 1 at 1.1; quote 1.09/1.09; he buys 1 at 1.1"),
     Example("look_alike", ("faults.lookalike_window_ms = 1000",), "he buys 1 at 1.1; he buys 1 at 1.1; 2 s pass; he buys 1 at 1.1"),
+    Example("max_inflation", ('subscription.sizing = { mode = "multiplier", k = 0.004 }', 'subscription.rounding = "min_lot_if_nonzero"', "subscription.max_inflation = 3"),
+            "he buys 1 at 1.1; he sells 1 at 1.1; he buys 0.5 at 1.1"),
     Example("missed", ("subscription.max_age_ms = 10000",), "the broker's session goes down; he buys 1 at 1.1; 11 s pass; the broker's session goes up"),
     Example("overflow", ('subscription.sizing = { mode = "multiplier", k = 1000000000000000 }',), "he buys 1000000 at 1.1"),
     Example("broker_reject", (), "the broker rejects; he buys 1 at 1.1"),

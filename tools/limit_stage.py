@@ -13,14 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from gateway._fastcore import Pipeline, Replay, RoutePipeline
-from gateway.config import core_json, load
-from gateway.sim.text import Fields, decode, encode, first, number, utc
+from stage import MS, Played
+
+from gateway._fastcore import Replay
+from gateway.sim.text import Fields, first, number, utc
 
 BEGIN = "FIX.4.4"
-T0_NS = 1_795_600_000_000_000_000
-"""A Wednesday, 11:06:40 UTC."""
-MS = 1_000_000
 LOT = Decimal(100_000)
 SESSION = {"role": "initiator", "begin_string": BEGIN, "sender_comp_id": "US", "host": "127.0.0.1",
            "profile": "copygate44"}  # fmt: skip
@@ -76,39 +74,26 @@ def toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, Decimal) else json.dumps(value)
 
 
-class Stage:
+class Stage(Played):
     """The deployment, played. The broker fills at once, at the leader's price, unless told otherwise."""
 
     def __init__(self, folder: Path, keys: Sequence[str]) -> None:
-        self.now_ns, self._serial, self._answers, self.last = T0_NS, 0, "fills", ""
+        self._answers, self.last, self.last_side = "fills", "", "1"
         self._sent: list[Fields] = []
         self.px, self._counted = "1.1", dict[str, int]()
-        path = folder / "gateway.toml"
-        path.write_text(deployment(keys), encoding="utf-8")
-        (folder / "route").mkdir()
-        self._journal = folder / "journal.db"
-        self.core = Pipeline.open(self._journal, core_json(load(path)), "process", self.now_ns)
-        self.route = RoutePipeline.open(folder / "route" / "route.db", "r", ["BROKER"], 10**9, self.now_ns)
-        self.route.session("BROKER", True, self.now_ns)
-        self.core.receive(self.route.identity, self.route.hello(self.now_ns), self.now_ns)
+        super().__init__(folder, deployment(keys))
         self.core.submit("session", "LEADER", b"up", self.now_ns)
         self.carry()
 
-    def close(self) -> None:
-        """Ends both."""
-        self.route.close()
-        self.core.close()
+    def answer(self, sent: Sequence[Fields]) -> None:
+        """He fills, rejects or is silent."""
+        self._sent += sent
+        for order in sent:
+            self._answer(order)
 
-    def carry(self) -> None:
-        """Frames go to and fro until there are none; the broker answers what leaves for him."""
-        for _ in range(20):
-            before = len(self._sent)
-            for _, frame in self.core.drain(4_096):
-                self._sent += [decode(raw) for _, raw in self.route.receive(frame, self.now_ns)]
-            for order in self._sent[before:]:
-                self._answer(order)
-            for frame in self.route.pending():
-                self.core.receive(self.route.identity, frame, self.now_ns)
+    def waited(self) -> None:
+        """What a timer sends goes out at its time."""
+        self.carry()
 
     def _answer(self, order: Fields) -> None:
         tags = {"fills": ("F", "2"), "rejects": ("8", "8")}.get(self._answers)
@@ -117,12 +102,9 @@ class Stage:
             filled = qty if tags[0] == "F" else "0"
             last = [(32, qty), (31, self.px)] if tags[0] == "F" else []
             head = [(37, f"B{name}"), (11, name), (1, "F"), (55, first(order, 55)), (54, first(order, 54))]
-            self._record([*head, (150, tags[0]), (39, tags[1]), (38, qty), (14, filled), (151, "0"), *last])
-
-    def _record(self, fields: Fields) -> None:
-        self._serial += 1
-        body = [(35, "8"), (34, str(self._serial)), (17, f"X{self._serial}"), (60, utc(self.now_ns))]
-        self.route.record("BROKER", self._serial, encode(BEGIN, [*body, *fields]), self.now_ns)
+            what = [(150, tags[0]), (39, tags[1]), (38, qty), (14, filled), (151, "0"), *last]
+            ids = [(17, f"X{name}"), (60, self.now())]
+            self.broker(self.message([(35, "8"), *ids, *head, *what]))
 
     def say(self, phrase: str) -> Answer | None:
         """Plays one phrase; what came of it, for a trade and for what closes by itself."""
@@ -151,7 +133,7 @@ class Stage:
         # A decision is told once the beat behind it has written when it was made.
         self.core.beat(self.now_ns)
         found: dict[str, str] = {}
-        for row, kind, text in Replay.open(self._journal, 0).step(100_000):
+        for row, kind, text in Replay.open(self.journal, 0).step(100_000):
             entry = json.loads(text) if row > before and kind in ("decision", "alert") else {}
             if entry.get("code") in TOLD:
                 found[entry["code"]] = f"alert `{entry['code']}`"
@@ -171,45 +153,35 @@ class Stage:
         """An operator's command."""
         self.core.submit("operator", "", json.dumps({"who": "ann", **command}).encode(), self.now_ns)
 
-    def leader(self, fields: Fields) -> None:
+    def says(self, fields: Fields) -> None:
         """A message of the leader's broker."""
-        self._serial += 1
-        head = [fields[0], (34, str(self._serial))]
-        self.core.submit("leader", "LEADER", encode(BEGIN, [*head, *fields[1:]]), self.now_ns)
+        self.leader(self.message(fields))
 
     def trade(self, side: str, lots: str, px: str, age_s: str | None = None, symbol: str = "EURUSD") -> None:
         """A fill of an order of his own, so many seconds ago."""
-        qty, self.last = number(Decimal(lots) * LOT), f"E{self._serial}"
+        qty, self.last, self.last_side = number(Decimal(lots) * LOT), f"E{self._serial}", side
         at_ns = self.now_ns - int(age_s or 0) * 1_000 * MS
         order = [(37, f"O{self.last}"), (11, f"O{self.last}"), (17, self.last), (150, "F"), (39, "2")]
         what = [(1, "L"), (55, symbol), (54, side), (38, qty), (32, qty), (31, px), (14, qty), (151, "0")]
-        self.leader([(35, "8"), *order, *what, (60, utc(at_ns))])
+        self.says([(35, "8"), *order, *what, (60, utc(at_ns))])
 
     def bust(self) -> None:
         """His newest fill is taken back."""
-        what = [(1, "L"), (55, "EURUSD"), (54, "1"), (38, "1"), (14, "0"), (151, "0"), (60, utc(self.now_ns))]
+        side = (54, self.last_side)
+        what = [(1, "L"), (55, "EURUSD"), side, (38, "1"), (14, "0"), (151, "0"), (60, self.now())]
         head = [(37, f"O{self.last}"), (11, f"O{self.last}"), (17, f"H{self.last}"), (19, self.last)]
-        self.leader([(35, "8"), *head, (150, "H"), (39, "4"), *what])
+        self.says([(35, "8"), *head, (150, "H"), (39, "4"), *what])
 
     def leader_session(self, way: str) -> None:
         """His session goes `up` or `down`."""
         self.core.submit("session", "LEADER", way.encode(), self.now_ns)
-
-    def wait(self, seconds: str) -> None:
-        """Time passes, with all timers."""
-        end_ns = self.now_ns + int(seconds) * 1_000 * MS
-        while (due := self.core.next_due_ns(self.now_ns)) is not None and due <= end_ns:
-            self.now_ns = max(self.now_ns, due)
-            self.core.tick(self.now_ns)
-            self.carry()
-        self.now_ns = end_ns
 
     def session(self, up: bool) -> None:
         """The route's session."""
         self.route.session("BROKER", up, self.now_ns)
         self.carry()
 
-    def broker(self, does: str) -> None:
+    def broker_does(self, does: str) -> None:
         """From now on."""
         self._answers = does
 
@@ -227,7 +199,7 @@ def _quote(stage: Stage, of: Mapping[str, str]) -> None:
         (269, "1"),
         (270, of["ask"]),
     ]
-    stage.leader(fields)
+    stage.says(fields)
 
 
 def _account(stage: Stage, of: Mapping[str, str]) -> None:
@@ -261,10 +233,10 @@ PHRASES: Sequence[tuple[str, Callable[[Stage, Mapping[str, str]], None]]] = (
         r"the broker's session goes (?P<way>down|up)",
         lambda stage, of: stage.session(of["way"] == "up"),
     ),
-    (r"(?P<s>\d+) s pass", lambda stage, of: stage.wait(of["s"])),
+    (r"(?P<s>\d+) s pass", lambda stage, of: stage.wait(int(of["s"]) * 1_000)),
     (r"`ctl (?P<command>[^`]+)`", _ctl),
     (r"his broker busts it", lambda stage, _: stage.bust()),
-    (r"the broker (?P<does>fills|rejects|is silent)", lambda stage, of: stage.broker(of["does"])),
+    (r"the broker (?P<does>fills|rejects|is silent)", lambda stage, of: stage.broker_does(of["does"])),
     (
         r"the clock is (?P<us>\d+) us off",
         lambda stage, of: stage.operator({"cmd": "clock", "error_us": int(of["us"])}),

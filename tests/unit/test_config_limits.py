@@ -206,6 +206,15 @@ def test_collars_of_several_sections_are_never_mixed() -> None:
     assert found == [[(7, 5)], [(30, 5), (99, 60)], [(30, 5)]]
 
 
+def test_a_window_that_stands_nowhere_bounds_nothing() -> None:
+    """Half a pair is none, in a section and in an entry; an entry is completed by its own section."""
+    half, other = {"price_collar_window_bps": 7}, {"price_collar_window_s": 9}
+    assert windows(half, other) == windows(other) == windows({}) == []
+    assert windows({"instruments": {"GOLD": half}}, pair(50, 5), of="GOLD") == [(50, 5)]
+    assert windows({"instruments": {"GOLD": other}}, {"instruments": {"GOLD": half}}, of="GOLD") == []
+    assert windows({**pair(30, 5), "instruments": {"GOLD": other}}, of="GOLD") == [(30, 9)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=5))
 def test_what_is_left_out_is_implied(pairs: list[tuple[int, int]]) -> None:
     """For every pair of the file one is kept that is as tight, over a window as long; and only pairs of the

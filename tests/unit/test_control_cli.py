@@ -125,8 +125,9 @@ def test_account_values_are_exact_and_journaled(file: Path, core: Core) -> None:
 
 
 def test_an_account_value_has_the_time_when_it_was_true(file: Path, core: Core) -> None:
-    """The core takes it as such: an older one after it is refused, with a reason."""
-    for at, code in (("20200102-09:30:00.5", 0), ("20200102-09:29:59", 2)):
+    """The core takes it as such: an older one after it is refused, with a reason. Written as every time of an
+    option, or as FIX does."""
+    for at, code in (("2020-01-02T10:30:00.5+01:00", 0), ("20200102-09:30:00", 2)):
         done = ctl(file, "account", "f1", "--equity", "1000", "--as-of", at, "--json")
         assert (done.exit_code, "older than the one that is known" in done.output) == (code, code > 0)
 
@@ -138,8 +139,8 @@ def test_an_account_value_has_the_time_when_it_was_true(file: Path, core: Core) 
         (["account", "f1"], "no value given"),
         (["account", "f1", "--equity", "1e5"], "not a decimal"),
         (["account", "f1", "--equity", "NaN"], "not a decimal"),
-        (["account", "f1", "--equity", "1", "--as-of", "2026-11-27 09:30"], "not a time"),
-        (["account", "f1", "--equity", "1", "--as-of", "20261332-09:30:00"], "not a time"),
+        (["account", "f1", "--equity", "1", "--as-of", "2026-11-27 09h30"], "not a time"),
+        (["account", "f1", "--equity", "1", "--as-of", "2026-13-32"], "not a time"),
         (["bust-resume", "alfa"], "Did you mean 'alpha'?"),
         (["bust-resume", "f1"], "not a leader"),
         (["frob"], "No such command"),

@@ -145,6 +145,22 @@ def test_one_order_of_several_says_so() -> None:
     )
 
 
+def test_the_parts_are_numbers_beside_the_words() -> None:
+    """`--json` has both; one order alone, and an entry of an older version, has neither."""
+    size = {**placed()["size"], "venue_max": "4000", "parts": 3, "others": "7000.50", "units": "3000"}
+    found = {reason.step: dict(reason.numbers) for reason in explain(placed(size=size), KNOWN)}
+    assert (found["size"]["parts"], found["size"]["others"]) == ("3", "7000.50")
+    assert any("of which the others have 7000.5:" in text for text in texts(placed(size=size)))
+    one = {**size, "parts": 1, "others": "0"}
+    older = {name: value for name, value in size.items() if name not in ("parts", "others")}
+    for alone in (one, older):
+        told = explain(placed(size=alone), KNOWN)
+        (numbers,) = (reason.numbers for reason in told if reason.step == "size")
+        assert "parts" not in numbers
+        assert "others" not in numbers
+        assert not any("in 3 orders" in text or "in 1 orders" in text for text in texts(placed(size=alone)))
+
+
 def test_a_refusal_has_its_code_and_what_the_venue_does_not_take() -> None:
     """What support reads to a client whose order is missing."""
     prices = {**placed()["prices"], "unmirrored": "the follower's venue does not take its order type",

@@ -11,13 +11,14 @@ import pytest
 
 from gateway.config import examine
 from gateway.refusal_texts import REASONS
+from gateway.sim.text import decode, first
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "limits.md").read_text(encoding="utf-8")
 BY_HAND, _, MADE = PAGE.partition("## Examples\n")
-NO_LIMITS = {"bad_side", "duplicate", "frozen_order", "max_inflation", "not_filled", "order_terms"}
-"""Codes about what a report says, or about rounding and mirrors; the page says that they have no example."""
-WORDS_ONLY = NO_LIMITS | {"missed", "broker_reject", "overflow"}
+NO_LIMITS = {"bad_side", "duplicate", "frozen_order", "not_filled", "order_terms"}
+"""Codes about what a report says, or about mirrors; the page says that they have no example."""
+WORDS_ONLY = NO_LIMITS | {"max_inflation", "missed", "broker_reject", "overflow"}
 """Codes that the page has in words, without a row of its tables."""
 
 
@@ -62,6 +63,20 @@ def test_every_example_is_a_file_that_check_takes(stage: Any, examples: Any, tmp
         found = [problem.message for problem in examine(path)[1]]
         unknown = ["nothing says what this account holds at the start"]
         assert found == (unknown if one.code == "leader_position_unknown" else []), one.code
+
+
+@pytest.mark.parametrize(("does", "side"), [("buys", "1"), ("sells", "2")])
+def test_a_bust_has_the_side_of_its_trade(stage: Any, tmp_path: Path, does: str, side: str) -> None:
+    """As a broker reports it."""
+    played, said = stage.Stage(tmp_path, ()), list[Any]()
+    try:
+        played.say(f"he {does} 1 at 1.1")
+        played.leader = said.append
+        played.say("his broker busts it")
+    finally:
+        played.close()
+    (bust,) = map(decode, said)
+    assert [first(bust, tag) for tag in (150, 19, 54)] == ["H", played.last, side]
 
 
 def test_a_phrase_that_nobody_knows_is_an_error(examples: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 source: Any = importlib.import_module("tools.mutants.source")
 known: Any = importlib.import_module("tools.mutants.known")
+build: Any = importlib.import_module("tools.mutants.build")
 run: Any = importlib.import_module("tools.mutants.run")
 command: Any = importlib.import_module("tools.mutants.__main__")
 
@@ -176,3 +177,17 @@ def test_again_judges_only_what_was_not_found(tmp_path: Path) -> None:
         "a.rs: three": ("left out", "does not build"),
     }
     assert set(json.loads((tmp_path / "results.json").read_text())) == set(results)
+
+
+def test_the_list_is_asked_with_the_same_cargo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`nice cargo` is nice from its first call on."""
+    asked: list[list[str]] = []
+
+    def check_output(command: list[str], **_: object) -> str:
+        asked.append(command)
+        return "[]"
+
+    monkeypatch.setattr(build.subprocess, "check_output", check_output)
+    (tmp_path / "fastcore" / "src").mkdir(parents=True)
+    assert build.put_in(tmp_path, [], "nice -n 5 cargo", {}, set()) == []
+    assert asked == [["nice", "-n", "5", "cargo", "mutants", "--list", "--json"]]

@@ -21,7 +21,9 @@ ENDS = ("found", "survived", "not reached", "left out")
 def options() -> argparse.Namespace:
     """The words of the command line."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tools.mutants",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("files", nargs="+", help="files of fastcore/src, without .rs")
     parser.add_argument("--again", action="store_true", help="judge only what was not found last time")

@@ -34,10 +34,12 @@ def copied(work: Path) -> Path:
     return tree
 
 
-def put_in(tree: Path, files: list[str], left_out: dict[str, str], const: set[str]) -> list[Mutant]:
+def put_in(
+    tree: Path, files: list[str], cargo: str, left_out: dict[str, str], const: set[str]
+) -> list[Mutant]:
     """Writes all mutants into the files of the copy."""
     chosen = [word for file in files for word in ("-f", file)]
-    text = subprocess.check_output(["cargo", "mutants", "--list", "--json", *chosen], cwd=ROOT)
+    text = subprocess.check_output([*shlex.split(cargo), "mutants", "--list", "--json", *chosen], cwd=ROOT)
     listed = json.loads(text)
     mutants: list[Mutant] = []
     for file in files:
@@ -90,7 +92,7 @@ def build(tree: Path, files: list[str], cargo: str, packages: list[str]) -> list
     left_out: dict[str, str] = {}
     const: set[str] = set()
     for _ in range(ROUNDS_MAX):
-        mutants = put_in(tree, files, left_out, const)
+        mutants = put_in(tree, files, cargo, left_out, const)
         told = messages(tree, cargo, "check", *packages, "--lib", "--profile", "tested")
         found = errors(told)
         if not found:
