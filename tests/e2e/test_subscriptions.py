@@ -23,13 +23,14 @@ assume_flat = true
 follower = "f1"
 leader = "beta"
 sizing = { mode = "multiplier", k = "0.5" }
+max_age_ms = 60000
 """
 
 
 class Two(Plant):
     """f1 copies two leaders into one account, beta at half his size."""
 
-    BROKERS = "Q"
+    BROKERS = "U"
 
     def lines(self) -> dict[str, Copied]:
         """What the log says of f1 by leader, once it has every fill of the broker's book."""
@@ -41,6 +42,10 @@ class Two(Plant):
 
         assert wait_until(complete, PATIENCE_MS), f"the log has not every fill: {found}"
         return {one.leader: one for one in found}
+
+    def holds(self, units: int) -> None:
+        """Waits until f1 holds so much at its broker."""
+        self.until(lambda: self.position(self.good) == units, f"f1 does not hold {units}")
 
     def book(self) -> tuple[Fraction, Fraction]:
         """Units and money of f1's account in the broker's own book, exact."""
@@ -77,23 +82,24 @@ def together(one: Copied, other: Copied) -> tuple[Fraction, Fraction]:
 @pytest.mark.slow
 def test_figures_are_those_of_the_brokers_books(plant: Two) -> None:
     """One leader on the account: his line is it. Two: their sum is; a bust counts in the right one."""
-    for side, qty in ((1, LOT), (1, 2 * LOT), (2, LOT)):
+    for side, qty, held_then in ((1, LOT, LOT), (1, 2 * LOT, 3 * LOT), (2, LOT, 2 * LOT)):
         plant.fill(side, qty)
-    plant.until(lambda: plant.position(plant.good) == 2 * LOT, "alpha is not copied")
+        plant.holds(held_then)
     alpha = plant.lines()["alpha"]
     assert held(alpha) == plant.book()
     assert alpha.line.realised != 0, "a part was closed at another price"
 
     plant.fill(2, 3 * LOT, t1="BETA")
+    plant.holds(2 * LOT - 3 * LOT // 2)
     plant.fill(1, LOT, t1="BETA")
-    plant.until(lambda: plant.position(plant.good) == LOT, "beta is not copied")
+    plant.holds(LOT)
     alpha, beta = (plant.lines()[name] for name in ("alpha", "beta"))
     assert [one.line.position for one in (alpha, beta)] == [2 * LOT, -LOT]
     assert together(alpha, beta) == plant.book()
 
     plant.good.call(plant.good.bust_newest)
     plant.until(lambda: plant.lines()["beta"].busts == 1, "the bust is not in the log")
-    plant.until(lambda: plant.position(plant.good) == LOT, "what was busted is not closed again")
+    plant.holds(LOT)
     alpha, beta = (plant.lines()[name] for name in ("alpha", "beta"))
     assert (alpha.busts, alpha.corrections, beta.line.unpriced) == (0, 0, 0)
     assert together(alpha, beta) == plant.book()
