@@ -148,7 +148,8 @@ impl Trail {
 /// means all of them. False where they have not as much.
 pub(super) fn change<'a>(newest_first: impl Iterator<Item = &'a mut Dec>, delta: Dec) -> bool {
     let mut left = delta;
-    for units in newest_first {
+    // What was taken back whole has nothing left: the next of the name is meant.
+    for units in newest_first.filter(|units| !units.is_zero()) {
         let Some(after) = units.checked_add(left) else { return false };
         let turned = after.signum().saturating_mul(units.signum()) < 0;
         (*units, left) = if turned { (Dec::ZERO, after) } else { (after, Dec::ZERO) };

@@ -230,6 +230,16 @@ mod tests {
         assert!(e.amended(d("4"), 9, d("-1"), None), "told already");
     }
 
+    /// A venue that repeats a name, and takes both back one after the other: neither is more than gone.
+    #[test]
+    fn fills_of_one_name_are_taken_back_one_after_the_other() {
+        let mut e = after(&[(1, "10", Some("100")), (7, "4", Some("110")), (7, "4", Some("120"))]);
+        assert!(e.amended(d("18"), 7, d("-4"), None));
+        assert!(e.amended(d("14"), 7, d("-4"), None));
+        assert_eq!(e.trades.iter().map(|t| t.delta).collect::<Vec<_>>(), [d("10"), d("0"), d("0")]);
+        assert_eq!(e.to, (d("10"), Some(d("100"))));
+    }
+
     /// The oldest are counted together, and cannot be taken back one by one any more.
     #[test]
     fn an_entry_remembers_only_so_much() {
