@@ -139,6 +139,9 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
     notes = []
     if item.filters.instruments is not None and source not in item.filters.instruments:
         notes.append(FILTERED)
+    if ours.inverse:
+        lot = f"{decimal_text(ours.contract_size)} {ours.base or 'units'}"
+        notes.append(f"inverse: a lot is {lot}, settled in {ours.currency}")
     if mapped.instrument in follower.restricted:
         notes.append("restricted: not opened")
     if item.filters.side != "both":

@@ -42,11 +42,13 @@ class InstrumentConfig(Model):
     max_lot: Positive | None = None
     """Largest order that the venue takes, lots. A multiple of lot_step, at least min_lot."""
     tick: Positive
-    """Smallest change of price, in `currency`."""
+    """Smallest change of price, in what the price counts."""
     base: Currency | None = None
-    """Currency of one unit, where it has one (EUR of EURUSD). Needed to convert account values."""
+    """Currency of one unit, where it has one (EUR of EURUSD). To convert values; `inverse` needs it."""
     currency: Currency
-    """Currency of the price (USD of EURUSD)."""
+    """Currency of the price (USD of EURUSD); of an inverse contract what it is settled in (XBT of XBTUSD)."""
+    inverse: bool = False
+    """A unit is worth 1 / price in `currency`, and is of the price's own currency: 100 and USD of XBTUSD."""
 
 
 class LeaderConfig(Model):

@@ -9,6 +9,7 @@ from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_alerts import alerts
 from gateway.config_rules_block import blocks
+from gateway.config_rules_inverse import inverse_contracts, mixed_contracts, values_of_orders
 from gateway.config_rules_lots import (
     all_limits,
     guards,
@@ -260,6 +261,9 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     keys_that_belong_together,
     sizing,
     unit_values,
+    inverse_contracts,
+    mixed_contracts,
+    values_of_orders,
     totals,
     together,
     named_instruments,

@@ -12,6 +12,7 @@ use crate::guard::Guards;
 use crate::instrument::Lots;
 use crate::profile::Profile;
 use crate::table::Table;
+use crate::worth::Pays;
 use serde::{Deserialize, Serialize};
 
 /// Why a core configuration cannot be used. The gateway's `check` finds these earlier and better.
@@ -177,8 +178,19 @@ pub struct InstrumentConfig {
     /// Currency of one unit, where it has one (EUR of EURUSD).
     #[serde(default)]
     pub base: Option<String>,
-    /// Currency of the price (USD of EURUSD).
+    /// Currency of the price (USD of EURUSD); of an inverse contract what it is settled in.
     pub currency: String,
+    /// A unit is worth 1 / price in `currency`.
+    #[serde(default)]
+    pub inverse: bool,
+}
+
+impl InstrumentConfig {
+    /// How it pays.
+    #[must_use]
+    pub const fn pays(&self) -> Pays {
+        Pays::of(self.inverse)
+    }
 }
 
 /// An account that is copied.

@@ -5,6 +5,7 @@
 use crate::decimal::{Dec, Round};
 use crate::ledger::abs;
 use crate::refusal::Code;
+use crate::worth::Pays;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -228,12 +229,12 @@ impl Calendar {
     }
 }
 
-/// Profit and loss of one ledger line since the account's value was given, in the currency of the instrument's price.
+/// Profit and loss of one ledger line since the account's value was given, in the currency of the instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pnl {
     /// Of what was closed, by average cost.
     pub realised: Dec,
-    /// Signed cost of what is held: units x price.
+    /// Signed cost of what is held, as [`Pays::value`] counts it: units x price, of an inverse contract -units / price.
     pub basis: Dec,
     /// Price of the last fill.
     pub px: Dec,
@@ -250,66 +251,71 @@ pub struct Pnl {
 impl Pnl {
     /// Counts a fill of signed units, with `held` signed units before it. What waits for a price begins at this one; what
     /// does not fit in a number is unknown.
-    pub fn book(&mut self, held: Dec, units: Dec, px: Dec, at_ns: i64) {
+    pub fn book(&mut self, pays: Pays, held: Dec, units: Dec, px: Dec, at_ns: i64) {
         if self.waits_since_ns.is_some() {
-            self.start(held, px);
+            self.start(pays, held, px);
         }
         (self.px, self.px_ns, self.px_of) = (px, at_ns, 0);
-        self.take_back(held, units, px);
+        self.take_back(pays, held, units, px);
     }
 
     /// The same for units that a bust takes back: the price of an old trade is no price of now.
-    pub fn take_back(&mut self, held: Dec, units: Dec, px: Dec) {
-        if self.try_book(held, units, px).is_none() {
+    pub fn take_back(&mut self, pays: Pays, held: Dec, units: Dec, px: Dec) {
+        if self.try_book(pays, held, units, px).is_none() {
             self.unknown = true;
         }
     }
 
     /// Signed units of an execution at one price are others at another price from now on, with `held` signed units before.
     /// The price of an old trade is no price of now, unless it was the newest one.
-    pub fn correct(&mut self, held: Dec, execution: u128, [old, new]: [(Dec, Dec); 2]) {
+    pub fn correct(&mut self, pays: Pays, held: Dec, execution: u128, [old, new]: [(Dec, Dec); 2]) {
         if execution != 0 && self.px_of == execution {
             self.px = new.1;
         }
-        if self.try_correct(held, old, new).is_none() {
+        if self.try_correct(pays, held, old, new).is_none() {
             self.unknown = true;
         }
     }
 
     /// As long as all of it can be held still, only its cost is another one. Else it is sold at its old price and bought at
     /// its new one: realised and open together come to the same.
-    fn try_correct(&mut self, held: Dec, old: (Dec, Dec), new: (Dec, Dec)) -> Option<()> {
+    fn try_correct(&mut self, pays: Pays, held: Dec, old: (Dec, Dec), new: (Dec, Dec)) -> Option<()> {
         if held.signum() == old.0.signum() && abs(held) >= abs(old.0) {
-            let (before, after) = (old.0.mul(old.1, Round::HalfEven)?, new.0.mul(new.1, Round::HalfEven)?);
+            let (before, after) = (pays.value(old.0, old.1)?, pays.value(new.0, new.1)?);
             self.basis = self.basis.checked_sub(before)?.checked_add(after)?;
             return Some(());
         }
         let left = held.checked_sub(old.0)?;
-        self.try_book(held, negative(old.0)?, old.1)?;
-        self.try_book(left, new.0, new.1)
+        self.try_book(pays, held, negative(old.0)?, old.1)?;
+        self.try_book(pays, left, new.0, new.1)
     }
 
-    fn try_book(&mut self, held: Dec, units: Dec, px: Dec) -> Option<()> {
+    fn try_book(&mut self, pays: Pays, held: Dec, units: Dec, px: Dec) -> Option<()> {
         let against = i128::from(held.signum()).checked_mul(i128::from(units.signum()))? < 0;
         let closed = if against { abs(held).min(abs(units)) } else { Dec::ZERO };
         let mut opened = units;
         if closed.is_positive() {
             let cost = self.basis.mul_div(closed, abs(held), Round::HalfEven)?;
             let signed = if held.is_negative() { negative(closed)? } else { closed };
-            let gain = signed.mul(px, Round::HalfEven)?.checked_sub(cost)?;
+            let gain = pays.value(signed, px)?.checked_sub(cost)?;
             self.realised = self.realised.checked_add(gain)?;
             self.basis = self.basis.checked_sub(cost)?;
             opened = units.checked_add(signed)?;
         }
-        self.basis = self.basis.checked_add(opened.mul(px, Round::HalfEven)?)?;
+        self.basis = self.basis.checked_add(pays.value(opened, px)?)?;
         Some(())
     }
 
     /// Realised and floating, with what is held at a price.
     #[must_use]
-    pub fn total(&self, held: Dec, px: Dec) -> Option<Dec> {
-        let worth = held.mul(px, Round::HalfEven)?;
-        worth.checked_sub(self.basis)?.checked_add(self.realised)
+    pub fn total(&self, pays: Pays, held: Dec, px: Dec) -> Option<Dec> {
+        self.floating(pays, held, px)?.checked_add(self.realised)
+    }
+
+    /// What is held at a price won or lost so far.
+    #[must_use]
+    pub fn floating(&self, pays: Pays, held: Dec, px: Dec) -> Option<Dec> {
+        pays.value(held, px)?.checked_sub(self.basis)
     }
 
     /// What is held is in an account value, at a price that is not known.
@@ -319,9 +325,9 @@ impl Pnl {
     }
 
     /// From now on: what is held costs what it is worth, and nothing was earned.
-    pub fn start(&mut self, held: Dec, px: Dec) {
+    pub fn start(&mut self, pays: Pays, held: Dec, px: Dec) {
         self.waits_since_ns = None;
-        let basis = held.mul(px, Round::HalfEven);
+        let basis = pays.value(held, px);
         (self.realised, self.unknown) = (Dec::ZERO, basis.is_none());
         self.basis = basis.unwrap_or(Dec::ZERO);
     }

@@ -92,17 +92,17 @@ proptest! {
         let px = |n: i64| Dec::from_int(n).div(Dec::from_int(10_000), Round::HalfEven).unwrap();
         for (units, n) in fills {
             let units = Dec::from_int(units);
-            pnl.book(held, units, px(n), 7);
+            pnl.book(Pays::Linear, held, units, px(n), 7);
             held = held.checked_add(units).unwrap();
             cash = cash.checked_sub(units.mul(px(n), Round::HalfEven).unwrap()).unwrap();
         }
         let want = cash.checked_add(held.mul(px(last), Round::HalfEven).unwrap()).unwrap();
-        let off = abs(pnl.total(held, px(last)).unwrap().checked_sub(want).unwrap());
+        let off = abs(pnl.total(Pays::Linear, held, px(last)).unwrap().checked_sub(want).unwrap());
         prop_assert!(off <= d("0.00000000000001"), "off by {off}");
         prop_assert!(!pnl.unknown);
         // A new account value begins at nothing.
-        pnl.start(held, px(last));
-        prop_assert_eq!(pnl.total(held, px(last)), Some(Dec::ZERO));
+        pnl.start(Pays::Linear, held, px(last));
+        prop_assert_eq!(pnl.total(Pays::Linear, held, px(last)), Some(Dec::ZERO));
     }
 }
 
@@ -110,8 +110,8 @@ proptest! {
 #[test]
 fn what_does_not_fit_is_unknown() {
     let mut pnl = Pnl::default();
-    pnl.book(Dec::ZERO, Dec::from_int(1 << 40), Dec::from_int(1 << 40), 7);
+    pnl.book(Pays::Linear, Dec::ZERO, Dec::from_int(1 << 40), Dec::from_int(1 << 40), 7);
     assert!(pnl.unknown);
-    pnl.start(Dec::ZERO, Dec::ONE);
+    pnl.start(Pays::Linear, Dec::ZERO, Dec::ONE);
     assert!(!pnl.unknown);
 }

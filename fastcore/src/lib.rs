@@ -37,6 +37,7 @@ pub mod status;
 pub mod stores;
 pub mod table;
 pub mod time;
+pub mod worth;
 
 /// Version of the decisions: a journal segment is replayed only by the version that wrote it.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");

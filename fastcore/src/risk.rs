@@ -6,6 +6,7 @@
 use crate::config::{OnBreach, PriceWindow};
 use crate::decimal::{Dec, Round, div_rem};
 use crate::refusal::{Code, Refusal};
+use crate::worth::Unit;
 use serde::Deserialize;
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub struct Bounds {
     /// Largest single order.
     pub max_order_qty: Option<Dec>,
-    /// Largest value of a single order, in the currency of the instrument's price.
+    /// Largest value of a single order, in the instrument's currency.
     pub max_order_value: Option<Dec>,
     /// How far the order's price may be from the market, basis points.
     pub price_collar_bps: Option<Dec>,
@@ -79,8 +80,9 @@ pub struct Open<'a> {
     pub beside: Dec,
     /// An order that works becomes as much larger: it takes no place of its own.
     pub replaces: bool,
-    /// Price of one unit, where a bound asks for it; none without a fresh quote and without a leader's price.
-    pub px: Option<Dec>,
+    /// What one unit is worth in the instrument's currency, where a bound asks for it; none without a fresh quote and without
+    /// a leader's price.
+    pub px: Option<Unit>,
     /// Largest order that the venue takes: more goes in parts.
     pub venue_max: Option<Dec>,
     /// How far the order's price is from the market, basis points; none where one of both is not known.
@@ -152,7 +154,7 @@ pub struct Exposure {
     /// Units of that line on the other side.
     pub opposite: Dec,
     /// Worth of one of its units.
-    pub unit: Dec,
+    pub unit: Unit,
     /// Worth of everything after the open: both bounds compare it.
     after: Dec,
 }
@@ -161,15 +163,15 @@ impl Exposure {
     /// What an open of `qty` units meets: see the fields. A line is worth its larger side: only one of both can be held.
     /// What does not fit in a number is beyond every bound.
     #[must_use]
-    pub fn of(others: Dec, (same, opposite): (Dec, Dec), unit: Dec, qty: Dec) -> Self {
+    pub fn of(others: Dec, (same, opposite): (Dec, Dec), unit: Unit, qty: Dec) -> Self {
         let line = same.checked_add(qty).map(|same| same.max(opposite));
-        let worth = line.and_then(|line| line.mul(unit, Round::Ceil)?.checked_add(others));
+        let worth = line.and_then(|line| unit.worth(line, Round::Ceil)?.checked_add(others));
         Self { others, same, opposite, unit, after: worth.unwrap_or(Dec::from_raw(i128::MAX)) }
     }
 
     /// Units that still fit below a worth.
     fn room(&self, limit: Dec) -> Option<Dec> {
-        let units = limit.checked_sub(self.others)?.div(self.unit, Round::Floor)?;
+        let units = self.unit.units(limit.checked_sub(self.others)?, Round::Floor)?;
         if units < self.opposite { None } else { units.checked_sub(self.same) }
     }
 }
@@ -266,7 +268,7 @@ fn max_order_value(o: &Open<'_>) -> Clip {
     let worth = LazyCell::new(|| {
         let px = o.px.filter(|px| px.is_positive())?;
         // What does not fit in a number is beyond every bound.
-        Some((px, o.all().mul(px, Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX))))
+        Some((px, px.worth(o.all(), Round::Ceil).unwrap_or(Dec::from_raw(i128::MAX))))
     });
     each(o, |s| {
         let limit = s.bounds.max_order_value?;
@@ -274,7 +276,8 @@ fn max_order_value(o: &Open<'_>) -> Clip {
         if value <= limit {
             return None;
         }
-        let room = limit.div(px, Round::Down).and_then(|units| units.checked_sub(o.beside)).unwrap_or(o.qty);
+        let room =
+            px.units(limit, Round::Down).and_then(|units| units.checked_sub(o.beside)).unwrap_or(o.qty);
         clip(Code::MaxOrderValue, s.bounds.on_breach, limit, value, room)
     })
 }

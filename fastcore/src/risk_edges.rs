@@ -79,12 +79,12 @@ fn of_equal_answers_the_subscriptions_is_told() {
 fn worth_is_rounded_up_against_its_bound() {
     let (one, two, three) = (d("0.000000000000000001"), d("0.000000000000000002"), d("0.000000000000000003"));
     let value = Bounds { max_order_value: Some(one), on_breach: OnBreach::Refuse, ..Bounds::default() };
-    let o = Open { px: Some(three), ..open(&value, &value, "0.5") };
+    let o = Open { px: Some(Unit::plain(three)), ..open(&value, &value, "0.5") };
     assert_eq!(told(&o), (Dec::ZERO, Some((one, two))));
     let totals = Totals { max_exposure: Some(one), ..Totals::default() };
     let exposed = Bounds { totals, on_breach: OnBreach::Refuse, ..Bounds::default() };
     let mut o = open(&exposed, &exposed, "0.5");
-    o.sub.exposure = Some(Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), three, o.qty));
+    o.sub.exposure = Some(Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), Unit::plain(three), o.qty));
     o.follower.exposure = o.sub.exposure;
     assert_eq!(told(&o), (Dec::ZERO, Some((one, two))));
 }
@@ -92,10 +92,10 @@ fn worth_is_rounded_up_against_its_bound() {
 /// What fits below a worth is rounded down: two thirds of a unit end in a six.
 #[test]
 fn room_below_a_worth_is_rounded_down() {
-    let exposure = Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), d("3"), d("1"));
+    let exposure = Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), Unit::plain(d("3")), d("1"));
     assert_eq!(exposure.room(d("2")), Some(d("0.666666666666666666")));
     // As much as the other side holds may stand on this one; less may not.
-    let turned = Exposure::of(Dec::ZERO, (Dec::ZERO, d("7")), d("1"), d("9"));
+    let turned = Exposure::of(Dec::ZERO, (Dec::ZERO, d("7")), Unit::plain(d("1")), d("9"));
     assert_eq!((turned.room(d("7")), turned.room(d("6"))), (Some(d("7")), None));
 }
 
@@ -106,7 +106,7 @@ fn leverage_is_rounded_against_the_open() {
     let found = |limit: &str, equity: &str, worth: &str| {
         let bounds = Bounds { totals: of(d(limit)), on_breach: OnBreach::Refuse, ..Bounds::default() };
         let mut o = open(&bounds, &bounds, "1");
-        o.sub.exposure = Some(Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), d(worth), o.qty));
+        o.sub.exposure = Some(Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), Unit::plain(d(worth)), o.qty));
         o.sub.equity = Ok(d(equity));
         (o.follower.exposure, o.follower.equity) = (o.sub.exposure, o.sub.equity);
         told(&o)

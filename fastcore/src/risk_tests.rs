@@ -113,7 +113,7 @@ fn exposure_counts_the_larger_side_of_the_line_and_all_others() {
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, qty);
         let (others, same, opposite) = (int(others), int(same), int(opposite));
-        o.follower.exposure = Some(Exposure::of(others, (same, opposite), int(3), o.qty));
+        o.follower.exposure = Some(Exposure::of(others, (same, opposite), Unit::plain(int(3)), o.qty));
         let mut r = Vec::new();
         (admit(&o, &mut r), r.first().map(|r| r.value))
     };
@@ -136,7 +136,7 @@ fn leverage_compares_exposure_with_equity() {
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, qty);
         o.follower.equity = equity.map(int);
-        let exposure = Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), int(5), o.qty);
+        let exposure = Exposure::of(Dec::ZERO, (Dec::ZERO, Dec::ZERO), Unit::plain(int(5)), o.qty);
         o.follower.exposure = priced.then_some(exposure);
         run(&o)
     };
@@ -194,7 +194,7 @@ fn an_order_worth_too_much_is_cut_to_its_value() {
     let of = |on_breach, limit| Bounds { max_order_value: Some(int(limit)), on_breach, ..Bounds::default() };
     let found = |px: Option<i64>, qty, on_breach| {
         let bounds = (of(on_breach, 12), of(OnBreach::Clip, 10));
-        run(&Open { px: px.map(int), ..open(&bounds, qty) })
+        run(&Open { px: px.map(|px| Unit::plain(int(px))), ..open(&bounds, qty) })
     };
     assert_eq!(found(Some(2), 5, OnBreach::Clip), (int(5), vec![]));
     let (left, codes) = found(Some(3), 9, OnBreach::Clip);
@@ -251,7 +251,7 @@ proptest! {
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, qty);
         let (others, same, opposite, unit) = (int(others), int(same), int(opposite), int(unit));
-        let exposure = |qty| Exposure::of(others, (same, opposite), unit, qty);
+        let exposure = |qty| Exposure::of(others, (same, opposite), Unit::plain(unit), qty);
         o.venue_max = Some(int(most));
         o.follower = Scope { exposure: Some(exposure(o.qty)), orders, equity: Ok(int(equity)), ..o.follower };
         let (left, codes) = run(&o);
@@ -272,7 +272,7 @@ proptest! {
         let of = Totals { max_open_orders: Some(1), max_exposure: Some(n(0)), max_leverage: Some(n(1)) };
         let bounds = totals(of, OnBreach::Clip);
         let mut o = open(&bounds, 1);
-        let exposure = |qty| Exposure::of(n(2), (n(3), n(4)), n(5), qty);
+        let exposure = |qty| Exposure::of(n(2), (n(3), n(4)), Unit::plain(n(5)), qty);
         (o.qty, o.venue_max) = (n(1), Some(n(3)));
         o.follower = Scope { exposure: Some(exposure(o.qty)), equity: Ok(n(0)), ..o.follower };
         let (left, _) = run(&o);

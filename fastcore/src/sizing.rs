@@ -5,6 +5,7 @@ use crate::decimal::{Dec, Round};
 use crate::decimal::{div_rem, mul_div, times};
 use crate::ledger::{Grid, QUANTA};
 use crate::refusal::{Code, Refusal};
+use crate::worth::Unit;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 
@@ -49,10 +50,10 @@ pub struct Inputs {
     pub follower: Values,
     /// Follower currency per leader currency; `None` without quotes.
     pub account_fx: Option<Dec>,
-    /// Price of one leader unit and one follower unit in the follower's account currency.
-    pub leader_unit_value: Option<Dec>,
-    /// Price of one follower unit in the follower's account currency.
-    pub follower_unit_value: Option<Dec>,
+    /// What one leader unit is worth in the follower's account currency.
+    pub leader_unit_value: Option<Unit>,
+    /// What one follower unit is worth in the follower's account currency.
+    pub follower_unit_value: Option<Unit>,
     /// Bound of the follower lots that one leader lot may become.
     pub max_ratio: Dec,
     /// Time of the event.
@@ -74,6 +75,12 @@ fn div(a: Dec, b: Dec) -> Result<Dec, Refusal> {
 
 fn positive(v: Dec) -> Result<Dec, Refusal> {
     if v.is_positive() { Ok(v) } else { Err(Refusal::over(Code::BadAccount, Dec::ZERO, v)) }
+}
+
+/// What a unit is worth, which is something.
+fn worth_of(unit: Option<Unit>) -> Result<Unit, Refusal> {
+    let unit = unit.ok_or(Refusal::bare(Code::NoQuote))?;
+    if unit.is_positive() { Ok(unit) } else { Err(Refusal::over(Code::BadAccount, Dec::ZERO, Dec::ZERO)) }
 }
 
 /// A value that was never given has no age to compare.
@@ -106,16 +113,15 @@ pub fn rule(sizing: &Sizing, x: &Inputs) -> Result<Rule, Refusal> {
         Sizing::Balance { k } => by_account(k, |v| (v.balance, v.balance_ns), x)?,
         Sizing::FreeMargin { k } => by_account(k, |v| (v.free_margin, v.free_margin_ns), x)?,
         Sizing::Notional { k } => {
-            let theirs = positive(x.leader_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
-            let ours = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
-            k.mul_div(theirs, ours, Round::HalfEven).ok_or(OVERFLOW)?
+            let (theirs, ours) = (worth_of(x.leader_unit_value)?, worth_of(x.follower_unit_value)?);
+            theirs.in_units_of(ours, k).ok_or(OVERFLOW)?
         }
         Sizing::PercentEquity { percent } => {
             fresh(x.follower.equity_ns, x)?;
             let equity = positive(x.follower.equity)?;
-            let unit = positive(x.follower_unit_value.ok_or(Refusal::bare(Code::NoQuote))?)?;
+            let unit = worth_of(x.follower_unit_value)?;
             let money = equity.mul_div(percent, Dec::from_int(100), Round::HalfEven).ok_or(OVERFLOW)?;
-            return Ok(Rule::Amount(div(money, unit)?));
+            return Ok(Rule::Amount(unit.units(money, Round::HalfEven).ok_or(OVERFLOW)?));
         }
         Sizing::Block { weight, by } => return weight_of(weight, by, x).map(Rule::Rate),
     };
@@ -229,8 +235,8 @@ mod tests {
             leader: values("4000", "4000", "4000"),
             follower: values("1000", "2000", "500"),
             account_fx: Some(Dec::ONE),
-            leader_unit_value: Some(d("2")),
-            follower_unit_value: Some(d("4")),
+            leader_unit_value: Some(Unit::plain(d("2"))),
+            follower_unit_value: Some(Unit::plain(d("4"))),
             max_ratio: d("300"),
             now_ns: 10,
             max_age_ms: 1,

@@ -28,8 +28,8 @@ fn inputs() -> Inputs {
         leader: account("1", 1),
         follower: account("1", 1),
         account_fx: Some(Dec::ONE),
-        leader_unit_value: Some(Dec::ONE),
-        follower_unit_value: Some(Dec::ONE),
+        leader_unit_value: Some(Unit::plain(Dec::ONE)),
+        follower_unit_value: Some(Unit::plain(Dec::ONE)),
         max_ratio: d("1000"),
         now_ns: 1,
         max_age_ms: 1,
@@ -63,7 +63,8 @@ fn every_quotient_is_rounded_to_the_nearest() {
     let two_thirds = d("0.666666666666666667");
     let x = Inputs { leader: account("3", 1), follower: account("2", 1), ..inputs() };
     assert_eq!(rule(&Sizing::Balance { k: Dec::ONE }, &x), Ok(Rule::Rate(two_thirds)));
-    let x = Inputs { leader_unit_value: Some(d("2")), follower_unit_value: Some(d("3")), ..inputs() };
+    let worth = |t: &str| Some(Unit::plain(d(t)));
+    let x = Inputs { leader_unit_value: worth("2"), follower_unit_value: worth("3"), ..inputs() };
     assert_eq!(rule(&Sizing::Notional { k: Dec::ONE }, &x), Ok(Rule::Rate(two_thirds)));
     let x = Inputs { follower: account("2", 1), ..x };
     assert_eq!(rule(&Sizing::PercentEquity { percent: d("100") }, &x), Ok(Rule::Amount(two_thirds)));

@@ -179,7 +179,7 @@ pub struct BreakStatus {
     pub units: Dec,
     /// The same in lots.
     pub lots: Dec,
-    /// What it is worth at the last quote, in the currency of the price; none without a quote.
+    /// What it is worth at the last quote, in the instrument's currency; none without a quote.
     pub value: Option<Dec>,
     /// Signed units that are not ours and are let be.
     pub accepted: Dec,
@@ -416,7 +416,8 @@ impl Engine {
             instrument: i.name.clone(),
             units,
             lots: units.div(i.contract_size, Round::HalfEven).unwrap_or(Dec::ZERO),
-            value: quote.and_then(|q| units.mul(q.bid, Round::HalfEven)),
+            value: quote
+                .and_then(|q| i.pays().unit(q.bid, Dec::ONE, Round::HalfEven)?.worth(units, Round::HalfEven)),
             accepted: b.accepted,
             confirmed: b.confirmed(),
             since_ns: since_ns.to_string(),

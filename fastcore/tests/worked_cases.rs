@@ -17,12 +17,16 @@ const YEN: Scale = ["100000", "0.01", "0.01", "0.001", "USD", "JPY"];
 const COIN: Scale = ["1", "0.00000001", "0.00001", "0.01", "BTC", "USD"];
 /// A contract on ether's price in dollars that pays 0.000001 bitcoin for each dollar.
 const QUANTO: Scale = ["0.000001", "1", "1", "0.05", "ETH", "XBT"];
+/// A contract of 100 dollars that is settled in bitcoin: worth 100 / price.
+const INVERSE: Scale = ["100", "1", "1", "0.5", "USD", "XBT"];
 const DUST: Scale = ["1", "1", "1", "0.00000001", "SHIB", "USD"];
 
 /// A claim: what the leader does, and the order that comes of it.
 struct Case {
     claim: &'static str,
     scale: Scale,
+    /// A unit is worth 1 / price.
+    inverse: bool,
     sizing: &'static str,
     /// Of the follower: its currency and equity.
     account: (&'static str, &'static str),
@@ -43,6 +47,7 @@ const THIRD: &str = r#"{"mode":"multiplier","k":"0.333333333333333333"}"#;
 const PLAIN: Case = Case {
     claim: "",
     scale: YEN,
+    inverse: false,
     sizing: HALF,
     account: ("USD", "20000"),
     slippage_bps: None,
@@ -148,6 +153,30 @@ const CASES: &[Case] = &[
         ..PLAIN
     },
     Case {
+        claim: "a tenth of 2 bitcoin, at 64,123.5 dollars each, are 12,824.7 dollars: 128 contracts of 100",
+        scale: INVERSE,
+        inverse: true,
+        sizing: r#"{"mode":"percent_equity","percent":"10"}"#,
+        account: ("XBT", "2"),
+        in_lots: true,
+        trade: (true, "50", "64123.5"),
+        order: ["1", "128", ""],
+        target: "12824.7",
+        ..PLAIN
+    },
+    Case {
+        claim: "a tenth of 100,000 dollars are 10,000 dollars of contracts at any price: not a digit is lost on the way",
+        scale: INVERSE,
+        inverse: true,
+        sizing: r#"{"mode":"percent_equity","percent":"10"}"#,
+        account: ("USD", "100000"),
+        in_lots: true,
+        trade: (false, "50", "64123.5"),
+        order: ["1", "100", ""],
+        target: "-10000",
+        ..PLAIN
+    },
+    Case {
         claim: "the same contract value of a thing that costs the same is the same number of units",
         scale: DUST,
         sizing: r#"{"mode":"notional","k":"1"}"#,
@@ -185,6 +214,7 @@ impl Case {
             tick: d(tick),
             base: Some(base.to_owned()),
             currency: currency.to_owned(),
+            inverse: self.inverse,
             ..c.instruments[0].clone()
         }];
         c.followers[0].currency = Some(self.account.0.to_owned());

@@ -108,6 +108,9 @@ def _rule(entry: Fields, numbers: Fields, known: Context) -> Reason:
         text += f": {ratio} units for each unit of the leader."
     if Fraction(numbers["qty_factor"]) != 1 and numbers["sized"] is None:
         text += f" The symbol map's factor {numbers['qty_factor']} is part of it."
+    if known.instrument.get("inverse"):
+        one, into = known.instrument.get("base") or "unit", known.instrument.get("currency")
+        text += f" The contract is inverse: a unit is a {one}, worth 1 / price in {into}."
     named = {"ratio": ratio, "rule_hash": entry.get("rule_hash"), "qty_factor": numbers["qty_factor"]}
     return Reason("rule", text, {name: value for name, value in named.items() if value is not None})
 

@@ -39,13 +39,14 @@ class Lots:
     step: str
     least_steps: int
     most_steps: int | None
+    inverse: bool = False
 
     def instrument(self, name: str) -> Instrument:
         """The model's terms."""
         step = Fraction(self.step)
         most = None if self.most_steps is None else step * self.most_steps
         return Instrument(
-            name, Fraction(self.contract), step, step * self.least_steps, most, Fraction("0.01")
+            name, Fraction(self.contract), step, step * self.least_steps, most, Fraction("0.01"), self.inverse
         )
 
 
@@ -277,6 +278,7 @@ def _instrument(i: Instrument) -> dict[str, Any]:
         "max_lot": None if i.max_lots is None else exact(i.max_lots),
         "tick": exact(i.tick),
         "currency": CURRENCY,
+        "inverse": i.inverse,
     }
 
 

@@ -40,12 +40,13 @@ class Holding:
             self.begin(px)
         against = sign_of(units) == -sign_of(self.units)
         closed = min(abs(units), abs(self.units)) if against else ZERO
-        self.realised += sign_of(self.units) * closed * (px - self.cost)
-        left = self.units + units
-        if not closed:
-            self.cost = (self.units * self.cost + units * px) / left
-        elif abs(units) > closed:
+        of, left = self.line.instrument, self.units + units
+        if closed:
+            self.realised += of.won(sign_of(self.units) * closed, self.cost, px)
+        if not self.units or (closed and abs(units) > closed):
             self.cost = px
+        elif not closed:
+            self.cost = of.entry(self.units, self.cost, units, px)
         self.units, self.px = left, (px, now_ns)
 
 
@@ -120,7 +121,8 @@ class Guard:
         if self.worth is None:
             return None
         counted = [h for h in self.holdings.values() if h.waits_ns is None]
-        floating = (h.units * (self.mark(h, now_ns)[0] - h.cost) for h in counted if h.units)
+        held = [h for h in counted if h.units]
+        floating = (h.line.instrument.won(h.units, h.cost, self.mark(h, now_ns)[0]) for h in held)
         return self.worth + sum((h.realised for h in counted), ZERO) + sum(floating, ZERO)
 
     def known(self, now_ns: int) -> Fraction | None:

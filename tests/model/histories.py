@@ -220,8 +220,13 @@ class LeaderBook:
         return r
 
 
-def steps(values: int = 2, lengths: tuple[int, ...] = LENGTHS) -> st.SearchStrategy[list[Step]]:
-    """A history of one of these lengths; so much of it is account values."""
+def steps(
+    values: int = 2,
+    lengths: tuple[int, ...] = LENGTHS,
+    prices: tuple[str, ...] = PRICES,
+    traded: tuple[str, ...] = ("1.1", "10", "9.995"),
+) -> st.SearchStrategy[list[Step]]:
+    """A history of one of these lengths; so much of it is account values. Prices are quoted, and traded."""
     small = st.sampled_from((0, 1, 2, 3, 4, 5))
     trade = st.builds(
         Trade,
@@ -232,7 +237,7 @@ def steps(values: int = 2, lengths: tuple[int, ...] = LENGTHS) -> st.SearchStrat
         steps=st.sampled_from((1, 2, 3, 5, 7, 10, 11, 20)),
         order_steps=st.sampled_from((5, 10, 30, 50)),
         age_ms=st.sampled_from((0,) * 9 + (500, 20_000, 59_999, 61_000)),
-        px=st.sampled_from(("1.1", "10", "9.995")),
+        px=st.sampled_from(traded),
         kind=st.sampled_from(("trade",) * 9 + ("status", "new", "canceled")),
         dated=st.sampled_from((True,) * 19 + (False,)),
         before_steps=st.sampled_from((0,) * 9 + (4,)),
@@ -255,7 +260,7 @@ def steps(values: int = 2, lengths: tuple[int, ...] = LENGTHS) -> st.SearchStrat
         (3, st.builds(Wait, ms=st.sampled_from((1, 600, 5_000, 30_000, 61_000)))),
         (values, value),
         (1, st.builds(Again, leader=small, which=small)),
-        (1, st.builds(Price, instrument=small, px=st.sampled_from(PRICES))),
+        (1, st.builds(Price, instrument=small, px=st.sampled_from(prices))),
     ]
     # By weight: `one_of` takes the same strategy only once.
     listed = [part for weight, part in parts for _ in range(weight)]

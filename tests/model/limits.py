@@ -198,7 +198,8 @@ def affordable_together(new: Open, lines: list[Line], limits: Limits) -> Fractio
     """ADR 0027: the same over all followers; one price for each instrument."""
 
     def px_of(line: Line) -> Fraction:
-        return new.values.shared_px(line.instrument.name, limits.worth_age_ns, new.now_ns)
+        px = new.values.shared_px(line.instrument.name, limits.worth_age_ns, new.now_ns)
+        return line.instrument.worth(px)
 
     bound = limits.max_exposure or ZERO
     for other in lines:
@@ -213,7 +214,7 @@ def price_of(new: Open, line: Line) -> Fraction:
     px = new.values.market(line, new.now_ns) or leader_px(line)
     if px is None:
         raise Refused("no_quote")
-    return px
+    return line.instrument.worth(px)
 
 
 def leader_px(line: Line) -> Fraction | None:

@@ -236,9 +236,9 @@ def shared(draw: st.DrawFn) -> Deployment:
     )
 
 
-def money_steps() -> st.SearchStrategy[list[Step]]:
+def money_steps(prices: tuple[str, ...] = PRICES) -> st.SearchStrategy[list[Step]]:
     """A history with prices that move, money that comes and goes, and days that end."""
-    small, px = st.sampled_from((0, 1, 2, 3, 4, 5)), st.sampled_from(PRICES)
+    small, px = st.sampled_from((0, 1, 2, 3, 4, 5)), st.sampled_from(prices)
     trade = st.builds(
         Trade,
         leader=small,

@@ -37,6 +37,22 @@ class Instrument:
     min_lots: Fraction
     max_lots: Fraction | None
     tick: Fraction
+    inverse: bool = False
+    """A long of `units` that was entered at `e` has won units x (1/e - 1/p) at a price `p` (ADR 0036)."""
+
+    def worth(self, px: Fraction) -> Fraction:
+        """What one unit is worth at a price."""
+        return 1 / px if self.inverse else px
+
+    def won(self, units: Fraction, entry: Fraction, px: Fraction) -> Fraction:
+        """What signed units that were entered at one price have won at another."""
+        return units * (1 / entry - 1 / px) if self.inverse else units * (px - entry)
+
+    def entry(self, units: Fraction, entry: Fraction, more: Fraction, px: Fraction) -> Fraction:
+        """The price at which all units cost what these and those did at their own."""
+        if self.inverse:
+            return (units + more) / (units / entry + more / px)
+        return (units * entry + more * px) / (units + more)
 
     @property
     def step(self) -> Fraction:

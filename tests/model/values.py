@@ -62,7 +62,7 @@ class Values:
             px, at_ns = self.prices.get(line.leader_instrument.name, (ZERO, now_ns))
             if px <= 0 or now_ns - at_ns > rule.account_max_age_ns:
                 raise Refused("no_quote")
-            ours, theirs = px, self._px(line, now_ns)
+            ours, theirs = line.leader_instrument.worth(px), line.instrument.worth(self._px(line, now_ns))
         rate = rate_of(line, ours, theirs)
         if lots_per_lot(line, rate) > rule.max_ratio:
             raise Refused("max_ratio")
@@ -73,7 +73,7 @@ class Values:
         if rule.mode == "fixed":
             return rule.factor * line.instrument.contract
         (equity,) = self._accounts(line, [rule.follower], "equity", now_ns)
-        return equity * rule.factor / 100 / self._px(line, now_ns)
+        return equity * rule.factor / 100 / line.instrument.worth(self._px(line, now_ns))
 
     def _accounts(self, line: Line, accounts: list[str], kind: str, now_ns: int) -> list[Fraction]:
         """One value of each account; an old one, or none, is refused before one that is not positive."""

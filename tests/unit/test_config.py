@@ -45,7 +45,7 @@ def test_the_core_gets_every_key_of_its_contract_and_no_other(tmp_path: Path) ->
     assert core["routes"][0] == {"name": "r1", "session": "R1", "profile": "plain"}
     assert core["instruments"][1] == {
         "name": "GOLD", "contract_size": "10", "lot_step": "0.1", "min_lot": "0.1", "max_lot": None,
-        "tick": "0.01", "base": None, "currency": "USD",
+        "tick": "0.01", "base": None, "currency": "USD", "inverse": False,
     }  # fmt: skip
     assert core["timing"]["close_retry_max_ms"] == 30_000
     assert core["faults"] == {

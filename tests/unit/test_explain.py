@@ -52,6 +52,14 @@ def said(fields: dict[str, Any], *children: Child, known: Context = KNOWN) -> di
     return {one.step: one.text for one in explain(fields, known, children)}
 
 
+def test_an_inverse_contract_is_said_to_be_one() -> None:
+    """Who reads the numbers has to know what a unit is."""
+    contract = {"min_lot": "1", "contract_size": "100", "inverse": True, "base": "USD", "currency": "XBT"}
+    text = said(entry(5), known=Context(KNOWN.rule, contract))["rule"]
+    assert text.endswith(" The contract is inverse: a unit is a USD, worth 1 / price in XBT.")
+    assert "inverse" not in said(entry(5))["rule"]
+
+
 def test_an_open_is_told_from_the_leaders_trade_to_the_order() -> None:
     """Every number on the way, in units and lots."""
     told = explain(entry(5), KNOWN, [Child("C1", "buy", "5000", "filled", "5000", "1.2")])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.model.deployment import Deployment
 from tests.model.histories import Step, steps
+from tests.model.inverse import inverse, inverse_steps
 from tests.model.money import divided, guarded, money_steps, play_money, shared
 
 MORE = "COPYGATE_MODEL_EXAMPLES" in os.environ
@@ -71,5 +72,15 @@ def test_the_core_counts_worth_over_all_followers_as_the_reference_model_does() 
     wanted = {
         "worth of all cut": 8, "worth of all full": 8, "worth by the leader's quote": 4,
         "worth by the newest trade": 4,
+    }  # fmt: skip
+    assert not seldom(reached, wanted)
+
+
+def test_the_core_values_inverse_contracts_as_the_reference_model_does() -> None:
+    """Sized, bounded and guarded by units / price, alone and beside coins."""
+    reached = reached_by(inverse(), inverse_steps(), 3 * EXAMPLES)
+    wanted = {
+        "suspended_equity": 1, "daily_loss": 1, "period_drawdown": 1, "closed by a guard": 1, "new day": 20,
+        "worth of all cut": 1, "worth of all full": 1,
     }  # fmt: skip
     assert not seldom(reached, wanted)

@@ -93,6 +93,21 @@ def test_profit_and_loss_are_what_a_person_works_out(tmp_path: Path) -> None:
     assert numbers.floating == {"USD": 50_000 * (Fraction("1.25") - cost)}
 
 
+def test_an_inverse_contract_earns_in_what_it_is_settled_in(tmp_path: Path) -> None:
+    """50,000 dollars cost 1 at 50,000 and 1.25 at 40,000; half of it is sold for 0.625, half is worth 0.5."""
+    linear, inverse = 'base = "EUR"\ncurrency = "USD"', 'base = "USD"\ncurrency = "XBT"\ninverse = true'
+    text = changed(linear, inverse)
+    told = Recording(tmp_path, text)
+    for units, px in ((100_000, "50000"), (100_000, "40000"), (-100_000, "80000"), (0, "100000")):
+        told.quote(px, px)
+        if units:
+            told.trade(units, px)
+    numbers = side(part_of(played(told, text), "f1").new)
+    assert numbers.positions == {"EURUSD": Fraction("0.5")}
+    assert numbers.realised == {"XBT": Fraction("0.5")}
+    assert numbers.floating == {"XBT": Fraction("0.625")}
+
+
 def test_without_a_fresh_quote_the_leaders_own_price_is_the_market(tmp_path: Path) -> None:
     """A quote of a minute ago is no price of now; one that is younger than his trade is the better word."""
     told = Recording(tmp_path)

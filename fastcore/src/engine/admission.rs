@@ -7,6 +7,7 @@ use crate::ledger::{Line, abs};
 use crate::mirror::Terms;
 use crate::refusal::{Code, Refusal};
 use crate::risk::{Amplification, Bounds, Drift, Exposure, OffRange, Open, Scope, admit};
+use crate::worth::{Pays, Unit};
 use smallvec::SmallVec;
 
 const MS: i64 = 1_000_000;
@@ -81,7 +82,7 @@ impl Engine {
         let known = of_follower.exposure.filter(|_| alone);
         let open = Open {
             qty: wish.qty,
-            px: wish.worth(market.unit_px),
+            px: wish.worth(lane.pays, market.unit_px),
             beside: wish.beside,
             replaces: wish.replaces,
             venue_max: lane.venue_max,
@@ -180,9 +181,10 @@ impl Engine {
         for (l, ls) in self.lines_with(asked, sub).filter(|(l, _)| *l != at) {
             let units = self.entered_at(l, ls, true).max(self.entered_at(l, ls, false));
             if units.is_positive() {
-                let px = self.price_of_line(ix, ls, ix.lane(ls)?, true);
+                let lane = ix.lane(ls)?;
+                let px = self.price_of_line(ix, ls, lane, lane.pays.dearer_to_buy());
                 let unit = self.in_account(ix, asked.follower, ls, px)?;
-                others = others.checked_add(units.mul(unit, Round::Ceil)?)?;
+                others = others.checked_add(unit.worth(units, Round::Ceil)?)?;
             }
         }
         let ls = self.st.lines.get(at as usize)?;
@@ -191,15 +193,14 @@ impl Engine {
         Some(Exposure::of(others, sides, unit, asked.wish.qty))
     }
 
-    /// A price of a line's instrument in the currency of its account.
-    fn in_account(&self, ix: &Index, follower: u32, ls: &LineState, px: Option<Dec>) -> Option<Dec> {
+    /// What a unit of a line's instrument is worth at a price, in the currency of its account.
+    fn in_account(&self, ix: &Index, follower: u32, ls: &LineState, px: Option<Dec>) -> Option<Unit> {
         let px = px.filter(|px| px.is_positive())?;
         let cfg = ix.cfg.subscriptions.get(ls.sub as usize)?;
         let follower = ix.cfg.followers.get(follower as usize)?;
-        let of_price = &ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency;
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(MS));
-        let rate = self.fx(of_price, follower.currency.as_deref()?, oldest_ns)?;
-        px.mul(rate, Round::Ceil).filter(|worth| worth.is_positive())
+        let into = (follower.currency.as_deref()?, oldest_ns);
+        self.unit_at(ix, ls.follower_instrument, px, into, Round::Ceil).filter(|unit| unit.is_positive())
     }
 
     /// Equity of the account that leverage is measured by: as its guards work it out, else as its broker or a person said it.
@@ -250,11 +251,18 @@ impl Engine {
 
 impl Wish {
     /// What a unit of it may be worth at the most, as far as is known: an open at the market what the market says, a mirror
-    /// with a price what that says. A stop to buy, and a limit to sell, may trade at more than they name.
-    fn worth(&self, market: Option<Dec>) -> Option<Dec> {
-        let Some((terms, px)) = self.mirror.and_then(|t| Some((t, t.price()?))) else { return market };
-        let beyond = if self.buy { terms.px.is_none() } else { terms.px.is_some() };
-        Some(market.filter(|_| beyond).map_or(px, |market| market.max(px)))
+    /// with a price what that says. A stop to buy, and a limit to sell, may trade at more than they name; a limit to buy, and
+    /// a stop to sell, at less, which is where an inverse contract is worth more.
+    fn worth(&self, pays: Pays, market: Option<Dec>) -> Option<Unit> {
+        let px = match self.mirror.and_then(|t| Some((t, t.price()?))) {
+            None => market?,
+            Some((terms, px)) => {
+                let above = if self.buy { terms.px.is_none() } else { terms.px.is_some() };
+                let beyond = above == pays.dearer_to_buy();
+                market.filter(|_| beyond).map_or(px, |market| pays.dearer(market, px))
+            }
+        };
+        pays.unit(px, Dec::ONE, Round::Ceil)
     }
 }
 

@@ -20,18 +20,19 @@ impl Engine {
             }
             _ => None,
         };
+        let pays = self.pays_of_line(ix, at);
         let Some(pnl) = self.st.pnl.get_or_default(at) else { return };
         match (booking, known) {
             (Booking::Fill(units, told, of), Some((px, at_ns))) => {
-                pnl.book(held, units, px, at_ns);
+                pnl.book(pays, held, units, px, at_ns);
                 pnl.px_of = told.map_or(0, |_| of);
             }
             // What is held waits for a price of now, and this is one of then.
             (Booking::Amend(..) | Booking::Correct(..), _) if pnl.waits_since_ns.is_some() => {
                 pnl.unknown = true;
             }
-            (Booking::Amend(units, Some(px)), _) => pnl.take_back(held, units, px),
-            (Booking::Correct(of, parts), _) => pnl.correct(held, of, parts),
+            (Booking::Amend(units, Some(px)), _) => pnl.take_back(pays, held, units, px),
+            (Booking::Correct(of, parts), _) => pnl.correct(pays, held, of, parts),
             // What is taken back had a price of its own.
             (Booking::Fill(..) | Booking::Amend(_, None), _) => pnl.unknown = true,
         }
@@ -63,9 +64,10 @@ impl Engine {
 
     fn book_at(&mut self, ix: &Index, at: u32, units: Dec, known: Option<(Dec, i64)>) {
         let Some((follower, held)) = self.held_by(ix, at) else { return };
+        let pays = self.pays_of_line(ix, at);
         let Some(pnl) = self.st.pnl.get_or_default(at) else { return };
         match known {
-            Some((px, at_ns)) => pnl.book(held, units, px, at_ns),
+            Some((px, at_ns)) => pnl.book(pays, held, units, px, at_ns),
             None => pnl.unknown = true,
         }
         self.st.due.insert((self.st.at_ns, DUE_GUARD, follower));

@@ -10,6 +10,7 @@ use crate::decimal::{Dec, Round};
 use crate::leader::{Change, Counting, Trade, named_execution};
 use crate::ledger::less;
 use crate::report::{Kind, Report};
+use crate::worth::{Pays, harmonic};
 
 /// An execution that a report names, as it was before the report was counted.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +60,11 @@ impl Counted {
     }
 }
 
-/// Two parts of one execution at their average price.
-fn average((a, a_px): (Dec, Dec), (b, b_px): (Dec, Dec)) -> Option<Dec> {
+/// Two parts of one execution at the price at which both together cost the same.
+fn average(pays: Pays, (a, a_px): (Dec, Dec), (b, b_px): (Dec, Dec)) -> Option<Dec> {
+    if pays == Pays::Inverse {
+        return harmonic((a, a_px), (b, b_px));
+    }
     let worth = a.mul(a_px, Round::HalfEven)?.checked_add(b.mul(b_px, Round::HalfEven)?)?;
     worth.div(a.checked_add(b)?, Round::HalfEven)
 }
@@ -117,10 +121,11 @@ impl Engine {
             let text = format!("{id}: nobody knows the price of what its broker corrects: see its equity");
             self.alert("correction_unpriced", text, sink);
         }
-        self.remember_px(o, r, counting, named);
+        let pays = order.map_or(Pays::Linear, |(at, _)| self.pays_of_line(ix, at));
+        self.remember_px(o, r, (counting, pays), named);
     }
 
-    fn remember_px(&mut self, o: u32, r: &Report<'_>, counting: &Counting, named: Named) {
+    fn remember_px(&mut self, o: u32, r: &Report<'_>, (counting, pays): (&Counting, Pays), named: Named) {
         let px = price(r);
         let Some(counted) = self.st.fills.get_mut(o as usize) else { return };
         match (r.kind, named.units) {
@@ -131,7 +136,7 @@ impl Engine {
             // A venue that repeats an ExecID on real fills: what can be taken back is the sum.
             (Kind::Trade, Some(units)) => {
                 let last = counting.in_units(r.last_qty);
-                let both = |((before, px), last)| average((units, before), (last, px));
+                let both = |((before, px), last)| average(pays, (units, before), (last, px));
                 counted.remember(named.key, named.px.zip(px).zip(last).and_then(both));
             }
             _ => {}

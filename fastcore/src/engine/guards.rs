@@ -156,11 +156,12 @@ impl Engine {
         for at in lines {
             let held = self.held(at);
             let quoted = self.quote_of(ix, at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns);
+            let pays = self.pays_of_line(ix, at);
             let Some(pnl) = self.st.pnl.get_mut(at) else { continue };
             match quoted {
                 _ if equity.is_none() && !flat => pnl.realised = Dec::ZERO,
-                _ if held.is_zero() => pnl.start(held, Dec::ZERO),
-                Some((px, _)) => pnl.start(held, px),
+                _ if held.is_zero() => pnl.start(pays, held, Dec::ZERO),
+                Some((px, _)) => pnl.start(pays, held, px),
                 // What is held is in the value, at a price that nobody told: it begins at the first one that is heard.
                 None => pnl.wait(now),
             }
@@ -178,10 +179,11 @@ impl Engine {
         for at in self.lines_of(follower) {
             let held = self.held(at);
             let quoted = self.quote_of(ix, at, held);
+            let pays = self.pays_of_line(ix, at);
             let Some(pnl) = self.st.pnl.get_mut(at) else { continue };
             let younger = |(_, at_ns): &(Dec, i64)| pnl.waits_since_ns.is_some_and(|since| *at_ns > since);
             if let Some((px, _)) = quoted.filter(younger) {
-                pnl.start(held, px);
+                pnl.start(pays, held, px);
             }
         }
     }
@@ -234,9 +236,9 @@ impl Engine {
             } else {
                 self.mark(ix, *at, held, fresh_ns).filter(|(_, at_ns)| *at_ns >= oldest_ns)?.0
             };
-            let won = pnl.total(held, px)?;
-            let theirs = ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency.as_str();
-            let rate = if won.is_zero() { Dec::ZERO } else { self.fx(theirs, ours?, oldest_ns)? };
+            let of = ix.cfg.instruments.get(ls.follower_instrument as usize)?;
+            let won = pnl.total(of.pays(), held, px)?;
+            let rate = if won.is_zero() { Dec::ZERO } else { self.fx(&of.currency, ours?, oldest_ns)? };
             sum = sum.checked_add(won.mul(rate, Round::HalfEven)?)?;
         }
         Some(sum)

@@ -11,6 +11,7 @@ use crate::outbound::{self, Template};
 use crate::refusal::Refusal;
 use crate::risk::{Bounds, free_up_to};
 use crate::sizing::{Inputs, Rule, Values, rule};
+use crate::worth::Pays;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -104,6 +105,8 @@ pub struct Lane {
     pub group: u32,
     /// Several subscriptions of the follower trade its instrument.
     pub shared: bool,
+    /// How the follower's instrument pays.
+    pub pays: Pays,
 }
 
 const _: () = assert!(std::mem::offset_of!(Lane, open) <= 128, "the usual open reads two cache lines");
@@ -275,6 +278,7 @@ fn lane(
         close: template(sub, &route, id_len, profile.closes_by_limit(), true),
         no_rate,
         shared: false,
+        pays: instrument.pays(),
         qty_factor: factors.0,
         price_factor: factors.1,
         contract,

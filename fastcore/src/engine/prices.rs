@@ -6,8 +6,10 @@
 
 use super::lanes::Lane;
 use super::state::Quote;
-use super::{Engine, LineState};
+use super::{Engine, Index, LineState};
+use crate::config::InstrumentConfig;
 use crate::decimal::{Dec, Round};
+use crate::worth::{Pays, Unit};
 use serde::{Deserialize, Serialize};
 
 /// Where the prices of a follower's instrument come from.
@@ -80,7 +82,32 @@ fn scaled(px: Dec, factor: Dec) -> Option<Dec> {
     if factor == Dec::ONE { Some(px) } else { px.mul(factor, Round::HalfEven) }
 }
 
+impl Index {
+    /// How an instrument pays.
+    pub(super) fn pays(&self, instrument: u32) -> Pays {
+        self.cfg.instruments.get(instrument as usize).map_or(Pays::Linear, InstrumentConfig::pays)
+    }
+}
+
 impl Engine {
+    /// How what a line holds pays.
+    pub(super) fn pays_of_line(&self, ix: &Index, at: u32) -> Pays {
+        self.st.lines.get(at as usize).map_or(Pays::Linear, |ls| ix.pays(ls.follower_instrument))
+    }
+
+    /// What a unit of an instrument is worth in a currency, at a price of it; none where no exchange rate is known.
+    pub(super) fn unit_at(
+        &self,
+        ix: &Index,
+        instrument: u32,
+        px: Dec,
+        (currency, oldest_ns): (&str, i64),
+        round: Round,
+    ) -> Option<Unit> {
+        let of = ix.cfg.instruments.get(instrument as usize)?;
+        of.pays().unit(px, self.fx(&of.currency, currency, oldest_ns)?, round)
+    }
+
     /// The follower's own quote where it is not older than that, else the leader's: a price of last week is no market.
     pub(super) fn market_of(&self, of: &Source, oldest_ns: i64) -> Option<Market<'_>> {
         let fresh = |i: u32| self.st.quotes.get(i).filter(|q| q.at_ns >= oldest_ns);

@@ -80,10 +80,11 @@ fn changed(now: &Index, next: &Index, l: &LineState, mirrors: bool) -> Option<&'
     }
     let lots = |ix: &Index, i: u32| {
         let at = i as usize;
-        Some((*ix.grids.get(at)?, ix.cfg.instruments.get(at)?.contract_size))
+        let of = ix.cfg.instruments.get(at)?;
+        Some((*ix.grids.get(at)?, of.contract_size, of.inverse))
     };
     if [li, l.follower_instrument].into_iter().any(|i| lots(now, i) != lots(next, i)) {
-        return Some("lots of its instrument changed");
+        return Some("lots of its instrument, or how it pays, changed");
     }
     let accounts = |ix: &Index| {
         let leader = ix.cfg.leaders.get(s.leader as usize)?;

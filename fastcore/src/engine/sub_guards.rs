@@ -15,6 +15,7 @@ use crate::decimal::{Dec, Round};
 use crate::guard::{Base, Calendar, Guards, Kind, Pnl, Rule};
 use crate::refusal::{Code, Refusal};
 use crate::slots::Slots;
+use crate::worth::Pays;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -64,9 +65,9 @@ impl Index {
 }
 
 /// What is held costs what it is worth from now on; what was won or lost stays.
-fn begin(pnl: &mut Pnl, held: Dec, px: Dec) {
+fn begin(pnl: &mut Pnl, pays: Pays, held: Dec, px: Dec) {
     let realised = pnl.realised;
-    pnl.start(held, px);
+    pnl.start(pays, held, px);
     pnl.realised = realised;
 }
 
@@ -109,19 +110,21 @@ impl Engine {
     pub(super) fn book_sub(&mut self, ix: &Index, at: u32, units: Dec, px: Option<Dec>) {
         let given = px.filter(|px| px.is_positive()).map(|px| (px, self.st.at_ns));
         let px = given.or_else(|| self.sub_mark(ix, at, units));
+        let pays = self.pays_of_line(ix, at);
         self.with_sub_pnl(ix, at, |pnl, held, now| match px {
             None => wait(pnl, now),
             Some((px, at_ns)) => {
                 if pnl.waits_since_ns.is_some() {
-                    begin(pnl, held, px);
+                    begin(pnl, pays, held, px);
                 }
-                pnl.book(held, units, px, at_ns);
+                pnl.book(pays, held, units, px, at_ns);
             }
         });
     }
 
     /// The same for a fill of an order, or for what is taken back or corrected of it.
     pub(super) fn book_sub_order(&mut self, ix: &Index, at: u32, booking: Booking) {
+        let pays = self.pays_of_line(ix, at);
         match booking {
             Booking::Fill(units, px, of) => {
                 self.book_sub(ix, at, units, px);
@@ -131,12 +134,12 @@ impl Engine {
             Booking::Amend(_, None) => self.with_sub_pnl(ix, at, |pnl, _, now| wait(pnl, now)),
             Booking::Amend(units, Some(px)) => self.with_sub_pnl(ix, at, |pnl, held, _| {
                 if pnl.waits_since_ns.is_none() {
-                    pnl.take_back(held, units, px);
+                    pnl.take_back(pays, held, units, px);
                 }
             }),
             Booking::Correct(of, parts) => self.with_sub_pnl(ix, at, |pnl, held, _| {
                 if pnl.waits_since_ns.is_none() {
-                    pnl.correct(held, of, parts);
+                    pnl.correct(pays, held, of, parts);
                 }
             }),
         }
@@ -191,9 +194,9 @@ impl Engine {
             } else {
                 self.sub_mark(ix, at, held).filter(|(_, at_ns)| *at_ns >= oldest_ns)?.0
             };
-            let won = pnl.total(held, px)?;
-            let theirs = ix.cfg.instruments.get(ls.follower_instrument as usize)?.currency.as_str();
-            let rate = if won.is_zero() { Dec::ZERO } else { self.fx(theirs, ours?, oldest_ns)? };
+            let of = ix.cfg.instruments.get(ls.follower_instrument as usize)?;
+            let won = pnl.total(of.pays(), held, px)?;
+            let rate = if won.is_zero() { Dec::ZERO } else { self.fx(&of.currency, ours?, oldest_ns)? };
             sum = sum.checked_add(won.mul(rate, Round::HalfEven)?)?;
         }
         Some(sum)
@@ -275,8 +278,9 @@ impl Engine {
             let held = self.st.lines.get(at as usize).map_or(Dec::ZERO, |ls| ls.line.filled);
             let quoted = self.quote_of(ix, at, held).filter(|(_, at_ns)| *at_ns > since_ns);
             let px = if held.is_zero() { Some(Dec::ZERO) } else { quoted.map(|(px, _)| px) };
+            let pays = self.pays_of_line(ix, at);
             if let (Some(px), Some(pnl)) = (px, self.st.sub_pnl.get_mut(at)) {
-                begin(pnl, held, px);
+                begin(pnl, pays, held, px);
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::config::{Config, Together};
 use crate::decimal::{Dec, Round};
 use crate::risk::{self, Bounds, Exposure};
 use crate::slots::Slots;
+use crate::worth::Unit;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -322,7 +323,7 @@ impl Engine {
         let own = self.st.together.lines.get(at as usize).copied().unwrap_or_default();
         let rest = held.unwrap_or_default().larger.units().checked_sub(own.larger())?;
         let (same, opposite) = if buy { (own.long, own.short) } else { (own.short, own.long) };
-        let others = others.checked_add(rest.mul(unit, Round::Ceil)?)?;
+        let others = others.checked_add(unit.worth(rest, Round::Ceil)?)?;
         Some(Exposure::of(others, (same, opposite), unit, wish.qty))
     }
 
@@ -332,23 +333,22 @@ impl Engine {
         for (i, held) in sum.held.iter() {
             let units = held.larger.units();
             if i != but && units.is_positive() {
-                let unit = self.worth_together(ix, scope, i, true)?;
-                worth = worth.checked_add(units.mul(unit, Round::Ceil)?)?;
+                let unit = self.worth_together(ix, scope, i, ix.pays(i).dearer_to_buy())?;
+                worth = worth.checked_add(unit.worth(units, Round::Ceil)?)?;
             }
         }
         Some(worth)
     }
 
-    /// Price of one unit in the currency of a scope: by the market, else by the newest trade.
-    fn worth_together(&self, ix: &Index, scope: Scope, instrument: u32, buy: bool) -> Option<Dec> {
+    /// What one unit is worth in the currency of a scope: by the market, else by the newest trade.
+    fn worth_together(&self, ix: &Index, scope: Scope, instrument: u32, buy: bool) -> Option<Unit> {
         let of = section(&ix.cfg, scope)?;
         let oldest_ns = self.st.at_ns.saturating_sub(of.max_age_ms.saturating_mul(MS));
         let priced = self.st.together.priced.get(instrument)?;
         let market = self.market_px(&priced.source, Of::trade(buy), oldest_ns);
         let px = market.or(priced.px).filter(|px| px.is_positive())?;
-        let of_price = &ix.cfg.instruments.get(instrument as usize)?.currency;
-        let rate = self.fx(of_price, of.currency.as_deref()?, oldest_ns)?;
-        px.mul(rate, Round::Ceil).filter(|worth| worth.is_positive())
+        let into = (of.currency.as_deref()?, oldest_ns);
+        self.unit_at(ix, instrument, px, into, Round::Ceil).filter(|unit| unit.is_positive())
     }
 
     /// What is counted now, for people.

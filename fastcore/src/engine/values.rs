@@ -9,6 +9,7 @@ use crate::decimal::{Dec, Round};
 use crate::engine::state::Quote;
 use crate::event::Event;
 use crate::sizing::{Inputs, Values};
+use crate::worth::{Pays, Unit};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -56,30 +57,29 @@ impl Engine {
         if from == to {
             return Some(Dec::ONE);
         }
-        let mut found: Option<(&Quote, bool)> = None;
+        let mut found: Option<(&Quote, Pays, bool)> = None;
         for at in &self.ix.pairs {
             let Some(i) = self.ix.cfg.instruments.get(*at as usize) else { continue };
             let base = i.base.as_deref();
-            let inverse = base == Some(to) && i.currency == from;
+            let back = base == Some(to) && i.currency == from;
             let direct = base == Some(from) && i.currency == to;
-            if !inverse && !direct {
+            if !back && !direct {
                 continue;
             }
-            let newer = |q: &&Quote| q.at_ns >= oldest_ns && found.is_none_or(|(old, _)| q.at_ns > old.at_ns);
+            let newer =
+                |q: &&Quote| q.at_ns >= oldest_ns && found.is_none_or(|(old, ..)| q.at_ns > old.at_ns);
             if let Some(quote) = self.st.quotes.get(*at).filter(newer) {
-                found = Some((quote, inverse));
+                found = Some((quote, i.pays(), direct));
             }
         }
-        let (quote, inverse) = found?;
-        let px = quote.px(Of::Middle)?;
-        if inverse { Dec::ONE.div(px, Round::HalfEven) } else { Some(px) }
+        let (quote, pays, of_unit) = found?;
+        pays.rate(quote.px(Of::Middle)?, of_unit)
     }
 
-    /// What a unit costs in a currency, by the middle of the market.
-    fn unit_value(&self, source: &Source, currency: &str, oldest_ns: i64) -> Option<Dec> {
-        let of_price = &self.ix.cfg.instruments.get(source.follower as usize)?.currency;
-        let rate = self.fx(of_price, currency, oldest_ns)?;
-        self.market_px(source, Of::Middle, oldest_ns)?.mul(rate, Round::HalfEven)
+    /// What a unit is worth in a currency, by the middle of the market.
+    fn unit_value(&self, source: &Source, currency: &str, oldest_ns: i64) -> Option<Unit> {
+        let px = self.market_px(source, Of::Middle, oldest_ns)?;
+        self.unit_at(&self.ix, source.follower, px, (currency, oldest_ns), Round::HalfEven)
     }
 
     pub(super) fn inputs(&self, sub: u32, cfg: &SubscriptionConfig, li: u32, lane: &Lane) -> Inputs {

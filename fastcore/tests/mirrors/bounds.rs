@@ -139,6 +139,33 @@ fn a_mirror_is_worth_its_own_price() {
     }
 }
 
+/// An inverse contract is worth more at a lower price: a limit to buy, and a stop to sell, may trade at less than they name.
+#[test]
+fn a_mirror_of_an_inverse_contract_is_worth_most_at_the_lowest_price() {
+    for (side, terms, market, left) in [
+        (1, "40=2|44=2|59=1|", None, "20"),
+        (1, "40=2|44=2|59=1|", Some("1"), "12"),
+        (1, "40=2|44=0.5|59=1|", Some("1"), "6"),
+        (1, "40=3|99=2|59=1|", Some("1"), "20"),
+        (1, "40=4|44=1.2|99=0.5|59=1|", Some("2"), "14"),
+        (2, "40=2|44=2|59=1|", Some("1"), "20"),
+        (2, "40=3|99=0.5|59=1|", Some("1"), "6"),
+        (2, "40=3|99=2|59=1|", Some("1"), "12"),
+        (1, MARKET, Some("1"), "12"),
+    ] {
+        let bound = r#","copy":"orders","limits":{"default":{"max_order_value":"12","on_breach":"clip"}}"#;
+        let mut w = World::with(crate::support::SAME, bound, |c| {
+            takes_all(c);
+            c.instruments[0].inverse = true;
+        });
+        if let Some(px) = market {
+            quote(&mut w, px);
+        }
+        let sent = new(&mut w, "o", side, "20", terms);
+        assert_eq!(sent.first().map(|s| s.qty.as_str()), Some(left), "{side} {terms} at {market:?}");
+    }
+}
+
 /// A bound of one order is one of the whole order: also when the leader makes it larger bit by bit.
 #[test]
 fn an_order_that_grows_is_one_order_to_its_bounds() {

@@ -4,12 +4,13 @@ use super::paper::order_of;
 use super::prices::Trades;
 use fastcore::action::{Decision, Outcome, Sink};
 use fastcore::config::InstrumentConfig;
-use fastcore::decimal::{Dec, Round};
+use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
 use fastcore::engine::retire::Sent;
 use fastcore::guard::Pnl;
 use fastcore::order::State;
 use fastcore::refusal::Code;
+use fastcore::worth::Pays;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -115,7 +116,8 @@ impl Tally {
             self.lines.resize_with(line.saturating_add(1), Fills::default);
         }
         let fills = self.lines.get_mut(line)?;
-        fills.pnl.book(fills.held, units, px, engine.state().at_ns);
+        let pays = pays_of(engine, order.line);
+        fills.pnl.book(pays, fills.held, units, px, engine.state().at_ns);
         fills.held = fills.held.checked_add(units)?;
         Some(())
     }
@@ -131,11 +133,12 @@ impl Tally {
             alerts: st.alerts.clone(),
         };
         for (fills, ls) in self.lines.iter_mut().zip(&st.lines) {
+            let pays = pays_of_instrument(engine, ls.follower_instrument);
             let mark = self.trades.market(engine, ls, fills.held.is_negative());
             fills.pnl = Pnl::default();
             match mark {
                 _ if fills.held.is_zero() => {}
-                Some(px) => fills.pnl.start(fills.held, px),
+                Some(px) => fills.pnl.start(pays, fills.held, px),
                 None => fills.pnl.unknown = true,
             }
         }
@@ -184,8 +187,8 @@ impl Tally {
         let floating = if ls.line.filled.is_zero() {
             Some(Dec::ZERO)
         } else {
-            let worth = mark.and_then(|px| ls.line.filled.mul(px, Round::HalfEven));
-            worth.and_then(|w| w.checked_sub(fills.pnl.basis))
+            let pays = pays_of_instrument(engine, ls.follower_instrument);
+            mark.and_then(|px| fills.pnl.floating(pays, ls.line.filled, px))
         };
         let text = |d: Option<Dec>| d.filter(|_| known).map(|d| d.to_string());
         json!({"leader_instrument": name(ls.instrument), "instrument": name(ls.follower_instrument),
@@ -220,6 +223,16 @@ impl Tally {
         )
         .collect()
     }
+}
+
+/// How what a line holds pays.
+fn pays_of(engine: &Engine, line: u32) -> Pays {
+    let ls = engine.state().lines.get(line as usize);
+    ls.map_or(Pays::Linear, |ls| pays_of_instrument(engine, ls.follower_instrument))
+}
+
+fn pays_of_instrument(engine: &Engine, instrument: u32) -> Pays {
+    engine.index().cfg.instruments.get(instrument as usize).map_or(Pays::Linear, InstrumentConfig::pays)
 }
 
 fn counted(counts: impl Iterator<Item = (String, u64)>) -> Map<String, Value> {

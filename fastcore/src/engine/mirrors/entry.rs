@@ -6,6 +6,7 @@ use crate::engine::busts::change;
 use crate::engine::leaders::Execution;
 use crate::engine::{Engine, Index};
 use crate::ledger::{abs, split};
+use crate::worth::{Pays, harmonic};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,14 +35,18 @@ pub struct Entry {
     to: Place,
 }
 
-/// What is added counts by its price, what is taken off leaves the average; across zero it begins anew.
-fn led((position, average): Place, trade: &Trade) -> Option<Place> {
+/// What is added counts by its price, of an inverse contract by 1 / price; what is taken off leaves the average; across zero
+/// it begins anew.
+fn led(pays: Pays, (position, average): Place, trade: &Trade) -> Option<Place> {
     let (reduce, increase) = split(position, trade.delta);
     let (held, after) = (abs(position).checked_sub(reduce)?, position.checked_add(trade.delta)?);
     let px = match (held.is_zero(), increase.is_positive()) {
         (true, false) => None,
         (false, false) => average,
         (true, true) => trade.px,
+        (false, true) if pays == Pays::Inverse => {
+            average.zip(trade.px).and_then(|(old, new)| harmonic((held, old), (increase, new)))
+        }
         (false, true) => average.zip(trade.px).and_then(|(old, new)| {
             let all = held.checked_add(increase)?;
             let sum = old.mul_div(held, all, Round::HalfEven)?;
@@ -62,20 +67,20 @@ impl Entry {
     }
 
     /// After an execution.
-    fn traded(&mut self, before: Dec, trade: Trade) {
+    fn traded(&mut self, pays: Pays, before: Dec, trade: Trade) {
         if self.to.0 != before {
             // Set by a person or a report: what came before explains it no more.
             *self = Entry::at((before, self.to.1));
         }
         self.trades.push_back(trade);
-        match led(self.to, &trade) {
+        match led(pays, self.to, &trade) {
             Some(to) if !to.0.is_zero() => self.to = to,
             _ => *self = Entry::default(),
         }
         if self.trades.len() > TRADES_MAX
             && let Some(first) = self.trades.pop_front()
         {
-            match led(self.from, &first) {
+            match led(pays, self.from, &first) {
                 Some(from) => self.from = from,
                 None => *self = Entry::at(self.to),
             }
@@ -84,7 +89,7 @@ impl Entry {
 
     /// Without an execution, or as it was corrected: `by` signed units, to another price where there is one. False: that is
     /// not known here, and the average is forgotten.
-    fn amended(&mut self, before: Dec, execution: u128, by: Dec, px: Option<Dec>) -> bool {
+    fn amended(&mut self, pays: Pays, before: Dec, execution: u128, by: Dec, px: Option<Dec>) -> bool {
         let after = before.checked_add(by);
         if after.is_none_or(Dec::is_zero) {
             *self = Entry::default();
@@ -101,7 +106,8 @@ impl Entry {
                 trade.px = px.or(trade.px);
             }
             let of = trades.iter_mut().rev().filter(|t| meant(t)).map(|t| &mut t.delta);
-            let to = (known && change(of, by)).then(|| trades.iter().try_fold(self.from, led))??;
+            let to = (known && change(of, by))
+                .then(|| trades.iter().try_fold(self.from, |place, t| led(pays, place, t)))??;
             (Some(to.0) == after).then_some((trades, to))
         })();
         match worked_out {
@@ -131,17 +137,18 @@ impl Engine {
             return;
         }
         let px = x.report.last_px.filter(|px| px.is_positive());
+        let pays = ix.pays(x.instrument);
         let entry = self.st.mirrors.entries.entry((x.leader, x.instrument)).or_default();
         if !known {
             *entry = Entry::default();
         } else if x.hold {
             // A bust says at what price what it takes back was: nothing is at that price any more.
             let px = px.filter(|_| x.report.kind == crate::report::Kind::Correct);
-            if !entry.amended(x.before, x.execution, x.delta, px) {
+            if !entry.amended(pays, x.before, x.execution, x.delta, px) {
                 self.told_entry(ix, x, sink);
             }
         } else {
-            entry.traded(x.before, Trade { execution: x.execution, delta: x.delta, px });
+            entry.traded(pays, x.before, Trade { execution: x.execution, delta: x.delta, px });
         }
     }
 
@@ -158,8 +165,9 @@ impl Engine {
         let leader = self.st.leaders.get(x.leader as usize);
         let Some(position) = leader.and_then(|l| l.positions.get(&x.instrument)).copied() else { return };
         let px = x.report.last_px.filter(|px| px.is_positive());
+        let pays = ix.pays(x.instrument);
         let entry = self.st.mirrors.entries.entry((x.leader, x.instrument)).or_default();
-        if !entry.amended(position, x.execution, Dec::ZERO, px) {
+        if !entry.amended(pays, position, x.execution, Dec::ZERO, px) {
             self.told_entry(ix, x, sink);
         }
         let lines = self.st.leaders.get(x.leader as usize).and_then(|l| l.lines.get(&x.instrument));
@@ -200,7 +208,11 @@ mod tests {
         let mut entry = Entry::default();
         for (execution, delta, px) in trades {
             let before = entry.to.0;
-            entry.traded(before, Trade { execution: *execution, delta: d(delta), px: px.map(d) });
+            entry.traded(
+                Pays::Linear,
+                before,
+                Trade { execution: *execution, delta: d(delta), px: px.map(d) },
+            );
         }
         entry
     }
@@ -217,17 +229,29 @@ mod tests {
         assert_eq!(with((3, "1", None)), None, "a part without a price has no average");
     }
 
+    /// 100 dollars at 50,000 and 300 at 75,000 are 0.006 bitcoin, as 400 at 66,666.67 are.
+    #[test]
+    fn an_entry_of_an_inverse_contract_is_the_average_of_what_was_paid() {
+        let mut e = Entry::default();
+        for (execution, before, delta, px) in [(1, "0", "100", "50000"), (2, "100", "300", "75000")] {
+            e.traded(Pays::Inverse, d(before), Trade { execution, delta: d(delta), px: Some(d(px)) });
+        }
+        assert_eq!(e.px(), Some(d("66666.666666666666666667")));
+        assert!(e.amended(Pays::Inverse, d("400"), 2, d("-200"), Some(d("100000"))));
+        assert_eq!(e.px(), Some(d("66666.666666666666666667")), "100 at 100,000 are 0.001");
+    }
+
     /// Without a trade the average is that of the others; what is not remembered leaves none, and says so once.
     #[test]
     fn an_entry_is_worked_out_again_without_a_trade() {
         let mut e = after(&[(1, "10", Some("100")), (2, "10", Some("120")), (3, "-5", Some("110"))]);
-        assert!(e.amended(d("15"), 2, d("-10"), None));
+        assert!(e.amended(Pays::Linear, d("15"), 2, d("-10"), None));
         assert_eq!(e.to, (d("5"), Some(d("100"))));
-        assert!(e.amended(d("5"), 1, d("0"), Some(d("101"))));
+        assert!(e.amended(Pays::Linear, d("5"), 1, d("0"), Some(d("101"))));
         assert_eq!(e.px(), Some(d("101")));
-        assert!(!e.amended(d("5"), 9, d("-1"), None));
+        assert!(!e.amended(Pays::Linear, d("5"), 9, d("-1"), None));
         assert_eq!(e.to, (d("4"), None));
-        assert!(e.amended(d("4"), 9, d("-1"), None), "told already");
+        assert!(e.amended(Pays::Linear, d("4"), 9, d("-1"), None), "told already");
     }
 
     /// A venue that repeats a name, and takes both back one after the other: neither is more than gone.
@@ -246,8 +270,8 @@ mod tests {
         let many: Vec<_> = (1..=300).map(|n| (n, "1", Some("7"))).collect();
         let mut e = after(&many);
         assert_eq!((e.trades.len(), e.px()), (TRADES_MAX, Some(d("7"))));
-        assert!(e.amended(d("300"), 300, d("-1"), None));
+        assert!(e.amended(Pays::Linear, d("300"), 300, d("-1"), None));
         assert_eq!(e.to, (d("299"), Some(d("7"))));
-        assert!(!e.amended(d("299"), 1, d("-1"), None));
+        assert!(!e.amended(Pays::Linear, d("299"), 1, d("-1"), None));
     }
 }
