@@ -258,8 +258,8 @@ mod tests {
     #[test]
     fn fills_of_one_name_are_taken_back_one_after_the_other() {
         let mut e = after(&[(1, "10", Some("100")), (7, "4", Some("110")), (7, "4", Some("120"))]);
-        assert!(e.amended(d("18"), 7, d("-4"), None));
-        assert!(e.amended(d("14"), 7, d("-4"), None));
+        assert!(e.amended(Pays::Linear, d("18"), 7, d("-4"), None));
+        assert!(e.amended(Pays::Linear, d("14"), 7, d("-4"), None));
         assert_eq!(e.trades.iter().map(|t| t.delta).collect::<Vec<_>>(), [d("10"), d("0"), d("0")]);
         assert_eq!(e.to, (d("10"), Some(d("100"))));
     }
