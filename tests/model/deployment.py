@@ -121,6 +121,8 @@ class Rule:
     guards: Guards | None = None
     same_name: bool = False
     """X of the leader is X of the follower too."""
+    follows_busts: bool = False
+    """`on_bust = "follow"`."""
 
 
 @dataclass(frozen=True)
@@ -210,12 +212,13 @@ class Deployment:
             max_amplification=_maybe(rule.amplification),
             by=rule.by,
             guards=rule.guards,
+            follows_busts=rule.follows_busts,
         )
 
     def core_json(self) -> str:
         """The core's configuration."""
         timeouts = ("dispatch_timeout_ms", "ack_timeout_ms", "query_retry_ms")
-        profile = {"name": "p", "begin_string": "FIX.4.4"}
+        profile = {"name": "p", "begin_string": "FIX.4.4", "bust_cum": "reduced"}
         allowed = {scope: asdict(a) for scope, a in self.model_allowances().items()}
         together = {
             scope: {"currency": CURRENCY, "max_age_ms": b.worth_age_ms, "limits": b.json()}
@@ -318,6 +321,7 @@ def _rule(n: int, rule: Rule) -> dict[str, Any]:
         "order_type": "market" if rule.slippage_bps is None else "limit",
         "max_slippage_bps": rule.slippage_bps or "0",
         "max_amplification": rule.amplification,
+        "on_bust": "follow" if rule.follows_busts else "alert",
         "max_age_ms": rule.max_age_ms,
         "account_max_age_ms": rule.account_max_age_ms,
         "limits": rule.bounds.json(),

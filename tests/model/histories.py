@@ -185,6 +185,12 @@ class LeaderBook:
     name: str
     orders: dict[tuple[int, bool], list[Report]] = field(default_factory=dict)
     told: list[Report] = field(default_factory=list)
+    amended: set[str] = field(default_factory=set)
+    """Orders one of whose trades was taken back."""
+    worth: dict[str, Fraction] = field(default_factory=dict)
+    """What a trade is worth now, by ExecID."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """The ExecID of its newest correction."""
 
     def trade(self, t: Trade, rig: Rig) -> Report:
         """The report of a trade: of an order that is not filled, or of a new one."""
@@ -205,6 +211,8 @@ class LeaderBook:
         was = orders[at]
         kind = "trade" if t.kind == "new" and was.exec_id else t.kind
         qty = Fraction(0) if kind == "new" else min(step * t.steps, was.order_qty - was.cum_qty)
+        if was.order in self.amended and kind != "trade":
+            qty = Fraction(0)  # its reports count by LastQty, and only a trade has one
         r = replace(
             was,
             exec_id=f"E{n}",
@@ -219,14 +227,41 @@ class LeaderBook:
         self.told.append(r)
         return r
 
+    def take_back(self, which: int, tenths: int) -> Report | None:
+        """A trade of before, from the newest on, becomes so many tenths of itself; 0 is a bust."""
+        trades = [r for r in self.told if r.kind == "trade" and self.worth.get(r.exec_id, r.last_qty)]
+        if not trades:
+            return None
+        trade = trades[-1 - which % len(trades)]
+        orders = next(o for o in self.orders.values() if any(r.order == trade.order for r in o))
+        at = next(n for n, r in enumerate(orders) if r.order == trade.order)
+        was, had = orders[at], self.worth.get(trade.exec_id, trade.last_qty)
+        now = min(had * tenths / 10, had + was.order_qty - was.cum_qty)
+        self.worth[trade.exec_id] = now
+        self.amended.add(trade.order)
+        r = replace(
+            was,
+            exec_id=f"E{len(self.told)}",
+            kind="correct" if now else "bust",
+            last_qty=now or had,
+            cum_qty=was.cum_qty + now - had,
+            px=trade.px,
+            ref=self.renamed.get(trade.exec_id, trade.exec_id) if which % 2 else trade.exec_id,
+        )
+        self.renamed[trade.exec_id] = r.exec_id
+        orders[at] = replace(r, ref=None)
+        self.told.append(r)
+        return r
 
 def steps(
     values: int = 2,
     lengths: tuple[int, ...] = LENGTHS,
     prices: tuple[str, ...] = PRICES,
     traded: tuple[str, ...] = ("1.1", "10", "9.995"),
+    more: tuple[tuple[int, st.SearchStrategy[Step]], ...] = (),
 ) -> st.SearchStrategy[list[Step]]:
-    """A history of one of these lengths; so much of it is account values. Prices are quoted, and traded."""
+    """A history of one of these lengths; so much of it is account values, and steps of other kinds. Prices are
+    quoted, and traded."""
     small = st.sampled_from((0, 1, 2, 3, 4, 5))
     trade = st.builds(
         Trade,
@@ -261,6 +296,7 @@ def steps(
         (values, value),
         (1, st.builds(Again, leader=small, which=small)),
         (1, st.builds(Price, instrument=small, px=st.sampled_from(prices))),
+        *more,
     ]
     # By weight: `one_of` takes the same strategy only once.
     listed = [part for weight, part in parts for _ in range(weight)]

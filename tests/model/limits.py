@@ -81,6 +81,9 @@ def bounds_of(new: Open) -> Iterator[Bound]:
     rule = new.line.subscription
     if new.stopped:
         yield new.stopped, ZERO, True
+    if new.line.held:
+        new.values.reached["open while a bust is held"] += 1
+        yield "bust_hold", ZERO, True
     if new.line.repeated:
         yield "repeated_execution", ZERO, True
     if new.line.instrument.name in new.follower.restricted:

@@ -6,31 +6,24 @@ in the design (02 copy semantics, 03 risk controls, 04 execution reports).
 
 from __future__ import annotations
 
-from collections import Counter
 from fractions import Fraction
 
 from tests.model.blocks import Block
-from tests.model.limits import Open, clipped
 from tests.model.lots import (
     AMOUNT_MODES,
     Refused,
     Undecided,
-    asked,
-    cap_of,
-    desired,
-    limit_px,
-    split,
     too_late,
-    toward_zero,
 )
-from tests.model.over_time import Bucket, Repeated
+from tests.model.over_time import Repeated
+from tests.model.past import Past, follow, grown, remember
+from tests.model.stops import LEVELS
 from tests.model.terms import (
-    EVERYTHING,
     MS,
     ZERO,
     Action,
     Allowance,
-    Cancel,
+    Execution,
     Follower,
     Instrument,
     LeaderOrder,
@@ -43,19 +36,14 @@ from tests.model.terms import (
     Window,
     sign_of,
 )
-from tests.model.values import Values
-from tests.model.watch import Watch
-from tests.model.windows import ask, consume, total, trim
+from tests.model.windows import consume, total, trim
+from tests.model.work import Worker
 
 CLOSE_RETRY_NS, CLOSE_RETRY_MAX_NS = 500 * MS, 30_000 * MS
 """First and longest pause before a close that the broker did not take is sent again (`timing`)."""
 
 
-ROUTE = "r"
-"""A scope of message allowances, beside everything and the followers."""
-
-
-class Model:
+class Model(Worker):
     """All lines of a deployment. What is told to it is answered by the orders and cancels that it causes."""
 
     def __init__(
@@ -68,26 +56,17 @@ class Model:
         repeated: Repeated,
         together: dict[str, Limits],
     ) -> None:
-        self.positions = dict(positions)
-        """P: (leader, instrument) to signed units."""
-        self.refusals: Counter[str] = Counter()
-        self.lines = [
+        lines = [
             Line(s, instruments[name], mapping) for s in subscriptions for name, mapping in s.symbols.items()
         ]
-        self._followers = {f.name: f for f in followers}
+        for line in lines:
+            if line.subscription.follows_busts:
+                begun = positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
+                line.past = Past(begun, ZERO, -1 if line.subscription.reverse else 1)
+        super().__init__(lines, followers, subscriptions, positions, allowances, repeated, together)
         self._orders: dict[str, LeaderOrder] = {}
         self._seen: set[tuple[str, str, str, Fraction, Fraction]] = set()
-        self._values = Values()
-        self._buckets = {scope: Bucket(allowance) for scope, allowance in allowances.items()}
-        self._repeated = repeated
-        self._together = together
-        self.watch = Watch(followers, subscriptions, self._values, self.lines)
-        self._values.guarded = {name: guard.known for name, guard in self.watch.accounts.items()}
-        self.reached = self._values.reached
-        """Interesting states that the history came to, by name: what tests count."""
         self._blocks = self._all_blocks()
-        self._made: list[Line] = []
-        self._actions: list[Action] = []
 
     def _all_blocks(self) -> dict[tuple[str, str], Block]:
         members: dict[tuple[str, str], list[Line]] = {}
@@ -121,6 +100,38 @@ class Model:
                 line.repeated, line.copied_ns = False, []
         return self._settled(now_ns)
 
+    def kill(self, scope: tuple[str, str], level: int, now_ns: int) -> list[Action]:
+        """A person stops a scope."""
+        self.watch.begin(now_ns)
+        self._stops.kill(scope, level)
+        self._stopped(now_ns)
+        return self._settled(now_ns)
+
+    def release(self, scope: tuple[str, str], now_ns: int) -> list[Action]:
+        """A person releases a scope; of a follower also its guards."""
+        self._stops.arm(scope)
+        done = self.arm(scope[1], now_ns) if scope[0] == "follower" else self.tick(now_ns)
+        self.reached["close released"] += any(isinstance(one, New) and not one.opens for one in done)
+        return done
+
+    def stopped(self) -> set[tuple[str, str, str, str]]:
+        """What `stops` lists of persons: scope, name, level and code."""
+        kills = {(*scope, LEVELS[level], "kill") for scope, level in self._stops.kills.items()}
+        paused = self._stops.pauses.items()
+        return kills | {("subscription", name, LEVELS[level], "paused") for name, level in paused}
+
+    def pause(self, subscription: str, level: int, now_ns: int) -> list[Action]:
+        """A person pauses a subscription."""
+        self.watch.begin(now_ns)
+        self._stops.pause(subscription, level)
+        self._stopped(now_ns)
+        return self._settled(now_ns)
+
+    def resume(self, subscription: str, now_ns: int) -> list[Action]:
+        """A person lets a subscription go on."""
+        self._stops.resume(subscription)
+        return self.tick(now_ns)
+
     def quote(self, instrument: str, px: Fraction, now_ns: int) -> list[Action]:
         """A price; bid and ask are the same here."""
         self.watch.begin(now_ns)
@@ -141,14 +152,82 @@ class Model:
             order = self._orders[r.order] = LeaderOrder(begun, r.order_qty)
         order.order_qty = r.order_qty
         order.tif = r.tif or order.tif
+        if r.kind in ("bust", "correct"):
+            self._taken_back(r, order, now_ns)
+            return self._settled(now_ns)
         before_ns = order.last_ns
         order.last_ns = max((t for t in (before_ns, r.transact_ns) if t is not None), default=None)
+        delta = self._counted(r, order)
+        if delta:
+            self._moved(r, order, delta, before_ns, now_ns)
+        return self._settled(now_ns)
+
+    def _counted(self, r: Report, order: LeaderOrder) -> Fraction:
+        """What a report says was filled, the leader's units. ADR 0008: a trade "explains its own part" of
+        what was counted by CumQty alone; "after the first bust of an order its reports count by LastQty"."""
+        said = r.last_qty if r.kind == "trade" else ZERO
+        if r.kind == "trade":
+            order.execs[r.exec_id] = Execution(f"{r.order} {r.exec_id}", said)
+        if order.amended:
+            explained = min(order.unexplained, said)
+            order.unexplained -= explained
+            order.known += said - explained
+            return said - explained
         # "A CumQty that falls without a bust, or exceeds OrderQty, freezes increases of that order."
         order.frozen = order.frozen or r.cum_qty < order.known or r.cum_qty > r.order_qty
         delta = max(ZERO, r.cum_qty - order.known)
         order.known = max(order.known, r.cum_qty)
-        if delta:
-            self._moved(r, order, delta, before_ns, now_ns)
+        order.unexplained = max(ZERO, order.unexplained + delta - said)
+        return delta
+
+    def _taken_back(self, r: Report, order: LeaderOrder, now_ns: int) -> None:
+        """02 step 1: a bust or correction. "P moves, T waits for the operator, P = 0 still gives T = 0", or
+        the target is followed."""
+        order.amended = True
+        execution = order.execs[r.ref or ""]
+        order.execs[r.exec_id] = execution  # "a later bust may name either"
+        qty = r.last_qty if r.kind == "correct" else ZERO
+        more, execution.qty = qty - execution.qty, qty
+        order.known += more
+        if not more:
+            return
+        was = self.positions.get((r.leader, r.instrument), ZERO)
+        now = self.positions[r.leader, r.instrument] = was + r.sign * more
+        self.reached[f"{r.kind} of a leader's trade"] += 1
+        for line in self.lines:
+            if line.subscription.leader != r.leader or line.leader_instrument.name != r.instrument:
+                continue
+            if not self._follow(line, execution.name, r, r.sign * (qty - more), r.sign * qty, now_ns):
+                line.held = True
+                if now == 0 or sign_of(now) == -sign_of(was):
+                    self.reached["held, and flat"] += bool(line.target)
+                    line.flatten()
+                if line.past:
+                    self.reached["a bust that nobody can follow"] += 1
+                    line.past = Past(now, line.target, line.past.copies)
+            self._work(line, now_ns)
+            line.asked, line.asked_until_ns = ZERO, 0
+
+    def _follow(self, line: Line, name: str, r: Report, had: Fraction, units: Fraction, now_ns: int) -> bool:
+        return follow(line, name, had, units, r.transact_ns, now_ns, self.refusals, self.reached)
+
+    def bust_resume(self, leader: str, now_ns: int) -> list[Action]:
+        """A person lets opens of a leader go on."""
+        self.watch.begin(now_ns)
+        for line in self.lines:
+            line.held = line.held and line.subscription.leader != leader
+        return self._settled(now_ns)
+
+    def amend(self, number: int, less: Fraction, now_ns: int) -> list[Action]:
+        """A broker took back so much of what it had filled of an order of ours. Of an open, that lowers the
+        target (step 4); what a close did not close is closed again."""
+        self.watch.begin(now_ns)
+        line, order = self._made[number - 1]
+        line.filled -= order.sign * less
+        self.reached["bust of a fill, open" if order.opens else "bust of a fill, close"] += 1
+        self._give_up(line, order.sign, less)
+        # What this makes needless is not opened again: the leader has no part in it.
+        self._work(line, now_ns, newest_ns=0)
         return self._settled(now_ns)
 
     def fill(self, number: int, qty: Fraction, px: Fraction, now_ns: int) -> list[Action]:
@@ -162,8 +241,8 @@ class Model:
         self._give_up(line, order.sign, instead)
         consume(order.windows, qty)
         self._hand_over(line)
-        if not order.opens:
-            line.rejected_closes = 0
+        if not order.opens or sign_of(line.filled) != sign_of(line.filled - order.sign * qty):
+            line.rejected_closes = 0  # a close, or an open in its place
         if order.leaves == 0:
             line.orders.remove(order)
         self.watch.filled(line, order.sign * qty, px, now_ns)
@@ -186,6 +265,9 @@ class Model:
         line.orders.remove(order)
         if how == "rejected":
             self.refusals["broker_reject"] += 1
+            # "A rest below the smallest lot is tried once."
+            line.stuck = not order.opens and order.leaves < line.instrument.least
+            self.reached["stuck residue"] += line.stuck
         if order.canceling and how == "canceled":
             # ADR 0006: what we withdrew ourselves lowers nothing, and is sent again within its own window.
             if order.opens and order.sign == sign_of(line.target):
@@ -221,7 +303,9 @@ class Model:
         dated = min(increase, r.last_qty) if r.kind == "trade" else ZERO
         if before_ns is not None:
             before_ns = None if r.transact_ns is None else min(before_ns, r.transact_ns)
-        parts = [(increase - dated, before_ns, r.cum_qty - dated), (dated, r.transact_ns, r.cum_qty)]
+        # What we count, where an execution was taken back: "venues disagree on whether CumQty falls".
+        cum_qty = order.known if order.amended else r.cum_qty
+        parts = [(increase - dated, before_ns, cum_qty - dated), (dated, r.transact_ns, cum_qty)]
         share = reduce / abs(p) if reduce else ZERO
         block = self._blocks.get((r.leader, r.instrument))
         dealt = block.deal(r, order, share, parts, self._values, now_ns) if block else {}
@@ -238,13 +322,16 @@ class Model:
             if r.px is None and increase and line.subscription.slippage_bps is not None:
                 raise Undecided('02 "What is copied": a limit open, and the report has no price')
             line.leader_px = r.px or line.leader_px
+            added = list[Fraction]()
             for qty, since_ns, cum_qty in parts:
                 if not qty:
-                    continue
-                if line.key in dealt:
-                    self._take(line, r.sign, dealt[line.key].sizes.pop(0), since_ns)
+                    added.append(ZERO)
+                elif line.key in dealt:
+                    added.append(self._take(line, r.sign, dealt[line.key].sizes.pop(0), since_ns))
                 else:
-                    self._increase(line, r, order, qty, since_ns, cum_qty, now_ns)
+                    added.append(self._increase(line, r, order, qty, since_ns, cum_qty, now_ns))
+            if line.past:
+                remember(line.past, r, delta, increase, added)
             self._work(line, now_ns)
             line.asked, line.asked_until_ns = ZERO, 0
 
@@ -257,194 +344,35 @@ class Model:
         since_ns: int | None,
         cum_qty: Fraction,
         now_ns: int,
-    ) -> None:
-        """02 step 2: one part of an increase; a refused one enlarges nothing."""
+    ) -> Fraction:
+        """02 step 2: one part of an increase; a refused one enlarges nothing. What the target grew by."""
         rule = line.subscription
         sized = self._values.sized(line, r.order, order, r.transact_ns or now_ns)
         refused = too_late(line, order, since_ns, now_ns)
         if refused and rule.mode not in AMOUNT_MODES:
             self.refusals[refused] += 1
-            return
+            return ZERO
         try:
             size = self._values.size(line, sized, qty, order.order_qty, cum_qty, now_ns)
         except Refused as why:
             refused = refused or str(why)
-        self._take(line, r.sign, refused or size, since_ns)
+        return self._take(line, r.sign, refused or size, since_ns)
 
-    def _take(self, line: Line, sign: int, size: Fraction | str, since_ns: int | None) -> None:
-        """The target grows by a size, units, or a refusal is counted."""
-        rule = line.subscription
+    def _take(self, line: Line, sign: int, size: Fraction | str, since_ns: int | None) -> Fraction:
+        """The target grows by a size, units, or a refusal is counted. What it grew by."""
         if isinstance(size, str):
             self.refusals[size] += 1
-            return
+            return ZERO
         if not size:
-            return  # others of its block were dealt what the leader opened
+            return ZERO  # others of its block were dealt what the leader opened
         assert since_ns is not None
-        side = sign * (-1 if rule.reverse else 1)
+        side = sign * (-1 if line.subscription.reverse else 1)
         line.target += side * size
-        line.declined = False
-        until_ns = since_ns + rule.max_age_ns
-        line.asked, line.asked_until_ns = line.asked + size, until_ns
-        same_side = sign_of(line.target - side * size) == sign_of(line.target)
-        line.open_until_ns = max(line.open_until_ns, until_ns) if same_side else until_ns
-
-    # Step 3: work the difference.
-
-    def _work(self, line: Line, now_ns: int) -> None:
-        want = self._wanted(line, now_ns)
-        line.closing = bool(line.target and line.filled and not want)
-        self._withdraw(line, want - line.filled, now_ns)
-        self._reduce(line, want, now_ns)
-        self._open(line, want, now_ns)
-        if line.asked_until_ns and not want and self._may_be_least(line, now_ns):
-            self.refusals["max_inflation"] += 1  # asked for now, and less than the smallest lot may stand for
-
-    def _may_be_least(self, line: Line, now_ns: int) -> bool:
-        """A leader increase lets the smallest lot stand for less; how much less is `max_inflation`'s."""
-        least = line.subscription.rounding == "min_lot_if_nonzero" and bool(line.target)
-        alone = sign_of(line.target) * line.committed <= 0
-        return least and alone and line.open_until_ns > now_ns and not line.declined
-
-    def _wanted(self, line: Line, now_ns: int) -> Fraction:
-        """The smallest lot is opened because of a leader increase only."""
-        want, side = desired(line), sign_of(line.target)
-        if want or line.subscription.rounding != "min_lot_if_nonzero":
-            return want
-        if side * line.committed > 0:
-            return side * line.instrument.least
-        return asked(line) if line.open_until_ns > now_ns and not line.declined else want
-
-    def _withdraw(self, line: Line, need: Fraction, now_ns: int) -> None:
-        """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first.
-        What a cancel is open for counts in full."""
-        beyond = line.working(sign_of(need)) - abs(need)
-        for order in reversed(line.orders):
-            against = order.sign != sign_of(need)
-            if against or beyond > 0:
-                self._cancel(line, order, now_ns)
-            if not against:
-                beyond -= order.leaves
-
-    def _cancel(self, line: Line, order: Order, now_ns: int) -> None:
-        if not order.canceling:
-            order.canceling = True
-            self._count(line, now_ns)
-            self._actions.append(Cancel(order.number, line.subscription.follower))
-
-    def _reduce(self, line: Line, want: Fraction, now_ns: int) -> None:
-        """(b) The part towards zero, at most |filled| minus what already works that way, goes out at once."""
-        sign = sign_of(want - line.filled)
-        if sign != -sign_of(line.filled):
-            return
-        # An open of a flip works the same way, and never stands in for the close.
-        room = abs(want - line.filled) - line.working(sign)
-        qty = min(line.to_close(sign), max(ZERO, room))
-        to_zero = qty == abs(line.filled)
-        if qty <= 0 or now_ns < line.pause_until_ns or (qty < line.instrument.least and not to_zero):
-            return
-        cap = cap_of(line.instrument, line.subscription.limits, self._limits(line))
-        for part in split(qty, cap, line.instrument.step):
-            self._make(line, sign, part, [], None, now_ns)
-
-    def _open(self, line: Line, want: Fraction, now_ns: int) -> None:
-        """(c) The part away from zero: the leader's doing, nothing works against it, no cancel is open."""
-        side, least = sign_of(want), line.instrument.least
-        qty = (
-            max(ZERO, side * (want - line.filled) - line.working(side) - line.to_close(side))
-            if side
-            else ZERO
-        )
-        against = line.working(-side) if side else ZERO
-        # What works the other way may still fill: what it takes away is wanted again, within the same window.
-        held = max(ZERO, side * line.filled)
-        again = max(ZERO, abs(want) - max(ZERO, held - against)) - max(ZERO, abs(want) - held)
-        newest_ns = line.asked_until_ns or line.open_until_ns
-        ask(line.needless, again, newest_ns)
-        if qty < least:
-            if not qty or not again:
-                line.windows = []
-            return  # "an increase waits"
-        waited = total(line.windows)
-        # What is missing was asked for last; what is too much goes from the newest.
-        ask(line.windows, qty, newest_ns)
-        late = min(qty, total(w for w in line.windows if w.until_ns <= now_ns))
-        if late:
-            self.refusals["stale"] += 1
-            consume(line.windows, late)
-        young = toward_zero(qty - late, line.instrument.step) if late else qty
-        waits = against or any(order.canceling for order in line.orders) or line.to_close(side)
-        lost = late if waits or young < least else late + young - self._enter(line, side, young, now_ns)
-        # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
-        self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
-        if lost and not waits and not line.windows:
-            # Parts that are no whole steps may leave one together, and nothing asks for it.
-            self._give_up(line, side, toward_zero(side * (desired(line) - line.committed), least))
-
-    def _enter(self, line: Line, side: int, qty: Fraction, now_ns: int) -> Fraction:
-        """Sends an increase as far as the limits allow; what was sent."""
-        until_ns = line.windows[0].until_ns
-        line.windows = []
-        follower, px = self._followers[line.subscription.follower], limit_px(line, side)
-        position = self.positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
-        buckets = self._buckets_of(line)
-        together = [(self._together.get(scope), scope) for scope in (EVERYTHING, line.subscription.leader)]
-        whole = [(limits, scope) for limits, scope in together if limits is not None]
-        stopped = self.watch.refusal(line, now_ns)
-        new = Open(
-            line, side, qty, px, follower, self.lines, self._values, position, buckets, whole, stopped,
-            now_ns,
-        )  # fmt: skip
-        allowed, codes = clipped(new)
-        self.refusals.update(codes)
-        for part in split(allowed, cap_of(line.instrument), line.instrument.step) if allowed else []:
-            self._make(line, side, part, [Window(until_ns, part)], px, now_ns)
-        if allowed:
-            line.copied_ns.append(now_ns)
-            line.repeated = line.repeated or self._repeated.stops(line.copied_ns, now_ns)
-        return allowed
-
-    def _buckets_of(self, line: Line) -> list[Bucket]:
-        scopes = (EVERYTHING, ROUTE, line.subscription.follower)
-        return [self._buckets[scope] for scope in scopes if scope in self._buckets]
-
-    def _count(self, line: Line, now_ns: int) -> None:
-        for bucket in self._buckets_of(line):
-            bucket.take(now_ns)
-
-    def _make(
-        self,
-        line: Line,
-        sign: int,
-        qty: Fraction,
-        windows: list[Window],
-        px: Fraction | None,
-        now_ns: int,
-    ) -> None:
-        self._count(line, now_ns)
-        self._made.append(line)
-        number, follower = len(self._made), line.subscription.follower
-        line.orders.append(Order(number, sign, qty, bool(windows), windows))
-        self._actions.append(New(number, follower, line.instrument.name, sign, qty, px, bool(windows)))
-
-    # Step 4: only the leader enlarges the target.
-
-    def _give_up(self, line: Line, side: int, lost: Fraction) -> None:
-        """Lowers |T| by min(m, gap), never past 0; the gap is how far round(T) exceeds `committed`.
-
-        What is lost on the other side was no part of it (ADR 0012).
-        """
-        if side != sign_of(line.target) or lost <= 0:
-            return
-        line.declined = True
-        gap = side * (asked(line) - line.committed)
-        line.target -= side * min(max(ZERO, min(lost, gap)), abs(line.target))
-
-    def _limits(self, line: Line) -> Limits:
-        return self._followers[line.subscription.follower].limits
+        grown(line, side, size, since_ns)
+        return size
 
     def _find(self, number: int) -> tuple[Line, Order]:
-        line = self._made[number - 1]
-        return line, next(order for order in line.orders if order.number == number)
+        return self._made[number - 1]
 
     def _settled(self, now_ns: int) -> list[Action]:
         """Every event also does what is due at its time, on every line. ADR 0013: "`close_all` sets the
@@ -452,8 +380,7 @@ class Model:
         for lines in self.watch.finish(now_ns):
             for line in sorted(lines, key=lambda o: o.seen):
                 line.flatten()
-                for order in [o for o in line.orders if o.opens]:
-                    self._cancel(line, order, now_ns)
+                self._cancel_opens(line, now_ns)
                 self._work(line, now_ns)
         for line in self.lines:
             self._work(line, now_ns)

@@ -16,6 +16,7 @@ from gateway.sim.text import Fields, decode, encode, first, utc
 from tests.model.deployment import NEVER_MS, Deployment, exact
 from tests.model.guard_terms import CODES
 from tests.model.reference import Model
+from tests.model.stops import LEVELS
 from tests.model.terms import MS, Action, Cancel, Report
 
 BEGIN = "FIX.4.4"
@@ -24,7 +25,10 @@ OFF_NS = 500_000
 TICKS_MAX = 1_000
 NEAR = Fraction(1, 10**9)
 """Targets of the core are fixed point: they are the model's within this part of a step."""
-KINDS = {"new": ("0", "0"), "trade": ("F", "1"), "status": ("I", "1"), "canceled": ("4", "4")}
+KINDS = {
+    "new": ("0", "0"), "trade": ("F", "1"), "status": ("I", "1"), "canceled": ("4", "4"), "bust": ("H", "1"),
+    "correct": ("G", "1"),
+}  # fmt: skip
 ENDS = {"rejected": ("8", "8"), "canceled": ("4", "4"), "expired": ("C", "C")}
 
 
@@ -36,11 +40,22 @@ class Live:
     fields: Fields
     leaves: Fraction
     cancel: Fields | None = None
+    busted: Fraction = Fraction(0)
 
     @property
     def filled(self) -> Fraction:
         """CumQty(14)."""
-        return Fraction(first(self.fields, 38)) - self.leaves
+        return Fraction(first(self.fields, 38)) - self.leaves - self.busted
+
+
+@dataclass
+class Done:
+    """A fill of an order of ours."""
+
+    order: Live
+    exec_id: str
+    qty: Fraction
+    px: str
 
 
 class Difference(AssertionError):  # noqa: N818 it is what is looked for
@@ -55,6 +70,7 @@ class Rig:
         self.now_ns = self._start_ns = deployment.start_ms * MS + OFF_NS
         self.story: list[str] = [f"{deployment}"]
         self.live: list[Live] = []
+        self.fills: list[Done] = []
         self.model = Model(
             deployment.instruments(),
             deployment.model_followers(),
@@ -115,6 +131,25 @@ class Rig:
             lambda: self.model.arm(account, self.now_ns),
         )
 
+    def stop(self, what: str, scope: tuple[str, str], level: int = 0) -> None:
+        """`kill` and `arm` of a scope, `pause` and `resume` of a subscription, by a person."""
+        kind, name = scope
+        named = {} if kind == "global" else {kind: name}
+        at = {"level": LEVELS[level]} if level else {}
+        payload = json.dumps({"cmd": what, "who": "a person", **named, **at}).encode()
+        model = self.model
+        act = {
+            "kill": lambda: model.kill(scope, level, self.now_ns),
+            "arm": lambda: model.release(scope, self.now_ns),
+            "pause": lambda: model.pause(name, level, self.now_ns),
+            "resume": lambda: model.resume(name, self.now_ns),
+        }
+        self._tell(
+            f"{what} {kind} {name} {LEVELS[level]}",
+            lambda: self._core.submit("operator", "", payload, self.now_ns),
+            act[what],
+        )
+
     def quote(self, instrument: str, px: str) -> None:
         """A price."""
         payload = json.dumps({"instrument": instrument, "bid": px, "ask": px}).encode()
@@ -131,8 +166,10 @@ class Rig:
             (35, "8"), (37, r.order), (17, r.exec_id), (150, exec_type), (39, status), (55, r.instrument),
             (54, "1" if r.sign > 0 else "2"), (38, exact(r.order_qty)), (14, exact(r.cum_qty)), (151, "0"),
         ]  # fmt: skip
-        if r.kind == "trade":
+        if r.kind in ("trade", "bust", "correct"):
             fields.append((32, exact(r.last_qty)))
+        if r.ref is not None:
+            fields.append((19, r.ref))
         if r.px is not None:
             fields.append((31, exact(r.px)))
         if r.tif is not None:
@@ -158,10 +195,39 @@ class Rig:
             self.live.remove(order)
         more: Fields = [(32, exact(qty)), (31, px), (14, exact(order.filled)), (151, exact(order.leaves))]
         status = "1" if order.leaves else "2"
+        self.fills.append(Done(order, f"E{self._execs + 1}", qty, px))
         self._broker(
             order, "F", status, more,
             lambda: self.model.fill(order.number, qty, Fraction(px), self.now_ns),
         )  # fmt: skip
+
+    def amend(self, fill: Done, less: Fraction) -> None:
+        """The broker takes back so much of a fill; all of it is a bust, else it is a correction."""
+        order = fill.order
+        fill.qty -= less
+        order.busted += less
+        ended = order not in self.live
+        left = Fraction(0) if ended else order.leaves
+        more: Fields = [
+            (19, fill.exec_id), (32, exact(fill.qty or less)), (31, fill.px), (14, exact(order.filled)),
+            (151, exact(left)),
+        ]  # fmt: skip
+        fill.exec_id = (
+            f"E{self._execs + 1}"  # a correction has a name of its own, and is what is taken back next
+        )
+        self._broker(
+            order, "G" if fill.qty else "H", "4" if ended else "1", more,
+            lambda: self.model.amend(order.number, less, self.now_ns),
+        )  # fmt: skip
+
+    def bust_resume(self, leader: str) -> None:
+        """A person has looked at the busts of a leader."""
+        payload = json.dumps({"cmd": "bust_resume", "who": "a person", "leader": leader}).encode()
+        self._tell(
+            f"busts of {leader} looked at",
+            lambda: self._core.submit("operator", "", payload, self.now_ns),
+            lambda: self.model.bust_resume(leader, self.now_ns),
+        )
 
     def end(self, order: Live, how: str) -> None:
         """The broker ends an order."""
@@ -305,9 +371,10 @@ class Rig:
         core = {
             (s["scope"], s["name"], s["level"], s["code"])
             for s in status["stops"]
-            if s["code"] in CODES.values()
+            if s["code"] in (*CODES.values(), "kill", "paused")
         }
         model = {(*key, level, code) for key, guard in watch.named() for level, code in guard.stops()}
+        model |= self.model.stopped()
         if core != model:
             raise self._differs(f"stopped: {core} in the core, {model} in the model")
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from tests.model.guard_terms import Guards
+
+if TYPE_CHECKING:
+    from tests.model.past import Past
 
 ZERO = Fraction(0)
 MS = 1_000_000
@@ -126,6 +130,8 @@ class Subscription:
     by: str = "weight"
     """With `block`: what the factor is multiplied by."""
     guards: Guards | None = None
+    follows_busts: bool = False
+    """`on_bust = "follow"`; else a person decides."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ class Follower:
 
 @dataclass(frozen=True)
 class Report:
-    """One ExecutionReport of a leader's broker. `kind` is new, trade, status or canceled."""
+    """One ExecutionReport of a leader's broker. `kind` is new, trade, status, canceled, bust or correct."""
 
     leader: str
     instrument: str
@@ -155,6 +161,8 @@ class Report:
     transact_ns: int | None
     tif: str | None = None
     """TimeInForce(59); None: it says none."""
+    ref: str | None = None
+    """ExecRefID(19): the trade that a bust takes back, or that a correction makes `last_qty`."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +211,14 @@ class Order:
 
 
 @dataclass
+class Execution:
+    """A trade of the leader's that has a name, and what it is worth now."""
+
+    name: str
+    qty: Fraction
+
+
+@dataclass
 class LeaderOrder:
     """What is known of one leader order (02 step 1)."""
 
@@ -213,6 +229,12 @@ class LeaderOrder:
     frozen: bool = False
     tif: str = "0"
     """TimeInForce(59), as the last report that says one; a day order until then."""
+    amended: bool = False
+    """One of its executions was taken back: from then on its reports count by LastQty(32)."""
+    execs: dict[str, Execution] = field(default_factory=dict)
+    """By ExecID(17)."""
+    unexplained: Fraction = ZERO
+    """Counted by CumQty alone: its trade reports are on their way, or lost."""
 
 
 @dataclass
@@ -258,6 +280,12 @@ class Line:
     """How many reports there were when a leader first traded its instrument; 0: never."""
     rejected_closes: int = 0
     pause_until_ns: int = 0
+    stuck: bool = False
+    """Less than the smallest lot is left, and the broker does not take it: `stuck_residue`."""
+    past: Past | None = None
+    """How the target came about, where busts are followed."""
+    held: bool = False
+    """An execution was taken back, and a person has to say what comes of it."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -275,6 +303,8 @@ class Line:
 
     def to_close(self, sign: int) -> Fraction:
         """Units held that orders of this side would close, and no close on its way will."""
+        if self.stuck:
+            return ZERO  # it holds back no open (ADR 0012)
         closing = sum((o.leaves for o in self.orders if o.sign == sign and not o.opens), ZERO)
         return max(ZERO, -sign * self.filled - closing)
 

@@ -1,0 +1,179 @@
+"""How the target of a line came about, and what it would be without an execution (02 step 1, ADR 0028)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from tests.model.lots import Undecided, rate_of
+from tests.model.terms import ZERO, Line, Report, sign_of
+
+CONFIGURED = frozenset({"multiplier", "percent", "lots_multiplier"})
+"""Modes whose rate the configuration says: "a mode without one cannot be followed there"."""
+
+
+class Unknown(Exception):  # noqa: N818 no error: a person decides
+    """It cannot be worked out."""
+
+
+@dataclass
+class Traded:
+    """An execution of the leader, and what it added to the target."""
+
+    name: str | None
+    """None: counted through CumQty alone."""
+    units: Fraction
+    """Signed, the leader's."""
+    added: Fraction
+    """What the part of them beyond zero added to the target, without a sign, less what of it was lost."""
+    each: Fraction | None
+    """What each unit beyond zero added, less what was lost; None: it had only closed."""
+    closed: bool
+    """It reduces the leader's position, too."""
+    role: tuple[bool, bool]
+    """Whether it closed, and whether it opened, when it was counted."""
+    corrected: bool = False
+
+
+@dataclass
+class Lost:
+    """What the target lost behind a reduce: nobody can tell whose it was."""
+
+    units: Fraction
+    """Signed, as the target was."""
+
+
+@dataclass
+class Past:
+    """All changes of a target since a beginning."""
+
+    position: Fraction
+    """The leader's then, signed units."""
+    target: Fraction
+    """Then, signed units."""
+    copies: int
+    """1, or -1 when copying in reverse."""
+    events: list[Traded | Lost] = field(default_factory=list)
+    doubtful: bool = False
+    """It has a loss that the rules do not place, or the core places otherwise: of an execution that had
+    closed as well, of one that was corrected before, or of what a bust added too late."""
+
+    changed: bool = False
+    """An execution that had opened closes now, or the other way round: losses behind it are not agreed on."""
+
+    def lost(self, units: Fraction) -> None:
+        """The target lost so much, signed as it was: "taken off the newest increases", back to a reduce."""
+        side, left = sign_of(units), abs(units)
+        self.doubtful = self.doubtful or self.changed
+        for event in reversed(self.events):
+            if isinstance(event, Lost):
+                continue
+            if event.added and sign_of(event.units) * self.copies == side:
+                part = min(event.added, left)
+                assert event.each is not None
+                event.each *= 1 - part / event.added
+                event.added -= part
+                left -= part
+                self.doubtful = self.doubtful or event.role[0] or event.corrected
+            if event.closed:
+                break
+        if left:
+            self.events.append(Lost(side * left))
+
+    def change(self, name: str, had: Fraction, units: Fraction) -> None:
+        """A named execution that had so many signed units has others now. Raises Unknown where it is not in
+        the list, or a part of it was "counted through CumQty alone"."""
+        found = [e for e in self.events if isinstance(e, Traded) and e.name == name]
+        if not found or found[0].units != had:
+            raise Unknown
+        found[0].units, found[0].corrected = units, True
+
+    def replayed(self, rate: Fraction | None) -> Fraction:
+        """The target that the list leads to; `rate` sizes an execution that had only closed. Raises Unknown
+        where one is needed and there is none."""
+        position, target = self.position, self.target
+        for event in self.events:
+            if isinstance(event, Lost):
+                if sign_of(target) == -sign_of(event.units):
+                    raise Undecided("ADR 0028: what becomes of a loss whose side is no more")
+                target -= sign_of(target) * min(abs(target), abs(event.units))
+                continue
+            side = sign_of(event.units)
+            reduce = min(abs(event.units), abs(position)) if side == -sign_of(position) else ZERO
+            target *= 1 - reduce / abs(position) if reduce else 1
+            opens = abs(event.units) - reduce
+            role = bool(reduce), bool(opens)
+            if opens and event.each is None:
+                if rate is None:
+                    raise Unknown
+                event.each = rate
+            self.changed = self.changed or role != event.role
+            event.added, event.closed = opens * (event.each or ZERO), bool(reduce)
+            target += side * self.copies * event.added
+            position += event.units
+        return target
+
+
+def grown(line: Line, side: int, size: Fraction, since_ns: int) -> None:
+    """A target has grown by a size because of its leader: when that is too late, and what asks for it now."""
+    line.declined = False
+    until_ns = since_ns + line.subscription.max_age_ns
+    line.asked, line.asked_until_ns = line.asked + size, until_ns
+    same_side = sign_of(line.target - side * size) == sign_of(line.target)
+    line.open_until_ns = max(line.open_until_ns, until_ns) if same_side else until_ns
+
+
+def remember(past: Past, r: Report, delta: Fraction, increase: Fraction, added: list[Fraction]) -> None:
+    """A report of the leader: what of it has no name comes first, then its trade."""
+    named = min(delta, r.last_qty) if r.kind == "trade" else ZERO
+    reduce = delta - increase
+    for name, qty, more in zip((None, f"{r.order} {r.exec_id}"), (delta - named, named), added, strict=True):
+        if qty:
+            closed = min(qty, reduce)
+            reduce -= closed
+            each = more / (qty - closed) if qty > closed else None
+            past.events.append(
+                Traded(name, r.sign * qty, more, each, bool(closed), (bool(closed), qty > closed))
+            )
+
+
+def follow(
+    line: Line,
+    name: str,
+    had_units: Fraction,
+    units: Fraction,
+    since_ns: int | None,
+    now_ns: int,
+    refusals: Counter[str],
+    reached: Counter[str],
+) -> bool:
+    """An execution of the leader is of so many signed units now: the target is worked out again. Whether that
+    can be done. "What it adds is an open", as old as the bust; "what is too late is given up"."""
+    if line.past is None:
+        return False
+    if line.past.doubtful:
+        raise Undecided("ADR 0028: whose a loss is")
+    rate = rate_of(line, Fraction(1), Fraction(1)) if line.subscription.mode in CONFIGURED else None
+    try:
+        line.past.change(name, had_units, units)
+        wanted = line.past.replayed(rate)
+    except Unknown:
+        return False
+    side, had, line.pause_until_ns = sign_of(wanted), line.target, 0
+    more = max(ZERO, abs(wanted) - max(ZERO, side * had))
+    line.target = wanted
+    if not wanted:
+        line.flatten()
+    if not more:
+        reached["followed down"] += wanted != had
+        return True
+    if since_ns is None or now_ns - since_ns > line.subscription.max_age_ns:
+        refusals["stale"] += 1
+        reached["followed too late"] += 1
+        line.target -= side * more
+        line.past.doubtful = True
+        return True
+    reached["followed up"] += 1
+    grown(line, side, more, since_ns)
+    return True
