@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
+from tests.model.filters import EVERY_ORDER, Filters
 from tests.model.guard_terms import Guards
 from tests.model.over_time import Repeated
 from tests.model.terms import EVERYTHING, MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
@@ -123,6 +124,9 @@ class Rule:
     """X of the leader is X of the follower too."""
     follows_busts: bool = False
     """`on_bust = "follow"`."""
+    filters: Filters = EVERY_ORDER
+    drift_bps: str | None = None
+    """`max_drift_bps`."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,8 @@ class Deployment:
             by=rule.by,
             guards=rule.guards,
             follows_busts=rule.follows_busts,
+            filters=rule.filters,
+            max_drift_bps=_maybe(rule.drift_bps),
         )
 
     def core_json(self) -> str:
@@ -321,6 +327,8 @@ def _rule(n: int, rule: Rule) -> dict[str, Any]:
         "order_type": "market" if rule.slippage_bps is None else "limit",
         "max_slippage_bps": rule.slippage_bps or "0",
         "max_amplification": rule.amplification,
+        "filters": rule.filters.json(),
+        "max_drift_bps": rule.drift_bps,
         "on_bust": "follow" if rule.follows_busts else "alert",
         "max_age_ms": rule.max_age_ms,
         "account_max_age_ms": rule.account_max_age_ms,

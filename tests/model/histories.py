@@ -31,6 +31,7 @@ LENGTHS = (1, 3, 10, 25, 30, 40, 40)
 UNBOUNDED = "1000000000"
 ALLOWANCES = (None,) * 6 + tuple(Allowance(*n) for n in ((1, 2, 0), (2, 4, 1), (5, 10, 2), (1, 3, 2)))
 REPEATED = ((0, 0),) * 3 + ((1, 1_000), (2, 1_000), (3, 30_000), (5, 60_000))
+TAG = (5001, "swing")
 VALUES = ("equity", "balance", "free_margin")
 AMOUNTS = ("1000", "500", "1500.5", "333.33", "0", "-5")
 PRICES = ("10", "12.5", "7", "3")
@@ -56,6 +57,8 @@ class Trade:
     """What a new order had filled before anybody listened."""
     tif: str | None = None
     """TimeInForce(59) that the report says."""
+    tagged: bool = False
+    """It carries the field that filters may ask for."""
 
     def play(self, rig: Rig, leaders: list[LeaderBook]) -> None:
         """Reports it."""
@@ -222,6 +225,7 @@ class LeaderBook:
             px=Fraction(t.px) if kind == "trade" else None,
             transact_ns=(rig.now_ns // MS + 1 - t.age_ms) * MS if t.dated else None,
             tif=t.tif,
+            tags=(TAG,) if t.tagged else (),
         )
         orders[at] = r
         self.told.append(r)
@@ -277,6 +281,7 @@ def steps(
         dated=st.sampled_from((True,) * 19 + (False,)),
         before_steps=st.sampled_from((0,) * 9 + (4,)),
         tif=st.sampled_from((None, None, "0", "1", "6")),
+        tagged=st.booleans(),
     )
     ended = st.sampled_from(("rejected", "canceled", "expired"))
     value = st.builds(

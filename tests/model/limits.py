@@ -99,6 +99,8 @@ def bounds_of(new: Open) -> Iterator[Bound]:
         theirs = abs(new.leader_position) * new.line.mapping.qty_factor
         room = rule.max_amplification * theirs - entered(new.line, new.side)
         yield "amplification", room, rule.limits.refuse
+    if rule.max_drift_bps is not None:
+        yield "drift", ZERO if drifted(new, rule.max_drift_bps) else None, True
 
 
 def order_bounds(new: Open) -> Iterator[Bound]:
@@ -173,6 +175,18 @@ def near(new: Open, bps: Fraction) -> bool:
     if market is None or px is None:
         raise Refused("no_quote")
     return abs(px - market) * BPS <= bps * market
+
+
+def drifted(new: Open, bps: Fraction) -> bool:
+    """Whether the price of what the leader trades has moved against the follower since his trade: "a better
+    price is no drift"."""
+    rule, px = new.line.subscription, new.line.leader_px
+    market, at_ns = new.values.prices.get(new.line.leader_instrument.name, (ZERO, 0))
+    if market <= 0 or new.now_ns - at_ns > rule.max_age_ns or px is None:
+        raise Refused("no_quote")
+    gone = new.side * (market - px) * BPS > bps * px
+    new.values.reached["drifted" if gone else "not drifted"] += 1
+    return gone
 
 
 def in_places(line: Line, places: int) -> Fraction | None:

@@ -348,7 +348,10 @@ class Model(Worker):
         """02 step 2: one part of an increase; a refused one enlarges nothing. What the target grew by."""
         rule = line.subscription
         sized = self._values.sized(line, r.order, order, r.transact_ns or now_ns)
-        refused = too_late(line, order, since_ns, now_ns)
+        why = rule.filters.leave_out(r, order)
+        if why:
+            self.reached[f"filtered: {why}"] += 1
+        refused = "filtered" if why else too_late(line, order, since_ns, now_ns)
         if refused and rule.mode not in AMOUNT_MODES:
             self.refusals[refused] += 1
             return ZERO

@@ -168,6 +168,7 @@ class Rig:
         ]  # fmt: skip
         if r.kind in ("trade", "bust", "correct"):
             fields.append((32, exact(r.last_qty)))
+        fields.extend(r.tags)
         if r.ref is not None:
             fields.append((19, r.ref))
         if r.px is not None:

@@ -13,7 +13,7 @@ from tests.model.histories import FillAll, LeaderBook, Step, Trade, deployments,
 from tests.model.rig import Rig
 from tests.model.stops import CLOSE_ONLY, HALT, NO_OPENS
 
-KINDS = ("global", "leader", "follower", "follower", "instrument", "route")
+KINDS = ("global", "leader", "follower", "follower", "instrument", "instrument", "route")
 
 
 @dataclass(frozen=True)

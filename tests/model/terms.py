@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from tests.model.filters import EVERY_ORDER, Filters
 from tests.model.guard_terms import Guards
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class Subscription:
     guards: Guards | None = None
     follows_busts: bool = False
     """`on_bust = "follow"`; else a person decides."""
+    filters: Filters = EVERY_ORDER
+    max_drift_bps: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,8 @@ class Report:
     """TimeInForce(59); None: it says none."""
     ref: str | None = None
     """ExecRefID(19): the trade that a bust takes back, or that a correction makes `last_qty`."""
+    tags: tuple[tuple[int, str], ...] = ()
+    """Fields beside those that the rules read."""
 
 
 @dataclass(frozen=True)
