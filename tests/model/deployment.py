@@ -127,6 +127,8 @@ class Rule:
     filters: Filters = EVERY_ORDER
     drift_bps: str | None = None
     """`max_drift_bps`."""
+    retry_ms: int = 0
+    """`retry_window_ms` of `on_reject = "retry"`."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ class Deployment:
             follows_busts=rule.follows_busts,
             filters=rule.filters,
             max_drift_bps=_maybe(rule.drift_bps),
+            retry_ns=rule.retry_ms * MS,
         )
 
     def core_json(self) -> str:
@@ -328,6 +331,8 @@ def _rule(n: int, rule: Rule) -> dict[str, Any]:
         "max_slippage_bps": rule.slippage_bps or "0",
         "max_amplification": rule.amplification,
         "filters": rule.filters.json(),
+        "on_reject": "retry" if rule.retry_ms else "drop",
+        "retry_window_ms": rule.retry_ms,
         "max_drift_bps": rule.drift_bps,
         "on_bust": "follow" if rule.follows_busts else "alert",
         "max_age_ms": rule.max_age_ms,

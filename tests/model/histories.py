@@ -263,9 +263,10 @@ def steps(
     prices: tuple[str, ...] = PRICES,
     traded: tuple[str, ...] = ("1.1", "10", "9.995"),
     more: tuple[tuple[int, st.SearchStrategy[Step]], ...] = (),
+    kinds: tuple[str, ...] = ("status", "new", "canceled"),
 ) -> st.SearchStrategy[list[Step]]:
-    """A history of one of these lengths; so much of it is account values, and steps of other kinds. Prices are
-    quoted, and traded."""
+    """A history of one of these lengths; so much of it is account values, and steps of other kinds; what
+    leaders report beside trades. Prices are quoted, and traded."""
     small = st.sampled_from((0, 1, 2, 3, 4, 5))
     trade = st.builds(
         Trade,
@@ -276,8 +277,8 @@ def steps(
         steps=st.sampled_from((1, 2, 3, 5, 7, 10, 11, 20)),
         order_steps=st.sampled_from((5, 10, 30, 50)),
         age_ms=st.sampled_from((0,) * 9 + (500, 20_000, 59_999, 61_000)),
-        px=st.sampled_from(traded),
-        kind=st.sampled_from(("trade",) * 9 + ("status", "new", "canceled")),
+    """A history of one of these lengths; so much of it is account values, and steps of other kinds; what
+    leaders report beside trades. Prices are quoted, and traded."""
         dated=st.sampled_from((True,) * 19 + (False,)),
         before_steps=st.sampled_from((0,) * 9 + (4,)),
         tif=st.sampled_from((None, None, "0", "1", "6")),

@@ -241,8 +241,9 @@ class Model(Worker):
         self._give_up(line, order.sign, instead)
         consume(order.windows, qty)
         self._hand_over(line)
-        if not order.opens or sign_of(line.filled) != sign_of(line.filled - order.sign * qty):
-            line.rejected_closes = 0  # a close, or an open in its place
+        toward_zero = sign_of(line.filled - order.sign * qty) == -order.sign
+        if not order.opens or toward_zero or line.subscription.retry_ns:
+            line.rejects = 0  # a close, or an open in its place
         if order.leaves == 0:
             line.orders.remove(order)
         self.watch.filled(line, order.sign * qty, px, now_ns)
@@ -265,9 +266,6 @@ class Model(Worker):
         line.orders.remove(order)
         if how == "rejected":
             self.refusals["broker_reject"] += 1
-            # "A rest below the smallest lot is tried once."
-            line.stuck = not order.opens and order.leaves < line.instrument.least
-            self.reached["stuck residue"] += line.stuck
         if order.canceling and how == "canceled":
             # ADR 0006: what we withdrew ourselves lowers nothing, and is sent again within its own window.
             if order.opens and order.sign == sign_of(line.target):
@@ -276,12 +274,31 @@ class Model(Worker):
             # What the open of its flip has closed already is lost to the target (ADR 0012).
             self._give_up(line, order.sign, order.leaves - line.to_close(order.sign))
             # "Missing part of a close: retried with back-off until done."
-            line.pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.rejected_closes, CLOSE_RETRY_MAX_NS)
-            line.rejected_closes += 1
-        else:
+            line.pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.rejects, CLOSE_RETRY_MAX_NS)
+            line.rejects += 1
+            # "A rest below the smallest lot is tried once."
+            line.stuck = how == "rejected" and order.leaves < line.instrument.least
+            self.reached["stuck residue"] += line.stuck
+        elif not self._retried(line, order, now_ns):
             self._give_up(line, order.sign, order.leaves)
         self._work(line, now_ns)
         return self._settled(now_ns)
+
+    def _retried(self, line: Line, order: Order, now_ns: int) -> bool:
+        """Whether an open is tried again: "the missing part of a rejected open" is, inside a window that
+        began with the leader's trade. It keeps the time that it had, and pauses as a close does."""
+        rule = line.subscription
+        if not rule.retry_ns:
+            return False
+        if now_ns >= order.windows[0].until_ns - rule.max_age_ns + min(rule.retry_ns, rule.max_age_ns):
+            self.reached["tried too long"] += 1
+            return False
+        self.reached["tried again"] += 1
+        line.open_pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.rejects, CLOSE_RETRY_MAX_NS)
+        line.rejects += 1
+        if order.sign == sign_of(line.target):
+            line.windows = sorted(line.windows + order.windows, key=lambda w: w.until_ns)
+        return True
 
     def tick(self, now_ns: int) -> list[Action]:
         """Time passed: windows end, pauses end."""

@@ -135,6 +135,8 @@ class Subscription:
     """`on_bust = "follow"`; else a person decides."""
     filters: Filters = EVERY_ORDER
     max_drift_bps: Fraction | None = None
+    retry_ns: int = 0
+    """How long a rejected open is tried again; 0: it is dropped."""
 
 
 @dataclass(frozen=True)
@@ -283,8 +285,10 @@ class Line:
     """It was copied too often: nothing is opened until a person has looked."""
     seen: int = 0
     """How many reports there were when a leader first traded its instrument; 0: never."""
-    rejected_closes: int = 0
+    rejects: int = 0
+    """Closes, and opens that are tried again, that the broker did not take since a fill."""
     pause_until_ns: int = 0
+    open_pause_until_ns: int = 0
     stuck: bool = False
     """Less than the smallest lot is left, and the broker does not take it: `stuck_residue`."""
     past: Past | None = None

@@ -135,6 +135,8 @@ class Worker:
             if side
             else ZERO
         )
+        if line.stuck:
+            qty -= min(qty, max(ZERO, -side * line.filled))  # a rest that nobody takes stays
         against = line.working(-side) if side else ZERO
         # What works the other way may still fill: what it takes away is wanted again, within the same window.
         held = max(ZERO, side * line.filled)
@@ -154,7 +156,8 @@ class Worker:
             self.refusals["stale"] += 1
             consume(line.windows, late)
         young = toward_zero(qty - late, line.instrument.step) if late else qty
-        waits = against or any(order.canceling for order in line.orders) or line.to_close(side)
+        canceling = any(order.canceling for order in line.orders)
+        waits = against or canceling or line.to_close(side) or now_ns < line.open_pause_until_ns
         lost = late if waits or young < least else late + young - self._enter(line, side, young, now_ns)
         # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
         self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
