@@ -193,6 +193,54 @@ fn what_was_lost_behind_a_reduce_stays_lost() {
     assert_eq!((w.target(), w.filled()), (d("2"), d("2")));
 }
 
+/// A trade that turned the leader around was copied in part; without it he is where he was, and so is the follower.
+#[test]
+fn what_a_turn_lost_is_the_turns() {
+    for (qty, left) in [(0, "-5"), (10, "1")] {
+        let limit = r#","limits":{"default":{"max_position_lots":"5","on_breach":"clip"}}"#;
+        let mut w = World::with(SAME, limit, |c| c.subscriptions[0].on_bust = OnBust::Follow);
+        copied(&mut w, 2, 5);
+        let turn = copied(&mut w, 1, 20);
+        assert_eq!((w.target(), w.filled()), (d("5"), d("5")), "15 were cut to 5");
+        let sent = amended(&mut w, &turn, qty, 0);
+        filled(&mut w, sent);
+        // Of 10 it opens 5, a third of what it opened: and a third of the 5 that were copied of it, in whole lots.
+        assert_eq!(w.filled(), d(left), "{qty}");
+    }
+}
+
+/// What was rejected on one side is nothing that the other side has lost.
+#[test]
+fn a_loss_does_not_outlive_its_side() {
+    let mut w = plain();
+    let (first, sent) = trades(&mut w, 1, 8);
+    let (id, exec) = (sent[0].id.clone(), w.exec + 1);
+    w.out(&sent[0]);
+    w.fill(&sent[0], "8", "8");
+    copied(&mut w, 2, 4);
+    w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=C1|19=X{exec}|150=G|39=1|55=EURUSD|54=1|38=8|32=6|31=1.1|14=6|151=0|"
+    ));
+    assert_eq!((w.target(), w.filled()), (d("2"), d("2")), "two were lost, of 4 that were held");
+    // Without the first he has sold 4, and nothing of that was lost.
+    let sent = busted(&mut w, &first);
+    filled(&mut w, sent);
+    assert_eq!((w.target(), w.filled()), (d("-4"), d("-4")));
+}
+
+/// Corrected upwards too late, it stays what it was, whatever is busted later.
+#[test]
+fn what_was_corrected_too_late_never_comes_back() {
+    let mut w = plain();
+    let first = copied(&mut w, 1, 4);
+    let second = copied(&mut w, 1, 3);
+    assert!(orders(amended(&mut w, &first, 6, 61)).is_empty());
+    assert_eq!(w.target(), d("7"));
+    let close = busted(&mut w, &second);
+    one(&close, false, "3");
+    assert_eq!(w.target(), d("4"), "the 2 that were too late are not opened for it");
+}
+
 /// An order gets as much of an amount as before: the correction changes its own part in proportion.
 #[test]
 fn a_corrected_part_of_an_amount_changes_in_proportion() {

@@ -257,6 +257,7 @@ class LeaderBook:
         self.told.append(r)
         return r
 
+
 def steps(
     values: int = 2,
     lengths: tuple[int, ...] = LENGTHS,
@@ -277,8 +278,8 @@ def steps(
         steps=st.sampled_from((1, 2, 3, 5, 7, 10, 11, 20)),
         order_steps=st.sampled_from((5, 10, 30, 50)),
         age_ms=st.sampled_from((0,) * 9 + (500, 20_000, 59_999, 61_000)),
-    """A history of one of these lengths; so much of it is account values, and steps of other kinds; what
-    leaders report beside trades. Prices are quoted, and traded."""
+        px=st.sampled_from(traded),
+        kind=st.sampled_from(("trade",) * 9 + kinds),
         dated=st.sampled_from((True,) * 19 + (False,)),
         before_steps=st.sampled_from((0,) * 9 + (4,)),
         tif=st.sampled_from((None, None, "0", "1", "6")),

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tests.model.lots import Undecided, rate_of
+from tests.model.lots import rate_of
 from tests.model.terms import ZERO, Line, Report, sign_of
 
 CONFIGURED = frozenset({"multiplier", "percent", "lots_multiplier"})
@@ -31,9 +31,16 @@ class Traded:
     """What each unit beyond zero added, less what was lost; None: it had only closed."""
     closed: bool
     """It reduces the leader's position, too."""
-    role: tuple[bool, bool]
-    """Whether it closed, and whether it opened, when it was counted."""
-    corrected: bool = False
+
+    def loses(self, units: Fraction) -> Fraction:
+        """Takes so much off what it added, as far as it has that: what was taken. The rest of it is worth as
+        much less."""
+        part = min(self.added, units)
+        if part:
+            assert self.each is not None
+            self.each *= 1 - part / self.added
+            self.added -= part
+        return part
 
 
 @dataclass
@@ -55,39 +62,28 @@ class Past:
     copies: int
     """1, or -1 when copying in reverse."""
     events: list[Traded | Lost] = field(default_factory=list)
-    doubtful: bool = False
-    """It has a loss that the rules do not place, or the core places otherwise: of an execution that had
-    closed as well, of one that was corrected before, or of what a bust added too late."""
-
-    changed: bool = False
-    """An execution that had opened closes now, or the other way round: losses behind it are not agreed on."""
 
     def lost(self, units: Fraction) -> None:
         """The target lost so much, signed as it was: "taken off the newest increases", back to a reduce."""
         side, left = sign_of(units), abs(units)
-        self.doubtful = self.doubtful or self.changed
         for event in reversed(self.events):
             if isinstance(event, Lost):
                 continue
             if event.added and sign_of(event.units) * self.copies == side:
-                part = min(event.added, left)
-                assert event.each is not None
-                event.each *= 1 - part / event.added
-                event.added -= part
-                left -= part
-                self.doubtful = self.doubtful or event.role[0] or event.corrected
+                left -= event.loses(left)
             if event.closed:
                 break
         if left:
             self.events.append(Lost(side * left))
 
-    def change(self, name: str, had: Fraction, units: Fraction) -> None:
+    def change(self, name: str, had: Fraction, units: Fraction) -> Traded:
         """A named execution that had so many signed units has others now. Raises Unknown where it is not in
         the list, or a part of it was "counted through CumQty alone"."""
         found = [e for e in self.events if isinstance(e, Traded) and e.name == name]
         if not found or found[0].units != had:
             raise Unknown
-        found[0].units, found[0].corrected = units, True
+        found[0].units = units
+        return found[0]
 
     def replayed(self, rate: Fraction | None) -> Fraction:
         """The target that the list leads to; `rate` sizes an execution that had only closed. Raises Unknown
@@ -95,20 +91,18 @@ class Past:
         position, target = self.position, self.target
         for event in self.events:
             if isinstance(event, Lost):
-                if sign_of(target) == -sign_of(event.units):
-                    raise Undecided("ADR 0028: what becomes of a loss whose side is no more")
-                target -= sign_of(target) * min(abs(target), abs(event.units))
+                # What one side has lost is nothing that the other one has.
+                if sign_of(target) == sign_of(event.units):
+                    target -= sign_of(target) * min(abs(target), abs(event.units))
                 continue
             side = sign_of(event.units)
             reduce = min(abs(event.units), abs(position)) if side == -sign_of(position) else ZERO
             target *= 1 - reduce / abs(position) if reduce else 1
             opens = abs(event.units) - reduce
-            role = bool(reduce), bool(opens)
             if opens and event.each is None:
                 if rate is None:
                     raise Unknown
                 event.each = rate
-            self.changed = self.changed or role != event.role
             event.added, event.closed = opens * (event.each or ZERO), bool(reduce)
             target += side * self.copies * event.added
             position += event.units
@@ -119,6 +113,9 @@ def grown(line: Line, side: int, size: Fraction, since_ns: int) -> None:
     """A target has grown by a size because of its leader: when that is too late, and what asks for it now."""
     line.declined = False
     until_ns = since_ns + line.subscription.max_age_ns
+    if line.asked:
+        # What one report asks for waits together, as long as its oldest part may.
+        until_ns = min(until_ns, line.asked_until_ns)
     line.asked, line.asked_until_ns = line.asked + size, until_ns
     same_side = sign_of(line.target - side * size) == sign_of(line.target)
     line.open_until_ns = max(line.open_until_ns, until_ns) if same_side else until_ns
@@ -133,9 +130,7 @@ def remember(past: Past, r: Report, delta: Fraction, increase: Fraction, added: 
             closed = min(qty, reduce)
             reduce -= closed
             each = more / (qty - closed) if qty > closed else None
-            past.events.append(
-                Traded(name, r.sign * qty, more, each, bool(closed), (bool(closed), qty > closed))
-            )
+            past.events.append(Traded(name, r.sign * qty, more, each, bool(closed)))
 
 
 def follow(
@@ -152,28 +147,39 @@ def follow(
     can be done. "What it adds is an open", as old as the bust; "what is too late is given up"."""
     if line.past is None:
         return False
-    if line.past.doubtful:
-        raise Undecided("ADR 0028: whose a loss is")
     rate = rate_of(line, Fraction(1), Fraction(1)) if line.subscription.mode in CONFIGURED else None
+    had = line.target
     try:
-        line.past.change(name, had_units, units)
+        changed = line.past.change(name, had_units, units)
+        added = changed.added
         wanted = line.past.replayed(rate)
+        late = since_ns is None or now_ns - since_ns >= line.subscription.max_age_ns
+        too_late = bool(beyond(wanted, had)) and late
+        if too_late:
+            # "What is corrected too late adds no more than it did."
+            changed.loses(max(ZERO, changed.added - added))
+            wanted = line.past.replayed(rate)
     except Unknown:
         return False
-    side, had, line.pause_until_ns = sign_of(wanted), line.target, 0
-    more = max(ZERO, abs(wanted) - max(ZERO, side * had))
+    side, more, line.pause_until_ns = sign_of(wanted), beyond(wanted, had), 0
     line.target = wanted
     if not wanted:
         line.flatten()
-    if not more:
-        reached["followed down"] += wanted != had
-        return True
-    if since_ns is None or now_ns - since_ns > line.subscription.max_age_ns:
+    if too_late:
         refusals["stale"] += 1
         reached["followed too late"] += 1
-        line.target -= side * more
-        line.past.doubtful = True
-        return True
-    reached["followed up"] += 1
-    grown(line, side, more, since_ns)
+        if more:
+            line.target -= side * more
+            line.past.lost(side * more)
+    elif more:
+        assert since_ns is not None
+        reached["followed up"] += 1
+        grown(line, side, more, since_ns)
+    else:
+        reached["followed down"] += wanted != had
     return True
+
+
+def beyond(wanted: Fraction, had: Fraction) -> Fraction:
+    """How much further from zero a target is than another one on its side."""
+    return max(ZERO, abs(wanted) - max(ZERO, sign_of(wanted) * had))

@@ -243,7 +243,7 @@ class Model(Worker):
         self._hand_over(line)
         toward_zero = sign_of(line.filled - order.sign * qty) == -order.sign
         if not order.opens or toward_zero or line.subscription.retry_ns:
-            line.rejects = 0  # a close, or an open in its place
+            line.rejects = line.open_rejects = 0  # a close, or an open in its place
         if order.leaves == 0:
             line.orders.remove(order)
         self.watch.filled(line, order.sign * qty, px, now_ns)
@@ -294,8 +294,8 @@ class Model(Worker):
             self.reached["tried too long"] += 1
             return False
         self.reached["tried again"] += 1
-        line.open_pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.rejects, CLOSE_RETRY_MAX_NS)
-        line.rejects += 1
+        line.open_pause_until_ns = now_ns + min(CLOSE_RETRY_NS << line.open_rejects, CLOSE_RETRY_MAX_NS)
+        line.open_rejects += 1
         if order.sign == sign_of(line.target):
             line.windows = sorted(line.windows + order.windows, key=lambda w: w.until_ns)
         return True

@@ -286,7 +286,9 @@ class Line:
     seen: int = 0
     """How many reports there were when a leader first traded its instrument; 0: never."""
     rejects: int = 0
-    """Closes, and opens that are tried again, that the broker did not take since a fill."""
+    """Closes that the broker did not take since a fill."""
+    open_rejects: int = 0
+    """Opens that are tried again, and were not taken since a fill."""
     pause_until_ns: int = 0
     open_pause_until_ns: int = 0
     stuck: bool = False

@@ -263,7 +263,7 @@ impl Engine {
         let instead = if closes || mirror { Dec::ZERO } else { self.beyond_closes(at, buy, qty) };
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(signed(qty, buy));
-            ls.backoff_ms = 0;
+            (ls.backoff_ms, ls.open_backoff_ms) = (0, 0);
             ls.stuck_residue = false;
             if !mirror {
                 ls.line.add_working(buy, closes, Dec::from_raw(left.raw().saturating_sub(leaves.raw())));
@@ -418,9 +418,10 @@ impl Engine {
         }
         let timing = ix.cfg.timing;
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        ls.backoff_ms =
-            ls.backoff_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
-        let again_ns = now.saturating_add(ls.backoff_ms.saturating_mul(MS));
+        // The first pause of a close is never that of an open that was tried before it.
+        let pause_ms = if reduces { &mut ls.backoff_ms } else { &mut ls.open_backoff_ms };
+        *pause_ms = pause_ms.saturating_mul(2).clamp(timing.close_retry_ms, timing.close_retry_max_ms);
+        let again_ns = now.saturating_add(pause_ms.saturating_mul(MS));
         if reduces {
             ls.close_tries = ls.close_tries.saturating_add(1);
             ls.retry_at_ns = again_ns;

@@ -360,7 +360,7 @@ impl Engine {
         self.book_at_mark(ix, at, units);
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(units);
-            (ls.stuck_residue, ls.backoff_ms) = (false, 0);
+            (ls.stuck_residue, ls.backoff_ms, ls.open_backoff_ms) = (false, 0, 0);
         }
     }
 }

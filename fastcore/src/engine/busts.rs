@@ -18,17 +18,19 @@ const STEPS_MAX: usize = 1_000;
 /// The leader's position, signed units, and the target that belongs to it, quanta.
 type Place = (Dec, i128);
 
-/// One execution of the leader, as one line counted it.
+/// One execution of the leader, as one line counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fill {
     /// What a bust names it by.
     execution: u128,
     /// Signed units of the leader.
     delta: Dec,
-    /// Units of it that increased his position.
+    /// Units of it that increase his position.
     increase: Dec,
-    /// By what they moved the target, quanta: 0 where they were refused.
+    /// By what they moved the target, quanta with sign, less what was refused or lost of them.
     grown: i128,
+    /// An increase of it and what that was worth: what another one is worth. Zero units: it has only closed.
+    each: (Dec, i128),
 }
 
 /// One change of a target.
@@ -36,7 +38,7 @@ pub struct Fill {
 pub enum Step {
     /// By the leader.
     Fill(Fill),
-    /// Towards zero by as many quanta: what was refused or lost after he had moved it.
+    /// Towards zero by as many quanta, with the sign of what lost them: what was refused or lost after he had moved it.
     Lost(i128),
 }
 
@@ -50,21 +52,38 @@ pub struct Trail {
 
 impl Step {
     /// Where it leads; `size` gives what units of the leader are worth that had increased nothing, quanta with sign.
-    fn lead(&self, (position, target): Place, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
+    fn lead(&mut self, (position, target): Place, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
         let fill = match self {
-            Step::Lost(lost) => return Some((position, nearer_zero(target, *lost))),
+            // What one side has lost is nothing that the other one has.
+            Step::Lost(lost) if lost.signum() != target.signum() => return Some((position, target)),
+            Step::Lost(lost) => return Some((position, nearer_zero(target, lost.saturating_abs()))),
             Step::Fill(fill) => fill,
         };
         let (reduce, increase) = split(position, fill.delta);
         let kept = if reduce.is_positive() { reduced(target, position, reduce) } else { target };
-        let grown = if increase == fill.increase {
-            fill.grown
-        } else if fill.increase.is_positive() {
-            mul_div(fill.grown, increase.raw(), fill.increase.raw(), Round::HalfEven)?
-        } else {
-            size(increase, fill.delta.is_negative())?
-        };
-        Some((position.checked_add(fill.delta)?, kept.checked_add(grown)?))
+        if increase != fill.increase {
+            let (units, worth) = fill.each;
+            fill.grown = match increase.is_positive() {
+                false => 0,
+                true if units.is_positive() => mul_div(worth, increase.raw(), units.raw(), Round::HalfEven)?,
+                true => size(increase, fill.delta.is_negative())?,
+            };
+            (fill.increase, fill.each) =
+                (increase, if units.is_positive() { fill.each } else { (increase, fill.grown) });
+        }
+        Some((position.checked_add(fill.delta)?, kept.checked_add(fill.grown)?))
+    }
+}
+
+impl Fill {
+    /// Takes quanta off what it added, as far as it has them; what is left to take.
+    fn lose(&mut self, lost: i128) -> i128 {
+        let left = nearer_zero(self.grown, lost);
+        let taken = self.grown.saturating_sub(left).saturating_abs();
+        if taken > 0 {
+            (self.grown, self.each) = (left, (self.increase, left));
+        }
+        lost.saturating_sub(taken)
     }
 }
 
@@ -92,7 +111,7 @@ impl Trail {
         let ((position, target), (was_at, was)) = (at, self.to);
         let lost = was.saturating_abs().saturating_sub(target.saturating_abs());
         if position == was_at && lost >= 0 && (target == 0 || target.signum() == was.signum()) {
-            self.lose(lost);
+            self.lose(was.signum(), lost);
             self.to = at;
         } else {
             // Set by a person, a report or another rule: from here on it counts anew.
@@ -100,20 +119,20 @@ impl Trail {
         }
     }
 
-    /// What is refused or rejected is of the newest increase, as a rule: without that one nothing of it is missing. Behind a
-    /// reduce nobody can tell any more.
-    fn lose(&mut self, mut lost: i128) {
+    /// What is refused or rejected is of the newest increases, as a rule: without them nothing of it is missing. Behind a
+    /// reduce nobody can tell any more; what turned the leader around is all that there is on its side.
+    fn lose(&mut self, side: i128, mut lost: i128) {
         for step in self.steps.iter_mut().rev() {
-            let Step::Fill(fill) = step else { break };
-            if fill.increase != abs(fill.delta) {
+            let Step::Fill(fill) = step else { continue };
+            if fill.grown.signum() == side {
+                lost = fill.lose(lost);
+            }
+            if lost == 0 || fill.increase != abs(fill.delta) {
                 break;
             }
-            let left = nearer_zero(fill.grown, lost);
-            lost = lost.saturating_sub(fill.grown.saturating_sub(left).saturating_abs());
-            fill.grown = left;
         }
         if lost > 0 {
-            self.steps.push_back(Step::Lost(lost));
+            self.steps.push_back(Step::Lost(side.saturating_mul(lost)));
         }
     }
 
@@ -122,7 +141,7 @@ impl Trail {
         self.to = to;
         while self.steps.len() > STEPS_MAX {
             let first = self.steps.pop_front();
-            match first.and_then(|step| step.lead(self.from, &|_, _| None)) {
+            match first.and_then(|mut step| step.lead(self.from, &|_, _| None)) {
                 Some(next) => self.from = next,
                 None => *self = Trail { from: to, steps: VecDeque::new(), to },
             }
@@ -139,20 +158,41 @@ impl Trail {
         change(of, delta).then_some(steps)
     }
 
-    fn replay(&self, steps: &VecDeque<Step>, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
-        steps.iter().try_fold(self.from, |place, step| step.lead(place, size))
+    /// Where steps lead; they are as they count then.
+    fn replay(&self, steps: &mut VecDeque<Step>, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
+        steps.iter_mut().try_fold(self.from, |place, step| step.lead(place, size))
+    }
+
+    /// What came too late of an execution that was corrected: it adds no more than it did before.
+    fn no_more(&self, steps: &mut VecDeque<Step>, execution: u128) {
+        for (step, before) in steps.iter_mut().zip(&self.steps) {
+            if let (Step::Fill(fill), Step::Fill(before)) = (step, before)
+                && fill.execution == execution
+            {
+                fill.lose(fill.grown.saturating_abs().saturating_sub(before.grown.saturating_abs()).max(0));
+            }
+        }
     }
 }
 
 /// Changes signed units of executions of one name, the newest first, each to nothing at most: a venue that repeats a name
-/// means all of them. False where they have not as much.
+/// means all of them. One that was taken back whole is meant where nothing of the name is left: it was there after all. False
+/// where they have not as much.
 pub(super) fn change<'a>(newest_first: impl Iterator<Item = &'a mut Dec>, delta: Dec) -> bool {
     let mut left = delta;
-    // What was taken back whole has nothing left: the next of the name is meant.
-    for units in newest_first.filter(|units| !units.is_zero()) {
+    let (mut gone, mut some) = (None, false);
+    for units in newest_first {
+        if units.is_zero() {
+            gone = gone.or(Some(units));
+            continue;
+        }
+        some = true;
         let Some(after) = units.checked_add(left) else { return false };
         let turned = after.signum().saturating_mul(units.signum()) < 0;
         (*units, left) = if turned { (Dec::ZERO, after) } else { (after, Dec::ZERO) };
+    }
+    if let (Some(units), false) = (gone, some) {
+        (*units, left) = (left, Dec::ZERO);
     }
     left.is_zero()
 }
@@ -200,7 +240,8 @@ impl Engine {
         let trail = self.st.trails.entry(at).or_default();
         trail.meet((x.before, before));
         let (execution, delta, increase) = (x.execution, x.delta, x.increase);
-        trail.push(Fill { execution, delta, increase, grown }, (after, target));
+        let each = (increase, grown);
+        trail.push(Fill { execution, delta, increase, grown, each }, (after, target));
     }
 
     /// The target of a line without an execution that was taken back, or as it was corrected. False: it is not known here,
@@ -219,37 +260,44 @@ impl Engine {
         else {
             return false;
         };
+        let now = self.st.at_ns;
         let Some(trail) = self.st.trails.get_mut(&at) else { return false };
         trail.meet((x.before, before));
         let size = |units: Dec, sells: bool| {
             let grown = mul_div(lane.rate?.raw(), units.raw(), lane.grid.step.raw(), Round::HalfEven)?;
             Some(if sells == lane.reverse { grown } else { grown.saturating_neg() })
         };
-        let Some(steps) = trail.without(x.execution, x.delta) else { return false };
-        let led = trail.replay(&steps, &size).filter(|(p, t)| *p == after && fits(*t, lane.grid));
-        let Some((_, target)) = led else { return false };
+        let Some(mut steps) = trail.without(x.execution, x.delta) else { return false };
+        let sound = |(p, t): &Place| *p == after && fits(*t, lane.grid);
+        let Some((_, target)) = trail.replay(&mut steps, &size).filter(sound) else { return false };
+        let until = x.report.transact_ns.unwrap_or(0).min(now).saturating_add(lane.max_age_ns);
+        let late = until <= now && not_beyond(target, before) != target;
+        let target = if late {
+            trail.no_more(&mut steps, x.execution);
+            let Some((_, target)) = trail.replay(&mut steps, &size).filter(sound) else { return false };
+            target
+        } else {
+            target
+        };
         // A flat leader always means a flat follower.
         let target = if after.is_zero() { 0 } else { target };
         (trail.steps, trail.to) = (steps, (after, target));
-        self.work_out(at, x, lane.max_age_ns, before, target);
-        true
-    }
-
-    /// Sets what was worked out. What it adds is an open, and may be too late for one.
-    fn work_out(&mut self, at: u32, x: &Execution<'_>, max_age_ns: i64, before: i128, target: i128) {
-        let now = self.st.at_ns;
-        let added = target.saturating_sub(not_beyond(target, before)).saturating_abs();
-        let until = x.report.transact_ns.unwrap_or(0).min(now).saturating_add(max_age_ns);
-        let late = added > 0 && until <= now;
         if late {
-            let limit = Dec::from_int(max_age_ns.checked_div(MS).unwrap_or(0));
+            let limit = Dec::from_int(lane.max_age_ns.checked_div(MS).unwrap_or(0));
             let age = now.saturating_sub(x.report.transact_ns.unwrap_or(0)).checked_div(MS).unwrap_or(0);
             self.refuse(Refusal::over(Code::Stale, limit, Dec::from_int(age)));
         }
+        self.work_out(at, before, if late { not_beyond(target, before) } else { target }, until);
+        true
+    }
+
+    /// Sets what was worked out. What it adds is an open.
+    fn work_out(&mut self, at: u32, before: i128, target: i128, until: i64) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         ls.retry_at_ns = 0;
-        ls.line.target = if late { not_beyond(target, before) } else { target };
-        if added > 0 && !late {
+        ls.line.target = target;
+        let added = target.saturating_sub(not_beyond(target, before)).saturating_abs();
+        if added > 0 {
             let same_side = before.signum() == target.signum();
             ls.line.declined = false;
             ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };

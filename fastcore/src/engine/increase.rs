@@ -101,7 +101,7 @@ impl Engine {
         if let Some(told) = told {
             told.counted = gate.unwrap_or(Dec::ZERO);
         }
-        let until = x.report.transact_ns.unwrap_or(now).min(now).saturating_add(lane.max_age_ns);
+        let until = x.as_of(gate, now).saturating_add(lane.max_age_ns);
         ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
         (self.cause.until_ns, self.cause.size) = (until, size.saturating_abs());
         Ok(match frozen {

@@ -64,6 +64,14 @@ impl<'a> Execution<'a> {
         Some((px, self.report.transact_ns.unwrap_or(now).min(now)))
     }
 
+    /// How old what is copied of its increase is: where a part has no time of its own, the order's report before vouches for
+    /// it, and only for as long.
+    pub(super) fn as_of(&self, counted: Result<Dec, Refusal>, now: i64) -> i64 {
+        let own = self.report.transact_ns.unwrap_or(now).min(now);
+        let all_timed = counted.map_or(true, |units| units <= self.timed) || self.previous_ns == 0;
+        if all_timed { own } else { own.min(self.previous_ns) }
+    }
+
     /// The numbers of a conversion, before the increase.
     pub(super) fn conversion(
         &self,

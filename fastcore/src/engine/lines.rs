@@ -89,6 +89,7 @@ impl Engine {
             retry_at_ns: 0,
             open_retry_at_ns: 0,
             backoff_ms: 0,
+            open_backoff_ms: 0,
             waiting: Vec::new(),
             needless: Vec::new(),
             stuck_residue: false,

@@ -95,6 +95,8 @@ pub struct LineState {
     pub open_retry_at_ns: i64,
     /// Next pause after a reject, milliseconds.
     pub backoff_ms: i64,
+    /// The same of opens that are tried again.
+    pub open_backoff_ms: i64,
     /// Opens that wait, signed units by the end of their window, the oldest first.
     pub waiting: Vec<(i64, Dec)>,
     /// Closes that are not wanted any more and may fill still: signed units to open again, by the end of the window.
