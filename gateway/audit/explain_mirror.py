@@ -248,7 +248,13 @@ def _moved(entry: Fields, lot: Any) -> Reason | None:
     if not moved:
         return None
     before, after = (_balance(quanta(moved[f"ahead_{name}"], entry)) for name in ("before", "after"))
-    text = f"{units(Fraction(moved['units']), lot)} filled. " if moved["units"] is not None else ""
+    text = ""
+    if moved["units"] is not None:
+        filled = Fraction(moved["units"])
+        text = f"{units(filled, lot)} filled. "
+        wanted = filled - quanta(moved["ahead_after"], entry) + quanta(moved["ahead_before"], entry)
+        if filled > 0 and wanted:
+            text += f"{number(wanted)} units of it were the close that was still wanted. "
     text += f"It was {before}, and is {after}."
     if moved["target_before"] != moved["target_after"]:
         was, now = (number(quanta(moved[f"target_{name}"], entry)) for name in ("before", "after"))

@@ -8,6 +8,7 @@ mod any;
 mod bounds;
 mod closes;
 mod entries;
+mod once;
 mod opens;
 mod others;
 mod play;

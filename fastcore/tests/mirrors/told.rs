@@ -132,7 +132,13 @@ fn a_closing_mirror_that_fills_late_is_the_close_that_was_wanted() {
     w.told.clear();
     assert!(w.fill(&take, "10", "10").is_empty());
     let said: Vec<String> = w.told.iter().map(Told::word).collect();
-    assert_eq!(said, ["fill canceling", "ended filled", "settled close_done", "over leader_ended"]);
+    assert_eq!(said, ["fill canceling", "ended filled", "over leader_ended"]);
+    let moved = w.told[0].moved.unwrap();
+    assert_eq!(
+        (moved.units, moved.ahead_before, moved.ahead_after),
+        (Some(d("10")), 0, 0),
+        "ahead of nothing"
+    );
 }
 
 /// A replace that the broker refuses becomes a cancel and a new order, and each says why.

@@ -57,6 +57,7 @@ impl Engine {
         let newest = report.transact_ns.is_none_or(|t| t >= order.last_ns) && *change != Change::Duplicate;
         let shows = matches!(report.kind, Kind::Replaced | Kind::Restated { .. } | Kind::Status | Kind::New);
         let terms = if newest && shows { Terms::read(message).ok() } else { None };
+        let changes = newest && report.kind == Kind::Replaced;
         let (left, now) = (left(order), self.st.at_ns);
         let over = order.ended || order.frozen;
         for at in lines {
@@ -73,10 +74,11 @@ impl Engine {
                 } else if !over {
                     m.ended_ns = 0;
                 }
-                if terms.is_some_and(|t| t != m.terms) || left > m.left {
+                if changes || terms.is_some_and(|t| t != m.terms) || left > m.left {
                     // The leader has changed it: what was lost may be there again, but not what he filled meanwhile.
                     m.lost = false;
-                    m.rejected = m.rejected.min(m.ahead.saturating_neg().max(0));
+                    let filled = m.rejected.min(m.ahead.saturating_neg()).max(0);
+                    (m.gone, m.rejected) = (m.gone.saturating_add(filled), 0);
                 }
                 m.left = left;
                 m.terms = terms.unwrap_or(m.terms);
@@ -292,6 +294,7 @@ impl Engine {
             ahead: 0,
             refused: 0,
             rejected: 0,
+            gone: 0,
             lost: false,
             barred: false,
             stopped: false,

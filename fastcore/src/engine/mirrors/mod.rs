@@ -64,6 +64,8 @@ pub struct Mirror {
     pub refused: i128,
     /// Quanta that a reject refused: what of them the leader has not filled is asked for again when he changes his order.
     pub rejected: i128,
+    /// Quanta of what it is behind that a reject refused, and that the leader had filled when he changed his order: given up.
+    pub gone: i128,
     /// Its order ended, and we had not asked for that: there is none again before the leader changes his.
     pub lost: bool,
     /// Nothing that it fills counts for the leader's order any more: a guard closed all, or its subscription has left.

@@ -2,15 +2,16 @@
 //! mean to a mirror.
 
 use super::Replace;
+use super::settle::led;
 use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::engine::dispatch::To;
 use crate::engine::lanes::Lane;
-use crate::engine::lines::End;
+use crate::engine::lines::{End, signed};
 use crate::engine::making::Draft;
 use crate::engine::{Engine, Index};
 use crate::leader::Counting;
-use crate::ledger::quanta;
+use crate::ledger::{Line, abs, quanta};
 use crate::link::{OrdersWriter, SendKind};
 use crate::mirror::Terms;
 use crate::mirrored::{Step, Why};
@@ -146,13 +147,39 @@ impl Engine {
         sink: &mut S,
     ) -> bool {
         let grid = self.st.lines.get(at as usize).and_then(|ls| self.ix.lane(ls)).map(|l| l.grid);
-        let q = grid.and_then(|g| quanta(qty, g)).unwrap_or(0);
+        let wanted = self.wanted_close(o, at, qty);
+        let in_quanta = |units: Dec| grid.and_then(|g| quanta(units, g)).unwrap_or(0);
+        let (q, wanted) = (in_quanta(qty), wanted.map(in_quanta));
         let Some(m) = self.st.mirrors.head_of_order(at, o) else { return false };
-        m.ahead = m.ahead.saturating_add(q);
+        let before = m.ahead;
+        let after = before.saturating_add(q);
+        m.ahead = wanted.map_or(after, |done| after.saturating_sub(done).max(0));
         // How much of what was taken back works again nobody says: it is not asked for a second time.
         m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
-        self.tell_fill(at, o, qty, q, sink);
+        let moved = m.ahead.saturating_sub(before);
+        self.tell_fill(at, o, qty, moved, sink);
         true
+    }
+
+    /// Of a fill that closes, the units that were to be closed already, and for which nothing else works: they are ahead of
+    /// nothing. None: it is no fill of a close.
+    fn wanted_close(&self, o: u32, at: u32, qty: Dec) -> Option<Dec> {
+        let order = self.st.orders.get(o as usize)?;
+        let ls = self.st.lines.get(at as usize)?;
+        let (lane, given) = (self.ix.lane(ls)?, self.given(&self.ix, at)?);
+        let list = self.st.mirrors.of(at);
+        let m = list.iter().find(|m| m.orders.contains(&o)).filter(|m| !m.opens(given.position))?;
+        let fill = signed(qty, m.buy);
+        let held = ls.line.filled.checked_sub(fill)?;
+        if !order.reduces || held.signum().saturating_mul(fill.signum()) > 0 {
+            return Some(Dec::ZERO);
+        }
+        let line = Line { target: led(list, ls.line.target, &given), filled: held, ..ls.line.clone() };
+        let desired = line.desired(lane.grid, lane.rounding, lane.max_inflation, false);
+        let keep = if desired.signum() == held.signum() { abs(desired) } else { Dec::ZERO };
+        let working = if held.is_positive() { line.closing_sell } else { line.closing_buy };
+        let over = abs(held).checked_sub(keep)?.checked_sub(working)?;
+        Some(over.min(qty).max(Dec::ZERO))
     }
 
     /// What a report says about the order's name and terms, before it moves the order's state.

@@ -101,7 +101,7 @@ impl Mirror {
     /// Another order of the same mirror.
     fn another(&self, part: u32) -> Mirror {
         let mut m = Mirror { part, orders: Vec::new(), lost: false, ..self.clone() };
-        (m.ahead, m.counted, m.refused, m.rejected) = (0, 0, 0, 0);
+        (m.ahead, m.counted, m.refused, m.rejected, m.gone) = (0, 0, 0, 0, 0);
         m.over();
         m
     }

@@ -83,17 +83,17 @@ impl Mirror {
         }
     }
 
-    /// What the target would move by in the mirror's direction if the leader's order filled whole now, quanta: as far
-    /// may the mirror be ahead.
-    fn future(&self, target: i128, g: &Given) -> i128 {
+    /// What would move in the mirror's direction if the leader's order filled whole now, quanta: as far may the mirror be ahead.
+    /// A close takes its share of the target, and of what mirrors of opens have `beside` it.
+    fn future(&self, target: i128, beside: i128, g: &Given) -> i128 {
         if self.opens(g.position) {
             return if self.barred { 0 } else { self.opening(g.grid) };
         }
-        let follows = target.signum().saturating_mul(self.dir()) < 0;
-        if !follows || !self.closes(g.position) {
+        if !self.closes(g.position) {
             return 0;
         }
-        share(target.saturating_abs(), self.left, abs(g.position))
+        let held = target.saturating_mul(self.dir()).saturating_neg().max(0);
+        share(held.saturating_add(beside), self.left, abs(g.position))
     }
 
     /// The leader's order ended long enough ago for the rule to act.
@@ -103,38 +103,63 @@ impl Mirror {
             && self.ended_ns.saturating_add(g.after_ns) <= g.now_ns
     }
 
-    /// Settles what the mirror can not make good any more: some order of it may still fill, or is lost. True: something was
-    /// given up.
-    pub(super) fn settle(&mut self, line: &mut Line, g: &Given, some: (bool, bool)) -> bool {
-        if self.ahead > 0 {
-            self.settle_ahead(line, g);
-        }
+    /// Settles what the mirror can not make good any more: some order of it may still fill, or is lost. `beside`: quanta that
+    /// mirrors of opens are ahead by, against which this one closes. Whether something was given up, and what is taken off
+    /// them.
+    pub(super) fn settle(
+        &mut self,
+        line: &mut Line,
+        g: &Given,
+        some: (bool, bool),
+        beside: i128,
+    ) -> (bool, i128) {
+        let closed = if self.ahead > 0 { self.settle_ahead(line, g, beside) } else { 0 };
         self.stopped |= g.stopped;
-        let gave = self.ahead < 0 && self.settle_behind(line, g, some);
+        let gone = std::mem::take(&mut self.gone).min(self.ahead.saturating_neg());
+        let mut gave = gone > 0 && self.give_up(line, gone);
+        gave |= self.ahead < 0 && self.settle_behind(line, g, some);
         self.stopped = g.stopped || self.stopped && some.0;
-        gave
+        (gave, closed)
     }
 
     /// Ahead by more than the leader's order can bring. An open is closed, or kept by the rule. What was closed stays
-    /// closed: only the leader enlarges a target.
-    fn settle_ahead(&mut self, line: &mut Line, g: &Given) {
-        let future = self.future(line.target, g);
+    /// closed: only the leader enlarges a target. How much of it mirrors of opens had ahead.
+    fn settle_ahead(&mut self, line: &mut Line, g: &Given, beside: i128) -> i128 {
+        let future = self.future(line.target, beside, g);
         let excess = self.ahead.saturating_sub(future);
         if excess <= 0 {
-            return;
+            return 0;
+        }
+        if !self.opens(g.position) {
+            return self.settle_closed(line, g, beside, (excess, future));
         }
         self.ahead = future;
-        let dir = self.dir();
-        if !self.opens(g.position) {
-            // What rounding held beyond the target is closed with it, and is none of the target.
-            let all = future >= line.target.saturating_abs();
-            toward_zero(&mut line.target, dir, if all { 0 } else { excess });
-        } else if g.ahead == Ahead::Keep && !g.position.is_zero() && !self.barred {
-            let kept = line.target.saturating_add(dir.saturating_mul(excess));
+        if g.ahead == Ahead::Keep && !g.position.is_zero() && !self.barred {
+            let kept = line.target.saturating_add(self.dir().saturating_mul(excess));
             if fits(kept, g.grid) {
                 line.target = kept;
             }
         }
+        0
+    }
+
+    /// A close has closed more than the leader's order can. First that is what mirrors of opens have `beside`, then the target
+    /// comes down by it. The order's share of what is left is smaller too, so both come down by as much as they ever would.
+    fn settle_closed(&mut self, line: &mut Line, g: &Given, beside: i128, over: (i128, i128)) -> i128 {
+        let (excess, future) = over;
+        let all = abs(g.position);
+        let rest = all.checked_sub(self.left).filter(|rest| rest.is_positive());
+        let down = match rest {
+            _ if future == 0 => excess,
+            // What rounding held beyond the target is closed with it, and is none of the target.
+            None => 0,
+            Some(rest) => mul_div(excess, all.raw(), rest.raw(), Round::Ceil).unwrap_or(excess),
+        };
+        let closed = down.min(beside);
+        let low = toward_zero(&mut line.target, self.dir(), down.saturating_sub(closed));
+        let left = self.future(line.target, beside.saturating_sub(closed), g);
+        self.ahead = self.ahead.saturating_sub(closed.saturating_add(low)).min(left);
+        closed
     }
 
     /// Behind what the leader's order has filled.
@@ -193,21 +218,25 @@ impl Mirror {
     }
 }
 
-/// The target that a line is worked for: what mirrors may be ahead is wanted, what they are behind is not wanted yet.
+/// The target that a line is worked for: what mirrors of opens may be ahead is wanted, what they are behind is not wanted yet,
+/// and what closes have closed ahead is wanted no more, of one or of the other.
 pub(super) fn led(list: &[Mirror], target: i128, g: &Given) -> i128 {
-    let (mut off, mut on) = (0_i128, 0_i128);
+    let (mut behind, mut on, mut closed) = (0_i128, 0_i128, 0_i128);
     for m in list {
         if m.ahead < 0 {
-            off = off.saturating_sub(m.ahead);
+            behind = behind.saturating_sub(m.ahead);
         } else if m.opens(g.position) {
             on = on.saturating_add(m.dir().saturating_mul(m.ahead));
         } else {
-            off = off.saturating_add(m.ahead);
+            closed = closed.saturating_add(m.ahead);
         }
     }
     let mut led = target;
-    toward_zero(&mut led, target.signum().saturating_neg(), off);
-    led.saturating_add(on)
+    toward_zero(&mut led, target.signum().saturating_neg(), behind);
+    led = led.saturating_add(on);
+    let against = led.signum().saturating_neg();
+    toward_zero(&mut led, against, closed);
+    led
 }
 
 /// Units that closing mirrors are to have open: never more than the share of what is held that the leader's order has of

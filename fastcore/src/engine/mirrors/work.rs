@@ -113,7 +113,7 @@ impl Engine {
         if self.free(at) { None } else { self.stopped(ix, ls) }
     }
 
-    fn given(&self, ix: &Index, at: u32) -> Option<Given> {
+    pub(super) fn given(&self, ix: &Index, at: u32) -> Option<Given> {
         let ls = self.st.lines.get(at as usize)?;
         let (s, cfg) = (ix.subs.get(ls.sub as usize)?, ix.cfg.subscriptions.get(ls.sub as usize)?);
         let position = self.st.leaders.get(s.leader as usize)?.positions.get(&ls.instrument).copied();
@@ -168,11 +168,20 @@ impl Engine {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (mut gave, mut told) = (false, Vec::new());
         let some: Vec<_> = list.iter().map(|m| parts::any(list, m.key)).collect();
-        for (n, (m, some)) in list.iter_mut().zip(some).enumerate().filter(|(_, (m, _))| m.part == 0) {
+        for n in 0..list.len() {
+            let beside = ahead_of(list, n, given);
+            let (Some(m), Some(some)) = (list.get_mut(n).filter(|m| m.part == 0), some.get(n)) else {
+                continue;
+            };
             let before = (m.ahead, ls.line.target);
-            gave |= m.settle(&mut ls.line, given, some);
+            let (given_up, closed) = m.settle(&mut ls.line, given, *some, beside);
+            gave |= given_up;
             if S::WANTS_DECISIONS && before != (m.ahead, ls.line.target) {
                 told.push((n, Settled { before, after: (m.ahead, ls.line.target) }));
+            }
+            for (n, before) in take_ahead(list, n, given, closed) {
+                let (target, ahead) = (ls.line.target, list.get(n).map_or(before, |m| m.ahead));
+                told.push((n, Settled { before: (before, target), after: (ahead, target) }));
             }
         }
         for (n, settled) in told {
@@ -197,6 +206,7 @@ impl Engine {
     /// fill: it follows when they are cut down, so that no lot is closed twice.
     fn shift<'a>(&self, at: u32, list: &'a [Mirror], given: &Given) -> i128 {
         let Some(ls) = self.st.lines.get(at as usize) else { return 0 };
+        let Some(lane) = self.ix.lane(ls) else { return 0 };
         let led = led(list, ls.line.target, given);
         let held = ls.line.filled;
         let order = |m: &'a Mirror| Some((m, self.st.orders.get(*m.orders.last()? as usize)?));
@@ -210,9 +220,23 @@ impl Engine {
             let orders = list.iter().filter(|m| m.key == key).filter(side).filter_map(order).filter(blocks);
             orders.fold(Dec::ZERO, |sum, (m, o)| sum.checked_add(m.open(o)).unwrap_or(sum))
         };
-        let most = list.iter().filter(|m| m.part == 0).map(|m| open(m.key)).max().unwrap_or(Dec::ZERO);
-        let floor = quanta(most.min(crate::ledger::abs(held)), given.grid).unwrap_or(0);
+        let heads = (0..list.len()).filter(|n| list.get(*n).is_some_and(|m| m.part == 0));
+        let heads: Vec<Mirror> = heads.filter_map(|n| parts::whole(list, n)).collect();
+        let most = heads.iter().map(|m| open(m.key)).max().unwrap_or(Dec::ZERO);
+        // What one has open beyond what it is to have may fill before it is cut: then it is the close that is wanted.
+        let closing = Closing::of(list, &ls.line, led, lane, given);
+        let rest = |m: &Mirror| {
+            Some(whole_steps(closing.rest(m, given), given.grid)).filter(|units| *units >= given.grid.min)
+        };
+        let over = |m: &Mirror| open(m.key).checked_sub(rest(m).unwrap_or(Dec::ZERO)).unwrap_or(Dec::ZERO);
+        let over = heads.iter().map(over).max().unwrap_or(Dec::ZERO).max(Dec::ZERO);
         let side = i128::from(held.signum());
+        let kept = quanta(over, given.grid).unwrap_or(0).saturating_add(led.saturating_mul(side).max(0));
+        let all = quanta(crate::ledger::abs(held), given.grid).unwrap_or(0);
+        // A close that works already is not taken back for it.
+        let working = if side > 0 { ls.line.closing_sell } else { ls.line.closing_buy };
+        let kept = kept.min(all.saturating_sub(quanta(working, given.grid).unwrap_or(0)));
+        let floor = quanta(most, given.grid).unwrap_or(0).max(if over.is_zero() { 0 } else { kept }).min(all);
         let worked = if led.saturating_mul(side) < floor { side.saturating_mul(floor) } else { led };
         worked.saturating_sub(ls.line.target)
     }
@@ -457,6 +481,34 @@ impl Engine {
         let to = To { cl_ord_id: id, qty: Some(qty), terms: Some(wanted.terms) };
         Done { to: Some(to), limits, ..Done::of(Step::Replace, why) }
     }
+}
+
+/// A mirror of an open that is ahead, and that one closes against.
+fn is_closed(m: &Mirror, by: &Mirror, given: &Given) -> bool {
+    m.part == 0 && m.ahead > 0 && m.buy != by.buy && m.opens(given.position)
+}
+
+/// Quanta that mirrors of opens are ahead by, against which one closes.
+fn ahead_of(list: &[Mirror], n: usize, given: &Given) -> i128 {
+    let Some(by) = list.get(n) else { return 0 };
+    let closed = list.iter().filter(|m| is_closed(m, by, given));
+    closed.fold(0, |sum, m| sum.saturating_add(m.ahead))
+}
+
+/// Takes what one has closed off what they are ahead by, the newest first; which, and what they had.
+fn take_ahead(list: &mut [Mirror], n: usize, given: &Given, closed: i128) -> Vec<(usize, i128)> {
+    let (mut left, mut taken) = (closed, Vec::new());
+    let Some(by) = list.get(n).filter(|_| closed > 0).cloned() else { return taken };
+    for (n, m) in list.iter_mut().enumerate().rev().filter(|(_, m)| is_closed(m, &by, given)) {
+        let part = left.min(m.ahead);
+        if part > 0 {
+            taken.push((n, m.ahead));
+            m.ahead = m.ahead.saturating_sub(part);
+            m.refused = m.refused.saturating_add(part); // it is not bought again
+            left = left.saturating_sub(part);
+        }
+    }
+    taken
 }
 
 impl Wanted {

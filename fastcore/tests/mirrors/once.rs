@@ -1,0 +1,153 @@
+//! What a second model of mirrors found: no lot is closed twice, opened again, or given up for a while only (decision 0017).
+
+use crate::play::*;
+use crate::support::{Sent, World, d};
+use fastcore::decimal::Dec;
+
+/// A leader and a follower who hold 10, and the leader's order that sells so many of them.
+fn held(order: &str, qty: &str, terms: &str) -> (World, Sent) {
+    let mut w = world("");
+    let open = w.leader("first", 1, "10", "10", "10");
+    w.out(&open[0]);
+    w.fill(&open[0], "10", "10");
+    let mirror = new(&mut w, order, 2, qty, terms)[0].clone();
+    work(&mut w, &mirror);
+    (w, mirror)
+}
+
+fn has(w: &World, filled: &str, target: &str) {
+    assert_eq!((w.filled(), w.target()), (d(filled), d(target)));
+}
+
+/// Both sell 4 of 10, and the leader's report comes first: the follower's fill is the close that was wanted, whether his
+/// order is replaced then or not.
+#[test]
+fn a_take_profit_that_fills_in_parts_is_closed_once() {
+    for asks_first in [true, false] {
+        let (mut w, take) = held("tp", "10", TAKE);
+        let cut = only(&traded(&mut w, "tp", 2, "10", "4", "4"), "replace sell 6 2 1.2/ 1");
+        if asks_first {
+            assert!(acts(w.fill(&take, "4", "4")).is_empty());
+        }
+        // The broker has it as 6 in all: 2 are left of it, and it grows back to what the leader's may still sell.
+        let more = acts(accepted(&mut w, &take, &cut, if asks_first { "4" } else { "0" }));
+        if asks_first {
+            only(&more, "replace sell 10 2 1.2/ 1");
+            has(&w, "6", "6");
+        } else {
+            assert_eq!(words(&more), ["new sell 4 1 /"], "nothing of it had filled");
+        }
+    }
+}
+
+/// The leader's take profit of 4 fills whole, and he keeps 6: the follower's may have filled too, so nothing goes to the market
+/// before its broker has answered.
+#[test]
+fn a_close_of_a_part_waits_for_its_mirror() {
+    for filled in ["0", "4"] {
+        let (mut w, take) = held("tp", "4", TAKE);
+        let gone = only(&traded(&mut w, "tp", 2, "4", "4", "4"), "cancel");
+        if filled == "4" {
+            assert!(w.fill(&take, "4", "4").is_empty());
+            assert!(acts(refused(&mut w, &take, &gone, 0)).is_empty());
+        } else {
+            let close = only(&ended(&mut w, &take, &gone, "0"), "new sell 4 1 /");
+            w.out(&close);
+            w.fill(&close, "4", "4");
+        }
+        has(&w, "6", "6");
+    }
+}
+
+/// The follower's entry fills whole when the leader has 1 of 10. A take profit of that 1 protects all 10 of the follower's, and
+/// fills: he is out, and buys nothing again, whatever the leader does with his take profit.
+#[test]
+fn a_close_that_fills_ahead_of_an_open_stays_closed() {
+    for leader in ["waits", "fills", "cancels"] {
+        let mut w = world("");
+        let entry = only(&new(&mut w, "in", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+        work(&mut w, &entry);
+        assert!(w.fill(&entry, "10", "10").is_empty());
+        assert!(traded(&mut w, "in", 1, "10", "1", "1").is_empty());
+        let take = only(&new(&mut w, "tp", 2, "1", TAKE), "new sell 10 2 1.2/ 1");
+        work(&mut w, &take);
+        assert!(w.fill(&take, "10", "10").is_empty(), "nothing is bought again");
+        let then = match leader {
+            "fills" => traded(&mut w, "tp", 2, "1", "1", "1"),
+            "cancels" => canceled(&mut w, "tp", 2, "1", "0"),
+            _ => vec![],
+        };
+        assert!(then.is_empty(), "{leader}: {then:?}");
+        assert_eq!(w.filled(), Dec::ZERO);
+    }
+}
+
+/// A part of it: half of what is held is sold, of what was copied and of what is ahead alike.
+#[test]
+fn a_close_takes_its_share_of_what_is_ahead() {
+    let mut w = world("");
+    let entry = only(&new(&mut w, "in", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &entry);
+    w.fill(&entry, "10", "10");
+    traded(&mut w, "in", 1, "10", "2", "2");
+    let take = only(&new(&mut w, "tp", 2, "1", TAKE), "new sell 5 2 1.2/ 1");
+    work(&mut w, &take);
+    assert!(w.fill(&take, "5", "5").is_empty());
+    has(&w, "5", "2");
+    // The leader buys 3 more: what the follower had ahead of them is there, and what he has sold of it is not bought again.
+    assert!(acts(traded(&mut w, "in", 1, "10", "3", "5")).is_empty());
+    assert_eq!(w.filled(), d("5"));
+}
+
+/// The leader cuts a take profit that filled ahead to half of his position: the target comes down at once by all that it will,
+/// and the reports behind it change nothing.
+#[test]
+fn what_was_closed_ahead_is_settled_once() {
+    let (mut w, take) = held("tp", "10", TAKE);
+    assert!(w.fill(&take, "10", "10").is_empty());
+    assert!(replaced(&mut w, "tp", 2, "5", "0", TAKE).is_empty());
+    has(&w, "0", "0");
+    for px in ["1.21", "1.22"] {
+        assert!(replaced(&mut w, "tp", 2, "5", "0", &format!("40=2|44={px}|59=1|")).is_empty());
+        has(&w, "0", "0");
+    }
+    // What the leader adds is copied, and his halving halves it.
+    let more = only(&w.leader("more", 1, "10", "10", "10"), "new buy 10 1 /");
+    w.out(&more);
+    let stop = w.fill(&more, "10", "10");
+    assert_eq!(words(&stop), ["new sell 2 2 1.22/ 1"], "5 of the leader's 20");
+    work(&mut w, &stop[0]);
+    let half = w.leader("half", 2, "10", "10", "10");
+    assert_eq!(words(&half), ["new sell 5 1 /", "replace sell 5 2 1.22/ 1"]);
+}
+
+/// Rejected; the leader fills 5 of 10 and changes his price: 5 are given up for good, also when the new order has filled.
+#[test]
+fn what_a_reject_gave_up_is_given_up_for_good() {
+    let mut w = world("");
+    let first = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    w.out(&first);
+    w.reject(&first);
+    assert!(traded(&mut w, "o", 1, "10", "5", "5").is_empty());
+    let rest = only(&replaced(&mut w, "o", 1, "10", "5", "40=2|44=1.2|59=1|"), "new buy 5 2 1.2/ 1");
+    work(&mut w, &rest);
+    w.fill(&rest, "3", "3");
+    let moved = replaced(&mut w, "o", 1, "10", "5", "40=2|44=1.3|59=1|");
+    only(&moved, "replace buy 5 2 1.3/ 1");
+    accepted(&mut w, &rest, &moved[0], "3");
+    w.fill(&moved[0], "2", "5");
+    assert!(replaced(&mut w, "o", 1, "10", "5", "40=2|44=1.4|59=1|").is_empty(), "it has filled");
+    assert_eq!(w.filled(), d("5"));
+    assert!(traded(&mut w, "o", 1, "10", "5", "10").is_empty());
+    has(&w, "5", "5");
+}
+
+/// A smaller order is a change like any other: what was lost is there again.
+#[test]
+fn an_order_that_was_lost_is_placed_again_when_the_leader_cuts_his() {
+    let mut w = world("");
+    let first = only(&new(&mut w, "o", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    w.out(&first);
+    w.reject(&first);
+    only(&replaced(&mut w, "o", 1, "8", "0", LIMIT), "new buy 8 2 1.1/ 1");
+}
