@@ -214,7 +214,8 @@ def test_an_independent_sum_over_the_same_log_agrees(tmp_path: Path) -> None:
 
 
 def shown(folder: Path, *words: str) -> typer.testing.Result:
-    return typer.testing.CliRunner().invoke(app, ["subscriptions", "--state", str(folder), *words])
+    wide = {"COLUMNS": "200"}
+    return typer.testing.CliRunner().invoke(app, ["subscriptions", "--state", str(folder), *words], env=wide)
 
 
 def test_the_command_prints_lots_results_and_what_it_does_not_know(tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""What the model of mirrored orders is told and what it answers. Units and prices are Fractions, times ns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+
+from tests.model.terms import ZERO, sign_of
+
+SNAP = Fraction(1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Type and prices of an order: `market`, `limit`, `stop`, `stop_limit`."""
+
+    kind: str
+    px: Fraction | None = None
+    stop_px: Fraction | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One subscription, decimal texts."""
+
+    copy: str = "orders"
+    copy_stops: bool = False
+    mode: str = "multiplier"
+    factor: str = "1"
+    rounding: str = "toward_zero"
+    max_inflation: str = "3"
+    reverse: bool = False
+    price_factor: str = "1"
+    ahead: str = "close"
+    leader_filled: str = "none"
+    stop_multiplier: str = "1"
+    replaces: bool = True
+    """The venue's profile has `supports.replace`; of all followers together."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One ExecutionReport of the leader's broker: new, trade, replaced or canceled."""
+
+    order: str
+    kind: str
+    sign: int
+    qty: Fraction
+    cum: Fraction
+    terms: Terms
+    tif: str = "0"
+    last: Fraction = Fraction(0)
+    last_px: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A new order."""
+
+    number: int
+    follower: str
+    sign: int
+    qty: Fraction
+    terms: Terms
+    tif: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request about an order: to be of this quantity (filled and open) and terms, or to end (None)."""
+
+    number: int
+    follower: str
+    qty: Fraction | None = None
+    terms: Terms | None = None
+
+
+Message = Place | Ask
+
+
+def whole(qty: Fraction) -> Fraction:
+    """Whole steps (of one unit) in a quantity, not below zero."""
+    return Fraction(max(0, floor(qty + SNAP)))
+
+
+@dataclass
+class Theirs:
+    """A leader's order."""
+
+    sign: int
+    qty: Fraction
+    terms: Terms
+    tif: str
+    cum: Fraction = ZERO
+    canceled: bool = False
+
+    @property
+    def left(self) -> Fraction:
+        """What it may still fill."""
+        return ZERO if self.canceled else max(ZERO, self.qty - self.cum)
+
+
+@dataclass
+class Order:
+    """An order of ours that is not terminal."""
+
+    number: int
+    sign: int
+    qty: Fraction
+    terms: Terms
+    cum: Fraction = ZERO
+    asked: Ask | None = None
+    irreplaceable: bool = False
+    canceled: bool = False
+    """A cancel of it was asked for, and refused."""
+    pause_until_ns: int = 0
+    opens: bool = False
+
+    @property
+    def leaves(self) -> Fraction:
+        """What it may still fill as the broker is known to have it."""
+        return self.qty - self.cum
+
+    @property
+    def may_fill(self) -> Fraction:
+        """0017, 4: "a replace that is not answered may have been accepted: what it asks for counts"."""
+        asked = self.asked.qty if self.asked and self.asked.qty is not None else ZERO
+        return max(self.qty, asked) - self.cum
+
+
+@dataclass
+class Mirror:
+    """What a leader's working order is to one line."""
+
+    theirs: Theirs
+    sign: int
+    """The follower's side."""
+    closes: bool
+    """It began as a close: it never opens (0017, 6)."""
+    rate: Fraction | None
+    amount: Fraction = ZERO
+    counted: Fraction = ZERO
+    ahead: Fraction = ZERO
+    """How far its fills are ahead of what the leader's moved the target by; negative is behind (0017, 1)."""
+    rejected: Fraction = ZERO
+    lost: str = ""
+    """How its order ended without our asking."""
+    lost_qty: Fraction = ZERO
+    """Of a rejected one: what the leader may still fill of it, which is given up (0017, 10)."""
+    order: Order | None = None
+    ended_ns: int | None = None
+
+    @property
+    def opening(self) -> Fraction:
+        """What the leader's live order could still move the target by, units, where it opens."""
+        if not self.theirs.left:
+            return ZERO
+        return self.theirs.left * self.rate if self.rate is not None else self.amount - self.counted
+
+
+def may_fill(mirror: Mirror) -> Fraction:
+    """What its order may still fill."""
+    return mirror.order.may_fill if mirror.order else ZERO
+
+
+def rejected(mirror: Mirror) -> Fraction:
+    """What the leader filled of what the broker had rejected: it is given up (0017, 10)."""
+    if mirror.lost != "rejected":
+        return mirror.rejected
+    return mirror.rejected + max(ZERO, min(-mirror.ahead - mirror.rejected, mirror.lost_qty))
+
+
+def working(line: Line, sign: int) -> Fraction:
+    """Leaves of orders of one side that mirror nothing."""
+    return sum((o.leaves for o in line.plain if o.sign == sign), ZERO)
+
+
+@dataclass
+class Line:
+    """One follower."""
+
+    name: str
+    rule: Rule
+    target: Fraction = ZERO
+    filled: Fraction = ZERO
+    mirrors: list[Mirror] = field(default_factory=list)
+    plain: list[Order] = field(default_factory=list)
+    """Orders at the market that mirror nothing."""
+    pause_until_ns: int = 0
+    rejected_closes: int = 0
+
+    @property
+    def wanted(self) -> Fraction:
+        """0017, 1: the line is worked for the target and these numbers."""
+        return sign_of(self.moved) * whole(abs(self.moved))
+
+    @property
+    def moved(self) -> Fraction:
+        """The same before it is rounded."""
+        return self.target + sum((m.sign * m.ahead for m in self.mirrors), ZERO)

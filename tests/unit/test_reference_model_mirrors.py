@@ -1,0 +1,155 @@
+"""The core decides what the reference model decides about a leader's working orders."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.model.lots import Undecided
+from tests.model.mirror_histories import (
+    Answer,
+    Begin,
+    Book,
+    Change,
+    End,
+    Fill,
+    Step,
+    Trade,
+    beside_fills,
+    closings,
+    openings,
+    play,
+    rules,
+    stops,
+    whole_rules,
+)
+from tests.model.mirror_rig import Rig
+from tests.model.mirror_terms import Rule
+
+MORE = "COPYGATE_MODEL_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("COPYGATE_MODEL_EXAMPLES", "500"))
+"""Histories of each kind (docs/explanation/reference-model.md)."""
+
+
+def reached_by(
+    deployments: st.SearchStrategy[list[Rule]], histories: st.SearchStrategy[list[Step]]
+) -> Counter[str]:
+    """Plays so many; how often they came to each interesting state."""
+    reached = Counter[str]()
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=not MORE,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(deployments, histories)
+    def one(deployment: list[Rule], history: list[Step]) -> None:
+        reached.update(play(deployment, history))
+
+    one()
+    print(dict(sorted(reached.items())))
+    return reached
+
+
+def seldom(reached: Counter[str], wanted: dict[str, int]) -> dict[str, int]:
+    """States that fewer histories came to than wanted: a comparison of nothing proves nothing."""
+    return {state: reached[state] for state, least in wanted.items() if reached[state] < least}
+
+
+def test_orders_that_open_are_mirrored_as_the_reference_model_says() -> None:
+    """Placed, replaced, cancelled, lost and placed again; ahead, behind, and what becomes of both."""
+    reached = reached_by(rules(), openings())
+    wanted = {
+        "ahead and closed": 8, "ahead and kept": 2, "given up": 3, "opened at the market": 1,
+        "placed again": 1, "behind, to the market": 1,
+    }  # fmt: skip
+    assert not seldom(reached, wanted)
+
+
+def test_take_profits_and_stops_are_mirrored_as_the_reference_model_says() -> None:
+    """Alternatives of each other, cut together, filled ahead; what the leader closes goes to the market."""
+    reached = reached_by(whole_rules(), closings())
+    wanted = {
+        "a close filled": 8, "a close filled ahead": 8, "a close was cut": 10, "a close was lost": 2,
+        "a close waits for its mirror": 8, "closed at the market": 15,
+    }  # fmt: skip
+    assert not seldom(reached, wanted)
+    assert reached["ended undecided"] < EXAMPLES / 10
+
+
+def test_stops_beside_fills_are_as_the_reference_model_says() -> None:
+    """Stops alone rest, also early ones and those with a multiplier; all else is copied by fills."""
+    reached = reached_by(stops(), beside_fills())
+    wanted = {
+        "a close filled": 4, "a close was cut": 4, "a close waits for its mirror": 4,
+        "opened at the market": 60, "closed at the market": 8,
+    }  # fmt: skip
+    assert not seldom(reached, wanted)
+    assert reached["ended undecided"] < EXAMPLES / 10
+
+
+def opens(qty: int) -> Begin:
+    """The leader's limit order to buy."""
+    return Begin(buy=True, closes=False, kind="limit", steps=qty, px=1)
+
+
+def closes(qty: int) -> Begin:
+    """His limit order that sells what he holds."""
+    return Begin(buy=True, closes=True, kind="limit", steps=qty, px=1)
+
+
+HELD: list[Step] = [opens(10), Fill(0, 10), Trade(0, 10, 1)]
+"""Leader and follower have bought 10."""
+
+SMALL: dict[str, list[Step]] = {
+    # 0017, 4: what a live mirror may still fill is left to it, also when the leader keeps a part
+    "closes wait": [*HELD, closes(5), Trade(0, 10, 1)],
+    # how-to: what was lost is placed again when the leader changes his order; that he cuts it is a change
+    "cuts place again": [opens(10), End(0, "rejected"), Change(0, 8, 1)],
+    # 0017, 10: what he filled of a rejected one is given up, also when the next one has filled
+    "given up for good": [
+        opens(10), End(0, "rejected"), Trade(0, 5, 1), Change(0, 0, 2), Fill(0, 3), Change(0, 0, 3),
+    ],
+    # "it was the close that was still wanted": both fill 3 of 10, the leader's report comes first; then the
+    # follower's order is replaced, and 3 more are closed at the market
+    "late closes count": [*HELD, closes(10), Trade(0, 3, 1), Fill(0, 3), Answer()],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", sorted(SMALL))
+def test_the_core_keeps_what_this_model_once_found_it_not_to(rule: str) -> None:
+    """The smallest history of each difference that there was."""
+    play([Rule()], SMALL[rule])
+
+
+def played(rig: Rig, history: list[Step], book: Book) -> list[str]:
+    """Plays on; what the core sent in the last step."""
+    for step in history:
+        before = len(rig.story)
+        with suppress(Undecided):  # the core has been told by then, and is what is looked at
+            step.play(rig, book)
+    return [line for line in rig.story[before:] if "core" in line]
+
+
+def test_a_close_that_fills_ahead_of_an_open_stays_closed() -> None:
+    """The follower has 10, 9 of them ahead; the leader's take profit of 1 is one of 10 here, and fills."""
+    with Rig([Rule()]) as rig:
+        history: list[Step] = [opens(10), Fill(0, 10), Trade(0, 1, 1), closes(1), Fill(0, 10)]
+        assert played(rig, history, Book()) == []
+
+
+def test_a_report_that_changes_nothing_moves_no_target() -> None:
+    """A close that filled ahead, and that the leader cuts to a half: the target comes down once."""
+    with Rig([Rule()]) as rig:
+        book = Book()
+        played(rig, [*HELD, closes(10), Fill(0, 10), Change(0, 5, 1)], book)
+        first = rig.targets()
+        played(rig, [Change(0, 0, 1)], book)
+        assert rig.targets() == first
