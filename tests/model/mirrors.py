@@ -82,7 +82,7 @@ class Model:
             closes = mirror.closes or self._closes_now(line, mirror)
             if closes and sign_of(line.filled) == -order.sign:
                 # "it was the close that was still wanted"
-                beyond = -order.sign * (line.filled - line.moved) - working(line, order.sign)
+                beyond = -order.sign * (line.filled - line.wanted) - working(line, order.sign)
                 done = min(qty, max(ZERO, beyond))
             mirror.ahead += qty - done
             self.reached["a close filled"] += mirror.closes
