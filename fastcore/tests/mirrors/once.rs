@@ -1,7 +1,7 @@
 //! What a second model of mirrors found: no lot is closed twice, opened again, or given up for a while only (decision 0017).
 
 use crate::play::*;
-use crate::support::{Sent, World, d};
+use crate::support::{SAME, Sent, World, d};
 use fastcore::decimal::Dec;
 
 /// A leader and a follower who hold 10, and the leader's order that sells so many of them.
@@ -150,4 +150,61 @@ fn an_order_that_was_lost_is_placed_again_when_the_leader_cuts_his() {
     w.out(&first);
     w.reject(&first);
     only(&replaced(&mut w, "o", 1, "8", "0", LIMIT), "new buy 8 2 1.1/ 1");
+}
+
+/// Nobody knows what the leader holds any more, and a person ends the subscription: his stop goes, and the close follows it.
+#[test]
+fn a_close_that_a_person_asked_for_does_not_wait_for_a_leader_who_is_not_known() {
+    let mut w =
+        World::with(SAME, r#","copy":"orders","limits":{"default":{"max_position_lots":"10"}}"#, takes_all);
+    let open = w.leader("first", 1, "10", "10", "10");
+    w.out(&open[0]);
+    w.fill(&open[0], "10", "10");
+    let huge = "100000000000000000000";
+    assert!(w.leader("huge", 1, huge, huge, huge).is_empty());
+    let stop = new(&mut w, "sl", 2, huge, STOP)[0].clone();
+    work(&mut w, &stop);
+    assert!(acts(w.leader("more", 1, huge, huge, huge)).is_empty());
+    assert!(w.engine.state().leaders[0].positions.is_empty());
+    let leave = r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#;
+    let sent = crate::support::tell(&mut w, leave);
+    let gone = sent.iter().find(|s| s.kind == fastcore::link::SendKind::Cancel).unwrap().clone();
+    let close = acts(ended(&mut w, &stop, &gone, "0"));
+    let all: Vec<Sent> = sent.into_iter().filter(|s| s.id != gone.id).chain(close).collect();
+    let closed: i64 = all.iter().map(|s| s.qty.parse::<i64>().unwrap()).sum();
+    assert_eq!((closed, all.iter().all(|s| !s.buy)), (10, true), "{all:?}");
+}
+
+/// Half of 10 is held. A take profit of 2 filled its lot, and the leader half of his: half a lot of that is ahead, and counts
+/// in what his stop of 8 protects.
+#[test]
+fn a_part_of_a_lot_that_is_ahead_counts_in_what_a_stop_protects() {
+    let mut w = World::with(crate::support::HALF, r#","copy":"orders""#, takes_all);
+    let open = w.leader("first", 1, "10", "10", "10");
+    w.out(&open[0]);
+    w.fill(&open[0], "5", "5");
+    let take = only(&new(&mut w, "tp", 2, "2", TAKE), "new sell 1 2 1.2/ 1");
+    work(&mut w, &take);
+    let stop = only(&new(&mut w, "sl", 2, "8", STOP), "new sell 4 3 /1 1");
+    work(&mut w, &stop);
+    assert!(w.fill(&take, "1", "1").is_empty());
+    assert!(traded(&mut w, "tp", 2, "2", "1", "1").is_empty(), "8 of 9 of four and a half are four");
+    has(&w, "4", "4.5");
+}
+
+/// The leader makes his take profit larger and smaller again while the broker has not answered: what may fill too much is not
+/// made room for by a close that works at the market already.
+#[test]
+fn a_close_that_works_is_not_taken_back_for_a_mirror() {
+    let mut w = world("");
+    let open = w.leader("first", 1, "10", "10", "10");
+    w.out(&open[0]);
+    w.fill(&open[0], "10", "10");
+    let close = only(&w.leader("half", 2, "4", "4", "4"), "new sell 4 1 /");
+    work(&mut w, &close);
+    let take = only(&new(&mut w, "tp", 2, "3", TAKE), "new sell 5 2 1.2/ 1");
+    work(&mut w, &take);
+    only(&replaced(&mut w, "tp", 2, "6", "0", TAKE), "replace sell 6 2 1.2/ 1");
+    assert!(replaced(&mut w, "tp", 2, "3", "0", TAKE).is_empty());
+    has(&w, "10", "6");
 }

@@ -7,6 +7,7 @@
 mod entered;
 mod entry;
 mod leader;
+mod left;
 mod orders;
 mod parts;
 mod settle;

@@ -33,6 +33,11 @@ pub(super) fn whole_units(q: i128, grid: Grid) -> Dec {
     Dec::from_raw(steps.saturating_mul(grid.step.raw()))
 }
 
+/// A quantity without sign as units, parts of a step too.
+fn exact_units(q: i128, grid: Grid) -> Dec {
+    Dec::from_raw(mul_div(q.max(0), grid.step.raw(), QUANTA, Round::Down).unwrap_or(0))
+}
+
 /// `x` times `part` of `all`, at most `x`.
 fn share(x: i128, part: Dec, all: Dec) -> i128 {
     if part >= all {
@@ -218,6 +223,34 @@ impl Mirror {
     }
 }
 
+/// A mirror of an open that is ahead, and that one closes against.
+fn is_closed(m: &Mirror, by: &Mirror, given: &Given) -> bool {
+    m.part == 0 && m.ahead > 0 && m.buy != by.buy && m.opens(given.position)
+}
+
+/// Quanta that mirrors of opens are ahead by, against which one closes.
+pub(super) fn ahead_of(list: &[Mirror], n: usize, given: &Given) -> i128 {
+    let Some(by) = list.get(n) else { return 0 };
+    let closed = list.iter().filter(|m| is_closed(m, by, given));
+    closed.fold(0, |sum, m| sum.saturating_add(m.ahead))
+}
+
+/// Takes what one has closed off what they are ahead by, the newest first; which, and what they had.
+pub(super) fn take_ahead(list: &mut [Mirror], n: usize, given: &Given, closed: i128) -> Vec<(usize, i128)> {
+    let (mut left, mut taken) = (closed, Vec::new());
+    let Some(by) = list.get(n).filter(|_| closed > 0).cloned() else { return taken };
+    for (n, m) in list.iter_mut().enumerate().rev().filter(|(_, m)| is_closed(m, &by, given)) {
+        let part = left.min(m.ahead);
+        if part > 0 {
+            taken.push((n, m.ahead));
+            m.ahead = m.ahead.saturating_sub(part);
+            m.refused = m.refused.saturating_add(part); // it is not bought again
+            left = left.saturating_sub(part);
+        }
+    }
+    taken
+}
+
 /// The target that a line is worked for: what mirrors of opens may be ahead is wanted, what they are behind is not wanted yet,
 /// and what closes have closed ahead is wanted no more, of one or of the other.
 pub(super) fn led(list: &[Mirror], target: i128, g: &Given) -> i128 {
@@ -256,7 +289,7 @@ impl Closing {
         let held = abs(line.filled);
         let mine = |m: &&Mirror| m.ahead > 0 && m.buy != long && !m.opens(g.position);
         let ahead = list.iter().filter(mine).fold(0_i128, |sum, m| sum.saturating_add(m.ahead));
-        let base = held.checked_add(whole_units(ahead, g.grid)).unwrap_or(held);
+        let base = held.checked_add(exact_units(ahead, g.grid)).unwrap_or(held);
         let working = if long { line.closing_sell } else { line.closing_buy };
         let free = held.checked_sub(working).unwrap_or(Dec::ZERO);
         // What is to be held is rounded as everywhere: what that is more than the target is protected too.
@@ -283,8 +316,7 @@ impl Closing {
     /// Its share of what is held, and what it has closed of that already.
     fn share_of(&self, m: &Mirror, g: &Given) -> (Dec, Dec) {
         let all = share(self.base.raw(), m.left, abs(g.position));
-        let done = if m.ahead > 0 { whole_units(m.ahead, g.grid) } else { Dec::ZERO };
-        (Dec::from_raw(all), done)
+        (Dec::from_raw(all), exact_units(m.ahead, g.grid))
     }
 
     /// How its rest comes about, for a reader; where there is nothing that it could close the share is zero.

@@ -1,7 +1,7 @@
 //! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
 
 use super::parts::{self, Share};
-use super::settle::{Closing, led, whole_units};
+use super::settle::{Closing, ahead_of, led, take_ahead, whole_units};
 use super::tell::{Done, End as Ends, Settled};
 use super::{Given, Mirror};
 use crate::action::Sink;
@@ -17,7 +17,7 @@ use crate::engine::{Engine, Index, LineState};
 use crate::ledger::quanta;
 use crate::mirror::{Act, Asked, Mapping, Standing, Terms, Unmirrored, Wish, act, standing};
 use crate::mirrored::{Limits, Size, Step, To, Why};
-use crate::order::{Order, State};
+use crate::order::State;
 use crate::profile::{OrderType, Profile, Tif};
 use crate::refusal::{Code, Refusal};
 use std::sync::Arc;
@@ -202,45 +202,6 @@ impl Engine {
         }
     }
 
-    /// What the target is moved by while the line is worked. A close leaves to the mirrors that close what they may still
-    /// fill: it follows when they are cut down, so that no lot is closed twice.
-    fn shift<'a>(&self, at: u32, list: &'a [Mirror], given: &Given) -> i128 {
-        let Some(ls) = self.st.lines.get(at as usize) else { return 0 };
-        let Some(lane) = self.ix.lane(ls) else { return 0 };
-        let led = led(list, ls.line.target, given);
-        let held = ls.line.filled;
-        let order = |m: &'a Mirror| Some((m, self.st.orders.get(*m.orders.last()? as usize)?));
-        let side = |m: &&Mirror| m.live && m.buy == held.is_negative();
-        // One whose outcome is not known holds every close back by itself, and that is told. One that has not left is
-        // taken back, and holds nothing back.
-        let blocks = |(m, o): &(&Mirror, &Order)| {
-            (!m.opens(given.position) || o.reduces) && !matches!(o.state, State::Unknown | State::Held)
-        };
-        let open = |key: u128| {
-            let orders = list.iter().filter(|m| m.key == key).filter(side).filter_map(order).filter(blocks);
-            orders.fold(Dec::ZERO, |sum, (m, o)| sum.checked_add(m.open(o)).unwrap_or(sum))
-        };
-        let heads = (0..list.len()).filter(|n| list.get(*n).is_some_and(|m| m.part == 0));
-        let heads: Vec<Mirror> = heads.filter_map(|n| parts::whole(list, n)).collect();
-        let most = heads.iter().map(|m| open(m.key)).max().unwrap_or(Dec::ZERO);
-        // What one has open beyond what it is to have may fill before it is cut: then it is the close that is wanted.
-        let closing = Closing::of(list, &ls.line, led, lane, given);
-        let rest = |m: &Mirror| {
-            Some(whole_steps(closing.rest(m, given), given.grid)).filter(|units| *units >= given.grid.min)
-        };
-        let over = |m: &Mirror| open(m.key).checked_sub(rest(m).unwrap_or(Dec::ZERO)).unwrap_or(Dec::ZERO);
-        let over = heads.iter().map(over).max().unwrap_or(Dec::ZERO).max(Dec::ZERO);
-        let side = i128::from(held.signum());
-        let kept = quanta(over, given.grid).unwrap_or(0).saturating_add(led.saturating_mul(side).max(0));
-        let all = quanta(crate::ledger::abs(held), given.grid).unwrap_or(0);
-        // A close that works already is not taken back for it.
-        let working = if side > 0 { ls.line.closing_sell } else { ls.line.closing_buy };
-        let kept = kept.min(all.saturating_sub(quanta(working, given.grid).unwrap_or(0)));
-        let floor = quanta(most, given.grid).unwrap_or(0).max(if over.is_zero() { 0 } else { kept }).min(all);
-        let worked = if led.saturating_mul(side) < floor { side.saturating_mul(floor) } else { led };
-        worked.saturating_sub(ls.line.target)
-    }
-
     /// Brings one mirror's order nearer to what the leader's asks for: one request at a time.
     fn drive<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, n: usize, sink: &mut S) {
         // Twice: what is withdrawn before it left may be placed anew at once.
@@ -332,9 +293,13 @@ impl Engine {
         let leader = ix.subs.get(ls.sub as usize).ok_or(unknown)?.leader;
         // Nobody can say what it would open or close.
         let positions = self.st.leaders.get(leader as usize).map(|l| &l.positions);
-        positions.and_then(|p| p.get(&ls.instrument)).ok_or(unknown)?;
+        let known = positions.is_some_and(|p| p.contains_key(&ls.instrument));
         let given = self.given(ix, at).ok_or(unknown)?;
         let mut wanted = Wanted::nothing(m, m.opens(given.position), lane);
+        if !known {
+            // What a guard, or a person, has ended is to go whatever the leader holds: a close waits for that.
+            return if m.barred { Ok(Wanted { why: Why::Barred, ..wanted }) } else { Err(unknown) };
+        }
         if !ls.follows() {
             // What was kept is nobody's here any more.
             return Ok(wanted);
@@ -481,34 +446,6 @@ impl Engine {
         let to = To { cl_ord_id: id, qty: Some(qty), terms: Some(wanted.terms) };
         Done { to: Some(to), limits, ..Done::of(Step::Replace, why) }
     }
-}
-
-/// A mirror of an open that is ahead, and that one closes against.
-fn is_closed(m: &Mirror, by: &Mirror, given: &Given) -> bool {
-    m.part == 0 && m.ahead > 0 && m.buy != by.buy && m.opens(given.position)
-}
-
-/// Quanta that mirrors of opens are ahead by, against which one closes.
-fn ahead_of(list: &[Mirror], n: usize, given: &Given) -> i128 {
-    let Some(by) = list.get(n) else { return 0 };
-    let closed = list.iter().filter(|m| is_closed(m, by, given));
-    closed.fold(0, |sum, m| sum.saturating_add(m.ahead))
-}
-
-/// Takes what one has closed off what they are ahead by, the newest first; which, and what they had.
-fn take_ahead(list: &mut [Mirror], n: usize, given: &Given, closed: i128) -> Vec<(usize, i128)> {
-    let (mut left, mut taken) = (closed, Vec::new());
-    let Some(by) = list.get(n).filter(|_| closed > 0).cloned() else { return taken };
-    for (n, m) in list.iter_mut().enumerate().rev().filter(|(_, m)| is_closed(m, &by, given)) {
-        let part = left.min(m.ahead);
-        if part > 0 {
-            taken.push((n, m.ahead));
-            m.ahead = m.ahead.saturating_sub(part);
-            m.refused = m.refused.saturating_add(part); // it is not bought again
-            left = left.saturating_sub(part);
-        }
-    }
-    taken
 }
 
 impl Wanted {
