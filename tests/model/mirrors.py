@@ -249,13 +249,11 @@ class Model:
     def _turned(self, line: Line) -> None:
         """0017, 5: two alternatives that both fill turn the account; that is closed again at once."""
         closers = [m for m in line.mirrors if m.closes or self._closes_now(line, m)]
-        room = abs(line.target) - sum((max(ZERO, -m.ahead) for m in line.mirrors), ZERO)
-        room += sum((max(ZERO, m.ahead) for m in line.mirrors if m not in closers), ZERO)
         for mirror in closers:
             if not mirror.theirs.left:
-                gone = max(ZERO, min(mirror.ahead, abs(line.target)))  # "a close stays closed"
-                line.target -= sign_of(line.target) * gone
-                mirror.ahead, room = ZERO, room - gone
+                self._close_ahead(line, mirror, ZERO)
+        room = abs(line.target) - sum((max(ZERO, -m.ahead) for m in line.mirrors), ZERO)
+        room += sum((max(ZERO, m.ahead) for m in line.mirrors if m not in closers), ZERO)
         for mirror in closers:
             if mirror.ahead > room:
                 self.reached["turned"] += room > 0 or len(closers) > 1
@@ -323,9 +321,9 @@ class Model:
         """02 step 3 (b); 0017, 4: what a live closing mirror may still fill is left to it."""
         qty -= working(line, sign)
         free = abs(line.filled) - working(line, sign) - self._left(line, sign)
-        live = [m for m in line.mirrors if m.order and m.sign == sign]
-        over = [may_fill(m) - self._units(line, m, now_ns) for m in live]
-        now = min(free, qty - max(ZERO, *over, ZERO))
+        closers = [m for m in line.mirrors if m.sign == sign and (m.closes or self._closes_now(line, m))]
+        over = [may_fill(m) - self._units(line, m, now_ns) for m in closers if m.order]
+        now = min(free, qty - max([ZERO, *over]))
         if now > 0:
             line.plain.append(self._place(line, sign, now, Terms("market"), ""))
             self.reached["closed at the market"] += 1
