@@ -1,6 +1,8 @@
 """Profit and loss of a line of fills, by average cost. Pure and exact: fractions, no float.
 
-Units are those of the instrument, so a price is for one of them: a lot is a contract size of units.
+Units are those of the instrument, so a price is for one of them: a lot is a contract size of units. What is
+booked is the signed value whose differences are what is won (decision 0036): units x price, of an inverse
+contract -units / price. So both are the same sums.
 """
 
 from __future__ import annotations
@@ -13,6 +15,18 @@ DENOMINATOR_MAX = 10**60
 """Each partial close divides the cost: that of a line which is never flat would grow without end."""
 COST_PLACES = 30
 """What the cost of an open position is rounded to (half-even) beyond that."""
+VALUE_PLACES = 40
+"""What units / price is rounded to (half-even): a sum of such fractions would grow with every price."""
+
+
+def value(units: Fraction, px: Fraction | None, inverse: bool) -> Fraction | None:
+    """Signed value of signed units at a price, in the currency that the contract pays.
+
+    None where nobody knows it: without a price, and of an inverse contract at one that is not positive.
+    """
+    if px is None or (inverse and px <= 0):
+        return None
+    return Fraction(round(-units / px, VALUE_PLACES)) if inverse else units * px
 
 
 @dataclass(slots=True)
@@ -25,20 +39,28 @@ class Line:
     position: Fraction = Fraction(0)
     """Signed units."""
     cost: Fraction | None = Fraction(0)
-    """What the open position cost, signed; None where a price of it is not known."""
+    """Signed value of the open position when it was opened; None where a price of it is not known."""
     realised: Fraction = Fraction(0)
-    """In the currency of the price."""
+    """In the currency that the contract pays."""
     unpriced: int = 0
     """Fills whose result nobody knows: they, or what they closed, had no price."""
+    inverse: bool = False
+    """A unit is worth 1 / price. It does not change while a position is open: the core refuses that."""
 
     @property
     def average(self) -> Fraction | None:
-        """Average price of the open position; None without one, or where it is not known."""
-        return None if self.cost is None or not self.position else self.cost / self.position
+        """Average price of the open position, of an inverse contract the harmonic one: at it nothing is won.
+        None without a position, or where it is not known."""
+        if self.cost is None or not self.position:
+            return None
+        if self.inverse:
+            return -self.position / self.cost if self.cost else None
+        return self.cost / self.position
 
     def floating(self, px: Fraction) -> Fraction | None:
-        """What the open position would win at a price; None where its cost is not known."""
-        return None if self.cost is None else self.position * px - self.cost
+        """What the open position would win at a price; None where that, or its cost, is not known."""
+        worth = value(self.position, px, self.inverse)
+        return None if self.cost is None or worth is None else worth - self.cost
 
     def fill(self, units: Fraction, px: Fraction | None) -> None:
         """Books signed units. What goes through zero closes first, and opens the rest."""
@@ -54,19 +76,20 @@ class Line:
             self._open(units, px)
 
     def _open(self, units: Fraction, px: Fraction | None) -> None:
-        if px is None:
+        worth = value(units, px, self.inverse)
+        if worth is None:
             self.unpriced += 1
-        self.cost = None if self.cost is None or px is None else self.cost + units * px
+        self.cost = None if self.cost is None or worth is None else self.cost + worth
         self.position += units
 
     def _close(self, units: Fraction, px: Fraction | None) -> None:
-        left = self.position + units
-        if self.cost is None or px is None:
+        left, worth = self.position + units, value(-units, px, self.inverse)
+        if self.cost is None or worth is None:
             self.unpriced += 1
             self.cost = None if self.cost is None else self.cost * left / self.position
         else:
             taken = self.cost * -units / self.position
-            self.realised += -units * px - taken
+            self.realised += worth - taken
             self.cost -= taken
         self.position = left
         if not left:

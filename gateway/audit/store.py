@@ -207,7 +207,8 @@ def _open_writer(path: Path, before: Path | None, digest: str | None) -> sqlite3
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'place'").fetchone() is None:
             db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
         # Beside the check above: a day that an older version began has no such tables.
-        db.executescript(f"BEGIN;{mirror_table.SCHEMA}{fill_table.SCHEMA}COMMIT;")
+        db.executescript(f"BEGIN;{mirror_table.SCHEMA}COMMIT;")
+        fill_table.prepare(db)
         if before is not None and digest is not None:
             db.execute("INSERT OR REPLACE INTO sealed VALUES(?,?)", (before.name, digest))
     except sqlite3.Error as error:

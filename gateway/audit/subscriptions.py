@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from gateway.audit import fill_table
 from gateway.audit.fill_table import has_fills
 from gateway.audit.mirror_table import has_mirrors
-from gateway.audit.pnl import Execution, Line, correct
+from gateway.audit.pnl import Execution, Line, correct, value
 from gateway.audit.store import day_files, has_decisions, read_kind, reading
 
 NAMELESS = "0" * 32
@@ -31,8 +32,8 @@ ORDERS = """SELECT d.subscription, d.instrument, d.leader, d.follower, c.cl_ord_
   JOIN decision d ON d.id = c.decision_id WHERE NOT c.later"""
 MIRRORS = """SELECT subscription, instrument, leader, follower, act, code, to_cl_ord_id FROM mirror
   WHERE act IN ('place', 'replace', 'refuse')"""
-FILLS = """SELECT id, subscription, instrument, leader, follower, traded, contract, currency, act, side,
-  units, px, execution FROM fill ORDER BY id"""
+FILLS = """id, subscription, instrument, leader, follower, traded, contract, currency, act, side, units, px,
+  execution"""
 # fmt: on
 
 Key = tuple[str, str]
@@ -48,7 +49,7 @@ class Copied:
     leader: str
     follower: str
     traded: str = ""
-    """The follower's instrument, its units in a lot, the currency of its price: known from the first fill."""
+    """The follower's instrument, its units in a lot, the currency that it pays: known from the first fill."""
     contract: Fraction = Fraction(1)
     currency: str = ""
     decisions: int = 0
@@ -72,6 +73,12 @@ class Account:
     position: Fraction = Fraction(0)
     realised: Fraction = Fraction(0)
     cost: Fraction | None = Fraction(0)
+    inverse: bool = False
+
+    def floating(self, px: Fraction) -> Fraction | None:
+        """What all of it would win at a price; None where that, or what it cost, is not known."""
+        worth = value(self.position, px, self.inverse)
+        return None if self.cost is None or worth is None else worth - self.cost
 
 
 @dataclass(slots=True)
@@ -90,7 +97,7 @@ class Subscriptions:
         for one in self.lines:
             if not one.traded:
                 continue
-            fresh = Account(one.follower, one.traded, one.currency, one.contract)
+            fresh = Account(one.follower, one.traded, one.currency, one.contract, inverse=one.line.inverse)
             account = found.setdefault((one.follower, one.traded), fresh)
             account.position += one.line.position
             account.realised += one.line.realised
@@ -201,7 +208,7 @@ def _rows(folder: Path) -> Iterator[tuple[str, sqlite3.Row]]:
     for path in day_files(folder):
         with reading(path) as db:
             if has_fills(db):
-                for row in db.execute(FILLS):
+                for row in fill_table.select(db, FILLS):
                     yield path.name, row
 
 
@@ -211,10 +218,10 @@ def _execution(row: sqlite3.Row) -> Execution:
 
 
 def _fills(db: sqlite3.Connection, file: str, lines: dict[Key, Copied], amended: Amended) -> None:
-    for row in db.execute(FILLS):
+    for row in fill_table.select(db, FILLS):
         one = _line(lines, row["subscription"], row["instrument"], row["leader"], row["follower"])
         one.traded, one.currency = row["traded"], row["currency"]
-        one.contract = Fraction(row["contract"])
+        one.contract, one.line.inverse = Fraction(row["contract"]), bool(row["inverse"])
         now = amended.get((file, row["id"]))
         if row["act"] == "fill":
             one.fills += 1

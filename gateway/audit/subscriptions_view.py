@@ -42,6 +42,7 @@ def _subscription(one: Copied, prices: Prices) -> dict[str, Any]:
     return {
         "subscription": one.subscription, "leader": one.leader, "follower": one.follower,
         "instrument": one.instrument, "traded": one.traded or None, "currency": one.currency or None,
+        "inverse": line.inverse,
         "decisions": one.decisions, "orders": one.orders, "fills": one.fills, "busts": one.busts,
         "corrections": one.corrections, "refusals": dict(sorted(one.refusals.items())),
         "bought_lots": _exact(line.bought / one.contract), "sold_lots": _exact(line.sold / one.contract),
@@ -53,7 +54,7 @@ def _subscription(one: Copied, prices: Prices) -> dict[str, Any]:
 
 def _account(one: Account, prices: Prices) -> dict[str, Any]:
     px = prices.get(one.traded)
-    floating = None if px is None or one.cost is None else one.position * px - one.cost
+    floating = None if px is None else one.floating(px)
     return {
         "follower": one.follower, "traded": one.traded, "currency": one.currency,
         "position_lots": _exact(one.position / one.contract), "realised": _exact(one.realised),
@@ -96,7 +97,7 @@ def _accounts(found: Subscriptions, prices: Prices) -> Table:
     table.add_column("")
     for one in found.accounts():
         px = prices.get(one.traded)
-        floating = None if px is None or one.cost is None else one.position * px - one.cost
+        floating = None if px is None else one.floating(px)
         shown = [_short(one.realised), *([_short(floating)] if prices else [])]
         table.add_row(one.follower, one.traded, number(one.position / one.contract), *shown, one.currency)
     return table

@@ -63,6 +63,40 @@ def later(journal: int, cl_ord_id: str, qty: str, k: int = 1, at_ns: int | None 
     return journal, "order", json.dumps(row)
 
 
+CONTRACT = {"EURUSD": 100_000, "XAUUSD": 100, "XBTUSD": 100}
+TRADED = {"EURUSD": "EURUSD", "XAUUSD": "GOLD", "XBTUSD": "XBTUSD"}
+PAID = {"XBTUSD": "XBT"}
+"""Currency of inverse contracts; others pay dollars."""
+
+
+def moved(
+    journal: int, sub: str, act: str, units: object, px: str | None, name: str = "", **other: Any
+) -> Row:
+    """An outcome that moves a position: signed units are bought, a bust of them has the other sign."""
+    instrument = other.pop("instrument", "EURUSD")
+    side = other.pop("side", "sell" if str(units).startswith("-") else "buy")
+    follower, leader = sub.split("<")
+    fields = {
+        "act": act, "side": side, "units": str(units).lstrip("-") if act == "fill" else str(units),
+        "exec_id": f"x{journal}", "execution": name or f"{journal:032x}", "instrument": instrument,
+        "traded": TRADED[instrument], "contract": str(CONTRACT[instrument]),
+        "currency": PAID.get(instrument, "USD"), "inverse": instrument in PAID,
+    }  # fmt: skip
+    of: dict[str, Any] = {
+        "subscription": sub,
+        "follower": follower,
+        "leader": leader,
+        "px": px,
+        "moved": fields,
+    }
+    return outcome(journal, f"C{journal}", "partly_filled", **of, **other)
+
+
+def told(*values: object) -> tuple[object, ...]:
+    """Numbers side by side, whatever kind they are of."""
+    return values
+
+
 class FakeReplay:
     """A journal that is a list of rows; rows not in the list have no entries."""
 

@@ -17,38 +17,9 @@ from gateway.audit.entry import from_replay
 from gateway.audit.pnl import COST_PLACES, DENOMINATOR_MAX, Execution, Line, booked, correct
 from gateway.audit.store import Store, day_files, read_entries, reading
 from gateway.audit.subscriptions import Copied, collect
-from tests.unit.audit_rows import DAY_NS, T0_NS, Row, decision, later, outcome
+from tests.unit.audit_rows import DAY_NS, T0_NS, Row, decision, later, moved, outcome, told
 
 SUBS = ("f1<alpha", "f1<beta", "f2<alpha")
-CONTRACT = {"EURUSD": 100_000, "XAUUSD": 100}
-TRADED = {"EURUSD": "EURUSD", "XAUUSD": "GOLD"}
-
-
-def moved(
-    journal: int, sub: str, act: str, units: object, px: str | None, name: str = "", **other: Any
-) -> Row:
-    """An outcome that moves a position: signed units are bought, a bust of them has the other sign."""
-    instrument = other.pop("instrument", "EURUSD")
-    side = other.pop("side", "sell" if str(units).startswith("-") else "buy")
-    follower, leader = sub.split("<")
-    fields = {
-        "act": act, "side": side, "units": str(units).lstrip("-") if act == "fill" else str(units),
-        "exec_id": f"x{journal}", "execution": name or f"{journal:032x}", "instrument": instrument,
-        "traded": TRADED[instrument], "contract": str(CONTRACT[instrument]), "currency": "USD",
-    }  # fmt: skip
-    of: dict[str, Any] = {
-        "subscription": sub,
-        "follower": follower,
-        "leader": leader,
-        "px": px,
-        "moved": fields,
-    }
-    return outcome(journal, f"C{journal}", "partly_filled", **of, **other)
-
-
-def told(*values: object) -> tuple[object, ...]:
-    """Numbers side by side, whatever kind they are of."""
-    return values
 
 
 def lines_of(folder: Path, rows: list[Row], follower: str | None = None) -> dict[tuple[str, str], Copied]:

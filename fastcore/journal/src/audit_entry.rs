@@ -170,7 +170,7 @@ fn moved(m: &Moved<'_>) -> Value {
     json!({"act": m.act, "side": if m.buy { "buy" } else { "sell" }, "units": m.units.to_string(),
         "exec_id": text(m.exec_id), "execution": format!("{:032x}", m.execution), "instrument": m.instrument,
         "traded": m.traded.name, "contract": m.traded.contract_size.to_string(),
-        "currency": m.traded.currency})
+        "currency": m.traded.currency, "inverse": m.traded.inverse})
 }
 
 impl Sink for Collector {
@@ -249,5 +249,27 @@ impl Sink for Collector {
 
     fn alert(&mut self, alert: &Alert) {
         self.push("alert", json!({"code": alert.code, "text": alert.text}));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use fastcore::config::InstrumentConfig;
+    use fastcore::decimal::Dec;
+
+    /// What a fill won is counted by what its contract pays: the log says which one it is.
+    #[test]
+    fn what_a_fill_moved_says_whether_its_contract_is_inverse() {
+        for inverse in [false, true] {
+            let traded: InstrumentConfig = serde_json::from_value(json!({"name": "XBTUSD", "contract_size": "100",
+                "lot_step": "1", "min_lot": "1", "tick": "0.5", "base": "USD", "currency": "XBT", "inverse": inverse}))
+            .unwrap();
+            let (units, exec_id, instrument) = (Dec::ONE, b"x".as_slice(), "XBTUSD");
+            let fill =
+                Moved { act: "fill", buy: true, units, exec_id, execution: 1, instrument, traded: &traded };
+            assert_eq!(moved(&fill).get("inverse"), Some(&json!(inverse)));
+        }
     }
 }
