@@ -6,12 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import IO, Annotated
 
 import typer
-from pydantic_core import PydanticCustomError
 from rich.console import Console
 
 from gateway.audit import explain_read as explaining
@@ -19,12 +17,12 @@ from gateway.audit import export as exporting
 from gateway.audit import fairness as serving
 from gateway.audit import stats as counting
 from gateway.audit import subscriptions as attributing
+from gateway.audit import subscriptions_names as naming
 from gateway.audit import subscriptions_view as attributed
 from gateway.audit import trace as tracing
-from gateway.audit.places import Places, places
+from gateway.audit.places import Places, names_in, places
 from gateway.audit.store import day_files
 from gateway.clock import option_ns
-from gateway.config_types import read_decimal
 from gateway.errors import EnvironmentProblem, OperatingError, UsageError
 from gateway.failures import operating
 
@@ -163,23 +161,21 @@ def subscriptions(
 ) -> None:
     """What each subscription did and won: fills, position, result, refusals; and what its account did."""
     with _errors():
-        prices = dict(map(_price, price or ()))
+        prices = naming.price_pairs(price or ())
         found = attributing.collect(_folder(config, state), follower)
+        if follower is not None:
+            naming.check_follower(follower, [*found.followers, *_names(config, state, "followers")])
+        naming.check_instruments(prices, found.traded, _names(config, state, "instruments"))
         if as_json:
             sys.stdout.write(attributed.as_json(found, prices) + "\n")
         else:
             _console().print(attributed.render(found, prices))
 
 
-def _price(text: str) -> tuple[str, Fraction]:
-    """Instrument and price of `--price`. Raises UsageError where it is none."""
-    instrument, _, px = text.rpartition("=")
-    if not instrument:
-        raise UsageError("not INSTRUMENT=PRICE", path="--price", value=text)
-    try:
-        return instrument, Fraction(read_decimal(px))
-    except PydanticCustomError as error:
-        raise UsageError(error.message(), path="--price", value=text) from error
+def _names(config: Path | None, state: Path | None, section: str) -> list[str]:
+    """The names of the configuration beside those of the log; none where it is not named."""
+    config = _config(config, state)
+    return [] if config is None else names_in(config, section)
 
 
 def _console() -> Console:
@@ -189,14 +185,19 @@ def _console() -> Console:
 
 def _folder(config: Path | None, state: Path | None) -> Path:
     """The audit folder that the options name. UsageError when there is no log in it."""
-    if config is None and state is None and Path("gateway.toml").exists():
-        config = Path("gateway.toml")
+    config = _config(config, state)
     if (config is None) == (state is None):
         raise UsageError("name the deployment by --config or --state, one of them")
     folder = (places(config) if config is not None else Places(state or Path(), None)).audit
     if not day_files(folder):
         raise UsageError("no audit log here", path=str(folder), hint="Run the gateway: copygate run CONFIG.")
     return folder
+
+
+def _config(config: Path | None, state: Path | None) -> Path | None:
+    """The configuration that is named, or the one of this folder where nothing is."""
+    default = Path("gateway.toml")
+    return default if config is None and state is None and default.exists() else config
 
 
 @contextmanager

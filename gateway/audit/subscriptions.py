@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from gateway.audit import fill_table
 from gateway.audit.fill_table import has_fills
@@ -90,6 +91,10 @@ class Subscriptions:
     """Commands since which a position may be another one than that of the fills."""
     without_fills: list[str] = field(default_factory=list)
     """Files that an older version wrote: their fills do not say enough, and are not counted."""
+    followers: list[str] = field(default_factory=list)
+    """All in the log, also where one of them is asked for."""
+    traded: set[tuple[str, str]] = field(default_factory=set)
+    """Instruments that these followers trade, each with a leader's name of it."""
 
     def accounts(self) -> list[Account]:
         """The lines by account and instrument."""
@@ -111,6 +116,7 @@ def collect(folder: Path, follower: str | None = None) -> Subscriptions:
     found = Subscriptions()
     lines: dict[Key, Copied] = {}
     order_lines: dict[tuple[str, str], Copied] = {}
+    commands: list[Command] = []
     amended = _amended(folder)
     for path in day_files(folder):
         with reading(path) as db:
@@ -123,13 +129,32 @@ def collect(folder: Path, follower: str | None = None) -> Subscriptions:
                 _fills(db, path.name, lines, amended)
             else:
                 found.without_fills.append(path.name)
-            for data in read_kind(db, "operator"):
-                command = json.loads(data).get("command")
-                if isinstance(command, dict) and command.get("cmd") in BY_HAND:
-                    found.by_hand[command["cmd"]] += 1
-    mine = (one for one in lines.values() if follower in (None, one.follower))
+            commands += _commands(db)
+    mine = [one for one in lines.values() if follower in (None, one.follower)]
     found.lines = sorted(mine, key=lambda one: (one.follower, one.subscription, one.instrument))
+    found.by_hand = Counter(
+        str(one["cmd"]) for one in commands if follower is None or _concerns(one, follower, mine)
+    )
+    found.followers = sorted({one.follower for one in lines.values()})
+    found.traded = {(one.traded, one.instrument) for one in lines.values() if one.traded}
     return found
+
+
+Command = dict[str, Any]
+
+
+def _commands(db: sqlite3.Connection) -> Iterator[Command]:
+    for data in read_kind(db, "operator"):
+        command = json.loads(data).get("command")
+        if isinstance(command, dict) and command.get("cmd") in BY_HAND:
+            yield command
+
+
+def _concerns(command: Command, follower: str, mine: list[Copied]) -> bool:
+    """Whether it may have moved what this follower holds: it names it, or a subscription or leader of it."""
+    names = {"follower": {follower}, "subscription": {one.subscription for one in mine}}
+    names["leader"] = {one.leader for one in mine}
+    return any(command.get(key) in known for key, known in names.items())
 
 
 def _line(lines: dict[Key, Copied], subscription: str, instrument: str, leader: str, follower: str) -> Copied:

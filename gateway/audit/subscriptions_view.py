@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from gateway.audit.figures import DECIMALS, number
+from gateway.audit.sheet import Row, Sheet
 from gateway.audit.subscriptions import Account, Copied, Subscriptions
 
 PLACES = 8
@@ -75,11 +75,13 @@ def render(found: Subscriptions, prices: Prices) -> RenderableType:
     return Group(*parts)
 
 
-def _lines(found: Subscriptions, prices: Prices) -> Table:
-    numbers = ("decisions", "orders", "fills", "bought", "sold", "position", "average", "realised")
-    table = _table(("subscription", "instrument"), (*numbers, *(("floating",) if prices else ())))
-    for name in ("", "refusals"):
-        table.add_column(name, overflow="fold")
+DONE = ("decisions", "orders", "fills", "bought", "sold")
+MONEY = frozenset(("realised", "floating"))
+
+
+def _lines(found: Subscriptions, prices: Prices) -> Sheet:
+    won = ("position", "average", "realised", *_floating(prices))
+    sheet = Sheet(("subscription", "instrument"), (DONE, won), MONEY, note="refusals")
     for one in found.lines:
         line, px = one.line, prices.get(one.traded)
         lots = (number(units / one.contract) for units in (line.bought, line.sold, line.position))
@@ -87,29 +89,25 @@ def _lines(found: Subscriptions, prices: Prices) -> Table:
         values = [line.average, line.realised]
         values += [None if px is None else line.floating(px)] if prices else []
         name = one.instrument if one.traded in ("", one.instrument) else f"{one.instrument} > {one.traded}"
-        shown = map(_short, values)
-        table.add_row(one.subscription, name, *counts, *lots, *shown, one.currency, _refusals(one))
-    return table
+        figures = (*counts, *lots, *map(_short, values))
+        sheet.rows.append(Row((one.subscription, name), figures, one.currency, _refusals(one)))
+    return sheet
 
 
-def _accounts(found: Subscriptions, prices: Prices) -> Table:
-    table = _table(("account of", "trades"), ("position", "realised", *(("floating",) if prices else ())))
-    table.add_column("")
+def _accounts(found: Subscriptions, prices: Prices) -> Sheet:
+    won = ("position", "realised", *_floating(prices))
+    sheet = Sheet(("account of", "trades"), (won,), MONEY, title="account of ")
     for one in found.accounts():
         px = prices.get(one.traded)
         floating = None if px is None else one.floating(px)
         shown = [_short(one.realised), *([_short(floating)] if prices else [])]
-        table.add_row(one.follower, one.traded, number(one.position / one.contract), *shown, one.currency)
-    return table
+        figures = (number(one.position / one.contract), *shown)
+        sheet.rows.append(Row((one.follower, one.traded), figures, one.currency))
+    return sheet
 
 
-def _table(names: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+def _floating(prices: Prices) -> tuple[str, ...]:
+    return ("floating",) if prices else ()
 
 
 def _short(value: Fraction | None) -> str:
