@@ -47,6 +47,8 @@ class ControlSocket:
         self._state_dir = config.state_dir
         self._journaled: tuple[kill_file.LeftStop, ...] = ()
         """The stops that were taken up, as long as a file of theirs cannot be removed."""
+        self._stays = ""
+        """Why a file of theirs cannot be removed, as it was said last."""
         self._context = zmq.Context()
         self.socket: Any = self._context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -68,26 +70,36 @@ class ControlSocket:
 
     def take_up(self) -> None:
         """Stops that were left while no core answered: each journaled once, then removed."""
-        if not (stops := kill_file.left(self._state_dir)):
-            self._journaled = ()
-            return
+        # First aside, then one look: what is removed below was journaled, and what is left meanwhile stays.
         kill_file.set_aside(self._state_dir)
-        stops = kill_file.left(self._state_dir) or stops
+        stops = kill_file.left(self._state_dir)
+        # One that was gone in between is another one when it is left again.
+        self._journaled = tuple(stop for stop in self._journaled if stop in stops)
         fresh = [stop for stop in stops if stop not in self._journaled]
         for stop in fresh:
-            of = {"scope": stop.scope, "name": stop.name, "who": stop.who}
-            log.warning("control.left_stop", command_level=stop.level, **of)
-            command = {"cmd": "kill", "who": stop.who, "level": stop.level, **stop.names}
-            payload = json.dumps(command, sort_keys=True).encode()
-            self._pipeline.submit("operator", "", payload, clock.wall_ns())
-        if not fresh:
-            return
+            self._journal(stop)
+        if stops:
+            self._remove()
+            self._journaled = tuple(stop for stop in kill_file.left(self._state_dir) if stop in stops)
+
+    def _journal(self, stop: kill_file.LeftStop) -> None:
+        of = {"scope": stop.scope, "name": stop.name, "who": stop.who}
+        log.warning("control.left_stop", command_level=stop.level, **of)
+        command = {"cmd": "kill", "who": stop.who, "level": stop.level, **stop.names}
+        payload = json.dumps(command, sort_keys=True).encode()
+        self._pipeline.submit("operator", "", payload, clock.wall_ns())
+
+    def _remove(self) -> None:
+        """Removes what is journaled. Where that fails it is said once, and tried again each time."""
+        why = ""
         try:
             kill_file.taken_up(self._state_dir)
         except OSError as error:
+            why = str(error)
+        if why and why != self._stays:
             # In force here; in the routes until a person has removed the file.
-            log.error("control.left_stop_stays", error=str(error))
-        self._journaled = tuple(stop for stop in kill_file.left(self._state_dir) if stop in stops)
+            log.error("control.left_stop_stays", error=why)
+        self._stays = why
 
     def close(self) -> None:
         """Closes at once."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway import control, kill_file
 from gateway.config import load
 from gateway.control import ControlSocket
 from gateway.control_cli import app
@@ -90,40 +94,93 @@ class Journal:
         return len(self.commands)
 
 
-def test_a_stop_whose_file_cannot_be_removed_is_journaled_once(tmp_path: Path) -> None:
-    """A folder of that name stops opens, and neither ends the core nor fills its journal."""
-    journal, config = Journal(), load(write(tmp_path))
+@contextmanager
+def taking_up(folder: Path) -> Iterator[tuple[ControlSocket, Journal, Path]]:
+    """A core's end that takes up stops, its journal, and the state folder."""
+    journal, config = Journal(), load(write(folder))
     control = ControlSocket(config, journal)  # type: ignore[arg-type]
     try:
-        place_of(config.state_dir).mkdir()
-        for _ in range(3):
-            control.take_up()
-        assert [command["level"] for command in journal.commands] == ["no_opens"]
-        leave(config.state_dir, LeftStop("halt", "bob"))
-        control.take_up()
-        assert [command["level"] for command in journal.commands] == ["no_opens", "halt"]
+        yield control, journal, config.state_dir
     finally:
         control.close()
+
+
+def test_a_stop_whose_file_cannot_be_removed_is_journaled_once(tmp_path: Path) -> None:
+    """A folder of that name stops opens, and neither ends the core nor fills its journal."""
+    with taking_up(tmp_path) as (core, journal, state):
+        place_of(state).mkdir()
+        for _ in range(3):
+            core.take_up()
+        assert [command["level"] for command in journal.commands] == ["no_opens"]
+        leave(state, LeftStop("halt", "bob"))
+        core.take_up()
+        assert [command["level"] for command in journal.commands] == ["no_opens", "halt"]
+
+
+def test_a_stop_that_is_left_again_after_a_person_removed_its_file_is_journaled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else is left beside it all the time. Why a file stays is said once."""
+    said: list[str] = []
+    monkeypatch.setattr(control.log, "error", lambda event, **_: said.append(event))
+    with taking_up(tmp_path) as (core, journal, state):
+        other, stop = place_of(state, "route", "r1"), place_of(state)
+        other.mkdir()
+        for again in (1, 2):
+            stop.mkdir()
+            for _ in range(3):
+                core.take_up()
+            assert len(journal.commands) == again + 1
+            stop.with_suffix(".taken.json").rmdir()
+            core.take_up()
+        assert said == ["control.left_stop_stays"] * 4, "once each time that another file is in the way"
+
+
+def test_a_file_that_could_not_be_removed_is_removed_when_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds back in the routes as long as it stands, and `arm` does not reach them."""
+    with taking_up(tmp_path) as (core, journal, state), monkeypatch.context() as full:
+        leave(state, LeftStop("halt", "ann"))
+        full.setattr(Path, "unlink", Mock(side_effect=OSError("no")))
+        core.take_up()
+        assert left(state) == (LeftStop("halt", "ann"),)
+        full.undo()
+        core.take_up()
+        assert (left(state), len(journal.commands)) == ((), 1)
+
+
+def test_a_harder_stop_that_is_left_just_before_it_is_set_aside_is_journaled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is removed was seen after it was set aside."""
+    with taking_up(tmp_path) as (core, journal, state):
+        leave(state, LeftStop("no_opens", "ann"))
+
+        def later(folder: Path) -> None:
+            leave(folder, LeftStop("halt", "bob"))
+            set_aside(folder)
+
+        monkeypatch.setattr(kill_file, "set_aside", later)
+        core.take_up()
+        assert [command["level"] for command in journal.commands] == ["halt"]
+        assert left(state) == ()
 
 
 def test_the_core_takes_up_every_stop_with_its_scope(tmp_path: Path) -> None:
     """Once each, as if it had been told; the same stop that is left again later is another one."""
-    journal, config = Journal(), load(write(tmp_path))
-    control = ControlSocket(config, journal)  # type: ignore[arg-type]
     told = [{"cmd": "kill", "level": stop.level, "who": stop.who, **stop.names} for stop in PARTS]
     told = [dict(sorted(command.items())) for command in told]
-    try:
+    with taking_up(tmp_path) as (core, journal, state):
         for stop in PARTS:
-            leave(config.state_dir, stop)
-        control.take_up()
+            leave(state, stop)
+        core.take_up()
         assert sorted(map(json.dumps, journal.commands)) == sorted(map(json.dumps, told))
-        leave(config.state_dir, PARTS[1])
-        control.take_up()
-        control.take_up()
+        leave(state, PARTS[1])
+        core.take_up()
+        core.take_up()
         assert journal.commands[len(PARTS) :] == [told[1]]
-        assert left(config.state_dir) == ()
-    finally:
-        control.close()
+        assert left(state) == ()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"level": "hlat"}', '{"level": 3, "who": 4}', "\x00\xff"])
