@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway import clock
+from gateway import clock, kill_parts
 from gateway.audit.places import Places
 from gateway.config import GatewayConfig
 from gateway.deployment import Deployment, read_apart
@@ -227,6 +227,7 @@ def _work_of(deployment: Deployment, only: str | None) -> Callable[[threading.Ev
     config = deployment.config
     if only is None:
         share()
+        _keep_names(deployment)
         return lambda stop: supervise(deployment, stop)
     if only == "core":
         from gateway import core
@@ -251,7 +252,17 @@ def _work_of(deployment: Deployment, only: str | None) -> Callable[[threading.Ev
         )
     from gateway import route
 
+    _keep_names(deployment)
     return lambda stop: route.run(config, name, deployment.kill_parts, stop)
+
+
+def _keep_names(deployment: Deployment) -> None:
+    """Leaves what routes go by for `kill` without a core: the file may have changed when it is needed."""
+    try:
+        kill_parts.keep(deployment.config.state_dir, deployment.kill_parts)
+    except OSError as error:
+        # Nothing that trades waits for this.
+        log.error("run.stop_names", error=str(error), action="a stop without a core cannot check names")
 
 
 def share() -> None:

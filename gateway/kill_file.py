@@ -66,15 +66,29 @@ def leave(state_dir: Path, stop: LeftStop) -> LeftStop:
     same = [one for one in left(state_dir) if (one.scope, one.name) == (stop.scope, stop.name)]
     if same and same[0].number >= stop.number:
         return same[0]
-    place = place_of(state_dir, stop.scope, stop.name)
-    state_dir.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(f".{os.getpid()}")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({"level": stop.level, "who": stop.who}))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(place)
+    text = json.dumps({"level": stop.level, "who": stop.who})
+    write_whole(place_of(state_dir, stop.scope, stop.name), text.encode())
     return stop
+
+
+def write_whole(place: Path, data: bytes, mode: int = 0o666) -> None:
+    """Writes a file whole or not at all, and leaves nothing beside it. `mode`: as the umask lets it be.
+
+    Raises OSError when the folder cannot be written.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_suffix(f".{os.getpid()}")
+    try:
+        with open(fresh, "wb", opener=lambda path, flags: os.open(path, flags, mode)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(place)
+    except OSError:
+        # A full disk: half a file helps nobody.
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
 
 
 def left(state_dir: Path) -> tuple[LeftStop, ...]:

@@ -11,14 +11,17 @@ import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.config_core import symbols_of
 from gateway.config_model import GatewayConfig
-from gateway.kill_file import EVERYTHING, LeftStop
+from gateway.kill_file import EVERYTHING, LeftStop, write_whole
 
 FASTEST = 1
 """zlib level."""
+OWNER_ONLY = 0o600
+"""Account texts are in it."""
 Texts = dict[str, dict[str, list[str]]]
 
 
@@ -31,7 +34,44 @@ def packed(config: GatewayConfig) -> bytes:
     }
     followers = {name: [one.route, one.account] for name, one in config.followers.items()}
     table = {"routes": routes, "followers": followers, "symbols": _symbols(config)}
+    # Routes do nothing with these: who stops by name is told whether there is such a name.
+    table |= {"leaders": list(config.leaders), "instruments": list(config.instruments)}
     return zlib.compress(json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode(), FASTEST)
+
+
+def place_of(state_dir: Path) -> Path:
+    """Where the start writes what routes go by, for who stops something without a core."""
+    return state_dir / "run" / "stop-names"
+
+
+def keep(state_dir: Path, packed_parts: bytes) -> None:
+    """Writes what routes go by. The configuration file may say something else since. Raises OSError."""
+    write_whole(place_of(state_dir), packed_parts, OWNER_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the routes that run go by."""
+
+    packed_parts: bytes
+    table: dict[str, Any]
+
+    def names(self, scope: str) -> list[str]:
+        """The names of a scope, `follower` or another one."""
+        return list(self.table[f"{scope}s"])
+
+    def routes_under(self, stop: LeftStop) -> list[str]:
+        """The routes that hold back something while this stop stands."""
+        return [name for name in self.table["routes"] if held(self.packed_parts, name, [stop]).stops]
+
+
+def kept(state_dir: Path) -> Known | None:
+    """What the last start wrote; None where nothing was started here, or nobody can read it."""
+    try:
+        packed_parts = place_of(state_dir).read_bytes()
+        return Known(packed_parts, json.loads(zlib.decompress(packed_parts)))
+    except (OSError, ValueError, zlib.error):
+        return None
 
 
 def _symbols(config: GatewayConfig) -> Texts:

@@ -11,11 +11,14 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import CliRunner
 
-from gateway import control, kill_file
+from gateway import control, kill_file, kill_parts
+from gateway.app import _work_of
 from gateway.config import load
 from gateway.control import ControlSocket
 from gateway.control_cli import app
+from gateway.deployment import read
 from gateway.kill_file import UNREADABLE, LeftStop, leave, left, place_of, set_aside, taken_up
+from gateway.kill_parts import keep, packed
 from tests.unit.config_text import changed, write
 
 
@@ -201,30 +204,89 @@ def test_kill_without_a_core_says_how_far_it_goes(tmp_path: Path) -> None:
     assert left(tmp_path / "state") == (LeftStop("halt", "ann"),)
 
 
-@pytest.mark.parametrize("part", [("follower", "f1"), ("instrument", "GOLD"), ("route", "r2")])
+STARTED = {
+    ("follower", "f1"): "Route r1 holds back new opens of follower f1 from",
+    ("instrument", "GOLD"): "Routes r1, r2 hold back new opens of instrument GOLD from",
+    ("route", "r2"): "Route r2 holds back new opens of route r2 from",
+}
+
+
+def started(folder: Path) -> Path:
+    """A configuration, and what its start writes."""
+    file = write(folder)
+    keep(folder / "state", packed(load(file)))
+    return file
+
+
+@pytest.mark.parametrize("part", STARTED)
 def test_one_part_is_stopped_without_a_core(tmp_path: Path, part: tuple[str, str]) -> None:
     """Also while the rest of the file is being changed."""
+    started(tmp_path)
     file = write(tmp_path, changed('lot_step = "0.01"', 'lot_step = "wrong"'))
     scope, name = part
     done = CliRunner().invoke(app, [str(file), "close-only", "--who", "ann", f"--{scope}", name])
     said = f"Left at close_only of {scope} {name} for the routes of this host"
     assert (done.exit_code, said in done.output) == (3, True), done.output
+    assert STARTED[part] in done.output
     assert left(tmp_path / "state") == (LeftStop("close_only", "ann", scope, name),)
+
+
+def test_names_are_those_of_what_was_started(tmp_path: Path) -> None:
+    """Routes go by the configuration that runs, whatever the file says by now."""
+    text = started(tmp_path).read_text("utf-8")
+    file = write(tmp_path, text.replace("[followers.f1]", "[followers.f1b]"))
+    renamed = CliRunner().invoke(app, [str(file), "kill", "--level", "halt", "--follower", "f1b"])
+    assert (renamed.exit_code, "Did you mean 'f1'?" in renamed.output) == (2, True), renamed.output
+    assert left(tmp_path / "state") == ()
+    done = CliRunner().invoke(app, [str(file), "kill", "--level", "halt", "--follower", "f1"])
+    said = "Route r1 holds back every new order of follower f1, closes too, from the next beat on"
+    assert (done.exit_code, said in done.output) == (3, True), done.output
+
+
+def test_what_no_route_has_orders_of_is_for_the_core_alone(tmp_path: Path) -> None:
+    """And where nothing was started, nobody can say who heeds it: it is left all the same."""
+    file = write(tmp_path)
+    done = CliRunner().invoke(app, [str(file), "kill", "--follower", "f9"])
+    assert (done.exit_code, "whether a route knows this one is not known" in done.output) == (3, True)
+    text = changed('account = "F1"', 'account = "F1"\nsymbols = { EURUSD = "EURUSD" }')
+    text = text.replace('account = "F2"', 'account = "F2"\nsymbols = { EURUSD = "EURUSD" }')
+    keep(tmp_path / "state", packed(load(write(tmp_path, text))))
+    done = CliRunner().invoke(app, [str(file), "kill", "--instrument", "GOLD"])
+    assert (done.exit_code, "only the core can stop it" in done.output) == (3, True), done.output
+
+
+def test_the_start_leaves_its_names_for_its_user_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor's and a route's; one that cannot write them starts all the same."""
+    deployment = read(write(tmp_path), with_core=False)
+    place = kill_parts.place_of(tmp_path / "state")
+    for only in ("route:r1", None):
+        monkeypatch.setattr("gateway.app.share", lambda: None)
+        assert callable(_work_of(deployment, only))
+        assert place.stat().st_mode & 0o777 == 0o600
+        place.unlink()
+    place.mkdir()
+    assert callable(_work_of(deployment, "route:r1"))
+    assert [one.name for one in place.parent.iterdir()] == [place.name], "nothing is left beside it"
+    assert kill_parts.kept(tmp_path / "state") is None
 
 
 @pytest.mark.parametrize(
     ("part", "code", "words"),
     [
         (("leader", "alpha"), 3, ["Nothing is stopped", "Stop the followers by name", "leave out the scope"]),
-        (("follower", "f3"), 2, ["no such follower in the file", "Known: f1, f2", "leave out the scope"]),
-        (("route", "../r1"), 2, ["no such route in the file"]),
+        (("leader", "nobody"), 2, ["no such leader in what was started", "Known: alpha", "leave out the"]),
+        (("follower", "f3"), 2, ["no such follower in what was started", "Known: f1, f2", "leave out the"]),
+        (("instrument", "SILVER"), 2, ["no such instrument in what was started", "Known: EURUSD, GOLD"]),
+        (("route", "../r1"), 2, ["no such route in what was started"]),
     ],
 )
 def test_what_no_route_can_know_is_not_left(
     tmp_path: Path, part: tuple[str, str], code: int, words: list[str]
 ) -> None:
     """A person who believes that something is stopped is worse off than one who knows that it is not."""
-    file = write(tmp_path)
+    file = started(tmp_path)
     done = CliRunner().invoke(app, [str(file), "kill", "--who", "ann", f"--{part[0]}", part[1]])
     assert done.exit_code == code
     assert [one for one in words if one not in done.output] == [], done.output
