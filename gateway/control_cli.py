@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from gateway import control_life
+from gateway.audit.places import places
 from gateway.clock import fix_text, option_ns
 from gateway.config_types import decimal_text
 from gateway.control import NoCore
@@ -25,7 +26,9 @@ from gateway.control_desk import AsJson, Desk, WhoOption, decimal, errors, known
 from gateway.control_left import without_core
 from gateway.control_view import grouped, status_screen, stops_table
 from gateway.errors import EnvironmentProblem, ExitCode, UsageError
+from gateway.hints import did_you_mean
 from gateway.kill_file import LEVELS, LeftStop
+from gateway.kill_parts import kept
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +38,8 @@ app = typer.Typer(
 ScopeOption = Annotated[
     str | None, typer.Option(help="Only what has this name in the configuration.", show_default=False)
 ]
+NOT_STOPPED = "is not stopped"
+"""The core's words for a release of what it does not hold."""
 EFFECTS = {
     "no_opens": "no opens; closes go on",
     "close_only": "no opens, and those that worked are being cancelled; closes go on",
@@ -117,11 +122,16 @@ def arm(
         scope = _scope(leader=leader, follower=follower, instrument=instrument, route=route)
         before = _held(context.obj, scope)
         answer = tell(context.obj, {"cmd": "arm", "who": named(who), **scope})
+        said = "" if before else _taken(context.obj, answer, scope)
         if _held(context.obj, scope) is not None:
             raise _no_effect(answer, scope)
-        done = (
-            f"{_what(scope)} is released; it was {before}." if before else f"{_what(scope)} was not stopped."
-        )
+        if before:
+            done = f"{_what(scope)} is released; it was {before}."
+        elif NOT_STOPPED in said:
+            at = "everything as a whole" if not scope else " ".join(next(iter(scope.items())))
+            done = f"Nothing was stopped at {at}: nothing is released."
+        else:
+            done = f"{_what(scope)} is released; it had stopped by itself."
         say(answer, as_json, done, "Missed opens are not made up. `status` shows what else is stopped.")
 
 
@@ -268,17 +278,29 @@ def _stop(desk: Desk, stop: LeftStop, as_json: bool) -> None:
         raise without_core(desk.path, problem, stop) from problem
     held = _held(desk, scope)
     if held not in LEVELS or LEVELS.index(held) < LEVELS.index(stop.level):
+        _taken(desk, answer, scope)
         raise _no_effect(answer, scope)
     arm_it = " ".join(["copygate ctl", str(desk.path), "arm --who NAME", *_words(scope)])
     say(answer, as_json, f"{_what(scope)} is stopped: {EFFECTS[held]}.", f"To release: {arm_it}")
+
+
+def _taken(desk: Desk, answer: dict[str, Any], scope: dict[str, str]) -> str:
+    """What the core says of a stop or release. Raises UsageError, with the names there are, where it knows no
+    such name."""
+    try:
+        return outcome(desk, answer)
+    except UsageError as refused:
+        known = kept(places(desk.path).state)
+        for kind, name in scope.items():
+            hint = did_you_mean(name, known.names(kind)) if known else ""
+            raise UsageError(refused.message, path=f"--{kind}", value=name, hint=hint) from refused
+        raise
 
 
 def _no_effect(answer: dict[str, Any], scope: dict[str, str]) -> EnvironmentProblem:
     words = "the command is journaled but not in effect"
     if answer.get("cmd") == "arm" and "follower" in scope:
         words += "; a guard stops it again while its account is below a fixed floor"
-    elif scope:
-        words += "; does the running configuration know the name?"
     return EnvironmentProblem(
         words, path=f"journal row {answer['journal_no']}", value=" ".join(_words(scope)) or None,
         hint="Look at `copygate ctl CONFIG status`; stop the gateway if in doubt.",

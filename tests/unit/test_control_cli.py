@@ -11,6 +11,7 @@ import pytest
 from gateway import clock
 from gateway.config import load
 from gateway.control import socket_of
+from gateway.kill_parts import keep, packed
 from tests.unit.config_text import GOOD, write
 from tests.unit.control_rig import Core, core, ctl, file, last_line, state
 
@@ -65,9 +66,38 @@ def test_each_scope_is_stopped_and_released_by_itself(file: Path, core: Core, sc
     assert all(word in shown for word in (name or "everything", "close_only", "ann", "UTC"))
     other = ["--route", "r1"] if scope else ["--follower", "f1"]
     untouched = ctl(file, "arm", "--who", "bob", *other)
-    assert (untouched.exit_code, "was not stopped" in untouched.output) == (0, True)
+    at = "follower f1" if not scope else "route r1"
+    said = f"Nothing was stopped at {at}: nothing is released." in untouched.output
+    assert (untouched.exit_code, said) == (0, True), untouched.output
     assert ctl(file, "arm", "--who", "bob", *scope).exit_code == 0
     assert "Nothing is stopped." in ctl(file, "stops").output
+
+
+@pytest.mark.parametrize("command", ["kill", "arm", "close-only"])
+@pytest.mark.parametrize(
+    ("scope", "known"),
+    [
+        (["--follower", "f9"], "Known: f1, f2"),
+        (["--leader", "alfa"], "Did you mean 'alpha'?"),
+        (["--instrument", "SILVER"], "Known: EURUSD, GOLD"),
+        (["--route", "x"], "Known: r1, r2"),
+    ],
+)
+def test_a_name_that_the_core_does_not_know_is_refused_with_those_that_it_does(
+    file: Path, core: Core, command: str, scope: list[str], known: str
+) -> None:
+    """A name that is spelt wrong must not look as if something was done."""
+    keep(file.parent / "state", packed(load(file)))
+    refused = ctl(file, command, "--who", "ann", *scope)
+    assert (refused.exit_code, known in refused.output) == (2, True), refused.output
+    assert "is not defined" in refused.output
+    assert "Nothing was stopped" not in refused.output
+
+
+def test_a_release_of_what_was_not_stopped_says_so(file: Path, core: Core) -> None:
+    """It is no error: what was wanted is so."""
+    done = ctl(file, "arm", "--who", "ann")
+    assert (done.exit_code, "Nothing was stopped at everything as a whole" in done.output) == (0, True)
 
 
 def test_a_lower_level_does_not_release_a_higher_one(file: Path, core: Core) -> None:
@@ -82,7 +112,7 @@ def test_a_lower_level_does_not_release_a_higher_one(file: Path, core: Core) -> 
     [
         (["kill", "--level", "all"], "no_opens, close_only, halt"),
         (["kill", "--follower", "f1", "--leader", "alpha"], "a stop has one scope"),
-        (["kill", "--follower", "nobody"], "does the running configuration know the name?"),
+        (["kill", "--follower", "nobody"], 'follower "nobody" is not defined'),
     ],
 )
 def test_a_stop_that_cannot_be_is_a_usage_error(file: Path, core: Core, words: list[str], said: str) -> None:
