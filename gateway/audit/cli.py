@@ -20,6 +20,7 @@ from gateway.audit import subscriptions as attributing
 from gateway.audit import subscriptions_names as naming
 from gateway.audit import subscriptions_view as attributed
 from gateway.audit import trace as tracing
+from gateway.audit.alive import last_word, say_trouble
 from gateway.audit.places import Places, names_in, places
 from gateway.audit.store import day_files
 from gateway.clock import option_ns
@@ -87,7 +88,7 @@ def trace(
             raise UsageError(
                 "no decision has this ExecID" if exec_id else "no leader execution was decided on yet",
                 path="EXECID", value=exec_id,
-                hint=counting.lag_line(counting.read_status(folder)).capitalize() + ".",
+                hint=last_word(folder).line.capitalize() + ".",
             )  # fmt: skip
         console = _console()
         for one in found:
@@ -191,6 +192,9 @@ def _folder(config: Path | None, state: Path | None) -> Path:
     folder = (places(config) if config is not None else Places(state or Path(), None)).audit
     if not day_files(folder):
         raise UsageError("no audit log here", path=str(folder), hint="Run the gateway: copygate run CONFIG.")
+    if why := say_trouble(folder):
+        # Beside the answer: what is not in the log is not in it either.
+        typer.echo(f"copygate: {why}", err=True)
     return folder
 
 

@@ -8,11 +8,13 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gateway.audit.alive import Word, last_word
 from gateway.audit.store import day_files, has_decisions, reading
 from gateway.audit.trace import note
 
@@ -52,13 +54,16 @@ class Stats:
     """Last known state of every order."""
     latency_us: dict[str, dict[str, int]] = field(default_factory=dict)
     """Stage → percentile → microseconds, rounded down."""
-    status: dict[str, str | int] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
     """status.json of the audit process: position, journal head, lag."""
+    word: Word = field(default_factory=Word)
+    """The same, and whether the process is there: of this moment, so not in the JSON."""
 
     def as_json(self) -> str:
         """One object, keys sorted."""
         # Not asdict: it rebuilds a Counter from its pairs and so counts the pairs.
-        return json.dumps({item.name: getattr(self, item.name) for item in fields(self)}, sort_keys=True)
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "word"}
+        return json.dumps(values, sort_keys=True)
 
 
 def collect(folder: Path) -> Stats:
@@ -78,17 +83,9 @@ def collect(folder: Path) -> Stats:
     stats.orders = len(queued)
     stats.states = Counter(last.get(cl_ord_id, "queued") for cl_ord_id in queued)
     stats.latency_us = {stage: percentiles(values) for stage, values in times.items() if values}
-    stats.status = read_status(folder)
+    stats.word = last_word(folder)
+    stats.status = stats.word.status
     return stats
-
-
-def read_status(folder: Path) -> dict[str, str | int]:
-    """status.json of the audit process; empty when it never ran."""
-    try:
-        found = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def percentiles(values: array[int]) -> dict[str, int]:
@@ -165,19 +162,7 @@ def render(stats: Stats) -> RenderableType:
         latency.add_column(name, justify="right")
     for stage, found in stats.latency_us.items():
         latency.add_row(stage, *(str(value) for value in found.values()))
-    return Group(counts, Text(), latency, Text(), Text(lag_line(stats.status)))
-
-
-def lag_line(status: dict[str, str | int]) -> str:
-    """How far the log is behind the journal, as the audit process last said."""
-    if not status:
-        return "audit process: never ran here"
-    lag_ms = int(status.get("lag_ns", 0)) // 1_000_000
-    line = (
-        f"audit process: {status.get('state')}, row {status.get('journal')} of {status.get('journal_head')},"
-        f" lag {status.get('lag_rows')} rows, {lag_ms} ms"
-    )
-    return f"{line}: {status['detail']}" if status.get("detail") else line
+    return Group(counts, Text(), latency, Text(), Text(stats.word.line))
 
 
 def _said(counter: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from statistics import median
 
 from gateway.doctor.facts import MIB, Facts, Finding, Result, unknown
@@ -16,6 +17,16 @@ NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "lustre", "glusterfs", "afs", "gfs2"}
 )
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+NO_RIGHT = "Give this user the right to write there, or name another state_dir."
+FULL = "Make room there, in bytes (df -h) and in files (df -i): nothing is journaled, and nothing is sent."
+WRITABLE = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: f"Raise this user's quota. {FULL}",
+    errno.EROFS: "Mount it for writing. If nobody mounted it so, the disk had an error: `dmesg` says which."
+    " Check it (fsck) before you mount it again, or name a state_dir on another disk.",
+    errno.EIO: "The disk fails: `dmesg` says how. Put state_dir on another one, with what can still be read.",
+}
+"""What helps where nothing can be written."""
 
 
 def state_folder(facts: Facts) -> list[Finding]:
@@ -24,7 +35,7 @@ def state_folder(facts: Facts) -> list[Finding]:
     if facts.problems:
         return unknown("state folder")
     if disk.problem:
-        advice = "Give this user the right to write there, or name another state_dir."
+        advice = WRITABLE.get(disk.problem_errno, NO_RIGHT)
         return [Finding("state folder", FAIL, f"{disk.path}: {disk.problem}", advice)]
     if not disk.exists:
         return [Finding("state folder", OK, f"{disk.path} is not there yet: the first start makes it")]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.audit.alive import LAG_ROWS_MAX, SILENT_S_MAX, ago
 from gateway.doctor.facts import Facts, Finding, Result
 
 OK, WARN, FAIL, SKIP = Result.OK, Result.WARN, Result.FAIL, Result.SKIP
-AUDIT_LAG_ROWS_MAX = 10_000
-"""About what a fill to thousands of followers makes; the audit lags behind it for seconds."""
-AUDIT_AGE_S_MAX = 10
-"""The audit says how it is once a second."""
 NOT_RUNNING = "it does not run"
+NOT_STARTED = (
+    "`copygate run` starts it again by itself; a unit of your own (`--only audit`) has to be started."
+)
 
 
 def locks(facts: Facts) -> list[Finding]:
@@ -62,18 +62,23 @@ def routes(facts: Facts) -> list[Finding]:
 
 def audit(facts: Facts) -> list[Finding]:
     """The audit follows the journal."""
-    running, said = facts.running, facts.running.audit
-    if running.status is None:
+    word = facts.running.audit
+    if facts.running.status is None:
         return [Finding("audit", SKIP, NOT_RUNNING)]
     advice = "Read the audit's lines in the log; it makes up for what it missed."
-    if said is None:
+    if not word.status:
         return [Finding("audit", WARN, "it says nothing", advice)]
-    seen = f"{said.get('state')}, {said.get('lag_rows')} rows behind"
-    if said.get("state") == "failed":
-        return [Finding("audit", FAIL, f"{seen}: {said.get('detail')}", advice)]
-    if running.audit_age_s > AUDIT_AGE_S_MAX:
-        return [Finding("audit", WARN, f"{seen}, {running.audit_age_s:.0f} s ago", advice)]
-    lags = int(said.get("lag_rows") or 0) > AUDIT_LAG_ROWS_MAX
+    seen = f"{word.status.get('state')}, {word.status.get('lag_rows')} rows behind"
+    if word.status.get("state") == "failed":
+        return [Finding("audit", FAIL, f"{seen}: {word.status.get('detail')}", advice)]
+    if not word.runs:
+        gone = (
+            f"it does not run while the core does: process {word.status.get('pid')} is gone; its last word,"
+        )
+        return [Finding("audit", FAIL, f"{gone} {ago(word.age_s)} ago: {seen}", f"{NOT_STARTED} {advice}")]
+    if word.age_s > SILENT_S_MAX:
+        return [Finding("audit", WARN, f"{seen}, {word.age_s:.0f} s ago", advice)]
+    lags = int(word.status.get("lag_rows") or 0) > LAG_ROWS_MAX
     return [Finding("audit", WARN if lags else OK, seen, advice if lags else "")]
 
 

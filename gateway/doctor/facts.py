@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from gateway.audit.alive import Word
+
 MIB = 1024 * 1024
 
 
@@ -105,6 +107,8 @@ class Disk:
     """Times of single appends of 4 KiB with fsync."""
     problem: str = ""
     """Why nothing could be written there."""
+    problem_errno: int = 0
+    """Its number (errno(3)); 0 where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,8 @@ class Running:
     """The core's answer; None where none runs."""
     problem: str = ""
     """Why a core that is there does not answer."""
-    audit: dict[str, Any] | None = None
-    audit_age_s: float = 0.0
+    audit: Word = field(default_factory=Word)
+    """What the audit process said last, and whether it is there."""
     alerts: dict[str, Any] | None = None
     locks: tuple[tuple[str, Holder | None], ...] = ()
     """Folders of the deployment's processes that have a lock file, and who holds it."""

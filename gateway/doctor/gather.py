@@ -8,10 +8,10 @@ import shutil
 import stat
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from gateway import control, kill_file
+from gateway.audit.alive import last_word
 from gateway.config import GatewayConfig, examine
 from gateway.config_alerts import WebhookSink
 from gateway.doctor import network, system
@@ -88,13 +88,13 @@ def _disk(folder: Path) -> Disk:
     found = place.stat()
     usage = shutil.disk_usage(place)
     kind, mounted_at = system.file_system(place)
-    problem = "" if place.is_dir() else "it is no folder"
+    problem, number = "" if place.is_dir() else "it is no folder", 0
     times: tuple[int, ...] = ()
     if not problem:
         try:
             times = _sync_times(place)
         except OSError as error:
-            problem = error.strerror or str(error)
+            problem, number = error.strerror or str(error), error.errno or 0
     return Disk(
         exists=place == folder,
         path=str(folder),
@@ -106,6 +106,7 @@ def _disk(folder: Path) -> Disk:
         total_bytes=usage.total,
         sync_us=times,
         problem=problem,
+        problem_errno=number,
     )
 
 
@@ -205,15 +206,11 @@ def _running(config: GatewayConfig) -> Running:
         problem = error.text() if error.value is not None else ""
     except OSError as error:
         problem = f"its control socket: {error.strerror}"
-    audit_file = state / "audit" / "status.json"
-    age_s = 0.0
-    with suppress(OSError):
-        age_s = time.time() - audit_file.stat().st_mtime
     folders = ["core", *(f"route-{name}" for name in config.routes), "audit", "alerts"]
     held = tuple(
         (folder, system.lock_holder(lock)) for folder in folders if _is_there(lock := state / folder / "lock")
     )
-    return Running(status, problem, _json(audit_file), age_s, _json(file_of(folder_of(state))), held)
+    return Running(status, problem, last_word(state / "audit"), _json(file_of(folder_of(state))), held)
 
 
 def _sessions_up(config: GatewayConfig, running: Running, ours: frozenset[int]) -> frozenset[str]:

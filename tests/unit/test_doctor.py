@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.audit.alive import Word
 from gateway.doctor.checks import CHECKS, examine
 from gateway.doctor.facts import (
     MIB,
@@ -29,6 +32,7 @@ from gateway.doctor.facts import (
 GIB = 1024 * MIB
 OK, WARN, FAIL, SKIP = Result.OK, Result.WARN, Result.FAIL, Result.SKIP
 STATUS = {"epoch": 3, "journal_rows": 17, "stops": [], "routes": [{"name": "r1", "up": True, "synced": True}]}
+FOLLOWING = {"state": "following", "lag_rows": 0, "pid": 42}
 SINK = {"told": 4, "down_since": "", "said": "HTTP 204", "waiting": []}
 OURS = Holder(41, "core", True)
 GOOD = Facts(
@@ -48,7 +52,7 @@ GOOD = Facts(
     dictionaries=(("FIX.4.4", ""),),
     running=Running(
         status=STATUS,
-        audit={"state": "following", "lag_rows": 0},
+        audit=Word(FOLLOWING),
         alerts={"sinks": {"desk": SINK}},
         locks=(("core", OURS), ("audit", Holder(42, "audit", True))),
     ),
@@ -62,6 +66,11 @@ def having(**parts: Any) -> Facts:
         for name, value in parts.items()
     }
     return replace(GOOD, **values)
+
+
+def unwritable(number: int) -> Facts:
+    """A state folder that nothing can be written to, by the number of the error."""
+    return having(disk={"problem": os.strerror(number), "problem_errno": number})
 
 
 def found(facts: Facts, name: str) -> list[Finding]:
@@ -93,7 +102,11 @@ BAD: list[tuple[str, Facts, Result, str, str]] = [
     ("state folder", having(disk={"mode": 0o770}), FAIL, "mode 770", "chmod 700"),
     ("state folder", having(disk={"mode": 0o755}), WARN, "mode 755", "chmod 700"),
     ("state folder", having(disk={"owner_uid": 7}), WARN, "owner 7", "as the user that runs"),
-    ("state folder", having(disk={"problem": "Read-only file system"}), FAIL, "Read-only", "right to write"),
+    ("state folder", unwritable(errno.EACCES), FAIL, "state: Permission denied", "right to write"),
+    ("state folder", unwritable(errno.EROFS), FAIL, "state: Read-only file system", "Mount it for writing"),
+    ("state folder", unwritable(errno.ENOSPC), FAIL, "state: No space left on device", "df -i"),
+    ("state folder", unwritable(errno.EDQUOT), FAIL, "state: Disk quota exceeded", "this user's quota"),
+    ("state folder", unwritable(errno.EIO), FAIL, "state: Input/output error", "another one"),
     ("file system", having(disk={"file_system": "nfs4"}), WARN, "nfs4", "local disk"),
     ("file system", having(disk={"file_system": "fuse.sshfs"}), WARN, "fuse.sshfs", "local disk"),
     ("file system", having(disk={"file_system": "tmpfs"}), WARN, "tmpfs", "reboot"),
@@ -175,12 +188,26 @@ BAD: list[tuple[str, Facts, Result, str, str]] = [
         "0 of 1 up; not: r1",
         "fix.event",
     ),
-    ("audit", having(running={"audit": None}), WARN, "says nothing", "log"),
-    ("audit", having(running={"audit": {"state": "failed", "detail": "torn"}}), FAIL, "torn", "log"),
-    ("audit", having(running={"audit_age_s": 60.0}), WARN, "60 s ago", "log"),
+    ("audit", having(running={"audit": Word()}), WARN, "says nothing", "log"),
+    ("audit", having(running={"audit": Word({"state": "failed", "detail": "torn"})}), FAIL, "torn", "log"),
+    ("audit", having(running={"audit": Word(FOLLOWING, 60.0)}), WARN, "60 s ago", "log"),
     (
         "audit",
-        having(running={"audit": {"state": "following", "lag_rows": 20_000}}),
+        having(running={"audit": Word(FOLLOWING, 150.0, lives=False)}),
+        FAIL,
+        "does not run while the core does: process 42 is gone; its last word, 2 min ago: following, 0 rows",
+        "--only audit",
+    ),
+    (
+        "audit",
+        having(running={"audit": Word({**FOLLOWING, "state": "stopped"}, 1.0)}),
+        FAIL,
+        "does not run while the core does",
+        "copygate run",
+    ),
+    (
+        "audit",
+        having(running={"audit": Word({**FOLLOWING, "lag_rows": 20_000})}),
         WARN,
         "20000 rows behind",
         "log",

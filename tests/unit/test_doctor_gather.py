@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
@@ -322,3 +324,21 @@ def test_a_holder_of_our_own_is_said_to_be_ours(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         found = network._port("k", "0.0.0.0", port, frozenset([os.getpid()]))
     assert found.holder == Holder(os.getpid(), system.name_of(os.getpid()), True)
+
+
+@pytest.mark.parametrize(
+    ("number", "seen", "advice"),
+    [
+        (errno.ENOSPC, "No space left on device", "Make room there"),
+        (errno.EROFS, "Read-only file system", "Mount it for writing"),
+    ],
+)
+def test_a_disk_that_takes_nothing_says_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, seen: str, advice: str
+) -> None:
+    """Another right to write, or another folder on the same disk, does not."""
+    path = deployment(tmp_path)
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(number, os.strerror(number))))
+    (finding,) = said(path, "state folder")
+    assert (finding.result, finding.seen) == (Result.FAIL, f"{tmp_path / 'state'}: {seen}")
+    assert advice in finding.advice
