@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config_sections import secret
-from gateway.config_types import Model, Name
+from gateway.config_types import FilePath, Listed, Model, Name
 from gateway.errors import EnvironmentProblem
 
 SINKS_MAX = 16
@@ -33,9 +33,9 @@ class Sink(Model):
 
     least_level: Level = "warning"
     """Least severe level that is sent. All alerts of the core itself are warnings."""
-    codes: tuple[Code, ...] = Field(default=(), max_length=CODES_MAX)
+    codes: Listed[Code] = Field(default=(), max_length=CODES_MAX)
     """Only these codes. Empty: all."""
-    except_codes: tuple[Code, ...] = Field(default=(), max_length=CODES_MAX)
+    except_codes: Listed[Code] = Field(default=(), max_length=CODES_MAX)
     """All but these codes."""
     max_per_minute: int = Field(default=6, ge=1, le=600)
     """So many alerts of one code in a minute; the rest are counted, and told as one when it is over."""
@@ -48,7 +48,7 @@ class CommandSink(Sink):
 
     kind: Literal["command"]
     """A command of this machine."""
-    argv: tuple[Argument, ...] = Field(min_length=1, max_length=ARGUMENTS_MAX)
+    argv: Listed[Argument] = Field(min_length=1, max_length=ARGUMENTS_MAX)
     """Program and arguments; no shell reads them. A program with a `/` is relative to this file, one without
     is looked for in PATH. Exit code 0: it has told."""
 
@@ -60,11 +60,11 @@ class WebhookSink(Sink):
     """HTTP POST. Any status 2xx: it has told."""
     url: str | None = None
     """Address, http:// or https://. One that is a secret stands in url_file or url_env instead."""
-    url_file: Path | None = None
+    url_file: FilePath | None = None
     """File that holds the address, readable by its owner only. Relative to this file."""
     url_env: str | None = Field(default=None, pattern=_ENVIRONMENT, max_length=64)
     """Environment variable that holds the address."""
-    token_file: Path | None = None
+    token_file: FilePath | None = None
     """File that holds a bearer token for the header Authorization, readable by its owner only. Relative to
     this file."""
     token_env: str | None = Field(default=None, pattern=_ENVIRONMENT, max_length=64)

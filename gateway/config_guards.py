@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config_types import Model, Positive, decimal_text
+from gateway.config_types import Listed, Model, Positive, decimal_text
 
 RULES_MAX = 16
 """Rules of one account; each is asked at every open."""
@@ -98,7 +98,7 @@ class GuardsConfig(Model):
     """Local time at which a day begins, HH:MM. From 12:00 on it belongs to the next date."""
     max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)
     """Oldest price of what is held, and oldest exchange rate. Without a younger one nothing is opened."""
-    rules: tuple[AnyRule, ...] = Field(max_length=RULES_MAX)
+    rules: Listed[AnyRule] = Field(max_length=RULES_MAX)
     """The rules; each of them stops copying by itself."""
 
     @model_validator(mode="after")

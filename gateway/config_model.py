@@ -21,7 +21,18 @@ from gateway.config_sections import (
     TimingSection,
 )
 from gateway.config_together import TogetherConfig
-from gateway.config_types import Currency, Dec, FixText, Model, Name, NotNegative, Positive, Symbol
+from gateway.config_types import (
+    Currency,
+    Dec,
+    FilePath,
+    FixText,
+    Listed,
+    Model,
+    Name,
+    NotNegative,
+    Positive,
+    Symbol,
+)
 from gateway.config_watch import WatchSection
 
 FOLLOWERS_MAX = 20_000
@@ -81,9 +92,9 @@ class RouteConfig(Model):
 
     session: Name
     """FIX session of the route."""
-    public_key_file: Path | None = None
+    public_key_file: FilePath | None = None
     """CURVE public key of the route. Needed when core.bind is tcp://. Relative to this file."""
-    secret_key_file: Path | None = None
+    secret_key_file: FilePath | None = None
     """CURVE secret key of the route, readable by its owner only. Relative to this file."""
     messages: MessagesConfig | None = None
     """How many messages it may send. Not set: as many as there are."""
@@ -104,7 +115,7 @@ class FollowerConfig(Model):
     """Currency of its account values. Needed by sizing modes that compare accounts."""
     symbols: dict[Symbol, Symbol] | None = None
     """Symbol(55) text of the venue = instrument. Not set: every instrument under its own name."""
-    restricted: tuple[Symbol, ...] = ()
+    restricted: Listed[Symbol] = ()
     """Instruments that it may not open."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds over all its subscriptions."""
@@ -198,16 +209,20 @@ class SymbolMap(Model):
     """Follower price per leader price."""
 
 
+Tag = Annotated[tuple[Annotated[int, Field(ge=1, le=999_999)], FixText], Field(strict=False)]
+"""A field of a report and its text."""
+
+
 class FiltersConfig(Model):
     """Opens that are left out. Closes are never filtered."""
 
-    instruments: tuple[Symbol, ...] | None = None
+    instruments: Listed[Symbol] | None = None
     """Leader instruments that are copied. Not set: all that are mapped."""
     side: Literal["both", "long", "short"] = "both"
     """Sides of the leader's position that are copied."""
     min_order_qty: NotNegative = Decimal(0)
     """Smallest leader order that is copied, units."""
-    tags: tuple[tuple[Annotated[int, Field(ge=1, le=999_999)], FixText], ...] = ()
+    tags: Listed[Tag] = ()
     """Fields that a leader report must carry: [[TAG, "value"], …]."""
 
 
@@ -322,7 +337,7 @@ class GatewayConfig(Model):
     """Accounts that copy."""
     instruments: dict[Symbol, InstrumentConfig] = Field(min_length=1, max_length=FOLLOWERS_MAX)
     """What is traded."""
-    subscriptions: tuple[SubscriptionConfig, ...] = Field(min_length=1, max_length=4 * FOLLOWERS_MAX)
+    subscriptions: Listed[SubscriptionConfig] = Field(min_length=1, max_length=4 * FOLLOWERS_MAX)
     """Who copies whom."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of every follower account and every subscription."""

@@ -6,7 +6,7 @@ import re
 import tomllib
 import types
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -37,6 +37,7 @@ from gateway.config_sections import (
 from gateway.config_together import TogetherConfig
 from gateway.config_types import NAME_PATTERN
 from gateway.config_watch import WatchSection
+from gateway.config_words import bound_of, hint_of, message_of, value_of
 from gateway.errors import OperatingError, Problem, Severity, shown
 from gateway.hints import CHOICE_CUTOFF, did_you_mean, nearest
 from gateway.toml_lines import Key, LineIndex, dotted
@@ -271,40 +272,13 @@ def _translate(
         draft.report(path, "not one of the choices", value=value, bound=expected, hint=hint)
     else:
         meaning = _meaning(model, details["loc"])
-        found = None if isinstance(details["input"], dict | list) else details["input"]
-        draft.report(path, _message(details), value=found, bound=_bound(context, kind), hint=meaning)
-
-
-def _message(details: ErrorDetails) -> str:
-    message = details["msg"]
-    plain = {
-        "string_pattern_mismatch": "not of the right form",
-        "greater_than_equal": "too small",
-        "less_than_equal": "too large",
-        "greater_than": "too small",
-        "too_short": "too few",
-        "too_long": "too many",
-        "tuple_type": "must be a list",
-        "string_too_short": "too short",
-        "string_too_long": "too long",
-        "model_type": "must be a section",
-        "model_attributes_type": "must be a section",
-        "dict_type": "must be a section",
-        "int_type": "not a whole number",
-        "int_parsing": "not a whole number",
-        "int_from_float": "not a whole number",
-        "string_type": "must be text in quotes",
-        "bool_type": "must be true or false",
-        "bool_parsing": "must be true or false",
-    }
-    return plain.get(details["type"], message[:1].lower() + message[1:])
-
-
-def _bound(context: Mapping[str, Any], kind: str) -> str:
-    of = "items" if kind in ("too_short", "too_long") else "characters"
-    signs = {"ge": ">= {}", "le": "<= {}", "gt": "> {}", "lt": "< {}", "max_length": f"at most {{}} {of}",
-             "min_length": f"at least {{}} {of}", "pattern": "text of the form {}"}  # fmt: skip
-    return ", ".join(text.format(context[key]) for key, text in signs.items() if key in context)
+        draft.report(
+            path,
+            message_of(details),
+            value=value_of(details),
+            bound=bound_of(context, kind),
+            hint=hint_of(details, meaning),
+        )
 
 
 def _real_path(loc: tuple[Key, ...], raw: object) -> tuple[Key, ...]:

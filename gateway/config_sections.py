@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config_types import FixText, Model, Name, NotNegative, decimal_text
+from gateway.config_types import FilePath, FixText, Model, Name, NotNegative, decimal_text
 from gateway.errors import EnvironmentProblem
 
 BeginString = Literal["FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"]
@@ -25,14 +25,14 @@ class GatewaySection(Model):
 
     deployment: Name
     """Name of the deployment. Part of every ClOrdID, so two deployments at one broker need two names."""
-    state_dir: Path = Path("state")
+    state_dir: FilePath = Path("state")
     """Folder of journals, FIX stores, audit files and sockets. Relative to this file."""
     durability: Literal["process", "power"] = "process"
     """What a journaled event survives: `process` kill -9, `power` also loss of power (slower)."""
     dispatch: Literal["rotate", "listed"] = "rotate"
     """Order in which followers are served. `rotate`: of each leader's opens, closes and flips by themselves,
     everybody has every place once in as many as there are followers."""
-    profiles_dir: Path | None = None
+    profiles_dir: FilePath | None = None
     """Folder of your own venue profiles (NAME.toml), before those that ship. Relative to this file."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
@@ -120,9 +120,9 @@ class CoreSection(Model):
     """Address that routes on other hosts use, when it differs from `bind` (tcp://*:PORT needs it)."""
     observers: str = Field(default="off", pattern=r"^(off|ipc|tcp://(\*|[A-Za-z0-9_.:\[\]-]+):[0-9]{1,5})$")
     """Read-only stream of decisions as JSON (ZeroMQ PUB): `off`, `ipc` or `tcp://ADDRESS:PORT`."""
-    public_key_file: Path | None = None
+    public_key_file: FilePath | None = None
     """CURVE public key of the core, made by `copygate keys`. Needed with tcp://. Relative to this file."""
-    secret_key_file: Path | None = None
+    secret_key_file: FilePath | None = None
     """CURVE secret key of the core, readable by its owner only. Needed with tcp://. Relative to this file."""
     journal_stall_ms: int = Field(default=2_000, ge=0, le=60_000)
     """How long a failing journal is tried again before the process stops with code 70. Milliseconds."""
@@ -190,7 +190,7 @@ class SessionConfig(Model):
     """Bound of orders stored but without any report on this session, orders."""
     username: FixText | None = None
     """Username(553) of the Logon."""
-    password_file: Path | None = None
+    password_file: FilePath | None = None
     """File that holds Password(554), readable by its owner only. Relative to this file."""
     password_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)
     """Environment variable that holds Password(554)."""

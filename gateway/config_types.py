@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
@@ -27,11 +29,21 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"
 
 
 class Model(BaseModel):
-    """Base of every section: unknown keys are errors, values are not changed after reading."""
+    """Base of every section: unknown keys are errors, values are not changed after reading.
+
+    Strict: TOML has booleans, whole numbers and text, and a key takes its own kind only.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, validate_default=True
     )
+
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], Field(strict=False)]
+"""A list of the file. Kept as a tuple, which a strict section would not make of it."""
+FilePath = Annotated[Path, Field(strict=False)]
+"""A path, written as text."""
 
 
 def read_decimal(value: object) -> Decimal:

@@ -120,6 +120,7 @@ def one_line(path: str, message: str, bound: str, value: object, hint: str) -> s
 
 
 def shown(value: object) -> str:
-    """A value for a message, cut to a length that keeps it on one line."""
+    """A value for a message, cut to a length that keeps it on one line; a boolean as TOML has it."""
     text = value if isinstance(value, str) else repr(value)
+    text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= VALUE_CHARS_MAX else text[:VALUE_CHARS_MAX] + "…"

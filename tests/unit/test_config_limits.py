@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,8 @@ def test_the_core_takes_every_limit_and_shows_what_it_stops(tmp_path: Path) -> N
 
 def test_the_tighter_total_of_all_scopes_wins() -> None:
     scopes = [
-        LimitsConfig(max_open_orders=5, max_leverage="3"),
-        LimitsConfig(max_open_orders=9, max_leverage="2", max_exposure="10"),
+        LimitsConfig(max_open_orders=5, max_leverage=Decimal(3)),
+        LimitsConfig(max_open_orders=9, max_leverage=Decimal(2), max_exposure=Decimal(10)),
     ]
     folded = fold(*scopes)
     assert (folded.max_open_orders, str(folded.max_leverage), str(folded.max_exposure)) == (5, "2", "10")
