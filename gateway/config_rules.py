@@ -15,7 +15,6 @@ from gateway.config_rules_lots import (
     guards,
     keys_that_belong_together,
     lots,
-    mirrors,
     order_types,
     position_breaks,
     position_models,
@@ -23,6 +22,7 @@ from gateway.config_rules_lots import (
     totals,
     venue_takes_our_orders,
 )
+from gateway.config_rules_mirrors import mirrors, mirrors_name_no_position
 from gateway.config_rules_money import unit_values
 from gateway.config_rules_names import filtered_instruments, named_instruments
 from gateway.config_rules_together import all_together, price_windows, subscription_guards, together
@@ -277,6 +277,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     mirrors,
     venue_takes_our_orders,
     position_models,
+    mirrors_name_no_position,
     position_breaks,
     cycles,
     socket_paths,

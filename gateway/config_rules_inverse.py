@@ -6,7 +6,7 @@ from gateway.config_limits import LimitsConfig
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_lots import all_limits
-from gateway.config_rules_names import copied
+from gateway.config_rules_names import by_scope, copied
 
 EXAMPLE = 'XBTUSD has base = "USD" and currency = "XBT", which it is settled in.'
 BY_VALUE_OR_LOTS = frozenset({"notional", "percent_equity", "fixed"})
@@ -53,19 +53,12 @@ def _factor(item: SubscriptionConfig, source: str) -> object:
 
 def values_of_orders(draft: Draft) -> None:
     """`max_order_value` is in the currency of each instrument: 10,000 dollars bound no order in bitcoin."""
-    sections = dict(all_limits(draft))
+    sections, pairs = dict(all_limits(draft)), by_scope(draft)
     everywhere = sections.get(("limits",), LimitsConfig())
     for path, limits in sections.items():
         if limits.max_order_value is None:
             continue
-        reached = [
-            target
-            for number, item in draft.subscriptions.items()
-            if path[:-1]
-            in ((), ("leaders", item.leader), ("followers", item.follower), ("subscriptions", number))
-            for _, target in copied(draft, item)
-            if target in draft.instruments
-        ]
+        reached = [target for _, target in pairs.get(path[:-1], ()) if target in draft.instruments]
         currencies = {draft.instruments[name].currency for name in reached}
         for name in dict.fromkeys(reached):
             said = [scope.instruments.get(name) for scope in (limits, everywhere)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal, localcontext
-from typing import Any
 
 from gateway.config_core import traded
 from gateway.config_limits import LimitsConfig, LimitSet
@@ -20,7 +19,7 @@ from gateway.config_model import (
     SubscriptionConfig,
 )
 from gateway.config_read import Draft
-from gateway.config_rules_wire import keeps_apart, leader_profile
+from gateway.config_rules_wire import follower_profile, keeps_apart, leader_profile
 from gateway.toml_lines import Key
 
 UNITS_MAX = Decimal(10**19)
@@ -84,11 +83,11 @@ def keys_that_belong_together(draft: Draft) -> None:
         mode, bounded = subscription.sizing.mode, subscription.max_ratio is not None
         if mode in OUTSIDE_MODES and not bounded:
             text = "max_ratio is mandatory with this sizing mode: its ratio comes from outside"
-            draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
+            draft.report((*at, "max_ratio"), text, hint=meaning("max_ratio"))
         if mode in UNBOUNDED_MODES and bounded:
             text = "max_ratio bounds nothing with this sizing mode: it is an amount, or the leader's own;"
             text += " use limits.max_order_qty_lots"
-            draft.report((*at, "max_ratio"), text, hint=_meaning("max_ratio"))
+            draft.report((*at, "max_ratio"), text, hint=meaning("max_ratio"))
         if mode == "block" and subscription.joining == "target":
             text = "a block deals what comes: it cannot join with what its leader holds"
             draft.report((*at, "joining"), text, value="target", bound="flat")
@@ -98,7 +97,7 @@ def keys_that_belong_together(draft: Draft) -> None:
             draft.report((*at, "on_bust"), text, value="follow", bound="alert")
         if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
             text = 'on_reject = "retry" and retry_window_ms above 0 belong together'
-            draft.report((*at, "on_reject"), text, hint=_meaning("on_reject"))
+            draft.report((*at, "on_reject"), text, hint=meaning("on_reject"))
 
 
 TOTALS_OF_WORTH = ("max_exposure", "max_leverage")
@@ -120,108 +119,8 @@ def totals(draft: Draft) -> None:
         counts_in_account(draft, subscription.follower, ("followers", subscription.follower, "limits"), why)
 
 
-ORDERS_KEYS = ("ahead", "leader_filled", "leader_filled_s")
-"""Keys that say something about mirrored orders only."""
-STOP_TYPES = ("stop", "stop_limit")
-
-
-def mirrors(draft: Draft) -> None:
-    """Working orders can be mirrored in some combinations only, and at venues that take them."""
-    for number, subscription in draft.subscriptions.items():
-        if subscription.copy_ == "orders":
-            _orders(draft, number, subscription)
-            continue
-        for key in ORDERS_KEYS:
-            if key in subscription.model_fields_set:
-                path = ("subscriptions", number, key)
-                draft.report(path, 'says something with copy = "orders" only', hint=_meaning(key))
-        if subscription.copy_stops:
-            _stops(draft, number, subscription)
-        elif "stop_multiplier" in subscription.model_fields_set:
-            text = 'says something with copy_stops = true or copy = "orders" only'
-            path = ("subscriptions", number, "stop_multiplier")
-            draft.report(path, text, hint=_meaning("stop_multiplier"))
-
-
-def _orders(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
-    """All working orders are mirrored."""
-    at = ("subscriptions", number)
-    if "copy_stops" in subscription.model_fields_set:
-        text = 'copy = "orders" mirrors his stops with all his orders'
-        draft.report((*at, "copy_stops"), text, hint=_meaning("copy_stops"))
-    if subscription.sizing.mode == "block":
-        text = "a block divides what the leader fills: its orders are not mirrored"
-        draft.report((*at, "copy"), text, value="orders", bound="fills")
-    if subscription.rounding != "toward_zero":
-        text = 'copy = "orders" mirrors whole lots, never more than the leader\'s share'
-        path = (*at, "rounding")
-        draft.report(path, text, value=subscription.rounding, bound="toward_zero")
-    if subscription.on_reject == "retry":
-        text = 'copy = "orders" sends a rejected order again when the leader changes his, and not before'
-        draft.report((*at, "on_reject"), text, value="retry", bound="drop")
-    if (subscription.leader_filled == "none") == (subscription.leader_filled_s > 0):
-        text = "leader_filled with an _after_s and leader_filled_s above 0 belong together"
-        draft.report((*at, "leader_filled"), text, hint=_meaning("leader_filled"))
-    late = subscription.leader_filled_s * 1_000 >= subscription.max_age_ms
-    if subscription.leader_filled == "market_after_s" and late:
-        text = "by then the leader's fill is too old to be opened"
-        bound = f"below max_age_ms {subscription.max_age_ms}"
-        value = f"{subscription.leader_filled_s} s"
-        draft.report((*at, "leader_filled_s"), text, value=value, bound=bound)
-    _mirrored_at(draft, number, subscription)
-
-
-def _stops(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
-    """Stops beside fills: what they protect, and where they can rest."""
-    path = ("subscriptions", number, "copy_stops")
-    if subscription.sizing.mode == "block":
-        text = "a block divides what the leader fills: a stop of one member would close lots of its own"
-        draft.report(path, text, value="true", bound="false")
-    if subscription.reverse:
-        text = "who goes the other way loses where the leader takes his profit: the leader's stop protects"
-        text += " nothing here"
-        hint = 'Bound the loss with guards or limits, or use copy = "orders": his limits become stops.'
-        draft.report(path, text, value="true", bound="false", hint=hint)
-    profile = _follower_profile(draft, subscription.follower)
-    if not profile:
-        return
-    _stays_in_force(draft, path, "true", profile)
-    missing = [name for name in STOP_TYPES if name not in profile.get("order_types", ["market", "limit"])]
-    if not missing:
-        return
-    text = f"orders of type {', '.join(missing)} are not copied: the follower's venue does not take them"
-    none = len(missing) == len(STOP_TYPES)
-    hint = "Ask the venue, and name them in order_types of a profile of your own."
-    draft.report(path, text, hint=hint, severity="error" if none else "warning")
-
-
-def _stays_in_force(draft: Draft, path: tuple[Key, ...], value: str, profile: dict[str, Any]) -> None:
-    """An order that waits in the market needs a time in force that lasts."""
-    if not {"gtc", "day"}.intersection(profile.get("tifs", ["day", "gtc", "ioc"])):
-        text = "the follower's venue is not known to take orders that stay in force (day, gtc)"
-        hint = "Ask the venue, and name them in tifs of a profile of your own"
-        hint += ', or use copy = "fills".' if value == "orders" else "."
-        draft.report(path, text, value=value, hint=hint)
-
-
-def _mirrored_at(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
-    """What the follower's venue takes: an order that it does not is copied by its fills."""
-    profile = _follower_profile(draft, subscription.follower)
-    if not profile:
-        return
-    path = ("subscriptions", number, "copy")
-    accepted = profile.get("order_types", ["market", "limit"])
-    _stays_in_force(draft, path, "orders", profile)
-    missing = [name for name in ("limit", *STOP_TYPES) if name not in accepted]
-    if missing:
-        text = (
-            f"orders of type {', '.join(missing)} are not mirrored: the follower's venue does not take them"
-        )
-        hint = 'Their fills are copied, as with copy = "fills".'
-        draft.report(path, text, hint=hint, severity="warning")
-
-
-def _meaning(field: str) -> str:
+def meaning(field: str) -> str:
+    """What a key of a subscription means, as a hint."""
     description = SubscriptionConfig.model_fields[field].description or ""
     return f"It means: {' '.join(description.split())}"
 
@@ -318,7 +217,7 @@ def _fixed_lots(draft: Draft, number: int, subscription: SubscriptionConfig, rul
 def order_types(draft: Draft) -> None:
     """The venue must take the type of order that a subscription asks for. Our limit orders are IOC."""
     for number, subscription in draft.subscriptions.items():
-        profile = _follower_profile(draft, subscription.follower)
+        profile = follower_profile(draft, subscription.follower)
         accepted, tifs = profile.get("order_types"), profile.get("tifs")
         if subscription.order_type == "limit" and isinstance(tifs, list) and "ioc" not in tifs:
             path = ("subscriptions", number, "order_type")
@@ -336,7 +235,7 @@ def order_types(draft: Draft) -> None:
 def venue_takes_our_orders(draft: Draft) -> None:
     """What every order of ours is must be possible at the venue, whatever a subscription asks for."""
     for name in draft.followers:
-        profile = _follower_profile(draft, name)
+        profile = follower_profile(draft, name)
         rule = profile.get("cl_ord_id")
         if isinstance(rule, dict) and rule.get("charset") == "digits":
             text = (
@@ -366,32 +265,13 @@ def position_models(draft: Draft) -> None:
             hint = "Name position_id_tag in a profile of your own. Their sum is copied all the same."
             draft.report(("leaders", name), text, hint=hint, severity="warning")
     for name in draft.followers:
-        profile = _follower_profile(draft, name)
+        profile = follower_profile(draft, name)
         if profile.get("position_model") == "hedging" and "position_id_tag" not in profile:
             text = "its venue keeps positions apart (hedging), and its profile does not say which tag names"
             text += " them: a close without a name would open a second position"
             hint = "Name position_id_tag in a profile of your own, as the venue's specification has it; or "
             hint += 'position_model = "netting" if this account nets.'
             draft.report(("followers", name), text, hint=hint)
-    for number, subscription in draft.subscriptions.items():
-        profile = _follower_profile(draft, subscription.follower)
-        if subscription.mirrors and profile.get("position_model") == "hedging":
-            text = "a mirrored order that closes rests at the venue before the position that it would have"
-            text += " to name is known, and there (hedging) it would open a second one"
-            key, value, bound = "copy", "orders", "fills"
-            if subscription.copy_stops:
-                text = "a stop of everything that is held names no position, and there (hedging) it would"
-                text += " open another one"
-                key, value, bound = "copy_stops", "true", "false"
-            draft.report(("subscriptions", number, key), text, value=value, bound=bound)
-
-
-def _follower_profile(draft: Draft, name: str) -> dict[str, Any]:
-    """The venue profile behind a follower; empty while a part of the way is missing."""
-    follower = draft.followers.get(name)
-    route = draft.routes.get(follower.route) if follower else None
-    session = draft.sessions.get(route.session) if route else None
-    return draft.profiles.get(session.profile, {}) if session else {}
 
 
 def all_limits(draft: Draft) -> Iterator[tuple[tuple[Key, ...], LimitsConfig]]:
@@ -408,7 +288,7 @@ def all_limits(draft: Draft) -> Iterator[tuple[tuple[Key, ...], LimitsConfig]]:
 def position_breaks(draft: Draft) -> None:
     """A rule about position breaks needs a broker that reports whole positions."""
     for name, follower in draft.followers.items():
-        profile = _follower_profile(draft, name)
+        profile = follower_profile(draft, name)
         if follower.on_break == "alert" or not profile:
             continue
         path: tuple[Key, ...] = ("followers", name, "on_break")

@@ -27,7 +27,7 @@ def copied(draft: Draft, item: SubscriptionConfig) -> list[Pair]:
 
 def named_instruments(draft: Draft) -> None:
     """A bound of what nobody trades bounds nothing, and nobody would notice."""
-    pairs = _by_scope(draft)
+    pairs = by_scope(draft)
     for scope, path, names in _named(draft):
         reached = pairs.get(scope, {})
         targets = {target for _, target in reached}
@@ -36,8 +36,9 @@ def named_instruments(draft: Draft) -> None:
                 _bounds_nothing(draft, (*path, key), name, reached)
 
 
-def _by_scope(draft: Draft) -> dict[tuple[Key, ...], dict[Pair, None]]:
-    """What the bounds of every section reach; () is the deployment."""
+def by_scope(draft: Draft) -> dict[tuple[Key, ...], dict[Pair, None]]:
+    """What the bounds of every section reach, by the place of the section without its last key; () is the
+    deployment."""
     found: dict[tuple[Key, ...], dict[Pair, None]] = {}
     for number, item in draft.subscriptions.items():
         pairs = dict.fromkeys(copied(draft, item))

@@ -141,6 +141,14 @@ def leader_profile(draft: Draft, name: str) -> dict[str, Any]:
     return draft.profiles.get(session.profile, {}) if session else {}
 
 
+def follower_profile(draft: Draft, name: str) -> dict[str, Any]:
+    """The venue profile behind a follower; empty while a part of the way is missing."""
+    follower = draft.followers.get(name)
+    route = draft.routes.get(follower.route) if follower else None
+    session = draft.sessions.get(route.session) if route else None
+    return draft.profiles.get(session.profile, {}) if session else {}
+
+
 def keeps_apart(profile: dict[str, Any]) -> bool:
     """Positions of one symbol stand side by side there."""
     return profile.get("position_model") == "hedging"
