@@ -57,6 +57,8 @@ class Row:
     route: str
     account: str
     instrument: str
+    copies: str
+    """What of the leader is copied: fills, stops, orders."""
     rule: str
     one_lot: str
     """What 1 leader lot becomes, follower lots, before rounding."""
@@ -112,6 +114,20 @@ def rule_text(item: SubscriptionConfig) -> str:
     if item.rounding != "toward_zero":
         text += f", {item.rounding}"
     return text + (", reverse" if item.reverse else "")
+
+
+def copies_text(item: SubscriptionConfig) -> str:
+    """What of the leader is copied, in words."""
+    times = decimal_text(item.stop_multiplier)
+    far = "" if item.stop_multiplier == 1 else f" at {times} times their distance"
+    if item.copy_ == "fills":
+        return f"fills, and the leader's stops{far}" if item.copy_stops else "fills"
+    parts = [f"protective stops{far}"] if far else []
+    if item.ahead != "close":
+        parts.append(f"ahead: {item.ahead}")
+    if item.leader_filled != "none":
+        parts.append(f"leader_filled: {item.leader_filled}, {item.leader_filled_s} s")
+    return "; ".join(["orders", *parts])
 
 
 def one_leader_lot(
@@ -171,6 +187,7 @@ def _row(config: GatewayConfig, item: SubscriptionConfig, source: str, mapped: S
         route=_route_text(config, follower.route),
         account=follower.account or "",
         instrument=source if source == mapped.instrument else f"{source} → {mapped.instrument}",
+        copies=copies_text(item),
         rule=rule_text(item),
         one_lot=_one_lot_text(item, lots),
         limits=_limits_of_both(config, item, mapped.instrument),
@@ -302,9 +319,9 @@ def _print_table(console: Console, title: str, rows: list[Row]) -> None:
     for heading in ("leader", "follower", "route / account", "instruments", "rule", "size", "limits", "note"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        place = f"{row.route} / {row.account}"
+        place, rule = f"{row.route} / {row.account}", f"{row.rule}; copies {row.copies}"
         table.add_row(
-            row.leader, row.follower, place, row.instrument, row.rule, row.one_lot, row.limits, row.note
+            row.leader, row.follower, place, row.instrument, rule, row.one_lot, row.limits, row.note
         )
     console.print(table)
 
@@ -321,6 +338,7 @@ def _print_lines(console: Console, title: str, rows: list[Row]) -> None:
         for text in (
             f"{row.instrument}: {row.rule}",
             f"  {row.one_lot}",
+            f"  copies: {row.copies}",
             f"  limits: {row.limits}",
             *([f"  note: {row.note}"] if row.note else []),
         ):
