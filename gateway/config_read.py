@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gateway import resources
@@ -37,7 +38,7 @@ from gateway.config_sections import (
 from gateway.config_together import TogetherConfig
 from gateway.config_types import NAME_PATTERN
 from gateway.config_watch import WatchSection
-from gateway.config_words import bound_of, hint_of, message_of, value_of
+from gateway.config_words import bound_of, hint_of, message_of, not_toml_hint, value_of
 from gateway.errors import OperatingError, Problem, Severity, shown
 from gateway.hints import CHOICE_CUTOFF, did_you_mean, nearest
 from gateway.toml_lines import Key, LineIndex, dotted
@@ -81,6 +82,19 @@ class Draft:
     names: dict[str, list[str]] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    def text_of(self, path: Iterable[Key]) -> str | None:
+        """A text as the file has it, also in a section that has a mistake; None where there is none."""
+        found: Any = self.raw
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, str) else None
+
+    def named_by(self, section: str, key: str) -> list[str]:
+        """What the parts of a section name by a key, also those that have a mistake."""
+        table = self.raw.get(section)
+        found = [self.text_of((section, name, key)) for name in (table if isinstance(table, dict) else ())]
+        return [name for name in found if name is not None]
 
     def report(
         self,
@@ -158,16 +172,16 @@ def _text(draft: Draft) -> str | None:
 
 def _malformed(draft: Draft, message: str) -> None:
     found = re.search(r"\(at line (\d+), column (\d+)\)", message)
-    line = int(found.group(1)) if found else 1 + draft.file.read_text("utf-8").rstrip("\n").count("\n")
-    hint = "A key or section may stand only once; text needs quotes; numbers with a point too."
+    lines = draft.file.read_text("utf-8").rstrip("\n").split("\n")
+    line = int(found.group(1)) if found else len(lines)
+    hint = not_toml_hint(message, lines[line - 1] if line <= len(lines) else "")
     draft.problems.append(Problem(str(draft.file), line, "", f"not TOML: {message}", hint=hint))
 
 
 def _sections(draft: Draft) -> None:
     for key in draft.raw:
         if key not in GatewayConfig.model_fields:
-            hint = did_you_mean(key, GatewayConfig.model_fields)
-            draft.report((key,), "unknown key", value=key, hint=hint)
+            draft.report((key,), "unknown key", hint=_belongs(key))
     draft.gateway = _part(draft, ("gateway",), GatewaySection, required=True)
     draft.timing = _part(draft, ("timing",), TimingSection)
     draft.faults = _part(draft, ("faults",), FaultsSection)
@@ -198,6 +212,20 @@ def _sections(draft: Draft) -> None:
         part = _validated(draft, ("subscriptions", number), SubscriptionConfig, row)
         if part is not None:
             draft.subscriptions[number] = part
+
+
+def _belongs(key: str) -> str:
+    """Where a key without a section may belong."""
+    fields = GatewayConfig.model_fields
+    near = did_you_mean(key, fields)
+    owners = [
+        name
+        for name, info in fields.items()
+        for model in _models(info.annotation)
+        if key in _keys(model) and get_origin(info.annotation) not in (dict, tuple)
+    ]
+    where = " or ".join(f"{owner}.{key}" for owner in owners)
+    return f"It belongs into a section: {where}." if where and not near.startswith("Did") else near
 
 
 def _part(draft: Draft, path: tuple[str], model: type[M], required: bool = False) -> M | None:
@@ -250,7 +278,7 @@ def _translate(
     if kind == "extra_forbidden":
         key = str(inner[-1])
         hint = _HINTS.get(key) or did_you_mean(key, _fields_at(model, details["loc"][:-1]))
-        draft.report(path, "unknown key", value=key, hint=hint)
+        draft.report(path, "unknown key", hint=hint)
     elif kind == "missing":
         meaning = _meaning(model, details["loc"])
         draft.report(path, "is missing", hint=f"It means: {meaning}" if meaning else "")
@@ -307,22 +335,27 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that the file has for them."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
 def _fields_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
     models = [model]
     for key in loc:
-        found = [m for owner in models if key in owner.model_fields
-                 for m in _models(owner.model_fields[str(key)].annotation)]  # fmt: skip
+        found = [m for owner in models if key in _keys(owner)
+                 for m in _models(_keys(owner)[str(key)].annotation)]  # fmt: skip
         tagged = [m for m in models for tag in TAGS if tag in m.model_fields
                   and key in get_args(m.model_fields[tag].annotation)]  # fmt: skip
         models = found or tagged or models
-    return [name for owner in models for name in owner.model_fields]
+    return [name for owner in models for name in _keys(owner)]
 
 
 def _meaning(model: type[BaseModel], loc: tuple[Key, ...]) -> str:
     models = [model]
     meaning = ""
     for key in loc:
-        fields = [owner.model_fields[str(key)] for owner in models if key in owner.model_fields]
+        fields = [_keys(owner)[str(key)] for owner in models if key in _keys(owner)]
         if fields:
             # A message is one line; a description may be two.
             meaning = " ".join((fields[0].description or "").split())
@@ -336,8 +369,9 @@ def _words(text: str) -> list[str]:
 
 def _profiles(draft: Draft) -> None:
     folders: list[Path] = []
-    if draft.gateway is not None and draft.gateway.profiles_dir is not None:
-        folders.append(draft.file.parent / draft.gateway.profiles_dir)
+    own = draft.text_of(("gateway", "profiles_dir"))
+    if own is not None:
+        folders.append(draft.file.parent / own)
     try:
         folders.append(resources.profiles())
     except OperatingError as error:
@@ -347,6 +381,8 @@ def _profiles(draft: Draft) -> None:
         if session.profile in draft.profiles:
             continue
         if session.profile not in known:
+            if not isinstance(draft.raw.get("gateway"), dict):
+                continue  # Nobody knows which folder of profiles was meant.
             hint = did_you_mean(session.profile, known)
             draft.report(
                 ("sessions", name, "profile"), "no such venue profile", value=session.profile, hint=hint

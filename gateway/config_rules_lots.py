@@ -92,12 +92,27 @@ def keys_that_belong_together(draft: Draft) -> None:
             text = "a block deals what comes: it cannot join with what its leader holds"
             draft.report((*at, "joining"), text, value="target", bound="flat")
         if subscription.on_bust == "follow" and (mode == "block" or subscription.mirrors):
-            what = "lots that were dealt" if mode == "block" else "mirrored orders and stops"
-            text = f"{what} are not worked out again: a bust waits for a person"
-            draft.report((*at, "on_bust"), text, value="follow", bound="alert")
-        if (subscription.on_reject == "retry") != (subscription.retry_window_ms > 0):
-            text = 'on_reject = "retry" and retry_window_ms above 0 belong together'
-            draft.report((*at, "on_reject"), text, hint=meaning("on_reject"))
+            _bust_waits(draft, number, subscription)
+        retried, window = subscription.on_reject == "retry", subscription.retry_window_ms > 0
+        if retried and not window:
+            text = "needs retry_window_ms: for how long a rejected open is tried again"
+            hint = "Add retry_window_ms = 3000, milliseconds."
+            draft.report((*at, "on_reject"), text, hint=hint)
+        if window and not retried:
+            text, hint = 'says nothing without on_reject = "retry"', 'Remove it, or add on_reject = "retry".'
+            draft.report((*at, "retry_window_ms"), text, hint=hint)
+
+
+def _bust_waits(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
+    """What was dealt, or rests at the broker, is not worked out again."""
+    key, what = 'copy = "orders"', "mirrored orders are"
+    if subscription.copy_ == "fills" and subscription.copy_stops:
+        key, what = "copy_stops", "stops are"
+    if subscription.sizing.mode == "block":
+        key, what = 'mode = "block"', "lots that were dealt are"
+    text = f"not possible with {key}: {what} not worked out again, and a bust waits for a person"
+    hint = f'Remove on_bust = "follow", or {key}.'
+    draft.report(("subscriptions", number, "on_bust"), text, hint=hint)
 
 
 TOTALS_OF_WORTH = ("max_exposure", "max_leverage")

@@ -23,22 +23,24 @@ def mirrors(draft: Draft) -> None:
             continue
         for key in ORDERS_KEYS:
             if key in subscription.model_fields_set:
-                path = ("subscriptions", number, key)
-                draft.report(path, 'says something with copy = "orders" only', hint=meaning(key))
+                hint = 'Remove it, or add copy = "orders".'
+                draft.report(
+                    ("subscriptions", number, key), 'says nothing without copy = "orders"', hint=hint
+                )
         if subscription.copy_stops:
             _stops(draft, number, subscription)
         elif "stop_multiplier" in subscription.model_fields_set:
-            text = 'says something with copy_stops = true or copy = "orders" only'
+            text = 'says nothing without copy_stops = true or copy = "orders"'
             path = ("subscriptions", number, "stop_multiplier")
-            draft.report(path, text, hint=meaning("stop_multiplier"))
+            draft.report(path, text, hint="Remove it, or add one of both.")
 
 
 def _orders(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
     """All working orders are mirrored."""
     at = ("subscriptions", number)
     if "copy_stops" in subscription.model_fields_set:
-        text = 'copy = "orders" mirrors his stops with all his orders'
-        draft.report((*at, "copy_stops"), text, hint=meaning("copy_stops"))
+        text = 'says nothing with copy = "orders", which mirrors the leader\'s stops with all his orders'
+        draft.report((*at, "copy_stops"), text, hint="Remove copy_stops.")
     if subscription.sizing.mode == "block":
         text = "a block divides what the leader fills: its orders are not mirrored"
         draft.report((*at, "copy"), text, value="orders", bound="fills")
@@ -50,7 +52,7 @@ def _orders(draft: Draft, number: int, subscription: SubscriptionConfig) -> None
         text = 'copy = "orders" sends a rejected order again when the leader changes his, and not before'
         draft.report((*at, "on_reject"), text, value="retry", bound="drop")
     if (subscription.leader_filled == "none") == (subscription.leader_filled_s > 0):
-        text = "leader_filled with an _after_s and leader_filled_s above 0 belong together"
+        text = "market_after_s and cancel_after_s belong together with leader_filled_s above 0"
         draft.report((*at, "leader_filled"), text, hint=meaning("leader_filled"))
     late = subscription.leader_filled_s * 1_000 >= subscription.max_age_ms
     if subscription.leader_filled == "market_after_s" and late:
@@ -65,33 +67,40 @@ def _stops(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
     """Stops beside fills: what they protect, and where they can rest."""
     path = ("subscriptions", number, "copy_stops")
     if subscription.sizing.mode == "block":
-        text = "a block divides what the leader fills: a stop of one member would close lots of its own"
-        draft.report(path, text, value="true", bound="false")
+        text = "not possible with a block, which divides what the leader fills: a stop of one member would"
+        text += " close lots of its own"
+        draft.report(path, text, hint="Remove copy_stops, or size by another mode.")
     if subscription.reverse:
         text = "who goes the other way loses where the leader takes his profit: the leader's stop protects"
         text += " nothing here"
-        hint = 'Bound the loss with guards or limits, or use copy = "orders": his limits become stops.'
-        draft.report(path, text, value="true", bound="false", hint=hint)
+        hint = "Remove it: bound the loss with guards or limits,"
+        hint += ' or use copy = "orders", where his limits become stops.'
+        draft.report(path, text, hint=hint)
     profile = follower_profile(draft, subscription.follower)
     if not profile:
         return
-    _stays_in_force(draft, path, "true", profile)
+    _stays_in_force(draft, path, profile)
     missing = [name for name in STOP_TYPES if name not in profile.get("order_types", ["market", "limit"])]
     if not missing:
         return
-    text = f"orders of type {', '.join(missing)} are not copied: the follower's venue does not take them"
+    text = f"orders of type {', '.join(missing)} are not copied: {_refused_by(profile)}"
     none = len(missing) == len(STOP_TYPES)
     hint = "Ask the venue, and name them in order_types of a profile of your own."
     draft.report(path, text, hint=hint, severity="error" if none else "warning")
 
 
-def _stays_in_force(draft: Draft, path: tuple[Key, ...], value: str, profile: dict[str, Any]) -> None:
+def _refused_by(profile: dict[str, Any]) -> str:
+    return f"the follower's venue does not take them, by its profile {profile['name']}"
+
+
+def _stays_in_force(draft: Draft, path: tuple[Key, ...], profile: dict[str, Any]) -> None:
     """An order that waits in the market needs a time in force that lasts."""
     if not {"gtc", "day"}.intersection(profile.get("tifs", ["day", "gtc", "ioc"])):
-        text = "the follower's venue is not known to take orders that stay in force (day, gtc)"
+        text = "the follower's venue is not known to take orders that stay in force (day, gtc), by its"
+        text += f" profile {profile['name']}"
         hint = "Ask the venue, and name them in tifs of a profile of your own"
-        hint += ', or use copy = "fills".' if value == "orders" else "."
-        draft.report(path, text, value=value, hint=hint)
+        hint += ', or use copy = "fills".' if path[-1] == "copy" else "."
+        draft.report(path, text, hint=hint)
 
 
 def _mirrored_at(draft: Draft, number: int, subscription: SubscriptionConfig) -> None:
@@ -101,12 +110,10 @@ def _mirrored_at(draft: Draft, number: int, subscription: SubscriptionConfig) ->
         return
     path = ("subscriptions", number, "copy")
     accepted = profile.get("order_types", ["market", "limit"])
-    _stays_in_force(draft, path, "orders", profile)
+    _stays_in_force(draft, path, profile)
     missing = [name for name in ("limit", *STOP_TYPES) if name not in accepted]
     if missing:
-        text = (
-            f"orders of type {', '.join(missing)} are not mirrored: the follower's venue does not take them"
-        )
+        text = f"orders of type {', '.join(missing)} are not mirrored: {_refused_by(profile)}"
         hint = 'Their fills are copied, as with copy = "fills".'
         draft.report(path, text, hint=hint, severity="warning")
 
@@ -115,12 +122,17 @@ def mirrors_name_no_position(draft: Draft) -> None:
     """What rests at a venue where positions stand side by side would have to name the one that it closes."""
     for number, subscription in draft.subscriptions.items():
         profile = follower_profile(draft, subscription.follower)
-        if subscription.mirrors and profile.get("position_model") == "hedging":
-            text = "a mirrored order that closes rests at the venue before the position that it would have"
-            text += " to name is known, and there (hedging) it would open a second one"
-            key, value, bound = "copy", "orders", "fills"
-            if subscription.copy_stops:
-                text = "a stop of everything that is held names no position, and there (hedging) it would"
-                text += " open another one"
-                key, value, bound = "copy_stops", "true", "false"
-            draft.report(("subscriptions", number, key), text, value=value, bound=bound)
+        if not subscription.mirrors or profile.get("position_model") != "hedging":
+            continue
+        key, what = (
+            "copy",
+            "a mirrored order that closes rests there before the position that it would have to",
+        )
+        what += " name is known, and would open a second one"
+        if subscription.copy_ == "fills":
+            key, what = "copy_stops", "a stop of everything that is held names no position, and would open"
+            what += " another one"
+        text = (
+            f"the follower's venue keeps positions apart (hedging), by its profile {profile['name']}: {what}"
+        )
+        draft.report(("subscriptions", number, key), text, hint="Remove it.")

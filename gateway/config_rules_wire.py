@@ -30,12 +30,12 @@ def session_use(draft: Draft) -> None:
             text = f"the session is already that of route {routes[route.session]}"
             draft.report(path, text, value=route.session, hint="One session runs in one process.")
         routes.setdefault(route.session, name)
+    needed = {*draft.named_by("leaders", "session"), *draft.named_by("routes", "session")}
     for name in draft.sessions:
-        if name not in leaders and name not in routes:
+        if name not in needed:
             hint = "Name it in a [leaders.NAME] or [routes.NAME], or remove it."
             draft.report(("sessions", name), "the session is not used", hint=hint, severity="warning")
-    used = {follower.route for follower in draft.followers.values()}
-    used |= {route.reserve for route in draft.routes.values() if route.reserve is not None}
+    used = {*draft.named_by("followers", "route"), *draft.named_by("routes", "reserve")}
     for name in draft.routes:
         if name not in used:
             draft.report(("routes", name), "no follower uses this route", severity="warning",

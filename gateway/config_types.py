@@ -52,19 +52,20 @@ def read_decimal(value: object) -> Decimal:
         return value
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise PydanticCustomError(
-            "decimal_type", 'a decimal must be text or an integer, so that it stays exact: write "0.5"'
+            "decimal_type", "a decimal must be text or an integer, so that it stays exact"
         )
     text = str(value)
     if not _DECIMAL.match(text):
-        raise PydanticCustomError(
-            "decimal_text", "not a decimal number: digits, optionally a point and digits, no exponent"
-        )
+        bound = {"bound": "digits, optionally a point and digits, no exponent"}
+        raise PydanticCustomError("decimal_text", "not a decimal number", bound)
     number = Decimal(text)
     if abs(number) > DECIMAL_MAX:
-        raise PydanticCustomError("decimal_range", "a decimal is out of range: must be -10^20..10^20")
+        raise PydanticCustomError("decimal_range", "out of range", {"bound": "-10^20 to 10^20"})
     places = len(text.partition(".")[2].rstrip("0"))
     if places > DECIMAL_PLACES_MAX:
-        raise PydanticCustomError("decimal_places", "a decimal has too many places: at most 18 are kept")
+        raise PydanticCustomError(
+            "decimal_places", "too many places behind the point", {"bound": "at most 18"}
+        )
     return number
 
 

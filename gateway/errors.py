@@ -113,7 +113,8 @@ def one_line(path: str, message: str, bound: str, value: object, hint: str) -> s
     """Joins the parts of a message in the one order used everywhere."""
     text = f"{path}: {message}" if path else message
     if bound:
-        text += f": must be {bound}"
+        # A reason behind a colon is over before the bound begins.
+        text += f"{';' if ': ' in message else ':'} must be {bound}"
     if value is not None:
         text += f", got {shown(value)}"
     return f"{text}. {hint}" if hint else text

@@ -11,7 +11,10 @@ NAME_CUTOFF, CHOICE_CUTOFF = 0.6, 0.75
 
 def nearest(word: str, choices: Iterable[str], cutoff: float) -> str:
     """A hint that names the nearest choice; empty when none is near."""
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
+    known = list(choices)
+    # Other capitals are the nearest of all; difflib finds nothing alike in `gold` and `GOLD`.
+    near = [choice for choice in known if choice.casefold() == word.casefold()]
+    near = near or difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
