@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -199,10 +199,11 @@ def _later(db: sqlite3.Connection) -> Iterator[tuple[str, str, str, str, str]]:
         yield subscription, instrument, leader, follower, cl_ord_id
 
 
-def _rejects(db: sqlite3.Connection, order_lines: Mapping[tuple[str, str], Copied]) -> None:
-    query = "SELECT DISTINCT subscription, cl_ord_id FROM outcome WHERE state = 'rejected'"
+def _rejects(db: sqlite3.Connection, order_lines: dict[tuple[str, str], Copied]) -> None:
+    """Each order once, however often and on however many days it is said: it is taken out."""
+    query = "SELECT subscription, cl_ord_id FROM outcome WHERE state = 'rejected'"
     for subscription, cl_ord_id in db.execute(query):
-        if (one := order_lines.get((subscription, cl_ord_id))) is not None:
+        if (one := order_lines.pop((subscription, cl_ord_id), None)) is not None:
             one.refusals["broker_reject"] += 1
 
 
