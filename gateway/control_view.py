@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from gateway.amounts import amount, rounded
 from gateway.audit.entry import NS_PER_S
 from gateway.refusal_texts import reason
 
@@ -103,8 +105,8 @@ def _guards(guards: list[dict[str, Any]]) -> list[RenderableType]:
         note = (
             "[bold red]stopped[/]" if one["stopped"] else ("" if known else "[yellow]not known: no opens[/]")
         )
-        equity = f"{_cents(one['equity'])} {one['currency']}" if known else "?"
-        floor = "" if one["floor"] is None else _cents(one["floor"])
+        equity = f"{amount(Fraction(one['equity']), one['currency'])} {one['currency']}" if known else "?"
+        floor = "" if one["floor"] is None else amount(Fraction(one["floor"]), one["currency"])
         table.add_row(one["follower"], equity, floor, one["code"] or "", note)
     rest = len(guards) - GUARDS_MAX
     more = [Text(f"… and {rest} more; --json has all", style="dim")] if rest > 0 else []
@@ -139,7 +141,7 @@ def _breaks(breaks: list[dict[str, Any]]) -> list[RenderableType]:
         if not one["confirmed"]:
             note = note or "reported once"
         since = _when(one["since_ns"]) if Decimal(one["units"]) else ""
-        worth = "?" if one["value"] is None else _cents(one["value"])
+        worth = "?" if one["value"] is None else amount(Fraction(one["value"]))
         style = "bold red" if one["confirmed"] else ""
         names = (escape(one["follower"]), one["instrument"])
         table.add_row(*names, _plain(Decimal(one["lots"])), worth, since, note, style=style)
@@ -170,10 +172,6 @@ def _room(guard: dict[str, Any]) -> tuple[bool, Decimal]:
     """Stopped and unknown ones first, then by what is left in parts of the equity."""
     equity, floor = (Decimal(guard[key] or 0) for key in ("equity", "floor"))
     return not guard["stopped"], (equity - floor) / equity if equity > 0 else Decimal(-1)
-
-
-def _cents(amount: str) -> str:
-    return format(Decimal(amount).quantize(Decimal("0.01")), "f")
 
 
 def stops_table(stops: list[dict[str, Any]]) -> Table:
@@ -238,9 +236,8 @@ def _lines(lines: list[dict[str, Any]], leaving: list[dict[str, Any]]) -> list[R
         note = note or (f"{one['unknown']} unknown" if one.get("unknown") else "")
         note = note or ("a close waits" if one.get("close_waits") else "")
         note = note or (f"leaves by {rules[one['subscription']]}" if one["subscription"] in rules else "")
-        target = format(Decimal(one["target"]).quantize(Decimal("0.01")).normalize(), "f")
         names, held = (one["follower"], one["subscription"], one["instrument"]), one["filled"]
-        table.add_row(*names, held, target, one["working"], note, style=style)
+        table.add_row(*names, held, rounded(Fraction(one["target"])), one["working"], note, style=style)
     parts: list[RenderableType] = [Text(), table if live else Text("No positions, no targets.")]
     if live:
         parts.insert(1, Text("Positions in units; yellow: not on target yet", style="dim"))

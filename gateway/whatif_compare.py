@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from gateway.amounts import amount
 
 SIDES = ("old", "new", "recorded")
 Amounts = dict[str, Fraction | None]
@@ -139,13 +140,21 @@ class Row:
     differs: bool
 
 
-_ROWS: tuple[tuple[str, Callable[[Fraction], str], Callable[[Numbers], Mapping[str, Any]]], ...] = (
-    ("orders", lambda value: exact(value), lambda numbers: {"": numbers.orders}),
-    ("lots opened", lambda value: exact(value), lambda numbers: numbers.opened),
-    ("refused:", lambda value: exact(value), lambda numbers: numbers.refusals),
-    ("lots at the end", lambda value: exact(value), lambda numbers: numbers.positions),
-    ("realised", lambda value: cents(value), lambda numbers: numbers.realised),
-    ("floating", lambda value: cents(value), lambda numbers: numbers.floating),
+Show = Callable[[Fraction, str], str]
+"""Text of a value under its name in the table."""
+
+
+def _count(value: Fraction, _name: str) -> str:
+    return exact(value)
+
+
+_ROWS: tuple[tuple[str, Show, Callable[[Numbers], Mapping[str, Any]]], ...] = (
+    ("orders", _count, lambda numbers: {"": numbers.orders}),
+    ("lots opened", _count, lambda numbers: numbers.opened),
+    ("refused:", _count, lambda numbers: numbers.refusals),
+    ("lots at the end", _count, lambda numbers: numbers.positions),
+    ("realised", amount, lambda numbers: numbers.realised),
+    ("floating", amount, lambda numbers: numbers.floating),
 )
 """Label, text of a value, and the table of it."""
 
@@ -158,25 +167,26 @@ def rows(part: Part) -> list[Row]:
         for name in sorted({name for table in tables if table is not None for name in table}):
             values = [None if table is None else table.get(name, 0) for table in tables]
             texts = [
-                _cell(table is not None, value, show) for table, value in zip(tables, values, strict=True)
+                _cell(table is not None, value, name, show)
+                for table, value in zip(tables, values, strict=True)
             ]
             differs = texts[:2].count("") == 1 or values[0] != values[1]
             if differs or any(values) or "?" in texts:
-                change = _change(values[0], values[1], show) if differs else ""
+                change = _change(values[0], values[1], name, show) if differs else ""
                 found.append(Row(f"{label} {name}".strip(), texts[0], texts[1], change, texts[2], differs))
     return found
 
 
-def _cell(there: bool, value: Fraction | int | None, show: Callable[[Fraction], str]) -> str:
+def _cell(there: bool, value: Fraction | int | None, name: str, show: Show) -> str:
     if not there:
         return ""
-    return "?" if value is None else show(Fraction(value))
+    return "?" if value is None else show(Fraction(value), name)
 
 
-def _change(old: Fraction | int | None, new: Fraction | int | None, show: Callable[[Fraction], str]) -> str:
+def _change(old: Fraction | int | None, new: Fraction | int | None, name: str, show: Show) -> str:
     if old is None or new is None:
         return ""
-    text = show(Fraction(new) - Fraction(old))
+    text = show(Fraction(new) - Fraction(old), name)
     return text if text.startswith("-") else f"+{text}"
 
 
@@ -194,11 +204,6 @@ def exact(value: Fraction) -> str:
     digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
     text = f"{digits[:-places]}.{digits[-places:]}" if places else digits
     return f"-{text}" if value < 0 else text
-
-
-def cents(value: Fraction) -> str:
-    """An exact amount rounded to cents, ties to even."""
-    return f"{Decimal(round(value * 100)).scaleb(-2):.2f}"
 
 
 def as_json(part: Part) -> Json:

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.amounts import amount
 from gateway.refusal_texts import reason
-from gateway.whatif_compare import Comparison, FollowerPart, Numbers, Part, as_json, cents, rows
+from gateway.whatif_compare import Comparison, FollowerPart, Numbers, Part, as_json, rows
 
 FOLLOWERS_SHOWN = 20
 """A screen or two; --all shows every follower."""
@@ -116,8 +117,8 @@ def summary(found: Comparison) -> str:
 
 def _earned(numbers: Numbers, currency: str) -> str:
     amounts = [table.get(currency, Fraction(0)) for table in (numbers.realised, numbers.floating)]
-    known = [amount for amount in amounts if amount is not None]
-    return cents(sum(known, Fraction(0))) if len(known) == len(amounts) else "?"
+    known = [one for one in amounts if one is not None]
+    return amount(sum(known, Fraction(0)), currency) if len(known) == len(amounts) else "?"
 
 
 def utc(ns: str) -> str:
