@@ -62,6 +62,16 @@ class Line:
         worth = value(self.position, px, self.inverse)
         return None if self.cost is None or worth is None else worth - self.cost
 
+    def add(self, other: Line) -> None:
+        """Adds what another line of the same instrument holds and has won: each closes at its own average, so
+        an average of both means nothing, and all the rest is theirs together."""
+        self.bought += other.bought
+        self.sold += other.sold
+        self.position += other.position
+        self.realised += other.realised
+        self.unpriced += other.unpriced
+        self.cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+
     def fill(self, units: Fraction, px: Fraction | None) -> None:
         """Books signed units. What goes through zero closes first, and opens the rest."""
         if units > 0:

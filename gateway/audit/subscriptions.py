@@ -19,7 +19,7 @@ from typing import Any
 from gateway.audit import fill_table
 from gateway.audit.fill_table import has_fills
 from gateway.audit.mirror_table import has_mirrors
-from gateway.audit.pnl import Execution, Line, correct, value
+from gateway.audit.pnl import Execution, Line, correct
 from gateway.audit.store import day_files, has_decisions, read_kind, reading
 
 NAMELESS = "0" * 32
@@ -71,15 +71,8 @@ class Account:
     traded: str
     currency: str
     contract: Fraction
-    position: Fraction = Fraction(0)
-    realised: Fraction = Fraction(0)
-    cost: Fraction | None = Fraction(0)
-    inverse: bool = False
-
-    def floating(self, px: Fraction) -> Fraction | None:
-        """What all of it would win at a price; None where that, or what it cost, is not known."""
-        worth = value(self.position, px, self.inverse)
-        return None if self.cost is None or worth is None else worth - self.cost
+    line: Line
+    """The sum of theirs; its average means nothing."""
 
 
 @dataclass(slots=True)
@@ -102,12 +95,9 @@ class Subscriptions:
         for one in self.lines:
             if not one.traded:
                 continue
-            fresh = Account(one.follower, one.traded, one.currency, one.contract, inverse=one.line.inverse)
-            account = found.setdefault((one.follower, one.traded), fresh)
-            account.position += one.line.position
-            account.realised += one.line.realised
-            costs = (account.cost, one.line.cost)
-            account.cost = None if None in costs else sum(filter(None, costs), Fraction(0))
+            empty = Line(inverse=one.line.inverse)
+            fresh = Account(one.follower, one.traded, one.currency, one.contract, empty)
+            found.setdefault((one.follower, one.traded), fresh).line.add(one.line)
         return [found[key] for key in sorted(found)]
 
 

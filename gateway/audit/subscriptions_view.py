@@ -38,7 +38,7 @@ def as_json(found: Subscriptions, prices: Prices) -> str:
 
 
 def _subscription(one: Copied, prices: Prices) -> dict[str, Any]:
-    line, px = one.line, prices.get(one.traded)
+    line = one.line
     return {
         "subscription": one.subscription, "leader": one.leader, "follower": one.follower,
         "instrument": one.instrument, "traded": one.traded or None, "currency": one.currency or None,
@@ -48,17 +48,15 @@ def _subscription(one: Copied, prices: Prices) -> dict[str, Any]:
         "bought_lots": _exact(line.bought / one.contract), "sold_lots": _exact(line.sold / one.contract),
         "position_lots": _exact(line.position / one.contract), "average_px": _exact(line.average),
         "realised": _exact(line.realised), "unpriced_fills": line.unpriced,
-        "floating": None if px is None else _exact(line.floating(px)),
+        "floating": _exact(_floating(one, prices)),
     }  # fmt: skip
 
 
 def _account(one: Account, prices: Prices) -> dict[str, Any]:
-    px = prices.get(one.traded)
-    floating = None if px is None else one.floating(px)
     return {
         "follower": one.follower, "traded": one.traded, "currency": one.currency,
-        "position_lots": _exact(one.position / one.contract), "realised": _exact(one.realised),
-        "floating": _exact(floating),
+        "position_lots": _exact(one.line.position / one.contract), "realised": _exact(one.line.realised),
+        "floating": _exact(_floating(one, prices)),
     }  # fmt: skip
 
 
@@ -80,14 +78,13 @@ MONEY = frozenset(("realised", "floating"))
 
 
 def _lines(found: Subscriptions, prices: Prices) -> Sheet:
-    won = ("position", "average", "realised", *_floating(prices))
+    won = ("position", "average", "realised", *(("floating",) if prices else ()))
     sheet = Sheet(("subscription", "instrument"), (DONE, won), MONEY, note="refusals")
     for one in found.lines:
-        line, px = one.line, prices.get(one.traded)
+        line = one.line
         lots = (number(units / one.contract) for units in (line.bought, line.sold, line.position))
         counts = (str(one.decisions), str(one.orders), str(one.fills))
-        values = [line.average, line.realised]
-        values += [None if px is None else line.floating(px)] if prices else []
+        values = [line.average, line.realised, *([_floating(one, prices)] if prices else [])]
         name = one.instrument if one.traded in ("", one.instrument) else f"{one.instrument} > {one.traded}"
         figures = (*counts, *lots, *map(_short, values))
         sheet.rows.append(Row((one.subscription, name), figures, one.currency, _refusals(one)))
@@ -95,19 +92,18 @@ def _lines(found: Subscriptions, prices: Prices) -> Sheet:
 
 
 def _accounts(found: Subscriptions, prices: Prices) -> Sheet:
-    won = ("position", "realised", *_floating(prices))
+    won = ("position", "realised", *(("floating",) if prices else ()))
     sheet = Sheet(("account of", "trades"), (won,), MONEY, title="account of ")
     for one in found.accounts():
-        px = prices.get(one.traded)
-        floating = None if px is None else one.floating(px)
-        shown = [_short(one.realised), *([_short(floating)] if prices else [])]
-        figures = (number(one.position / one.contract), *shown)
+        values = [one.line.realised, *([_floating(one, prices)] if prices else [])]
+        figures = (number(one.line.position / one.contract), *map(_short, values))
         sheet.rows.append(Row((one.follower, one.traded), figures, one.currency))
     return sheet
 
 
-def _floating(prices: Prices) -> tuple[str, ...]:
-    return ("floating",) if prices else ()
+def _floating(one: Copied | Account, prices: Prices) -> Fraction | None:
+    px = prices.get(one.traded)
+    return None if px is None else one.line.floating(px)
 
 
 def _short(value: Fraction | None) -> str:

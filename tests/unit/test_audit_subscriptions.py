@@ -115,8 +115,8 @@ def test_each_subscription_has_its_own_numbers(tmp_path: Path) -> None:
     assert told(gold.traded, gold.contract, gold.line.position) == ("GOLD", 100, -200)
     assert (gold.orders, gold.line.average) == (1, Fraction("4000.5"))
     accounts = {(one.follower, one.traded): one for one in collect(tmp_path / "audit").accounts()}
-    assert accounts["f1", "EURUSD"].position == 50_000
-    assert accounts["f1", "EURUSD"].realised == 50
+    assert accounts["f1", "EURUSD"].line.position == 50_000
+    assert accounts["f1", "EURUSD"].line.realised == 50
     assert {one.follower for one in collect(tmp_path / "audit", "f2").lines} == set()
 
 
@@ -178,7 +178,7 @@ def test_an_independent_sum_over_the_same_log_agrees(tmp_path: Path) -> None:
         assert line.bought == sum(units for units, _ in sums[sub] if units > 0)
         assert line.realised + (line.floating(at_px) or 0) == total[sub], sub
     accounts = {one.follower: one for one in collect(tmp_path / "audit").accounts()}
-    account = accounts["f1"]
+    account = accounts["f1"].line
     assert account.cost is not None
     assert account.realised + account.position * at_px - account.cost == total[SUBS[0]] + total[SUBS[1]]
     assert len(day_files(tmp_path / "audit")) > 1

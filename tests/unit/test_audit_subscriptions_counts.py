@@ -158,6 +158,8 @@ def test_an_account_is_the_sum_of_its_lines_and_of_no_others(tmp_path: Path) -> 
         moved(3, SUB, "fill", -4, "2"),
         moved(4, "f1<beta", "fill", -20, "3"),
         moved(5, "f1<beta", "fill", 5, "2"),
+        moved(5, "f1<gamma", "fill", 1, None),
+        moved(5, "f1<gamma", "fill", -1, "2"),
         moved(6, "f2<alpha", "fill", 7, "5"),
         moved(7, SUB, "fill", 3, "1000", instrument="XAUUSD"),
     ]
@@ -168,10 +170,11 @@ def test_an_account_is_the_sum_of_its_lines_and_of_no_others(tmp_path: Path) -> 
         ("f1", "GOLD"),
         ("f2", "EURUSD"),
     ]
-    assert told(first.position, first.realised) == (6 - 15, 4 + 5)
-    assert first.floating(Fraction(4)) == 6 * (4 - 1) - 15 * (4 - 3)
-    assert told(gold.position, gold.floating(Fraction(1001))) == (3, 3)
-    assert told(other.position, other.realised, other.floating(Fraction(4))) == (7, 0, -7)
+    assert told(first.line.position, first.line.realised) == (6 - 15, 4 + 5)
+    assert told(first.line.bought, first.line.sold, first.line.unpriced) == (10 + 5 + 1, 4 + 20 + 1, 2)
+    assert first.line.floating(Fraction(4)) == 6 * (4 - 1) - 15 * (4 - 3)
+    assert told(gold.line.position, gold.line.floating(Fraction(1001))) == (3, 3)
+    assert told(other.line.position, other.line.realised, other.line.floating(Fraction(4))) == (7, 0, -7)
 
 
 def test_busts_and_corrections_stand_beside_refusals(tmp_path: Path) -> None:
