@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -44,6 +45,7 @@ def status_screen(deployment: str, status: dict[str, Any]) -> RenderableType:
         _routes(status.get("routes") or []),
         *_refusals(status.get("refusals") or {}),
         *_lines(status.get("subscriptions") or [], status.get("leaving") or []),
+        *_won(deployment, status.get("follower_fills") or 0),
         *_alerts((status.get("pipeline") or {}).get("alerts") or []),
     ]
     return Group(*parts)
@@ -244,6 +246,15 @@ def _lines(lines: list[dict[str, Any]], leaving: list[dict[str, Any]]) -> list[R
     if len(live) > LINES_MAX:
         parts.append(Text(f"… and {len(live) - LINES_MAX} more; --json has all", style="dim"))
     return parts
+
+
+def _won(deployment: str, fills: int) -> list[RenderableType]:
+    """Where results are: the core knows only those that a guard asks for, the log has everybody's."""
+    if not fills:
+        return []
+    command = f"copygate audit subscriptions --config {shlex.quote(deployment)}"
+    # On a line of its own: it is there to be copied, and goes on below rather than lose its end.
+    return [Text("Won, traded and refused, of each subscription:", style="dim"), Text(command)]
 
 
 def _on_target(line: dict[str, Any]) -> bool:
