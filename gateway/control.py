@@ -57,6 +57,7 @@ class ControlSocket:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.socket.bind(f"ipc://{path}")
         path.chmod(OWNER_ONLY)
+        kill_file.tidy(self._state_dir, clock.wall_ns())
 
     def answer(self) -> int:
         """Answers one waiting request; gives its journal number, or 0."""
@@ -86,6 +87,9 @@ class ControlSocket:
         of = {"scope": stop.scope, "name": stop.name, "who": stop.who}
         log.warning("control.left_stop", command_level=stop.level, **of)
         command = {"cmd": "kill", "who": stop.who, "level": stop.level, **stop.names}
+        if stop.left_ns:
+            # Else `stops` would say that it stands since the core is back.
+            command["since"] = clock.fix_text(stop.left_ns)
         payload = json.dumps(command, sort_keys=True).encode()
         self._pipeline.submit("operator", "", payload, clock.wall_ns())
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -24,6 +25,10 @@ SCOPES = ("follower", "instrument", "route")
 UNREADABLE = "somebody, in a file that cannot be read"
 TAKEN = ".taken.json"
 """The end of a file's name while its stop is being taken up."""
+HALF = re.compile(r"kill(-.*)?\.\d+")
+"""What a writer leaves that was ended, or could not remove it: its process number is at the end."""
+HALF_NS_MAX = 3_600_000_000_000
+"""Nobody writes a file for so long, nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class LeftStop:
     who: str
     scope: str = EVERYTHING
     name: str = ""
+    left_ns: int = field(default=0, compare=False)
+    """When its file was written, nanoseconds; 0 where it is not known."""
 
     @property
     def number(self) -> int:
@@ -84,11 +91,10 @@ def write_whole(place: Path, data: bytes, mode: int = 0o666) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(place)
-    except OSError:
-        # A full disk: half a file helps nobody.
+    finally:
+        # A full disk, or a person who did not wait for one: half a file helps nobody.
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-        raise
 
 
 def left(state_dir: Path) -> tuple[LeftStop, ...]:
@@ -118,15 +124,17 @@ def _places(state_dir: Path) -> list[Path]:
 def _read(place: Path) -> LeftStop | None:
     """None without a file. One that cannot be read stops opens: somebody meant to."""
     scope = _scope_of(place.name.removesuffix(".json").removesuffix(".taken"))
+    left_ns = 0
     try:
+        left_ns = place.stat().st_mtime_ns
         found = json.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        return LeftStop(LEVELS[0], UNREADABLE, *scope)
+        return LeftStop(LEVELS[0], UNREADABLE, *scope, left_ns)
     level, who = (found.get("level"), found.get("who")) if isinstance(found, dict) else (None, None)
     who = who if isinstance(who, str) else UNREADABLE
-    return LeftStop(level if level in LEVELS else LEVELS[0], who, *scope)
+    return LeftStop(level if level in LEVELS else LEVELS[0], who, *scope, left_ns)
 
 
 def _scope_of(stem: str) -> tuple[str, str]:
@@ -146,6 +154,16 @@ def set_aside(state_dir: Path) -> None:
             if not place.name.endswith(TAKEN):
                 with suppress(OSError):
                     place.replace(place.with_name(place.name.removesuffix(".json") + TAKEN))
+
+
+def tidy(state_dir: Path, now_ns: int) -> None:
+    """Removes what ended writers left. What is young may be being written; what stays is no stop."""
+    with suppress(OSError), os.scandir(state_dir) as entries:
+        for entry in entries:
+            if HALF.fullmatch(entry.name):
+                with suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime_ns < now_ns - HALF_NS_MAX:
+                        Path(entry.path).unlink()
 
 
 def taken_up(state_dir: Path) -> None:

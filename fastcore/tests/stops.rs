@@ -307,3 +307,21 @@ fn a_reject_counts_once_for_each_order() {
     w.rejected(&open, "35=3|45=5|58=no|");
     assert_eq!(w.engine.status().stops.len(), 1);
 }
+
+/// A stop that was left while no core answered is as old as its file, however late it is taken up; never younger than now,
+/// and a time that cannot be read holds no stop back.
+#[test]
+fn a_stop_that_was_left_is_as_old_as_it_says() {
+    let since = |said: &str| {
+        let mut w = two();
+        tell(&mut w, &format!(r#"{{"cmd":"kill","who":"ann","since":"{said}"}}"#));
+        let (at, taken) = (w.engine.status().stops[0].at_ns.clone(), w.now.to_string());
+        (at, taken)
+    };
+    let (at, taken) = since("20200101-00:00:00.000000001");
+    assert_eq!((at.as_str(), at < taken), ("1577836800000000001", true));
+    for said in ["22000101-00:00:00", "yesterday", ""] {
+        let (at, taken) = since(said);
+        assert_eq!(at, taken, "{said:?}");
+    }
+}

@@ -37,6 +37,10 @@ class Core:
             if self._socket.socket.poll(20):
                 self._socket.answer()
 
+    def take_up(self) -> None:
+        """What was left without a core, as at each beat."""
+        self._socket.take_up()
+
     def stop(self) -> None:
         """Ends thread and socket."""
         self._stop.set()

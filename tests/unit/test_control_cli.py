@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from gateway import clock
 from gateway.config import load
 from gateway.control import socket_of
+from gateway.kill_file import LeftStop, leave, place_of
 from gateway.kill_parts import keep, packed
 from tests.unit.config_text import GOOD, write
 from tests.unit.control_rig import Core, core, ctl, file, last_line, state
@@ -98,6 +100,21 @@ def test_a_release_of_what_was_not_stopped_says_so(file: Path, core: Core) -> No
     """It is no error: what was wanted is so."""
     done = ctl(file, "arm", "--who", "ann")
     assert (done.exit_code, "Nothing was stopped at everything as a whole" in done.output) == (0, True)
+
+
+def test_the_core_says_that_a_left_stop_stands_since_it_was_left(file: Path) -> None:
+    """By the core itself, over a start."""
+    folder = load(file).state_dir
+    leave(folder, LeftStop("halt", "ann", "follower", "f1"))
+    os.utime(place_of(folder, "follower", "f1"), ns=(1, 1_577_836_800_000_001_000))
+    running = Core(file)
+    try:
+        running.take_up()
+        (stop,) = json.loads(running.pipeline.status())["stops"]
+        assert (stop["at_ns"], stop["who"], stop["level"]) == ("1577836800000001000", "ann", "halt")
+        assert "2020-01-01 00:00:00 UTC" in ctl(file, "stops").output
+    finally:
+        running.stop()
 
 
 def test_a_lower_level_does_not_release_a_higher_one(file: Path, core: Core) -> None:

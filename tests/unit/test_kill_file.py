@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import CliRunner
 
-from gateway import control, kill_file, kill_parts
+from gateway import clock, control, kill_file, kill_parts
 from gateway.app import _work_of
 from gateway.config import load
 from gateway.control import ControlSocket
@@ -174,16 +176,59 @@ def test_the_core_takes_up_every_stop_with_its_scope(tmp_path: Path) -> None:
     """Once each, as if it had been told; the same stop that is left again later is another one."""
     told = [{"cmd": "kill", "level": stop.level, "who": stop.who, **stop.names} for stop in PARTS]
     told = [dict(sorted(command.items())) for command in told]
+
+    def asked(commands: list[dict[str, str]]) -> list[dict[str, str]]:
+        return [{key: value for key, value in one.items() if key != "since"} for one in commands]
+
     with taking_up(tmp_path) as (core, journal, state):
         for stop in PARTS:
             leave(state, stop)
         core.take_up()
-        assert sorted(map(json.dumps, journal.commands)) == sorted(map(json.dumps, told))
+        assert sorted(map(json.dumps, asked(journal.commands))) == sorted(map(json.dumps, told))
         leave(state, PARTS[1])
         core.take_up()
         core.take_up()
-        assert journal.commands[len(PARTS) :] == [told[1]]
+        assert asked(journal.commands[len(PARTS) :]) == [told[1]]
         assert left(state) == ()
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_a_stop_is_as_old_as_its_file(tmp_path: Path, text: str | None) -> None:
+    """Not as young as the core that takes it up: what was not opened in between is explained by it."""
+    with taking_up(tmp_path) as (core, journal, state):
+        leave(state, LeftStop("halt", "ann"))
+        if text is not None:
+            place_of(state).write_text(text, "utf-8")
+        os.utime(place_of(state), ns=(1, 1_577_836_800_000_001_000))
+        core.take_up()
+        assert [command["since"] for command in journal.commands] == ["20200101-00:00:00.000001"]
+
+
+def test_nothing_is_left_beside_a_stop_that_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk says so in the end, or a person ends the command before. The stop of before stays."""
+    leave(tmp_path, LeftStop("no_opens", "ann"))
+    for error in (OSError(errno.ENOSPC, "full"), KeyboardInterrupt()):
+        monkeypatch.setattr(os, "fsync", Mock(side_effect=error))
+        with pytest.raises(type(error)):
+            leave(tmp_path, LeftStop("halt", "bob"))
+        assert left(tmp_path) == (LeftStop("no_opens", "ann"),)
+        assert [one.name for one in tmp_path.iterdir()] == ["kill.json"]
+
+
+def test_what_an_ended_writer_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    """Also of earlier versions, on a disk that was full; what is being written, and other files, stay."""
+    state = load(write(tmp_path)).state_dir
+    names = ["kill.4711", "kill-route-r1.4711", "kill.12", "kill.old", "killed.7", "kill.json", "notes.7"]
+    state.mkdir(exist_ok=True)
+    for name in names:
+        (state / name).write_bytes(b"")
+        if name != "kill.12":
+            os.utime(state / name, ns=(1, clock.wall_ns() - 2 * kill_file.HALF_NS_MAX))
+    with taking_up(tmp_path):
+        found = {one.name for one in state.iterdir() if one.is_file()}
+    assert found == set(names) - {"kill.4711", "kill-route-r1.4711"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"level": "hlat"}', '{"level": 3, "who": 4}', "\x00\xff"])

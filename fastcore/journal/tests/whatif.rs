@@ -194,3 +194,38 @@ fn a_limit_rests_until_the_market_comes_to_it() {
     let found = played(folder.path(), &orders);
     assert_eq!(made(&found["new"]), (1, "0".into(), "0".into()));
 }
+
+/// What names somebody whom the new configuration does not have is counted as what it was.
+#[test]
+fn a_release_of_an_unknown_name_is_no_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = Pipeline::<Engine>::open(folder.path(), &config("1"), Durability::Process, T0_NS).unwrap();
+    for (n, cmd) in (1..).zip(["kill", "arm", "arm"]) {
+        for scope in ["leader", "follower", "instrument", "route"] {
+            let name = &json!({"leader": "l", "follower": "f", "instrument": "E", "route": "r"})[scope];
+            let command = json!({"cmd": cmd, "who": "ann", scope: name}).to_string();
+            pipeline.submit("operator", "", command.as_bytes(), T0_NS + n * 1_000_000_000).unwrap();
+        }
+    }
+    drop(pipeline);
+    // Every name is another one there; the deployment is the same.
+    let other = config("1").replace("\"l\"", "\"l2\"").replace("\"f\"", "\"f2\"");
+    let other = other.replace("\"E\"", "\"E2\"").replace("\"r\"", "\"r2\"");
+    let mut played = WhatIf::open(folder.path(), &other, None, None).unwrap();
+    while played.step(2).unwrap() > 0 {}
+    let found: Value = serde_json::from_str(&played.report()).unwrap();
+    let named = |what: &str, count: u64| {
+        ["follower f", "instrument E", "leader l", "route r"].map(|of| format!("{count} {what} of {of}"))
+    };
+    let said: Vec<String> = found["unknown"].as_array().unwrap().iter().map(said_as).collect();
+    let mut wanted = [named("releases", 2), named("stops", 1)].concat();
+    let mut said = said;
+    said.sort();
+    wanted.sort();
+    assert_eq!(said, wanted);
+}
+
+fn said_as(unknown: &Value) -> String {
+    let text = |key: &str| unknown[key].as_str().unwrap();
+    format!("{} {} {}", unknown["count"], text("what"), text("name"))
+}

@@ -7,7 +7,7 @@
 
 use super::life::Mode;
 use super::proofs::Became;
-use super::stops::{Level, Scope};
+use super::stops::{Scope, Stop};
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::OnBreak;
@@ -135,7 +135,7 @@ impl Engine {
         self.tell_break(ix, key, held, sink);
         if self.rule_of(ix, follower) == OnBreak::NoOpens {
             let who = "fault: position break".to_owned();
-            self.latch(ix, Scope::Follower(follower), Level::NoOpens, who, sink);
+            self.latch(ix, Scope::Follower(follower), Stop::of_opens(who, self.st.at_ns), sink);
         }
         self.remedied_by_rule(ix, key, sink);
     }

@@ -7,7 +7,7 @@ use super::inactive::DUE_LEADER;
 use super::lines::{DUE_CANCEL, DUE_HELD, DUE_LINE, DUE_QUERY, End};
 use super::mass::DUE_MASS;
 use super::questions::DUE_ASK;
-use super::stops::{Level, Scope};
+use super::stops::{Level, Scope, Stop};
 use super::sub_guards::DUE_SUB_GUARD;
 use super::ways::DUE_WAY;
 use crate::action::{Moved, Outcome, Sink};
@@ -137,7 +137,8 @@ impl Engine {
             );
             self.alert("journal_tail_lost", text, sink);
             let ix = Arc::clone(&self.ix);
-            self.latch(&ix, Scope::Global, Level::NoOpens, "journal_tail_lost".to_owned(), sink);
+            let stop = Stop::of_opens("journal_tail_lost".to_owned(), self.st.at_ns);
+            self.latch(&ix, Scope::Global, stop, sink);
         }
         self.missed_rows(at, &hello, sink);
         let session = self.ix.cfg.routes.get(at as usize).map_or("", |r| r.session.as_str()).to_owned();

@@ -7,6 +7,7 @@ use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::order::State;
 use crate::refusal::Code;
+use crate::time::parse_utc;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -61,6 +62,13 @@ pub struct Stop {
     pub at_ns: i64,
 }
 
+impl Stop {
+    /// What a fault stops, now.
+    pub(super) const fn of_opens(who: String, at_ns: i64) -> Self {
+        Self { level: Level::NoOpens, who, at_ns }
+    }
+}
+
 /// A stop as an operator names it: one scope, or none for everything. A name that is spelt wrong must not stop, or
 /// release, something else: unknown fields are errors.
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +86,9 @@ pub(super) struct Stopping {
     instrument: Option<String>,
     #[serde(default)]
     route: Option<String>,
+    /// When it was left while no core answered, UTC as FIX has it; now where it is left out.
+    #[serde(default)]
+    since: Option<String>,
 }
 
 impl Stopping {
@@ -191,27 +202,25 @@ impl Engine {
     pub(super) fn stop<S: Sink>(&mut self, stop: Stopping, sink: &mut S) {
         let ix = Arc::clone(&self.ix);
         match stop.scope(&ix) {
-            Ok(scope) => self.latch(&ix, scope, stop.level, stop.who, sink),
+            Ok(scope) => {
+                // A time that nobody can read holds no stop back.
+                let left_ns = stop.since.as_deref().and_then(|text| parse_utc(text.as_bytes()));
+                let at_ns = self.as_of(left_ns);
+                self.latch(&ix, scope, Stop { level: stop.level, who: stop.who, at_ns }, sink);
+            }
             Err(why) => self.alert("bad_command", format!("kill: {why}"), sink),
         }
     }
 
     /// Sets a stop of a scope that is known.
-    pub(super) fn latch<S: Sink>(
-        &mut self,
-        ix: &Arc<Index>,
-        scope: Scope,
-        level: Level,
-        who: String,
-        sink: &mut S,
-    ) {
-        let what = scope.text(ix);
+    pub(super) fn latch<S: Sink>(&mut self, ix: &Arc<Index>, scope: Scope, stop: Stop, sink: &mut S) {
+        let (what, level) = (scope.text(ix), stop.level);
         if let Some(there) = self.st.stops.get(&scope).filter(|s| s.level >= level) {
             let text = format!("{what} is stopped at {} already, by {}", there.level.name(), there.who);
             return self.alert("kill", text, sink);
         }
-        self.alert("kill", format!("{what} stopped at {} by {who}", level.name()), sink);
-        self.st.stops.insert(scope, Stop { level, who, at_ns: self.st.at_ns });
+        self.alert("kill", format!("{what} stopped at {} by {}", level.name(), stop.who), sink);
+        self.st.stops.insert(scope, stop);
         self.cause.calm = false;
         if level > Level::NoOpens {
             self.work_all(ix, sink);
@@ -239,7 +248,7 @@ impl Engine {
             self.st.rejects.remove(&follower);
             let window_s = faults.reject_window_ms.checked_div(1_000).unwrap_or(0);
             let who = format!("fault: {} opens rejected in {window_s} s", faults.reject_burst);
-            self.latch(ix, Scope::Follower(follower), Level::NoOpens, who, sink);
+            self.latch(ix, Scope::Follower(follower), Stop::of_opens(who, now), sink);
         }
     }
 

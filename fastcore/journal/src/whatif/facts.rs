@@ -52,16 +52,21 @@ fn command(cfg: &Config, payload: &[u8]) -> Fact {
     let leader = |name: &str| cfg.leaders.iter().any(|x| x.name == name);
     let follower = |name: &str| cfg.followers.iter().any(|x| x.name == name);
     match text("cmd") {
-        Some("kill" | "arm") => {
+        Some(cmd @ ("kill" | "arm")) => {
+            let [of_leader, of_follower, of_instrument, of_route] = if cmd == "arm" {
+                ["releases of leader", "releases of follower", "releases of instrument", "releases of route"]
+            } else {
+                ["stops of leader", "stops of follower", "stops of instrument", "stops of route"]
+            };
             let unknown = |key: &str, what: &'static str, known: &dyn Fn(&str) -> bool| {
                 text(key).filter(|name| !known(name)).map(|name| Fact::Unknown(what, name.to_owned()))
             };
             let instrument = |name: &str| cfg.instruments.iter().any(|x| x.name == name);
             let route = |name: &str| cfg.routes.iter().any(|x| x.name == name);
-            unknown("leader", "stops of leader", &leader)
-                .or_else(|| unknown("follower", "stops of follower", &follower))
-                .or_else(|| unknown("instrument", "stops of instrument", &instrument))
-                .or_else(|| unknown("route", "stops of route", &route))
+            unknown("leader", of_leader, &leader)
+                .or_else(|| unknown("follower", of_follower, &follower))
+                .or_else(|| unknown("instrument", of_instrument, &instrument))
+                .or_else(|| unknown("route", of_route, &route))
                 .unwrap_or(Fact::Plays)
         }
         Some("account") => {
