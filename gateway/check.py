@@ -39,6 +39,7 @@ from gateway.config_model import (
 from gateway.config_together import together_text
 from gateway.config_types import decimal_text
 from gateway.errors import ExitCode, Problem
+from gateway.screen import say_line
 
 FILTERED = "filtered: not opened"
 """Rows with this note stay out of the printed table: another subscription's rule shows there."""
@@ -76,9 +77,7 @@ def check(path: Path, *, as_json: bool, console: Console) -> ExitCode:
             "problems": [problem.as_dict() for problem in problems],
             "effective": [asdict(row) for row in rows],
         }
-        console.print(
-            json.dumps(report, ensure_ascii=False, indent=2), markup=False, highlight=False, soft_wrap=True
-        )
+        say_line(console, json.dumps(report, ensure_ascii=False, indent=2))
     else:
         _print(console, path, config, problems, rows)
     return ExitCode.USAGE if config is None else ExitCode.OK
@@ -281,12 +280,12 @@ def _print(
     console: Console, path: Path, config: GatewayConfig | None, problems: list[Problem], rows: list[Row]
 ) -> None:
     for problem in problems:
-        console.print(problem.text(), markup=False, highlight=False, soft_wrap=True)
+        say_line(console, problem.text())
     errors = sum(1 for problem in problems if problem.severity == "error")
     warnings = len(problems) - errors
     if config is None:
         text = f"{path}: {errors} error(s), {warnings} warning(s). Nothing was started."
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say_line(console, text)
         return
     shown = _merged([row for row in rows if FILTERED not in row.note])
     title = f"{config.gateway.deployment}: who copies whom"
@@ -298,7 +297,7 @@ def _print(
         f"{path}: no errors, {warnings} warning(s). {len(config.leaders)} leader(s), {len(config.followers)} "
         f"follower(s), {len(config.routes)} route(s), {len(config.subscriptions)} subscription(s)."
     )
-    console.print(summary, markup=False, highlight=False, soft_wrap=True)
+    say_line(console, summary)
 
 
 def _merged(rows: list[Row]) -> list[Row]:
@@ -328,12 +327,12 @@ def _print_table(console: Console, title: str, rows: list[Row]) -> None:
 
 def _print_lines(console: Console, title: str, rows: list[Row]) -> None:
     """The same for a terminal too narrow for eight columns: what belongs together on lines of its own."""
-    console.print(title, style="bold", markup=False, highlight=False)
+    console.print(Text(title, style="bold"))
     before = ""
     for row in rows:
         who = f"{row.leader} → {row.follower}   (route {row.route}, account {row.account})"
         if who != before:
-            console.print(f"\n{who}", markup=False, highlight=False)
+            console.print(Text(f"\n{who}"))
         before = who
         for text in (
             f"{row.instrument}: {row.rule}",

@@ -25,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-REPORT_COLUMNS = 160
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration file (TOML).", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _PASS_ON: dict[str, Any] = {
@@ -50,13 +49,10 @@ def main() -> None:
 @app.command()
 def check(file: ConfigFile, as_json: AsJson = False) -> None:
     """Report every problem of FILE, and print who copies whom, by which rule, with which limits."""
-    from rich.console import Console
-
     from gateway.check import check as run_check
+    from gateway.screen import screen
 
-    # Into a file or a pipe the table keeps a width that a person can still read.
-    console = Console(width=None if sys.stdout.isatty() else REPORT_COLUMNS)
-    raise typer.Exit(int(run_check(file, as_json=as_json, console=console)))
+    raise typer.Exit(int(run_check(file, as_json=as_json, console=screen())))
 
 
 @app.command()

@@ -29,6 +29,7 @@ from gateway.errors import EnvironmentProblem, ExitCode, UsageError
 from gateway.hints import did_you_mean
 from gateway.kill_file import LEVELS, LeftStop
 from gateway.kill_parts import kept
+from gateway.screen import screen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,6 +39,7 @@ app = typer.Typer(
 ScopeOption = Annotated[
     str | None, typer.Option(help="Only what has this name in the configuration.", show_default=False)
 ]
+PIPE_COLUMNS = 120
 NOT_STOPPED = "is not stopped"
 """The core's words for a release of what it does not hold."""
 EFFECTS = {
@@ -237,7 +239,7 @@ def show_status(desk: Desk, as_json: bool) -> None:
 
 def _console() -> Console:
     """Into a file or a pipe nothing needs to be folded."""
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return screen(PIPE_COLUMNS, markup=True)
 
 
 def _scope(**names: str | None) -> dict[str, str]:

@@ -28,6 +28,7 @@ from gateway.demo_config import LEADER_ACCOUNT, DemoDeployment
 from gateway.demo_result import Ledger
 from gateway.demo_watch import Watch
 from gateway.errors import EnvironmentProblem, ExitCode
+from gateway.screen import say_line, screen
 from gateway.sim.actors import LeaderTicker, MarketTicker, demo_accounts
 from gateway.sim.book import Book
 from gateway.sim.broker import Behaviour, Broker
@@ -40,6 +41,7 @@ LOGON_S, FLAT_S, QUIET_S, STOP_S = 30, 15, 30, 10
 CALM_S = 2
 """Quiet means: nothing moved at any broker for this long."""
 TRADE_MS = 200
+DEMO_COLUMNS = 100
 LOTS_MAX = 1
 """Largest order of the leader, lots: small enough that the followers' lots fit their column."""
 LEADER_MOODS = Behaviour(partial_per_10k=3000)
@@ -74,7 +76,7 @@ def main(followers: int, sessions: int, seconds: float, seed: int, json_output: 
 
     Ctrl-C and SIGTERM end it early; then nothing is proven, and the code is 128 and the signal's number.
     """
-    console = Console(stderr=json_output)
+    console = screen(DEMO_COLUMNS, stderr=json_output, markup=True, highlight=True)
     # Kept after the run: `copygate audit` reads it.
     folder = Path(tempfile.mkdtemp(prefix="copygate-demo-"))
     deployment = demo_config.plan(folder, followers, sessions)
@@ -95,7 +97,7 @@ def main(followers: int, sessions: int, seconds: float, seed: int, json_output: 
     except Interrupted as interrupted:
         console.print(f"Stopped by {interrupted.name}. Nothing was compared.", style="yellow")
         console.print("Gateway, leader and brokers are down; no process is left.")
-        console.print(f"Files: {folder}", soft_wrap=True)
+        say_line(console, f"Files: {folder}")
         return interrupted.exit_code
     finally:
         for number, handler in before.items():
@@ -130,7 +132,7 @@ def conclude(
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         # Nothing of a summary may be cut because the output goes into a file.
-        console = Console(width=None if sys.stdout.isatty() else 100)
+        console = screen(DEMO_COLUMNS, markup=True, highlight=True)
         console.print(demo_view.closing(result, verdict, str(deployment.folder)))
     return int(ExitCode.OK if verdict.good else ExitCode.BAD_RESULT)
 
@@ -248,7 +250,7 @@ def _shower(
         def say(phase: str) -> None:
             if last[-1:] != [phase]:
                 last.append(phase)
-                console.print(f"demo: {phase}", soft_wrap=True)
+                say_line(console, f"demo: {phase}")
                 # Whoever reads the pipe wants to know now.
                 console.file.flush()
 

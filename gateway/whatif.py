@@ -14,20 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from gateway._fastcore import ConfigError, FastcoreError, JournalDamaged, JournalError, ReplayMismatch, WhatIf
 from gateway.audit.places import places
 from gateway.clock import option_ns
 from gateway.config import GatewayConfig, core_json, examine
 from gateway.errors import ExitCode, Problem, UsageError
 from gateway.failures import operating
+from gateway.screen import screen
 from gateway.whatif_compare import Comparison, compare
 from gateway.whatif_view import render, report_json
 
 ROWS_AT_ONCE = 1_024
 """Between two calls of the core Python can hear Ctrl-C."""
-PIPE_COLUMNS = 160
 _NOT_READ = "May this user read the file, and its -wal and -shm? Or copy all three to a folder of your own."
 _NOT_ONE = "Name the journal of a deployment, state/core/journal.db. If it is that, restore a copy of it."
 _OTHER = "Nothing was compared."
@@ -71,8 +69,7 @@ def main(
             }
         )
     else:
-        console = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
-        render(console, found, noted, by_subscription=by_subscription, every=every)
+        render(screen(), found, noted, by_subscription=by_subscription, every=every)
     return ExitCode.OK
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gateway.amounts import amount
 from gateway.refusal_texts import reason
+from gateway.screen import say_line
 from gateway.whatif_compare import Comparison, FollowerPart, Numbers, Part, as_json, rows
 
 FOLLOWERS_SHOWN = 20
@@ -28,14 +29,14 @@ def render(
 ) -> None:
     """Prints the comparison for people."""
     for note in notes:
-        console.print(f"Note: {note}", markup=False, highlight=False, soft_wrap=True)
+        say_line(console, f"Note: {note}")
     shown = found.followers if every else found.differing[:FOLLOWERS_SHOWN]
     if shown:
         console.print(_table(shown, by_subscription))
-        console.print(LEGEND, markup=False, highlight=False)
+        console.print(LEGEND, markup=False, emoji=False, highlight=False)
     for line in _rest(found, shown, every=every):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(summary(found), markup=False, highlight=False, soft_wrap=True)
+        say_line(console, line)
+    say_line(console, summary(found))
 
 
 def _table(parts: list[FollowerPart], by_subscription: bool) -> Table:

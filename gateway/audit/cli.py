@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from gateway.audit.store import day_files
 from gateway.clock import option_ns
 from gateway.errors import EnvironmentProblem, OperatingError, UsageError
 from gateway.failures import operating
+from gateway.screen import screen
 
 app = typer.Typer(
     add_completion=False,
@@ -35,7 +35,6 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Default: ./gateway.toml.")]
 StateOption = Annotated[Path | None, typer.Option("--state", help="The state folder, instead of --config.")]
-PIPE_COLUMNS = 160
 WIDE_COLUMNS = 120
 """From here on a trace has room for ClOrdIDs."""
 
@@ -62,7 +61,7 @@ def export(
         else:
             with _written(out) as file:
                 count = write(entries, file)
-        Console(stderr=True).print(f"{count} entries written")
+        screen(stderr=True, highlight=True).print(f"{count} entries written")
 
 
 @app.command()
@@ -180,8 +179,8 @@ def _names(config: Path | None, state: Path | None, section: str) -> list[str]:
 
 
 def _console() -> Console:
-    """Into a file or a pipe nothing needs to be folded."""
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS)
+    """Numbers are set off, as people look for them."""
+    return screen(by_env=True, highlight=True)
 
 
 def _folder(config: Path | None, state: Path | None) -> Path:
@@ -225,5 +224,5 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except OperatingError as error:
-        Console(stderr=True, soft_wrap=True).print(f"copygate: {error}", style="red", markup=False)
+        screen(stderr=True, soft_wrap=True, highlight=True).print(f"copygate: {error}", style="red")
         raise typer.Exit(int(error.exit_code)) from error

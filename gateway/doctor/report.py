@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,8 +14,8 @@ from gateway.doctor.checks import examine
 from gateway.doctor.facts import Finding, Result
 from gateway.doctor.gather import gather
 from gateway.errors import ExitCode
+from gateway.screen import say_line, screen
 
-COLUMNS = 160
 STYLES = {Result.OK: "green", Result.WARN: "yellow", Result.FAIL: "bold red", Result.SKIP: "dim"}
 
 
@@ -36,7 +35,7 @@ def main(path: Path, offline: bool, as_json: bool) -> int:
 
 
 def _print(path: Path, findings: list[Finding]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else COLUMNS, markup=False, highlight=False)
+    console = screen()
     table = Table()
     for heading in ("check", "result", "seen", "what to do"):
         table.add_column(heading, overflow="fold")
@@ -45,4 +44,4 @@ def _print(path: Path, findings: list[Finding]) -> None:
     console.print(table)
     counts = Counter(one.result for one in findings)
     said = ", ".join(f"{counts[result]} {result.value}" for result in Result)
-    console.print(f"{path}: {said}", soft_wrap=True)
+    say_line(console, f"{path}: {said}")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gateway import clock
@@ -23,6 +22,7 @@ from gateway.errors import ExitCode, UsageError
 from gateway.hints import did_you_mean
 from gateway.notify.alert import ID_BYTES, Alert
 from gateway.notify.sinks import sink_of
+from gateway.screen import screen
 
 TEST_CODE = "alerts.test"
 NS_PER_MS = 1_000_000
@@ -116,4 +116,4 @@ def _print(tried: list[Tried]) -> None:
     for one in tried:
         said = f"{one.said}: {one.printed}" if one.printed else one.said
         table.add_row(one.sink, one.kind, one.where, "told" if one.ok else "failed", said, str(one.took_ms))
-    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(table)
+    screen().print(table)
