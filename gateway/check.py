@@ -249,27 +249,31 @@ def _one_lot_text(item: SubscriptionConfig, lots: Decimal | None) -> str:
 
 def _limits_of_both(config: GatewayConfig, item: SubscriptionConfig, instrument: str) -> str:
     """The bounds of the subscription and of its account: they count different things, and each one holds."""
-    account = limits_text(follower_limits(config, config.followers[item.follower]), instrument)
-    own = limits_text(subscription_limits(config, item), instrument)
+    follower = config.followers[item.follower]
+    currencies = (config.instruments[instrument].currency, follower.currency or "")
+    account = limits_text(follower_limits(config, follower), instrument, currencies)
+    own = limits_text(subscription_limits(config, item), instrument, currencies)
     if account == own:
         return own
     found = [(who, text) for who, text in (("copy", own), ("account", account)) if text != "none"]
     return "; ".join(f"{who}: {text}" for who, text in found)
 
 
-def limits_text(scopes: Sequence[LimitsConfig], instrument: str) -> str:
-    """What holds of several sections for an instrument, and over all instruments, in words."""
+def limits_text(scopes: Sequence[LimitsConfig], instrument: str, currencies: tuple[str, str]) -> str:
+    """What holds of several sections for an instrument, and over all instruments, in words; `currencies` are
+    those of the instrument's price and of the account."""
+    price, account = currencies
     limits = fold(*scopes)
     bound = limit_of(limits, instrument)
     windows = price_windows(scopes, instrument)
     words = (
         (bound.max_order_qty_lots, "order {} lots"),
-        (bound.max_order_value, "order worth {}"),
+        (bound.max_order_value, f"order worth {{}} {price}"),
         (bound.price_collar_bps, "price within {} bps"),
         *((bps, f"price within {{}} bps of {window_s} s") for bps, window_s in windows),
         (bound.max_position_lots, "position {} lots"),
         (limits.max_open_orders, "{} open orders in all"),
-        (limits.max_exposure, "worth {} in all"),
+        (limits.max_exposure, f"worth {{}} {account} in all"),
         (limits.max_leverage, "{} times the equity in all"),
     )
     parts = [text.format(decimal_text(Decimal(value))) for value, text in words if value is not None]

@@ -26,9 +26,9 @@ class LimitSet(Model):
     max_order_qty_lots: Positive | None = None
     """Largest single order, lots. Closes beyond it are split, never blocked; so are mirrored stops."""
     max_order_value: Positive | None = None
-    """Largest value of a single order, in the currency of the instrument's price: units x price, by a quote
-    that is younger than max_age_ms, else by the leader's trade; a mirrored order by its own price. Closes are
-    never blocked."""
+    """Largest value of a single order, in the currency of the instrument's price, whatever others have: units
+    x price, by a quote that is younger than max_age_ms, else by the leader's trade; a mirrored order by its
+    own price. Closes are never blocked."""
     price_collar_bps: NotNegative | None = None
     """How far the price of an open may be from the middle of a quote that is younger than max_age_ms, basis
     points: its limit, or the leader's price for an order at the market; of a mirrored one the market's.

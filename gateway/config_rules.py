@@ -9,7 +9,7 @@ from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_alerts import alerts
 from gateway.config_rules_block import blocks
-from gateway.config_rules_inverse import inverse_contracts, mixed_contracts, values_of_orders
+from gateway.config_rules_inverse import inverse_contracts, mixed_contracts
 from gateway.config_rules_lots import (
     all_limits,
     guards,
@@ -23,7 +23,7 @@ from gateway.config_rules_lots import (
     venue_takes_our_orders,
 )
 from gateway.config_rules_mirrors import mirrors, mirrors_name_no_position
-from gateway.config_rules_money import unit_values
+from gateway.config_rules_money import unit_values, values_of_orders
 from gateway.config_rules_names import filtered_instruments, named_instruments
 from gateway.config_rules_together import all_together, price_windows, subscription_guards, together
 from gateway.config_rules_wire import (

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.config_limits import LimitsConfig
 from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
-from gateway.config_rules_lots import all_limits
-from gateway.config_rules_names import by_scope, copied
+from gateway.config_rules_names import copied
 
 EXAMPLE = 'XBTUSD has base = "USD" and currency = "XBT", which it is settled in.'
 BY_VALUE_OR_LOTS = frozenset({"notional", "percent_equity", "fixed"})
@@ -49,24 +47,3 @@ def mixed_contracts(draft: Draft) -> None:
 def _factor(item: SubscriptionConfig, source: str) -> object:
     mapped = (item.symbol_map or {}).get(source)
     return 1 if mapped is None else mapped.qty_factor
-
-
-def values_of_orders(draft: Draft) -> None:
-    """`max_order_value` is in the currency of each instrument: 10,000 dollars bound no order in bitcoin."""
-    sections, pairs = dict(all_limits(draft)), by_scope(draft)
-    everywhere = sections.get(("limits",), LimitsConfig())
-    for path, limits in sections.items():
-        if limits.max_order_value is None:
-            continue
-        reached = [target for _, target in pairs.get(path[:-1], ()) if target in draft.instruments]
-        currencies = {draft.instruments[name].currency for name in reached}
-        for name in dict.fromkeys(reached):
-            said = [scope.instruments.get(name) for scope in (limits, everywhere)]
-            own = any(one is not None and one.max_order_value is not None for one in said)
-            if draft.instruments[name].inverse and len(currencies) > 1 and not own:
-                currency = draft.instruments[name].currency
-                text = f"is in {currency} for {name}, which is inverse, and in another currency for others"
-                hint = (
-                    f"Say it beside this for {name}: limits.instruments.{name}.max_order_value, {currency}."
-                )
-                draft.report((*path, "max_order_value"), text, value=str(limits.max_order_value), hint=hint)

@@ -101,6 +101,16 @@ def test_every_shipped_deployment_is_free_of_errors(path: Path) -> None:
     assert problems == []
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_an_example_says_of_its_accounts_what_the_profile_says(path: Path) -> None:
+    """A desk that reads "netting" on the first line would not look whether its closes name a position."""
+    config = load(path)
+    sessions = [config.route_session(route)[1].profile for route in config.routes]
+    models = {config.profiles[name].get("position_model", "netting") for name in sessions}
+    head = "".join(line for line in path.read_text("utf-8").splitlines()[:4] if line.startswith("#"))
+    assert {word for word in ("netting", "hedging") if word in head} <= models
+
+
 def test_the_demo_shows_every_sizing_mode() -> None:
     """One leader, six followers, two routes, and no mode left out."""
     raw = tomllib.loads((resources.sessions() / "demo" / "gateway.toml").read_text("utf-8"))

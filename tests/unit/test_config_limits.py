@@ -103,9 +103,9 @@ def test_check_shows_what_binds(tmp_path: Path) -> None:
     rows = effective_table(load(tmp_path / "gateway.toml"))
     row = next(row for row in rows if row.follower == "f1" and row.instrument == "GOLD")
     assert row.limits == (
-        "copy: price within 12.5 bps, 50 open orders in all, worth 100000.5 in all (clip); "
-        "account: price within 12.5 bps, 9 open orders in all, worth 100000.5 in all, 3 times the equity in"
-        " all (clip)"
+        "copy: price within 12.5 bps, 50 open orders in all, worth 100000.5 USD in all (clip); "
+        "account: price within 12.5 bps, 9 open orders in all, worth 100000.5 USD in all, 3 times the equity "
+        "in all (clip)"
     )
     assert "messages (all): 100/s, 300 at once, 60 of them kept for closes" in row.note
     assert "messages (follower): 1/s, 7 at once, 2 of them kept for closes" in row.note

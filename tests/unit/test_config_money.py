@@ -9,6 +9,7 @@ import pytest
 
 from gateway import _fastcore
 from gateway._fastcore import ConfigError
+from gateway.check import effective_table
 from gateway.config import load
 from gateway.errors import ConfigProblems
 from tests.unit.config_text import GOOD, find, problems_of
@@ -216,3 +217,75 @@ def test_where_no_core_is_built_check_says_that_it_was_not_asked(
     monkeypatch.setitem(sys.modules, "gateway._fastcore", None)
     (problem,) = problems_of(tmp_path, GOOD)
     assert (problem.severity, "not built" in problem.message) == ("warning", True)
+
+
+YEN = """
+[instruments.USDJPY]
+contract_size = 100000
+lot_step = "0.01"
+min_lot = "0.01"
+tick = "0.001"
+base = "USD"
+currency = "JPY"
+"""
+BOUND = "\n[limits]\nmax_order_value = 100000\n"
+
+
+def test_a_bound_of_orders_in_several_currencies_is_told(tmp_path: Path) -> None:
+    """100,000 are dollars of one instrument and yen of the other: nothing is converted."""
+    problem = find(problems_of(tmp_path, GOOD + YEN + BOUND), "limits.max_order_value")
+    assert problem.severity == "warning"
+    assert "100000 USD for EURUSD, GOLD and 100000 JPY for USDJPY" in problem.message
+    assert "limits.instruments.NAME.max_order_value" in problem.hint
+    assert problems_of(tmp_path, GOOD + BOUND) == []
+
+
+def test_a_bound_of_its_own_counts_where_it_is_the_tighter_one(tmp_path: Path) -> None:
+    """The smaller number binds, whatever its currency: 15 million yen beside 100,000 bound nothing."""
+    own = f"{GOOD}{YEN}{BOUND}[limits.instruments.USDJPY]\nmax_order_value = "
+    assert problems_of(tmp_path, own + "90000") == []
+    assert find(problems_of(tmp_path, own + "15000000"), "limits.max_order_value").severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("owner", "path"),
+    [("leaders.alpha", "leaders.alpha.limits"), ("followers.f1", "followers.f1.limits"), ("", "limits")],
+)
+def test_bounds_of_every_scope_are_looked_at(tmp_path: Path, owner: str, path: str) -> None:
+    """Of everything that they reach."""
+    section = f"\n[{owner}.limits]\n" if owner else "\n[limits]\n"
+    text = f"{GOOD}{YEN}{section}max_order_value = 100000\n"
+    find(problems_of(tmp_path, text), f"{path}.max_order_value", "JPY for USDJPY")
+
+
+def test_a_bound_reaches_what_its_own_owner_copies_only(tmp_path: Path) -> None:
+    """f1 has no yen, so its bound is in dollars; f2's is not."""
+    text = (YEN + GOOD).replace('account = "F1"', 'account = "F1"\nsymbols = { EURUSD = "EURUSD" }')
+    for owner, count in (("followers.f1", 0), ("followers.f2", 1)):
+        bound = f"\n[{owner}.limits]\nmax_order_value = 100000\n"
+        told = [
+            one
+            for one in problems_of(tmp_path, text + bound)
+            if one.path == f"{owner}.limits.max_order_value"
+        ]
+        assert len(told) == count
+    for number, count in ((0, 0), (1, 1)):
+        bound = "\nlimits = { max_order_value = 100000 }\n"
+        parts = text.split("[[subscriptions]]\n")
+        parts[number + 1] += bound
+        path = f"subscriptions[{number}].limits.max_order_value"
+        told = [one for one in problems_of(tmp_path, "[[subscriptions]]\n".join(parts)) if one.path == path]
+        assert len(told) == count
+
+
+def test_the_table_says_in_which_currency_a_bound_is(tmp_path: Path) -> None:
+    """Of an order in that of the instrument, of everything in that of the account."""
+    bound = "\n[followers.f1.limits]\nmax_order_value = 100000\nmax_exposure = 5000000\n"
+    assert not [one for one in problems_of(tmp_path, GOOD + YEN + bound) if one.severity == "error"]
+    rows = {
+        row.instrument: row.limits
+        for row in effective_table(load(tmp_path / "gateway.toml"))
+        if row.follower == "f1"
+    }
+    assert rows["USDJPY"] == "account: order worth 100000 JPY, worth 5000000 USD in all (clip)"
+    assert rows["EURUSD"] == "account: order worth 100000 USD, worth 5000000 USD in all (clip)"
