@@ -256,9 +256,9 @@ class SubscriptionConfig(Model):
     """Distance of a limit open from the leader's price, basis points. 0 = the leader's price. A close at a
     venue without market orders begins this far beyond the market (10 for 0), twice as far each time."""
     max_drift_bps: NotNegative | None = None
-    """How far the price may have moved against the follower since the leader's trade, basis points, by a
-    quote that is younger than max_age_ms. Without one nothing is opened. Not set: any price. A mirrored order
-    is no copy of a trade, and is not asked."""
+    """How far the price of the leader's instrument may have moved against the follower since the leader's
+    trade, basis points, by a quote of it that is younger than max_age_ms. Without one nothing is opened. Not
+    set: any price. A mirrored order is no copy of a trade, and is not asked."""
     max_amplification: Positive | None = None
     """Largest copy: this many times the leader's position, units with `qty_factor`. Positions are compared,
     not orders; what his mirrored orders may still fill is his. Not set: any size."""
@@ -267,8 +267,9 @@ class SubscriptionConfig(Model):
     account_max_age_ms: int = Field(default=3_600_000, ge=1, le=604_800_000)
     """Oldest account value or quote that sizes an open, milliseconds."""
     on_bust: Literal["alert", "follow"] = "alert"
-    """A bust or correction of a leader's trade: `alert` holds the target until an operator decides, `follow`
-    works it out again without that trade, by the ratios and refusals of then. Not for `block` and mirrors."""
+    """A bust of a leader's trade, or a correction of its quantity: `alert` holds the target until an operator
+    decides, `follow` works it out again without that trade, or with the corrected one, by the ratios and
+    refusals of then. Not for `block` and mirrors."""
     on_reject: Literal["drop", "retry"] = "drop"
     """The missing part of a rejected open: `drop`, or `retry` inside retry_window_ms."""
     retry_window_ms: int = Field(default=0, ge=0, le=3_600_000)

@@ -50,6 +50,7 @@ EXAMPLES = (
     Example("clock", ("clock.max_error_us = 1000",),
             "he buys 1 at 1.1; the clock is 900 us off; he buys 1 at 1.1; the clock is 1001 us off; he buys 1 at 1.1"),
     Example("bust_hold", (), "he buys 2 at 1.1; his broker busts it; he buys 1 at 1.1; `ctl bust-resume l`; he buys 1 at 1.1"),
+    Example("bust_hold", (), "he buys 2 at 1.1; his broker corrects it to 2 at 1.2; he buys 1 at 1.2; his broker corrects it to 0.5 at 1.2; he buys 1 at 1.2"),
     Example("repeated_execution", ("faults.repeated_copies = 2", "faults.repeated_window_ms = 60000"),
             "he buys 1 at 1.1; he buys 1 at 1.1; he buys 1 at 1.1; 120 s pass; he buys 1 at 1.1; `ctl arm --follower f`; he buys 1 at 1.1"),
     Example("restricted", ('follower.restricted = ["EURUSD"]',), "he buys 1 at 1.1"),

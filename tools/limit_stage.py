@@ -167,10 +167,17 @@ class Stage(Played):
 
     def bust(self) -> None:
         """His newest fill is taken back."""
-        side = (54, self.last_side)
-        what = [(1, "L"), (55, "EURUSD"), side, (38, "1"), (14, "0"), (151, "0"), (60, self.now())]
-        head = [(37, f"O{self.last}"), (11, f"O{self.last}"), (17, f"H{self.last}"), (19, self.last)]
-        self.says([(35, "8"), *head, (150, "H"), (39, "4"), *what])
+        self._amends("H", "4", [(38, "1"), (14, "0"), (151, "0")])
+
+    def correct(self, lots: str, px: str) -> None:
+        """His newest fill was another quantity, or at another price."""
+        qty = number(Decimal(lots) * LOT)
+        self._amends("G", "2", [(38, qty), (32, qty), (31, px), (14, qty), (151, "0")])
+
+    def _amends(self, what: str, status: str, numbers: Fields) -> None:
+        ids = [(37, f"O{self.last}"), (11, f"O{self.last}"), (17, f"{what}{self._serial}"), (19, self.last)]
+        of = [(1, "L"), (55, "EURUSD"), (54, self.last_side)]
+        self.says([(35, "8"), *ids, (150, what), (39, status), *of, *numbers, (60, self.now())])
 
     def leader_session(self, way: str) -> None:
         """His session goes `up` or `down`."""
@@ -236,6 +243,10 @@ PHRASES: Sequence[tuple[str, Callable[[Stage, Mapping[str, str]], None]]] = (
     (r"(?P<s>\d+) s pass", lambda stage, of: stage.wait(int(of["s"]) * 1_000)),
     (r"`ctl (?P<command>[^`]+)`", _ctl),
     (r"his broker busts it", lambda stage, _: stage.bust()),
+    (
+        rf"his broker corrects it to (?P<lots>{NUMBER}) at (?P<px>{NUMBER})",
+        lambda stage, of: stage.correct(of["lots"], of["px"]),
+    ),
     (r"the broker (?P<does>fills|rejects|is silent)", lambda stage, of: stage.broker_does(of["does"])),
     (
         r"the clock is (?P<us>\d+) us off",

@@ -89,7 +89,7 @@ BAD_VALUES = [
     ),
     ("max_ratio = 10", 'max_ratio = 10\njoining = "targt"', "subscriptions[1].joining", "Did you mean 'target'"),
     ("max_ratio = 10", 'max_ratio = 10\nleaving = "keep_it"', "subscriptions[1].leaving", "'close_with_leader'"),
-    ("max_ratio = 10", "max_ratio = 10\nmax_drift_bps = -5", "subscriptions[1].max_drift_bps", "quote that is younger"),
+    ("max_ratio = 10", "max_ratio = 10\nmax_drift_bps = -5", "subscriptions[1].max_drift_bps", "quote of it that is younger"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [] }', "followers.f1.guards", "guard nothing"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [{ rule = "daily_los", percent = 5 }] }', "followers.f1.guards.rules[0].rule", "Did you mean 'daily_loss'"),
     ('account = "F1"', 'account = "F1"\nguards = { rules = [{ percent = 5 }] }', "followers.f1.guards.rules[0].rule", "unknown guard"),

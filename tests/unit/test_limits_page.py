@@ -83,3 +83,35 @@ def test_a_phrase_that_nobody_knows_is_an_error(examples: Any) -> None:
     """Nothing of a story is left out silently."""
     with pytest.raises(ValueError, match="no such phrase: he hopes"):
         examples.Example("kill", (), "he buys 1 at 1.1; he hopes").played()
+
+
+OWN = {"contract_size": 100_000, "lot_step": "0.01", "min_lot": "0.01", "tick": "0.00001", "currency": "USD"}
+MAPPED = (
+    f"instruments.EUR = {{ {', '.join(f'{key} = {value!r}' for key, value in OWN.items())} }}",
+    'leader.symbols = { EURUSD = "EURUSD", EUR = "EUR" }',
+    'follower.symbols = { EUR = "EUR" }',
+    'subscription.symbol_map = { EURUSD = { instrument = "EUR" } }',
+    "subscription.max_drift_bps = 20",
+)
+
+
+@pytest.mark.parametrize(
+    ("quotes", "made"),
+    [
+        ([("EURUSD", "1.1", "1.1"), ("EUR", "2", "2")], ("buys 1", "")),
+        ([("EURUSD", "1.2", "1.2"), ("EUR", "1.1", "1.1")], ("nothing", "`drift`")),
+        ([("EUR", "1.1", "1.1")], ("nothing", "`no_quote`")),
+    ],
+)
+def test_drift_goes_by_the_quote_of_the_leaders_instrument_alone(
+    stage: Any, tmp_path: Path, quotes: list[tuple[str, str, str]], made: tuple[str, str]
+) -> None:
+    """Whatever the follower's own is quoted at (decision 0032). Without the leader's nothing is opened."""
+    played = stage.Stage(tmp_path, MAPPED)
+    try:
+        for symbol, bid, ask in quotes:
+            played.says([(35, "W"), (55, symbol), (268, "2"), (269, "0"), (270, bid), (269, "1"), (270, ask)])
+        orders, refused = played.say("he buys 1 at 1.1")
+    finally:
+        played.close()
+    assert (orders, refused.split(" ")[0]) == made
