@@ -183,6 +183,10 @@ PROCESSES = {
     ),
     "run.failed": ("why a process ended, with what to do", "what it says"),
     "run.killed": ("a process did not stop in time", "nothing is lost; report it if it comes again"),
+    "run.stop_names": (
+        "the names that `kill` without a core checks could not be written: it takes any name then",
+        "make room, or give this user the right to write into the state folder; start again",
+    ),
     "wire.identity_refused": ("somebody wanted to connect under another route's name", _PEER),
     "wire.key_refused": ("somebody without a listed key wanted to connect", _PEER),
     "wire.peer_refused": ("somebody without a listed key wanted to connect", _PEER),
