@@ -131,7 +131,7 @@ def sim(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASS_ON, add_help_option=False)
 def audit(context: typer.Context) -> None:
-    """The audit log: export, trace, explain, fairness, stats. See `copygate audit --help`."""
+    """The audit log: export, trace, explain, fairness, stats, subscriptions. See `copygate audit --help`."""
     _pass_on("gateway.audit.cli", "copygate audit", context.args)
 
 

@@ -133,7 +133,9 @@ def conclude(
     else:
         # Nothing of a summary may be cut because the output goes into a file.
         console = screen(DEMO_COLUMNS, markup=True, highlight=True)
-        console.print(demo_view.closing(result, verdict, str(deployment.folder)))
+        console.print(demo_view.closing(result, verdict))
+        for line in demo_view.afterwards(str(deployment.folder)):
+            say_line(console, line)
     return int(ExitCode.OK if verdict.good else ExitCode.BAD_RESULT)
 
 

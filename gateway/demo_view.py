@@ -163,7 +163,7 @@ def _side(side: str) -> str:
     return "[cyan]buy[/]" if side == "1" else "[magenta]sell[/]"
 
 
-def closing(result: dict[str, Any], verdict: Verdict, place: str) -> RenderableType:
+def closing(result: dict[str, Any], verdict: Verdict) -> RenderableType:
     """The summary at the end, for any width from 80 columns on."""
     counts = _plain("", "")
     for key in ("leader_executions", "orders_sent", "follower_fills", "journal_rows", "audit_entries"):
@@ -182,9 +182,16 @@ def closing(result: dict[str, Any], verdict: Verdict, place: str) -> RenderableT
         *(counts, Text(), refusals, Text(), latency_table(result), Text()),
         Panel(compared, title="The brokers' own books against the ledger", padding=(0, 1)),
         Panel(words, style="bold green" if good else "bold red"),
-        Text(f"Journal, audit log and configuration: {place}", overflow="fold"),
-        Text(f"Follow the newest fill: {command()} audit trace -c {place}/gateway.toml", overflow="fold"),
     )
+
+
+def afterwards(place: str) -> list[str]:
+    """The lines behind it. A command has a line of its own: it fits into 80 columns, and is copied whole."""
+    return [
+        f"Journal, audit log and configuration: {place}",
+        "Follow the newest fill:",
+        f"  {command()} audit trace -c {place}/gateway.toml",
+    ]
 
 
 def command() -> str:

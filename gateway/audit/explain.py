@@ -20,6 +20,9 @@ from gateway.refusal_texts import reason
 MIRROR = ("kind", "order_id", "cl_ord_id", "cause", "cause_exec_id", "begun", "act", "why")
 """What names a step of a mirrored order beside what names a decision."""
 
+MIRRORED = "mirrored orders may still fill it, or have filled ahead; their own steps say which."
+"""A decision counts no mirrors: each of them knows by itself how far it is ahead or behind."""
+
 LINE = ("rounded", "filled", "working_buy", "working_sell")
 """What the core wrote down about the follower's line."""
 
@@ -44,6 +47,8 @@ class Context:
     """The follower's instrument."""
     leaders: Fields = field(default_factory=dict)
     """The leader's instrument."""
+    mirrors: bool = False
+    """Orders of the leader's are mirrored: what they may still fill is counted for itself."""
 
 
 def context(config: Any, entry: Fields) -> Context:
@@ -55,7 +60,8 @@ def context(config: Any, entry: Fields) -> Context:
     mapped = rule.get("symbol_map", {}).get(entry.get("instrument"), {})
     instruments = {one.get("name"): one for one in config.get("instruments", [])}
     leaders = instruments.get(entry.get("instrument"), {})
-    return Context(rule, instruments.get(mapped.get("instrument"), {}), leaders)
+    mirrors = rule.get("copy") == "orders" or bool(rule.get("copy_stops"))
+    return Context(rule, instruments.get(mapped.get("instrument"), {}), leaders, mirrors)
 
 
 def explain(entry: Fields, known: Context, children: Sequence[Child]) -> list[Reason]:
@@ -66,10 +72,10 @@ def explain(entry: Fields, known: Context, children: Sequence[Child]) -> list[Re
         told.append(_rule(entry, numbers, known))
         told += [part for part in (_close(entry, numbers), *_open(entry, numbers)) if part is not None]
         if "rounded" in numbers:
-            told += [_rounding(entry, numbers, known), _difference(numbers)]
+            told += [_rounding(entry, numbers, known), _difference(numbers, known)]
     told += [refusal(one) for one in entry.get("refusals") or []]
     told += [_order(child, numbers or {}) for child in children]
-    told.append(_result(entry, numbers, known))
+    told.append(_result(entry, numbers, known, sum(child.later for child in children)))
     return told
 
 
@@ -205,9 +211,10 @@ def missing(numbers: Fields) -> Fraction:
     return -size if need < 0 else size
 
 
-def _difference(numbers: Fields) -> Reason:
+def _difference(numbers: Fields, known: Context) -> Reason:
     filled, buying, selling = (number(Fraction(numbers[name])) for name in LINE[1:])
-    text = f"Our orders had filled {filled}; {buying} was being bought, {selling} sold: "
+    beside = "beside mirrored orders " if known.mirrors else ""
+    text = f"Our orders had filled {filled}; {beside}{buying} was being bought, {selling} sold: "
     lacking = missing(numbers)
     side, size = "sell" if lacking < 0 else "buy", units(abs(lacking), numbers["follower_contract"])
     text += f"{size} to {side} were missing." if lacking else "nothing was missing."
@@ -230,7 +237,8 @@ def _order(child: Child, numbers: Fields) -> Reason:
     return Reason("order", text, {"cl_ord_id": child.cl_ord_id, "qty": child.qty, "cum_qty": child.cum_qty})
 
 
-def _result(entry: Fields, numbers: Any, known: Context) -> Reason:
+def _result(entry: Fields, numbers: Any, known: Context, later: int) -> Reason:
+    """What was made of it at once; `later`: orders that were made of it afterwards, which stand above."""
     text = {
         "ordered": "So these orders were made.",
         "refused": "So nothing was sent.",
@@ -238,6 +246,9 @@ def _result(entry: Fields, numbers: Any, known: Context) -> Reason:
         "none": "So there was nothing to do.",
         "withdrawn": "So what was on its way is withdrawn.",
     }.get(str(entry.get("result")), str(entry.get("result")))
+    if later and entry.get("result") != "ordered":
+        orders, it = ("the later order was", "it") if later == 1 else ("the later orders were", "they")
+        text = f"So nothing was sent at once; {orders} made when {it} could be."
     if not isinstance(numbers, dict):
         text += " There is no target: no mapping, or the leader's position is not known."
     elif numbers["target_moved"] != entry["target_after"]:
@@ -251,13 +262,16 @@ def _waits(entry: Fields, numbers: Any, known: Context) -> str:
     if not isinstance(numbers, dict) or "rounded" not in numbers:
         return "So it waits."
     smallest, lot = known.instrument.get("min_lot"), known.instrument.get("contract_size")
+    least = Fraction(smallest) * Fraction(lot) if smallest and lot else Fraction(0)
+    if known.mirrors and missing(numbers) and abs(missing(numbers)) >= least:
+        return f"So no order was made for it: {MIRRORED}"
     moved = abs(quanta(numbers["target_moved"], entry))
-    small = smallest and lot and moved < Fraction(smallest) * Fraction(lot)
-    if moved and small:
+    if 0 < moved < least:
         return "So it waits: less than the smallest lot, it counts when the leader adds."
     if not missing(numbers):
         return "So nothing had to be sent: what was held, or on its way, was the rounded target."
-    return "So it waits, for orders that are on their way or until it is a smallest lot."
+    or_more = "" if least and abs(missing(numbers)) >= least else " or until it is a smallest lot"
+    return f"So it waits, for orders that are on their way{or_more}."
 
 
 def _after_close(entry: Fields, numbers: Fields) -> Fraction:

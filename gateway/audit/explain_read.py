@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,11 @@ def find(folder: Path, exec_id: str, follower: str) -> list[Told]:
         raise UsageError(what, path="FOLLOWER", value=follower, hint=others)
     mine = [(path, row) for path, row in mirrors if _is_of(row, follower)]
     said = {(row["journal"], row["subscription"]) for _, row in mine}
-    told = [_told(folder, step) for step in steps if _is_of(step.row, follower)]
+    told = [
+        _told(folder, step, (step.row["journal"], step.row["subscription"]) in said)
+        for step in steps
+        if _is_of(step.row, follower)
+    ]
     # A decision that moved no target is told by the mirror's own step.
     plain = [one for one in told if one.entry.get("conversion") or _place(one) not in said]
     # Before the mirrors' steps of the same row: the leader's fill comes first, then what it means to them.
@@ -73,11 +77,13 @@ def _mirrors(folder: Path, exec_id: str) -> list[tuple[Path, trace.Row]]:
     return found
 
 
-def _told(folder: Path, step: trace.Step) -> Told:
+def _told(folder: Path, step: trace.Step, mirrors: bool) -> Told:
+    """`mirrors`: the same row has a step of a mirror, whatever the log has of the configuration."""
     number = int(step.row["id"] or 0)
     path = _file_of(folder, number)
     entry = json.loads(read_entry(path, number))
     known = explain.context(_config(folder, path, number), entry)
+    known = replace(known, mirrors=known.mirrors or mirrors)
     return Told(entry, explain.explain(entry, known, step.children))
 
 

@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from gateway import __version__, cli, keys
+from gateway.audit import cli as audit_cli
 from gateway.errors import EnvironmentProblem, OperatingError, UsageError
 from tests.unit.config_text import changed, write
 
@@ -46,6 +47,13 @@ def test_bare_and_help_say_where_to_begin() -> None:
     for shown in (bare.output, asked.output):
         assert "Begin with: copygate demo" in shown
         assert "Exit codes" in shown
+
+
+def test_help_names_every_command_of_the_audit_log() -> None:
+    """People look for a command there first."""
+    shown = " ".join(RUNNER.invoke(cli.app, ["--help"], env={"COLUMNS": "200"}).output.split())
+    names = [command.callback.__name__ for command in audit_cli.app.registered_commands if command.callback]
+    assert f"The audit log: {', '.join(names)}. See" in shown
 
 
 def test_schema_prints_json_schema() -> None:

@@ -69,6 +69,14 @@ def test_the_screen_says_what_a_desk_asks_first() -> None:
         assert words in text, words
 
 
+def test_the_last_command_is_whole_on_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who copies it copies a line; where a path is longer, the terminal folds it, and nobody cuts it."""
+    monkeypatch.setattr(demo_view, "command", lambda: ".venv/bin/copygate")
+    lines = demo_view.afterwards("/tmp/copygate-demo-12345678")
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "  .venv/bin/copygate audit trace -c /tmp/copygate-demo-12345678/gateway.toml"
+
+
 def test_followers_without_room_are_counted() -> None:
     """Twenty do not fit on 24 lines, and the title says so."""
     assert any("of 20)" in line for line in drawn(80, 24, 20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import typer.testing
 from gateway import control_cli
 from gateway.audit.cli import app
 from gateway.audit.entry import from_replay
-from gateway.audit.explain import Context, Reason, explain
+from gateway.audit.explain import Context, Reason, context, explain
 from gateway.audit.store import Store
 from gateway.audit.trace import Child
 from tests.unit.audit_rows import DAY_NS, T0_NS, Row, decision, outcome
@@ -132,12 +133,69 @@ def test_a_refusal_has_its_words_and_its_numbers_and_what_was_taken_off() -> Non
     [
         (0.4, line(), "less than the smallest lot"),
         (5, line("5000", "5000"), "nothing had to be sent"),
-        (5, line("5000", sell="3000"), "for orders that are on their way"),
+        (5, line("5000", sell="3000"), "So it waits, for orders that are on their way."),
+        (5, line("500"), "for orders that are on their way or until it is a smallest lot."),
     ],
 )
 def test_what_waits_says_for_what(moved: float, held: dict[str, str], what: str) -> None:
     """Too small, already held, or behind an order the other way."""
     assert what in said(entry(moved, result="waits", numbers=held))["result"]
+
+
+def test_an_order_that_was_made_later_is_no_order_that_waits() -> None:
+    """What is told above the result was made; the result is of the moment of the decision."""
+    later = Child("C9", "buy", "5000", "filled", "5000", "1.2", later=True)
+    for result in ("waits", "refused", "none", "withdrawn"):
+        told = said(entry(5, result=result), later)
+        assert told["order"].startswith("Later order C9: buy 5000 units")
+        assert told["result"] == "So nothing was sent at once; the later order was made when it could be."
+    two = said(entry(5, result="waits"), later, later)["result"]
+    assert two == "So nothing was sent at once; the later orders were made when they could be."
+    assert said(entry(5), later)["result"] == "So these orders were made."
+
+
+THEIRS = "So no order was made for it: mirrored orders may still fill it, or have filled ahead; their own"
+WAITS = "So it waits, for orders that are on their way"
+
+
+@pytest.mark.parametrize(
+    ("held", "mirrors", "result"),
+    [
+        (line("5000"), True, THEIRS),
+        (line("5000", "9000"), True, THEIRS),
+        (line("5000", "5000"), True, "So nothing had to be sent: what was held, or on its way"),
+        (line("5000", "4500"), True, f"{WAITS} or until it is a smallest lot."),
+        (line("5000"), False, f"{WAITS}."),
+    ],
+)
+def test_what_is_missing_beside_mirrored_orders_is_theirs(
+    held: dict[str, str], mirrors: bool, result: str
+) -> None:
+    """A decision does not count them: what is more than a smallest lot does not wait for one."""
+    told = said(entry(5, result="waits", numbers=held), known=replace(KNOWN, mirrors=mirrors))
+    assert told["result"].startswith(result)
+    assert ("; beside mirrored orders 0 was being bought" in told["difference"]) is mirrors
+
+
+def test_nothing_is_left_to_mirrored_orders_where_nothing_is_missing() -> None:
+    """Also where the smallest lot is not known."""
+    bare = Context({}, {}, mirrors=True)
+    held = entry(5, result="waits", numbers=line("5000", "5000"))
+    assert said(held, known=bare)["result"].startswith("So nothing had to be sent")
+    assert said(entry(5, result="waits"), known=bare)["result"].startswith(THEIRS)
+
+
+@pytest.mark.parametrize(
+    ("keys", "mirrors"),
+    [({}, False), ({"copy": "fills"}, False), ({"copy": "orders"}, True), ({"copy_stops": True}, True)],
+)
+def test_the_configuration_in_force_says_whether_orders_are_mirrored(
+    keys: dict[str, Any], mirrors: bool
+) -> None:
+    """Whole orders, or stops alone."""
+    config = json.loads(json.dumps(CONFIG))
+    config["subscriptions"][0] |= keys
+    assert context(config, entry(5)).mirrors is mirrors
 
 
 def test_a_bust_and_a_symbol_without_a_mapping_are_told_as_what_they_are() -> None:

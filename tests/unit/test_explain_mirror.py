@@ -19,6 +19,7 @@ from gateway.audit.explain_mirror import HEARD, explain
 from gateway.audit.store import Store, day_files
 from gateway.mirror_texts import ACTS, REASONS
 from tests.unit.audit_rows import T0_NS, Row, decision
+from tests.unit.test_explain import entry, line
 
 ROOT = Path(__file__).parents[2]
 QUANTA = 10**18
@@ -262,6 +263,17 @@ def test_a_report_that_was_no_fill_is_explained_with_all_that_followed(state: Pa
     shown = invoke("explain", "E7", "f1", "--state", str(state)).output
     assert "f1: mirror of alpha's order W1" in shown
     assert [one["act"] for one in told_of(state, "E9", "f1")] == ["cancel"]
+
+
+def test_a_decision_beside_a_mirror_leaves_what_is_missing_to_it(tmp_path: Path) -> None:
+    """Also where the log has no configuration: the steps of the same row say that there is one."""
+    fill = entry(10, result="waits", exec_id="E7", numbers=line("10000"), orders=[])
+    rows = [decision(70, **fill), decision(71, **{**fill, "exec_id": "E8"}), row(70, placed())]
+    with Store(tmp_path / "audit") as store:
+        store.append([from_replay(*one) for one in sorted(rows)], 71)
+    with_mirror, alone = (told_of(tmp_path, exec_id, "f1")[0]["steps"][-1] for exec_id in ("E7", "E8"))
+    assert with_mirror["text"].startswith("So no order was made for it: mirrored orders may still fill it")
+    assert alone["text"].startswith("So it waits")
 
 
 def test_the_table_of_mirrors_has_a_row_for_each_step(state: Path) -> None:
