@@ -41,7 +41,9 @@ class Played:
         self.core.close()
 
     def carry(self) -> list[Fields]:
-        """Frames go to and fro until there are none, and the broker answers; what left for him."""
+        """Frames go to and fro until there are none, and the broker answers; what left for him.
+
+        Raises `RuntimeError` after `ROUNDS_MAX` rounds: what was played till then is no result."""
         left: list[Fields] = []
         for _ in range(ROUNDS_MAX):
             frames = [frame for _, frame in self.core.drain(4_096)]
@@ -52,8 +54,8 @@ class Played:
             for frame in rows:
                 self.core.receive(self.route.identity, frame, self.now_ns)
             if not frames and not rows:
-                break
-        return left
+                return left
+        raise RuntimeError(f"frames still go to and fro after {ROUNDS_MAX} rounds: nothing came to an end")
 
     def answer(self, sent: Sequence[Fields]) -> None:
         """What the broker does with what was sent to him: nothing."""

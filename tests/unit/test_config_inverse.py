@@ -87,6 +87,37 @@ def test_a_coin_is_not_copied_as_a_dollar(tmp_path: Path, source: str, target: s
     assert found.severity == "error"
 
 
+@pytest.mark.parametrize(
+    "sizing",
+    ['{ mode = "fixed", lots = 1 }', '{ mode = "percent_equity", percent = 2 }'],
+    ids=lambda s: s[10:15],
+)
+@pytest.mark.parametrize(("source", "target"), [("XBT", "XBTUSD"), ("XBTUSD", "XBT")])
+def test_an_amount_asks_for_no_unit_of_the_leaders(
+    tmp_path: Path, source: str, target: str, sizing: str
+) -> None:
+    """So many lots, or a part of the equity, whatever he trades; a bound by his position compares both."""
+    assert problems_of(tmp_path, mapped(source, target, sizing)) == []
+    bounded = mapped(source, target, f"{sizing}\nmax_amplification = 2")
+    (problem,) = problems_of(tmp_path, bounded)
+    assert (problem.path, problem.severity) == ("subscriptions[0].max_amplification", "error")
+
+
+@pytest.mark.parametrize("owner", ["leaders.alpha", "followers.f1", "subscriptions[0]"])
+def test_a_bound_of_every_scope_is_looked_at(tmp_path: Path, owner: str) -> None:
+    """10,000 of a leader, of a follower or of one subscription would be bitcoin as well."""
+    bound = "max_order_value = 10000"
+    text = f"{GOOD}{XBTUSD}\n[{owner}.limits]\n{bound}\n"
+    own = f'{text}[{owner}.limits.instruments.XBTUSD]\nmax_order_value = "0.2"\n'
+    if owner.startswith("subs"):
+        text = (XBTUSD + GOOD).replace(SIZING, f"{SIZING}\nlimits = {{ {bound} }}", 1)
+        instead = f'limits = {{ {bound}, instruments = {{ XBTUSD = {{ max_order_value = "0.2" }} }} }}'
+        own = (XBTUSD + GOOD).replace(SIZING, f"{SIZING}\n{instead}", 1)
+    problem = find(problems_of(tmp_path, text), f"{owner}.limits.max_order_value", "XBT for XBTUSD")
+    assert problem.severity == "error"
+    assert problems_of(tmp_path, own) == []
+
+
 def test_a_bound_of_an_order_in_dollars_does_not_bound_one_in_bitcoin(tmp_path: Path) -> None:
     """10,000 would be 10,000 bitcoin: it has to be said for the contract as well."""
     bound = "\n[limits]\nmax_order_value = 10000\n"

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.config import examine
+import pytest
+
+from gateway.config import core_config, examine, load
 from gateway.errors import Problem
 from tests.unit.config_text import PROFILE, changed, find, write
 
+ORDERS = """\
+copy = "orders"
+stop_multiplier = 2
+ahead = "keep"
+leader_filled = "cancel_after_s"
+leader_filled_s = 3
+"""
 MARKET = 'order_types = ["market"]\n'
 
 
@@ -17,6 +26,31 @@ def venue_with(folder: Path, keys: str, text: str) -> list[Problem]:
     profile = PROFILE if keys == "" else PROFILE.replace(MARKET, keys)
     (folder / "profiles" / "plain.toml").write_text(profile, encoding="utf-8")
     return examine(file)[1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("", {"copy": "fills", "copy_stops": False, "stop_multiplier": "1"}),
+        (
+            'copy_stops = true\nstop_multiplier = "1.5"',
+            {"copy": "fills", "copy_stops": True, "stop_multiplier": "1.5"},
+        ),
+        (
+            ORDERS,
+            {"copy": "orders", "copy_stops": False, "stop_multiplier": "2", "ahead": "keep",
+             "leader_filled": "cancel_after_s", "leader_filled_ms": 3_000},
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_copied_reaches_the_core(tmp_path: Path, keys: str, told: dict[str, object]) -> None:
+    """Of the first subscription, and of no other."""
+    file = write(tmp_path, changed('k = "0.5" }', f'k = "0.5" }}\n{keys}'))
+    venue = PROFILE.replace(MARKET, 'order_types = ["market", "limit", "stop", "stop_limit"]\n')
+    (tmp_path / "profiles" / "plain.toml").write_text(venue, encoding="utf-8")
+    first, second = core_config(load(file))["subscriptions"]
+    assert {key: first[key] for key in told} == told
+    assert (second["copy"], second["copy_stops"], second["stop_multiplier"]) == ("fills", False, "1")
 
 
 def test_stops_are_not_copied_into_a_hedging_account(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from decimal import Decimal
@@ -17,6 +18,13 @@ from tests.unit.config_text import GOOD, write
 from tests.unit.test_sizing_page import NOW_NS, PAGE
 
 ROW = re.compile(r"^\| ([0-9.]+) \| ([0-9.]+) \| (-?[0-9.]+) \| ([0-9]+) \|", re.MULTILINE)
+INVERSE = (
+    'instruments.EURUSD = { contract_size = 100, lot_step = 1, min_lot = 1, tick = "0.5", base = "USD" }',
+    'instruments.EURUSD = { currency = "XBT", inverse = true }',
+    'follower.currency = "XBT"',
+    'follower.guards.rules = [{ rule = "equity_floor", amount = "0.001" }]',
+)
+"""The contract of the page under the name that the stage's phrases have."""
 UNIT = Decimal("0.000001")
 """The page rounds to it."""
 SECOND_NS = 1_000_000_000
@@ -104,8 +112,20 @@ def test_a_bound_of_the_worth_is_where_it_cuts(
 
 
 @pytest.mark.parametrize(("px", "worth", "won", "lots"), rows(), ids=[row[0] for row in rows()])
-def test_what_was_won_is_the_difference_of_both_worths(
-    tmp_path: Path, px: str, worth: str, won: str, lots: str
+def test_what_was_won_is_what_a_guard_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, px: str, worth: str, won: str, lots: str
 ) -> None:
-    """0.2 bitcoin bought them at 60,000."""
+    """0.2 bitcoin bought them at 60,000: the equity that the core has for its guard moves by it."""
+    monkeypatch.syspath_prepend(str(PAGE.parents[2] / "tools"))
+    played = importlib.import_module("limit_stage").Stage(tmp_path, INVERSE)
+    try:
+        # A lot of the stage's phrases is 100,000 units: 120 contracts are 12,000.
+        for phrase in ("quote 60000/60000", "the follower's equity is 2", "he buys 0.12 at 60000"):
+            played.say(phrase)
+        played.say(f"quote {px}/{px}")
+        (guard,) = json.loads(played.core.status())["guards"]
+    finally:
+        played.close()
+    found = Decimal(guard["equity"]) - 2
+    assert abs(found - Decimal(won)) <= UNIT / 2
     assert Decimal("0.2") - Decimal(worth) == Decimal(won)

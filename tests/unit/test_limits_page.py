@@ -115,3 +115,16 @@ def test_drift_goes_by_the_quote_of_the_leaders_instrument_alone(
     finally:
         played.close()
     assert (orders, refused.split(" ")[0]) == made
+
+
+def test_what_never_comes_to_an_end_is_no_answer(
+    stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A story that is cut off in the middle would go onto the page as if that were all."""
+    played = stage.Stage(tmp_path, ())
+    monkeypatch.setattr(importlib.import_module("stage"), "ROUNDS_MAX", 1)
+    try:
+        with pytest.raises(RuntimeError, match="after 1 rounds"):
+            played.say("he buys 1 at 1.1")
+    finally:
+        played.close()

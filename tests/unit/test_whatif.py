@@ -387,11 +387,12 @@ def test_a_split_is_a_split_on_both_sides(tmp_path: Path) -> None:
     assert found.report["unknown"] == []
 
 
-def test_mirrored_orders_are_compared_with_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("copies", ['copy = "orders"', "copy_stops = true"])
+def test_mirrored_orders_are_compared_with_a_warning(tmp_path: Path, copies: str) -> None:
     """Paper knows only the prices that were recorded: the reader is told before the numbers."""
     told = Recording(tmp_path)
     told.trade(100_000)
-    text = changed(HALF, f'{HALF}\ncopy = "orders"').replace('profile = "plain"', 'profile = "copygate44"')
+    text = changed(HALF, f"{HALF}\n{copies}").replace('profile = "plain"', 'profile = "copygate44"')
     config = load(write(tmp_path, text))
     said = notes(played(told, text), config, json.loads(compiled(tmp_path, GOOD)))
     assert [note for note in said if "column new mirrors orders (f1<alpha)" in note]
