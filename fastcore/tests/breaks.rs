@@ -208,7 +208,7 @@ fn what_is_missing_to_the_target_is_adopted_as_ours() {
     w.now += 4 * S;
     holds_still(&mut w, "13", "0");
     assert!(remedy(&mut w, "adopt").is_empty());
-    assert!(last(&w).contains("orders of ours work there"), "{}", last(&w));
+    assert!(last(&w).contains("orders of ours are on their way there"), "{}", last(&w));
     w.fill(&open, "4", "10");
     holds_still(&mut w, "13", "0");
     remedy(&mut w, "adopt");

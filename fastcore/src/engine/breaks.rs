@@ -201,11 +201,12 @@ impl Engine {
         self.st.lines.get(at as usize).is_some_and(|l| l.mode != Mode::Kept)
     }
 
-    /// Nothing of these lines is on its way or works: what is filled stays what it is.
+    /// Nothing of these lines is on its way: what is filled stays what it is. A mirror may rest for weeks, and changes nothing
+    /// before it fills.
     fn at_rest(&self, lines: &[u32]) -> bool {
         lines.iter().all(|at| {
             let line = self.st.lines.get(*at as usize);
-            line.is_none_or(|l| l.live.is_empty()) && self.mirrored(*at).is_zero()
+            line.is_none_or(|l| l.live.is_empty()) && self.mirrors_rest(*at)
         })
     }
 
@@ -274,7 +275,7 @@ impl Engine {
         let lines = self.one_position(ix, f, i);
         if !self.at_rest(&lines) {
             return Err(format!(
-                "{follower} {instrument}: orders of ours work there; again when they are done"
+                "{follower} {instrument}: orders of ours are on their way there; again when they are done"
             ));
         }
         if *remedy == Remedy::Close && !lines.iter().any(|at| self.works(*at)) {

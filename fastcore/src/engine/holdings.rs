@@ -38,6 +38,9 @@ pub struct Holding {
     pub read_by: u64,
     /// Fills of ours, and busts.
     pub moves: u32,
+    /// Follower instruments whose newest report said what was known before it: the report before, moved by our fills since.
+    #[serde(default)]
+    pub twice: BTreeSet<u32>,
     /// By follower instrument: since when the broker's word and our books agree.
     pub agreed: BTreeMap<u32, super::proofs::Agreed>,
     /// The newest question: the event that asked, and when.
@@ -109,11 +112,18 @@ impl Engine {
         if holding.positions.is_empty() && !said.is_empty() {
             holding.read_by = read_by(ix, follower).unwrap_or(0);
         }
-        holding.positions.extend(said.iter().copied());
+        for (instrument, units) in &said {
+            if holding.positions.insert(*instrument, *units) == Some(*units) {
+                holding.twice.insert(*instrument);
+            } else {
+                holding.twice.remove(instrument);
+            }
+        }
         if said.is_empty() {
             self.note("position of a symbol that is not mapped");
         }
         self.work_capped(ix, follower, sink);
+        self.work_resting(ix, follower, sink);
         let asked_ns = self.holdings_asked(follower, p.request_id);
         for (instrument, units) in said {
             self.position_tells(ix, (follower, instrument), units, asked_ns, sink);
@@ -138,6 +148,7 @@ impl Engine {
         let holding = self.st.holdings.get_mut(follower as usize);
         if let Some(held) = holding.and_then(|h| {
             h.agreed.remove(&instrument);
+            h.twice.remove(&instrument);
             h.positions.get_mut(&instrument)
         }) {
             let scaled = held.mul_div(num, den, Round::Down).unwrap_or(*held);
@@ -209,6 +220,7 @@ impl Engine {
         let follower = ix.subs.get(ls.sub as usize).map_or(u32::MAX, |s| s.follower);
         self.st.capped.remove(&at);
         if self.capped_of(ix, follower).is_empty()
+            && !self.mirrors_capped(follower)
             && let Some(holding) = self.st.holdings.get_mut(follower as usize)
         {
             holding.ask_ns = 0;
@@ -216,7 +228,14 @@ impl Engine {
         }
     }
 
-    fn tell_capped<S: Sink>(&mut self, ix: &Index, sub: u32, lane: &Lane, missing: Dec, sink: &mut S) {
+    pub(super) fn tell_capped<S: Sink>(
+        &mut self,
+        ix: &Index,
+        sub: u32,
+        lane: &Lane,
+        missing: Dec,
+        sink: &mut S,
+    ) {
         let Some(cfg) = ix.cfg.subscriptions.get(sub as usize) else { return };
         let instrument = ix.cfg.instruments.get(lane.follower_instrument as usize);
         let text = format!(
@@ -291,6 +310,7 @@ impl Engine {
         self.ask_holdings(ix, follower);
         self.plan_regular_question(ix, follower);
         self.work_capped(ix, follower, sink);
+        self.work_resting(ix, follower, sink);
     }
 
     /// The next question of those that are asked all the time.

@@ -6,6 +6,7 @@ mod support;
 
 mod any;
 mod bounds;
+mod capped;
 mod closes;
 mod entries;
 mod once;

@@ -280,6 +280,7 @@ impl Engine {
             key: order.id,
             part: 0,
             short: Dec::ZERO,
+            capped: false,
             begun: self.st.seq,
             said: self.cause.said.clone().unwrap_or_default(),
             leader_buy,

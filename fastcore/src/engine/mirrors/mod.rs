@@ -4,6 +4,7 @@
 //! line has for each mirror how far its fills are `ahead` of what the leader's moved the target by. The line is worked
 //! for the target and all that its mirrors may be ahead or behind: to it, a mirror that will fill is none of its business.
 
+mod capped;
 mod entered;
 mod entry;
 mod leader;
@@ -36,6 +37,9 @@ pub struct Mirror {
     pub part: u32,
     /// Units of a close that no order is for, as far as that was told.
     pub short: Dec,
+    /// It is a close that the broker's position makes smaller; that was told.
+    #[serde(default)]
+    pub capped: bool,
     /// Journal row in which it began.
     pub begun: u64,
     /// The newest report of the leader's order; all that mirror it share one.

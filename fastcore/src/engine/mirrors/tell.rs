@@ -1,5 +1,6 @@
 //! What is said about mirrors to whoever listens (decision 0030). Nothing here changes an order, a target or a mirror.
 
+use super::capped::KeptBack;
 use super::leader::left;
 use super::parts::{self, Share};
 use super::settle::whole_units;
@@ -111,6 +112,7 @@ impl Wanted {
             size,
             leaders,
             entry: None,
+            kept_back: KeptBack::NOTHING,
             why: Why::Left,
             unmirrored: None,
         }

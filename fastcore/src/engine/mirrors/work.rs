@@ -1,5 +1,6 @@
 //! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
 
+use super::capped::KeptBack;
 use super::parts::{self, Share};
 use super::settle::{Closing, ahead_of, led, take_ahead, whole_units};
 use super::tell::{Done, End as Ends, Settled};
@@ -8,7 +9,6 @@ use crate::action::Sink;
 use crate::config::SubscriptionConfig;
 use crate::decimal::Dec;
 use crate::engine::admission::Wish as Opening;
-use crate::engine::lanes::Closes;
 use crate::engine::lanes::Lane;
 use crate::engine::lines::{End, whole_steps};
 use crate::engine::making::Draft;
@@ -41,6 +41,8 @@ pub(super) struct Wanted {
     pub(super) leaders: Terms,
     /// The entry that they were stretched from.
     pub(super) entry: Option<Dec>,
+    /// What the broker's position leaves of a close.
+    pub(super) kept_back: KeptBack,
     /// Why nothing is wanted, where that is so.
     pub(super) why: Why,
     pub(super) unmirrored: Option<Unmirrored>,
@@ -220,6 +222,7 @@ impl Engine {
                 Err(why) => return self.tell_stuck(at, &m, why, sink),
             };
             self.tell_short((at, n), &wanted, lane, sink);
+            self.keep_back(ix, (at, n), &wanted, lane, sink);
             let had = if S::WANTS_DECISIONS { self.had(&m) } else { None };
             let current =
                 m.orders.last().filter(|_| m.live).and_then(|o| Some((*o, self.st.orders.get(*o as usize)?)));
@@ -330,7 +333,8 @@ impl Engine {
             let led = led(list, ls.line.target, &given);
             let closing = Closing::of(list, &ls.line, led, lane, &given);
             let rest = closing.rest(m, &given);
-            let room = if lane.closes == Closes::Capped { self.room(ix, at, lane, m.buy) } else { None };
+            let (room, kept_back) = self.resting_room(ix, at, m, lane, rest);
+            wanted.kept_back = kept_back;
             let units = whole_steps(rest.min(room.unwrap_or(rest)), lane.grid);
             (closing.part(m, &ls.line, &given, room), units)
         };
