@@ -37,7 +37,8 @@ MEANS = {
     "join": "a subscription joins, or could not open all that its leader holds",
     "journal_tail_lost": "a route or the audit log has seen journal rows that are gone",
     "kill": "somebody stopped everything, a leader, a follower, an instrument or a route",
-    "leader_drift": "the leader's broker reports another position than his trades add up to",
+    "leader_drift": "the leader's broker reports another position than his trades add up to, or a trade came"
+    " that it was ahead of",
     "leader_gap": "a leader's broker skipped messages that we asked for again",
     "leader_position": "a leader's position was set by a report",
     "leader_position_break": "a hedging leader's positions differ from his broker's, and their sum does not",

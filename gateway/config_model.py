@@ -74,7 +74,8 @@ class LeaderConfig(Model):
     symbols: dict[Symbol, Symbol] | None = None
     """Symbol(55) text of the venue = instrument. Not set: every instrument under its own name."""
     assume_flat: bool = False
-    """The account holds nothing when copying starts. Not set: copying waits for a position report."""
+    """The account holds nothing when copying starts. Not set: copying waits for a position report. Of an
+    instrument that is mapped later it says nothing: `initial_positions`, or a position report, does."""
     initial_positions: dict[Symbol, Dec] = Field(default_factory=dict)
     """Signed units held when copying starts, by instrument."""
     follower: Name | None = None

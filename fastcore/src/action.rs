@@ -110,10 +110,21 @@ pub struct Decision<'a> {
     pub refusals: &'a [Refusal],
     /// Orders made: ClOrdID, signed units.
     pub orders: &'a [(Vec<u8>, Dec)],
+    /// What is missing and was not sent, though nothing refused it.
+    pub held_back: Option<HeldBack>,
     /// This is the k-th of n decisions.
     pub k: u32,
     /// Number of subscriptions of the leader.
     pub n: u32,
+}
+
+/// What is missing beside a target, and waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// `halt`, `order_in_doubt`, `broker_position`, `unnamed_position`, `refused_lately`, `self_match`.
+    pub why: &'static str,
+    /// Units.
+    pub units: Dec,
 }
 
 /// An order that no decision has: a close that is tried again, an open that waited, a close that a guard asked for.

@@ -23,6 +23,16 @@ MIRROR = ("kind", "order_id", "cl_ord_id", "cause", "cause_exec_id", "begun", "a
 MIRRORED = "mirrored orders may still fill it, or have filled ahead; their own steps say which."
 """A decision counts no mirrors: each of them knows by itself how far it is ahead or behind."""
 
+HELD_BACK = {
+    "halt": "it was stopped at halt; closes go out at the release (`arm`).",
+    "order_in_doubt": "it was not known what became of an earlier order; its broker is asked (close_waits).",
+    "broker_position": "the account held no more by its broker's own report (close_capped).",
+    "unnamed_position": "no report had named the position; without a name it would open one (close_unnamed).",
+    "refused_lately": "the broker had refused such an order just before; it is tried again after a pause.",
+    "self_match": "another subscription of the account had an order on the other side: that one comes first.",
+}
+"""What the core says of what was missing and waits, in words for a client."""
+
 LINE = ("rounded", "filled", "working_buy", "working_sell")
 """What the core wrote down about the follower's line."""
 
@@ -74,6 +84,7 @@ def explain(entry: Fields, known: Context, children: Sequence[Child]) -> list[Re
         if "rounded" in numbers:
             told += [_rounding(entry, numbers, known), _difference(numbers, known)]
     told += [refusal(one) for one in entry.get("refusals") or []]
+    told += _held_back(entry, numbers, known)
     told += [_order(child, numbers or {}) for child in children]
     told.append(_result(entry, numbers, known, sum(child.later for child in children)))
     return told
@@ -229,6 +240,22 @@ def refusal(one: Fields) -> Reason:
     return Reason("refusal", text, {"code": str(one["code"]), **named})
 
 
+def _held_back(entry: Fields, numbers: Any, known: Context) -> list[Reason]:
+    """What was missing and waited, and for what; nothing in logs of before 0.4.0."""
+    held = entry.get("held_back")
+    if not isinstance(held, dict):
+        return []
+    lot = numbers["follower_contract"] if isinstance(numbers, dict) else known.instrument.get("contract_size")
+    size = units(Fraction(held["units"]), lot)
+    what = f"{size} waited: " if Fraction(held["units"]) else "A close waited: "
+    why = str(held["why"])
+    return [
+        Reason(
+            "held_back", what + HELD_BACK.get(why, why), {name: str(held[name]) for name in ("why", "units")}
+        )
+    ]
+
+
 def _order(child: Child, numbers: Fields) -> Reason:
     size = units(Fraction(child.qty or 0), numbers.get("follower_contract"))
     at = f" at {child.px}" if child.px else ""
@@ -249,6 +276,8 @@ def _result(entry: Fields, numbers: Any, known: Context, later: int) -> Reason:
     if later and entry.get("result") != "ordered":
         orders, it = ("the later order was", "it") if later == 1 else ("the later orders were", "they")
         text = f"So nothing was sent at once; {orders} made when {it} could be."
+    if entry.get("held_back") and entry.get("result") == "ordered":
+        text = "So these orders were made; the rest waited."
     if not isinstance(numbers, dict):
         text += " There is no target: no mapping, or the leader's position is not known."
     elif numbers["target_moved"] != entry["target_after"]:
@@ -259,8 +288,8 @@ def _result(entry: Fields, numbers: Any, known: Context, later: int) -> Reason:
 
 
 def _waits(entry: Fields, numbers: Any, known: Context) -> str:
-    if not isinstance(numbers, dict) or "rounded" not in numbers:
-        return "So it waits."
+    if entry.get("held_back") or not isinstance(numbers, dict) or "rounded" not in numbers:
+        return "So it waited."
     smallest, lot = known.instrument.get("min_lot"), known.instrument.get("contract_size")
     least = Fraction(smallest) * Fraction(lot) if smallest and lot else Fraction(0)
     if known.mirrors and missing(numbers) and abs(missing(numbers)) >= least:

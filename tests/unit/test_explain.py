@@ -13,7 +13,7 @@ import typer.testing
 from gateway import control_cli
 from gateway.audit.cli import app
 from gateway.audit.entry import from_replay
-from gateway.audit.explain import Context, Reason, context, explain
+from gateway.audit.explain import HELD_BACK, Context, Reason, context, explain
 from gateway.audit.store import Store
 from gateway.audit.trace import Child
 from tests.unit.audit_rows import DAY_NS, T0_NS, Row, decision, outcome
@@ -59,6 +59,32 @@ def test_an_inverse_contract_is_said_to_be_one() -> None:
     text = said(entry(5), known=Context(KNOWN.rule, contract))["rule"]
     assert text.endswith(" The contract is inverse: a unit is a USD, worth 1 / price in XBT.")
     assert "inverse" not in said(entry(5))["rule"]
+
+
+@pytest.mark.parametrize("why", HELD_BACK)
+def test_what_waits_says_what_it_waits_for(why: str) -> None:
+    """A support desk reads it to a client: not `for orders that are on their way` where there are none."""
+    held = {"why": why, "units": "6000"}
+    fields = entry(0, numbers=line("0", "6000"), result="waits", held_back=held)
+    told = said(fields)
+    assert told["held_back"] == f"6000 units (0.06 lots) waited: {HELD_BACK[why]}"
+    assert told["result"] == "So it waited."
+    later = said(fields, Child("C1", "sell", "6000", "filled", "6000", "1.2", later=True))
+    assert later["result"] == "So nothing was sent at once; the later order was made when it could be."
+
+
+def test_a_close_that_is_cut_says_what_waits_beside_its_order() -> None:
+    """10,000 were missing and 4,000 sent: the rest is told. A code of a newer core is its own word."""
+    held = {"why": "broker_position", "units": "6000"}
+    child = Child("C1", "sell", "4000", "filled", "4000", "1.2")
+    told = said(entry(0, numbers=line("0", "10000"), held_back=held), child)
+    assert "6000 units (0.06 lots) waited: the account held no more" in told["held_back"]
+    assert told["result"] == "So these orders were made; the rest waited."
+    doubt = said(
+        entry(0, numbers=line("0", "0"), result="waits", held_back={"why": "new_code", "units": "0"})
+    )
+    assert doubt["held_back"] == "A close waited: new_code"
+    assert "held_back" not in said(entry(5))
 
 
 def test_an_open_is_told_from_the_leaders_trade_to_the_order() -> None:

@@ -203,7 +203,8 @@ impl Sink for Collector {
                 "leader_position": d.leader_position.to_string(), "px": d.px.map(|v| v.to_string()),
                 "ratio": d.ratio.map(|v| v.to_string()), "target_before": d.target_before.to_string(),
                 "target_after": d.target_after.to_string(), "step": d.step.to_string(),
-                "conversion": d.conversion.as_ref().map(conversion), "refusals": refusals, "orders": orders, "k": d.k, "n": d.n, "stages": self.times}),
+                "conversion": d.conversion.as_ref().map(conversion), "refusals": refusals, "orders": orders,
+                "held_back": d.held_back.map(|h| json!({"why": h.why, "units": h.units.to_string()})), "k": d.k, "n": d.n, "stages": self.times}),
         );
     }
 

@@ -41,6 +41,7 @@ impl Core for Decider {
             conversion: None,
             refusals: &[],
             orders: &[],
+            held_back: None,
             k: 1,
             n: 1,
         });

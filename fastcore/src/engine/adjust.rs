@@ -139,6 +139,7 @@ impl Engine {
             state.lost.remove(&plan.instrument);
             // A report of before must not be confirmed by another one of before.
             state.reported.remove(&plan.instrument);
+            state.foretold.remove(&plan.instrument);
             // Which of his positions it was nobody said: his broker will.
             state.tickets.remove(&plan.instrument);
         }

@@ -49,12 +49,14 @@ pub(super) struct Moved {
     pub(super) after: i128,
     pub(super) step: Dec,
     pub(super) conversion: Option<Conversion>,
+    /// The ledger line.
+    pub(super) line: Option<u32>,
 }
 
 impl Moved {
     /// There is no target to move.
     pub(super) const NOTHING: Self =
-        Self { ratio: None, before: 0, after: 0, step: Dec::ONE, conversion: None };
+        Self { ratio: None, before: 0, after: 0, step: Dec::ONE, conversion: None, line: None };
 }
 
 impl<'a> Execution<'a> {
@@ -367,6 +369,15 @@ impl Engine {
                 );
             }
         };
+        let foretold = self.take_foretold(&x);
+        if !foretold.is_zero() {
+            x.delta = Dec::from_raw(x.delta.raw().saturating_sub(foretold.raw()));
+            let name = ix.cfg.leaders.get(x.leader as usize).map_or("", |l| l.name.as_str());
+            let text = format!(
+                "{name}: {foretold} units of an execution of before were in his broker's position, and are copied"
+            );
+            self.alert("leader_drift", text, sink);
+        }
         let Some(state) = self.st.leaders.get_mut(x.leader as usize) else { return };
         state.executions = state.executions.saturating_add(1);
         let known = state.positions.get(&x.instrument).copied();
@@ -496,7 +507,7 @@ impl Engine {
         self.cause.until_ns = 0;
         if S::WANTS_DECISIONS {
             let (after, step) = (target(self), lane.grid.step);
-            let moved = Moved { ratio, before, after, step, conversion: told };
+            let moved = Moved { ratio, before, after, step, conversion: told, line: Some(at) };
             self.decided(ix, x, sub, &moved, place, sink);
         }
     }
@@ -530,6 +541,7 @@ impl Engine {
             conversion: moved.conversion,
             refusals: &self.cause.refusals,
             orders: &self.cause.orders,
+            held_back: moved.line.and_then(|at| self.held_back(ix, at)),
             k: place.0,
             n: place.1,
         });

@@ -15,6 +15,7 @@ mod dispatch;
 pub mod doubts;
 pub mod guards;
 mod halts;
+mod held_back;
 mod holdings;
 pub mod inactive;
 mod increase;
@@ -202,18 +203,7 @@ impl Engine {
         self.fit_ways();
         self.fit_together();
         self.fit_leader_tickets();
-        for (leader, state) in self.ix.cfg.leaders.iter().zip(&mut self.st.leaders) {
-            for (at, instrument) in (0_u32..).zip(&self.ix.cfg.instruments) {
-                // What was counted, or was lost to counting, no configuration sets again.
-                if state.positions.contains_key(&at) || state.lost.contains(&at) {
-                    continue;
-                }
-                let given = leader.initial_positions.get(&instrument.name).copied();
-                if let Some(p) = given.or(leader.assume_flat.then_some(Dec::ZERO)) {
-                    state.positions.insert(at, p);
-                }
-            }
-        }
+        self.fit_leader_positions();
     }
 
     /// Applies one event. Never panics and never fails: bad input becomes alerts and refusals.

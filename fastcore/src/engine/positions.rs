@@ -1,16 +1,45 @@
 //! What the leader's broker says that is no execution: positions, trading halts, and everything that is only noted.
 
 use super::leaders::{Execution, Moved, leader_of};
-use super::{Engine, Index};
+use super::{Engine, Index, LineState};
 use crate::action::{Conversion, Sink};
 use crate::decimal::Dec;
 use crate::fix::Message;
 use crate::ledger::{abs, reduced};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Position, Report};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Engine {
+    /// What the configuration says of positions that are not known. What was counted, or was lost to counting, it never sets
+    /// again. What has come into the file since `assume_flat` was said is not assumed: he may have traded it meanwhile.
+    pub(super) fn fit_leader_positions(&mut self) {
+        let ix = Arc::clone(&self.ix);
+        let held = |l: &LineState| l.line.target != 0 || !l.line.filled.is_zero();
+        let lines = self.st.lines.iter().filter(|l| held(l));
+        let copied: BTreeSet<(u32, u32)> =
+            lines.filter_map(|l| Some((ix.subs.get(l.sub as usize)?.leader, l.instrument))).collect();
+        for (leader, (cfg, state)) in (0_u32..).zip(ix.cfg.leaders.iter().zip(&mut self.st.leaders)) {
+            let mapped: BTreeSet<u32> = ix
+                .leader_symbols
+                .get(leader as usize)
+                .map(|m| m.values().copied().collect())
+                .unwrap_or_default();
+            // Nobody counts what is not mapped.
+            state.positions.retain(|at, _| mapped.contains(at) || copied.contains(&(leader, *at)));
+            for at in mapped.into_iter().filter(|at| !state.lost.contains(at)) {
+                let Some(instrument) = ix.cfg.instruments.get(at as usize) else { continue };
+                let given = cfg.initial_positions.get(&instrument.name).copied();
+                let flat = (cfg.assume_flat && !state.assumed_flat).then_some(Dec::ZERO);
+                if let (Some(units), false) = (given.or(flat), state.positions.contains_key(&at)) {
+                    state.positions.insert(at, units);
+                }
+            }
+            state.assumed_flat = cfg.assume_flat;
+        }
+    }
+
     /// Everything of a leader session that moves nothing by itself. Nothing is dropped in silence: it is counted.
     pub(super) fn leader_other<S: Sink>(
         &mut self,
@@ -110,6 +139,9 @@ impl Engine {
         let before = state.reported.insert(instrument, (reported, seen));
         let known = state.positions.get(&instrument).copied();
         let confirmed = before == Some((reported, seen));
+        if !confirmed {
+            state.foretold.entry(instrument).or_default().said_ns = self.st.at_ns;
+        }
         match known {
             // Before any execution nothing can be in flight that we would count twice.
             None if confirmed || seen == 0 => {
@@ -155,8 +187,27 @@ impl Engine {
         }
         if let Some(state) = self.st.leaders.get_mut(leader as usize) {
             state.positions.insert(instrument, to);
+            let foretold = state.foretold.entry(instrument).or_default();
+            let more = to.raw().saturating_sub(held.raw());
+            let before = if foretold.units.signum() == held.signum() { 0 } else { foretold.units.raw() };
+            (foretold.units, foretold.until_ns) =
+                (Dec::from_raw(before.saturating_add(more)), foretold.said_ns);
         }
         self.reduce_all(ix, leader, instrument, message, (held, to), sink);
+    }
+
+    /// What of an execution his broker's position was ahead of: it is in what is copied already. An execution without a
+    /// TransactTime(60) may be of now, and a position of several says nothing of one.
+    pub(super) fn take_foretold(&mut self, x: &Execution<'_>) -> Dec {
+        let Some(state) = self.st.leaders.get_mut(x.leader as usize) else { return Dec::ZERO };
+        let Some(foretold) = state.foretold.get_mut(&x.instrument) else { return Dec::ZERO };
+        let of_before = x.report.transact_ns.is_some_and(|ns| ns <= foretold.until_ns);
+        if x.hold || !of_before || foretold.units.signum() != x.delta.signum() {
+            return Dec::ZERO;
+        }
+        let taken = if abs(x.delta) < abs(foretold.units) { x.delta } else { foretold.units };
+        foretold.units = Dec::from_raw(foretold.units.raw().saturating_sub(taken.raw()));
+        taken
     }
 
     /// The leader's position came nearer to zero without an execution: every target follows.
@@ -207,7 +258,7 @@ impl Engine {
                 self.refuse(Refusal::bare(Code::Leaving));
             }
             self.work_line(ix, at, sink);
-            let moved = Moved { ratio: None, before, after, step, conversion };
+            let moved = Moved { ratio: None, before, after, step, conversion, line: Some(at) };
             self.decided(ix, &x, *sub, &moved, (k, n), sink);
         }
     }

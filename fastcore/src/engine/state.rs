@@ -46,12 +46,29 @@ pub struct LeaderState {
     pub turns: super::turns::Turns,
     /// Last reported position by instrument, and how many executions were counted then.
     pub reported: BTreeMap<u32, (Dec, u64)>,
+    /// By instrument: what his broker's position was ahead of his executions.
+    #[serde(default)]
+    pub foretold: BTreeMap<u32, Foretold>,
+    /// `assume_flat` has been taken at its word for all that was mapped then.
+    #[serde(default)]
+    pub assumed_flat: bool,
     /// The answer to a request for positions that is coming in.
     pub listing: super::questions::Listing,
     /// Positions by instrument, where his account is a hedging one.
     pub tickets: BTreeMap<u32, LeaderTickets>,
     /// What the answer that is coming in says of them.
     pub rows: super::leader_positions::Rows,
+}
+
+/// A position that was believed before the executions that lead to it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foretold {
+    /// Signed units that executions of before are still to bring, and that have been copied.
+    pub units: Dec,
+    /// The position was so when it was reported first.
+    pub until_ns: i64,
+    /// When the newest position was reported first.
+    pub said_ns: i64,
 }
 
 /// What a follower's broker reported of one order of ours.

@@ -235,7 +235,8 @@ impl Engine {
     ) {
         let Some(ls) = self.st.lines.get(at as usize) else { return };
         let (target, step) = (ls.line.target, ix.lane(ls).map_or(Dec::ONE, |l| l.grid.step));
-        let moved = Moved { ratio: None, before: target, after: target, step, conversion: None };
+        let moved =
+            Moved { ratio: None, before: target, after: target, step, conversion: None, line: Some(at) };
         self.decided(ix, x, sub, &moved, place, sink);
     }
 
