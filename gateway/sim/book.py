@@ -14,23 +14,31 @@ FILLED, CANCELED, EXPIRED, REJECTED = "filled", "canceled", "expired", "rejected
 LIVE = (PENDING, WORKING)
 
 
+def worth(signed_qty: Decimal, px: Decimal, inverse: bool) -> Decimal:
+    """Signed value of units at a price, whose differences are what is won: units x price, of an inverse
+    contract -units / price, in the coin that it pays; 28 digits of it."""
+    if not inverse:
+        return signed_qty * px
+    return -signed_qty / px if px else ZERO
+
+
 @dataclass
 class Account:
-    """One client account. Cash is in units of the quote currency, valued one to one."""
+    """One client account. Cash is in what the instruments pay, valued one to one."""
 
     name: str
     currency: str = "USD"
     balance: Decimal = Decimal(100_000)
     positions: dict[str, Decimal] = field(default_factory=dict)
     cash: dict[str, Decimal] = field(default_factory=dict)
-    """Sum of -side x qty x px per symbol; with the position at mid it is the running profit."""
+    """What was paid and got for the position of each symbol: with its worth at mid, the running profit."""
     tickets: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     """Of a hedging account: symbol and signed units by position id."""
 
-    def book(self, symbol: str, signed_qty: Decimal, px: Decimal) -> None:
+    def book(self, symbol: str, signed_qty: Decimal, px: Decimal, inverse: bool = False) -> None:
         """Adds one signed execution. A bust is the same execution with the other sign."""
         self.positions[symbol] = self.positions.get(symbol, ZERO) + signed_qty
-        self.cash[symbol] = self.cash.get(symbol, ZERO) - signed_qty * px
+        self.cash[symbol] = self.cash.get(symbol, ZERO) - worth(signed_qty, px, inverse)
 
     def move_ticket(self, position_id: str, symbol: str, signed_qty: Decimal) -> None:
         """Adds to one position of a hedging account; one that holds nothing is gone."""
@@ -62,6 +70,9 @@ class Order:
     state: str = PENDING
     cum_qty: Decimal = ZERO
     notional: Decimal = ZERO
+    """Worth of what it bought or sold, as if bought."""
+    inverse: bool = False
+    """Of a contract whose unit is worth 1 / price."""
     cancel_id: str = ""
     stop_px: Decimal | None = None
     triggered: bool = False
@@ -95,12 +106,18 @@ class Order:
             return "6" if self.cancel_id else "1" if self.cum_qty else "0"
         return {FILLED: "2", CANCELED: "4", EXPIRED: "C", REJECTED: "8"}[self.state]
 
+    def take(self, qty: Decimal, px: Decimal) -> None:
+        """Counts a fill; one that is taken back has the other sign."""
+        self.cum_qty += qty
+        self.notional += worth(qty, px, self.inverse)
+
     @property
     def avg_px(self) -> Decimal:
-        """Average price of the fills, exact to 10 decimals."""
-        if not self.cum_qty:
+        """Average price of the fills, of an inverse contract the harmonic one, exact to 10 decimals."""
+        if not self.cum_qty or not self.notional:
             return ZERO
-        return (self.notional / self.cum_qty).quantize(Decimal("1E-10"))
+        average = -self.cum_qty / self.notional if self.inverse else self.notional / self.cum_qty
+        return average.quantize(Decimal("1E-10"))
 
 
 @dataclass
@@ -128,6 +145,8 @@ class Book:
     by_cl_ord_id: dict[tuple[str, str], str] = field(default_factory=dict)
     """(account, ClOrdID) to OrderID; ids of every request, so that a repeat is seen."""
     executions: dict[str, Execution] = field(default_factory=dict)
+    inverse: frozenset[str] = frozenset()
+    """Symbols of inverse contracts."""
     duplicate_requests: int = 0
 
     def find(self, account: str, cl_ord_id: str) -> Order | None:
@@ -148,6 +167,7 @@ class Book:
                     "balance": number(a.balance),
                     "currency": a.currency,
                     "positions": {s: number(q) for s, q in sorted(a.positions.items()) if q},
+                    "cash": {s: number(money) for s, money in sorted(a.cash.items())},
                     "tickets": {i: [s, number(q)] for i, (s, q) in sorted(a.tickets.items())},
                 }
                 for name, a in sorted(self.accounts.items())

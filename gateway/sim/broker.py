@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
@@ -69,10 +69,12 @@ class Broker:
         accounts: list[Account],
         behaviour: Behaviour | None = None,
         dialect: Dialect | None = None,
+        inverse: Iterable[str] = (),
     ) -> None:
+        """`inverse`: symbols of contracts whose unit is worth 1 / price."""
         self.behaviour = behaviour or Behaviour()
         self.dialect = dialect or Dialect()
-        self.book = Book(accounts={a.name: a for a in accounts})
+        self.book = Book(accounts={a.name: a for a in accounts}, inverse=frozenset(inverse))
         self.quotes: dict[str, tuple[Decimal, Decimal]] = {}
         self._random = random.Random(seed)
         self._serial = 0
@@ -127,8 +129,7 @@ class Broker:
         order = self.book.orders[execution.order_id]
         execution.busted = True
         self._book(order, -execution.qty, execution.px)
-        order.cum_qty -= execution.qty
-        order.notional -= execution.qty * execution.px
+        order.take(-execution.qty, execution.px)
         if order.state == FILLED:
             order.state = CANCELED  # a busted fill is not offered again
         extra: Fields = [(19, exec_id), *reports.fill_fields(execution)]
@@ -153,7 +154,7 @@ class Broker:
         chosen = [self.book.accounts[n] for n in names if n in self.book.accounts] if names else None
         out: list[Outgoing] = []
         for account in self.book.accounts.values() if chosen is None else chosen:
-            fields = reports.account_report(account, mids, self._next("C"), now_ns)
+            fields = reports.account_report(account, mids, self.book.inverse, self._next("C"), now_ns)
             out.append(Outgoing(now_ns, session, fields))
         return out
 
@@ -183,7 +184,7 @@ class Broker:
             stop_px=decimal_or_none(first(fields, 99)),
             position_id=first(fields, reports.POSITION_TAG) if self.behaviour.hedging else "",
         )
-        order.closes = bool(order.position_id)
+        order.closes, order.inverse = bool(order.position_id), order.symbol in self.book.inverse
         fault = self._fault(order, first(fields, 11))
         if fault is not None:
             return [self._refuse(order, *fault, now_ns)]
@@ -400,15 +401,14 @@ class Broker:
         )
         self.book.executions[exec_id] = execution
         self._book(order, qty, px)
-        order.cum_qty += qty
-        order.notional += qty * px
+        order.take(qty, px)
         if order.cum_qty >= order.order_qty:
             order.state = FILLED
         return self._report(order, "F", at_ns, reports.fill_fields(execution), exec_id=exec_id)
 
     def _book(self, order: Order, qty: Decimal, px: Decimal) -> None:
         account = self.book.accounts[order.account]
-        account.book(order.symbol, order.sign * qty, px)
+        account.book(order.symbol, order.sign * qty, px, order.inverse)
         if order.position_id:
             account.move_ticket(order.position_id, order.symbol, order.sign * qty)
 

@@ -23,7 +23,7 @@ from gateway.sim.actors import HistoryTicker, LeaderTicker, MarketTicker, demo_a
 from gateway.sim.book import Execution
 from gateway.sim.broker import Behaviour, Broker
 from gateway.sim.fix_server import FixServer, SimSession, Ticker, free_port
-from gateway.sim.market import DEMO_INSTRUMENTS, Market, SimInstrument
+from gateway.sim.market import DEMO_INSTRUMENTS, INSTRUMENTS, Market, SimInstrument, inverse
 from gateway.sim.options import (
     BEGIN_STRINGS,
     check_book,
@@ -57,7 +57,8 @@ Store = Annotated[Path | None, typer.Option(help="Folder of the FIX store; not s
 Instruments = Annotated[
     str | None,
     typer.Option(
-        help=f"What is traded, separated by commas; not set: {','.join(i.name for i in DEMO_INSTRUMENTS)}."
+        help=f"What is traded, of {', '.join(i.name for i in INSTRUMENTS)}, separated by commas; "
+        f"not set: {','.join(i.name for i in DEMO_INSTRUMENTS)}."
     ),
 ]
 BookFile = Annotated[Path | None, typer.Option(help="Write the broker's own book here (JSON) at the end.")]
@@ -81,6 +82,7 @@ def broker(
     rejects: Chance = 0,
     partials: Chance = 0,
     delay_ms: Delay = 0,
+    instruments: Instruments = None,
     hedging: Annotated[
         bool,
         typer.Option("--hedging", help="Positions stand side by side; 721 names the one that is closed."),
@@ -96,6 +98,7 @@ def broker(
     with _errors():
         served = checked_session(session, peer, begin_string)
         names = checked_accounts("--accounts", accounts)
+        traded = _instruments(instruments)
         usual = Behaviour()
         behaviour = Behaviour(
             ack_ms=usual.ack_ms + delay_ms,
@@ -105,8 +108,8 @@ def broker(
             partial_per_10k=partials,
             hedging=hedging,
         )
-        model = Broker(seed, demo_accounts(names), behaviour, Dialect(begin_string))
-        tickers: list[Ticker] = [MarketTicker(Market(seed), model)]
+        model = Broker(seed, demo_accounts(names), behaviour, Dialect(begin_string), inverse(traded))
+        tickers: list[Ticker] = [MarketTicker(Market(seed, traded), model)]
         _run(model, served, port, store, tickers, seconds, None, book)
 
 
@@ -137,7 +140,7 @@ def leader(
         name = checked_text("--account", account)
         traded = _instruments(instruments)
         behaviour = Behaviour(partial_per_10k=3000, hedging=hedging)
-        model = Broker(seed, demo_accounts([name]), behaviour, Dialect(begin_string))
+        model = Broker(seed, demo_accounts([name]), behaviour, Dialect(begin_string), inverse(traded))
         tickets = model.book.accounts[name].tickets
         scenario = HedgingScenario(seed, traded, tickets) if hedging else LeaderScenario(seed, traded)
         trader = LeaderTicker(scenario, model.book.accounts[name], session, trade_ms, trading=True)
@@ -146,9 +149,11 @@ def leader(
 
 
 def _instruments(names: str | None) -> tuple[SimInstrument, ...]:
-    """The instruments of a list of names; all of them without one. UsageError on an unknown name."""
-    known = {i.name: i for i in DEMO_INSTRUMENTS}
-    wanted = list(known) if names is None else [name.strip() for name in names.split(",")]
+    """The instruments of a list of names; the demo's without one. UsageError on an unknown name."""
+    known = {i.name: i for i in INSTRUMENTS}
+    if names is None:
+        return DEMO_INSTRUMENTS
+    wanted = [name.strip() for name in names.split(",")]
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +18,8 @@ class SimInstrument:
     spread_ticks: int
     move_ticks_max: int
     lot_units: Decimal
+    inverse: bool = False
+    """A unit is worth 1 / price: the gateway's configuration must say so too."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ DEMO_INSTRUMENTS = (
     SimInstrument("AUDUSD", Decimal("0.00001"), 65_900, 10, 5, Decimal(100_000)),
     SimInstrument("XAUUSD", Decimal("0.01"), 205_000, 25, 30, Decimal(100)),
 )
+INSTRUMENTS = (
+    *DEMO_INSTRUMENTS,
+    SimInstrument("XBTUSD", Decimal("0.5"), 120_000, 2, 40, Decimal(100), inverse=True),
+)
+"""All that there are. What has to be asked for by name stands behind what a demo trades."""
 
 
 class Market:
@@ -62,3 +70,8 @@ class Market:
             floor = 2 * instrument.spread_ticks + 1
             self._mid_ticks[name] = max(self._mid_ticks[name] + move, floor)
         return self.quotes()
+
+
+def inverse(instruments: Iterable[SimInstrument]) -> list[str]:
+    """Names of those whose unit is worth 1 / price."""
+    return [one.name for one in instruments if one.inverse]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from gateway.sim.book import Account, Execution, Order
+from gateway.amounts import WITH_CENTS
+from gateway.sim.book import Account, Execution, Order, worth
 from gateway.sim.text import Fields, number, trade_date, utc
 
 ZERO = Decimal(0)
@@ -166,16 +168,17 @@ def position_reports(
     return out
 
 
-def account_report(account: Account, mids: dict[str, Decimal], report_id: str, at_ns: int) -> Fields:
+def account_report(
+    account: Account, mids: dict[str, Decimal], inverse: Container[str], report_id: str, at_ns: int
+) -> Fields:
     """CollateralReport(BA): balance 901, equity 900, free margin 899 at a leverage of 30.
 
-    Every quote currency counts one to one as the account currency: a simplification of the model.
+    What every instrument pays counts one to one as the account currency: a simplification of the model.
     """
-    profit = sum(
-        (account.cash.get(s, ZERO) + q * mids.get(s, ZERO) for s, q in account.positions.items()), ZERO
-    )
-    used = sum((abs(q) * mids.get(s, ZERO) for s, q in account.positions.items()), ZERO) / 30
-    cents = Decimal("0.01")
+    held = {s: worth(q, mids.get(s, ZERO), s in inverse) for s, q in account.positions.items()}
+    profit = sum((account.cash.get(s, ZERO) + value for s, value in held.items()), ZERO)
+    used = sum((abs(value) for value in held.values()), ZERO) / 30
+    cents = Decimal("0.01") if account.currency in WITH_CENTS else Decimal("0.00000001")
     equity = (account.balance + profit).quantize(cents)
     return [
         (35, "BA"),
