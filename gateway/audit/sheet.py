@@ -61,10 +61,10 @@ class Sheet:
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in self.names:
-            table.add_column(heading, no_wrap=True)
+            table.add_column(heading)
         for heading in self._headings:
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True)
+            table.add_column(heading, justify="right")
+        table.add_column("")
         if self.note:
             table.add_column(self.note, overflow="fold", max_width=NOTE_COLUMNS)
         for row in self.rows:

@@ -69,13 +69,20 @@ def test_whatif_shows_what_bitcoin_accounts_won() -> None:
     assert (row.label, row.old, row.new, row.difference) == ("realised XBT", "0.00123", "0.0013", "+0.00007")
 
 
-def report(realised: dict[str, str]) -> dict[str, Any]:
-    """The least that a summary reads: one line of f1 in bitcoin, by side."""
+def test_whatif_shows_dollars_to_the_cent() -> None:
+    """Also what differs."""
+    old, new = (Numbers(realised={"USD": Fraction(value)}) for value in ("200/3", "100"))
+    (row,) = rows(Part("f1", old, new))
+    assert (row.old, row.new, row.difference) == ("66.67", "100.00", "+33.33")
+
+
+def report(realised: dict[str, str], currency: str = "XBT") -> dict[str, Any]:
+    """The least that a summary reads: one line of f1, by side."""
     whole: dict[str, Any] = {"first_row": 1, "last_row": 2, "first_ns": "0", "last_ns": "0"}
     for side, value in realised.items():
         line = {
             "instrument": "XBTUSD", "contract_size": "1", "orders": 1, "opened": "1", "position": "0",
-            "currency": "XBT", "realised": value, "floating": "0",
+            "currency": currency, "realised": value, "floating": "0",
         }  # fmt: skip
         own = {"name": "f1<alpha", "follower": "f1", "refusals": {}, "lines": [line]}
         whole[side] = {"subscriptions": [own], "leaders": [], "refusals": {}, "alerts": {}}
@@ -86,6 +93,8 @@ def test_the_last_line_of_whatif_shows_it_too() -> None:
     """Old and new, each with the digits that it needs."""
     found = compare(report({"new": "-0.00007", "old": "0.00123", "recorded": "0"}))
     assert "profit and loss 0.00123 → -0.00007 XBT" in summary(found)
+    dollars = compare(report({"new": "12.3456", "old": "0.5", "recorded": "0"}, "USD"))
+    assert "profit and loss 0.50 → 12.35 USD" in summary(dollars)
 
 
 def screen(**parts: Any) -> str:
@@ -101,6 +110,8 @@ def test_status_shows_what_a_bitcoin_account_is_worth() -> None:
     guard: dict[str, Any] = {"follower": "f1", "equity": "0.0421", "floor": "0.0418", "currency": "XBT"}
     guard |= {"code": "daily_loss", "stopped": None}
     assert "0.0421 XBT 0.0418" in screen(guards=[guard])
+    dollars = guard | {"equity": "10000.125", "floor": "9666.6667", "currency": "USD"}
+    assert "10000.12 USD 9666.67" in screen(guards=[dollars])
     one: dict[str, Any] = {
         "follower": "f1",
         "instrument": "XBTUSD",

@@ -68,6 +68,18 @@ def test_names_of_the_configuration_are_known_before_their_first_fill(tmp_path: 
     assert (leaders.exit_code, "Followers trade it as GOLD" in leaders.stderr) == (2, True)
 
 
+def test_the_configuration_of_this_folder_is_read_where_nothing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its names are known then; with a state folder it is not asked."""
+    written(tmp_path, ROWS)
+    (tmp_path / "gateway.toml").write_text(f'[gateway]\nstate_dir = "{tmp_path}"\n[followers.f9]\n')
+    monkeypatch.chdir(tmp_path)
+    assert asked(None, 200, "--follower", "f9").exit_code == 0
+    assert asked(tmp_path, 200, "--follower", "f1").exit_code == 0
+    assert asked(tmp_path, 200, "--follower", "f9").exit_code == 2
+
+
 def command(journal: int, cmd: str, **names: str) -> Row:
     """A command of an operator."""
     said = {"kind": "operator", "journal": str(journal), "command": {"cmd": cmd, "who": "ann", **names}}
