@@ -33,11 +33,11 @@ SENT = """SELECT d.follower, min(o.sent_ns) - d.received_ns FROM decision d
 
 PLACES = """WITH parts AS (SELECT journal, max(json_extract(numbers, '$.reduce') <> '0') AS reduces,
     max(json_extract(numbers, '$.increase') <> '0') AS increases FROM decision GROUP BY journal)
-  SELECT follower, coalesce(reduces AND NOT increases, 0) AS closes, count(*), sum(k = 1), sum(k = n),
+  SELECT follower, reduces AND NOT increases AS closes, count(*), sum(k = 1), sum(k = n),
     sum(k - 1), sum(n - 1)
   FROM decision JOIN parts USING (journal) WHERE n > 1 AND follower IS NOT NULL GROUP BY follower, closes"""
 """Places by follower, of opens and of closes, by the parts that the core split the leader's trade into: what
-increases nothing is a close."""
+increases nothing is a close. What has no numbers has NULL there: an open, as whatever is no close."""
 
 
 @dataclass(slots=True)

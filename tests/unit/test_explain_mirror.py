@@ -190,6 +190,52 @@ def test_a_race_is_told_as_what_crossed() -> None:
     assert told[4] == "The broker filled some of the order: a request to cancel it was not answered yet."
 
 
+MOVED = {"target_before": None, "target_after": None}
+FILLED = "4000 units (0.04 lots) filled."
+
+
+@pytest.mark.parametrize(
+    ("filled", "before", "after", "said"),
+    [
+        (
+            "4000",
+            1,
+            2,
+            f"{FILLED} 3000 units of it were the close that was still wanted.",
+        ),
+        ("4000", 0, 4, f"{FILLED} It was even"),
+        ("4000", -3, 1, f"{FILLED} It was 3000 units behind"),
+        ("-4000", 0, -1, "-4000 units (-0.04 lots) filled. It was even"),
+    ],
+)
+def test_a_fill_of_a_close_says_what_of_it_was_still_wanted(
+    filled: str, before: int, after: int, said: str
+) -> None:
+    """That part puts nobody ahead: the leader had closed already. What is taken back is no close."""
+    ahead = {"ahead_before": str(before * QUANTA), "ahead_after": str(after * QUANTA)}
+    order = had(closes=True, cum_qty="4000", state="partial")
+    told = texts(step("fill", "canceling", order=order, moved={"units": filled, **ahead, **MOVED}))
+    assert told[3].startswith(said)
+
+
+def test_a_target_that_moved_with_it_is_told() -> None:
+    """From what to what, in units; nothing where it stayed."""
+    even = {"units": None, "ahead_before": "0", "ahead_after": "0"}
+    for after, said in ((3, " The target went from 1000 to 3000."), (1, "")):
+        moved = {**even, "target_before": str(QUANTA), "target_after": str(after * QUANTA)}
+        told = texts(step("settled", "leader_filled_more", moved=moved))
+        assert told[2] == f"It was even with the leader's fills, and is even with the leader's fills.{said}"
+
+
+def test_what_the_leaders_order_brought_first_is_asked_for_as_well() -> None:
+    """It is behind: what was not filled yet adds to what his order may still fill."""
+    between = {"ahead": str(-3 * QUANTA), "refused": "0", "rejected": "0"}
+    size = {**placed()["size"], "rest": str(13 * QUANTA), "units": "13000"}
+    told = texts(placed(between=between, size=size))
+    assert told[3] == "The leader's order brought 3000 units that the follower's has not filled yet."
+    assert told[4].startswith("Size: 0.5 x 20000 = 10000 units and 3000 not filled yet = 13000.")
+
+
 def test_another_order_of_the_leaders_can_be_the_cause() -> None:
     """His take profit filled, so his stop is cut: the report that did it is named, and the stop's own."""
     told = texts(step("cancel", "nothing_to_close", cause_exec_id="E9", order=had()))

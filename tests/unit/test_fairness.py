@@ -87,6 +87,21 @@ def test_opens_and_closes_are_counted_apart(tmp_path: Path) -> None:
     assert "the furthest is 50.0 away" in invoke("fairness", "--state", str(tmp_path))
 
 
+def test_what_has_no_numbers_or_half_of_them_is_an_open(tmp_path: Path) -> None:
+    """A refusal before the core had worked out anything, beside a follower for whom it had."""
+    numbers = [({}, {}), ({"reduce": "500"}, {"reduce": "500"}), ({}, {"reduce": "0", "increase": "500"}),
+               ({"reduce": "500", "increase": "0"}, {})]  # fmt: skip
+    rows = [
+        decision(row, k, 2, follower=f"f{k}", orders=[], numbers=told)
+        for row, of in enumerate(numbers, 1)
+        for k, told in enumerate(of, 1)
+    ]
+    with Store(tmp_path / "audit") as store:
+        store.append([from_replay(*row) for row in rows], 10)
+    for one in collect(tmp_path / "audit").values():
+        assert (one.opens.decisions, one.closes.decisions) == (3, 1)
+
+
 def test_a_log_of_one_follower_says_that_there_is_nothing_to_compare(tmp_path: Path) -> None:
     """No line, no division by nothing."""
     with Store(tmp_path / "audit") as store:

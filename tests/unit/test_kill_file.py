@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import Mock
@@ -229,6 +229,74 @@ def test_what_an_ended_writer_left_is_removed_at_the_next_start(tmp_path: Path) 
     with taking_up(tmp_path):
         found = {one.name for one in state.iterdir() if one.is_file()}
     assert found == set(names) - {"kill.4711", "kill-route-r1.4711"}
+
+
+def denied(*_: object, **__: object) -> None:
+    """What a folder of another user says."""
+    raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_folder_that_cannot_be_listed_stops_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be a stop in it; and nobody is ended by it."""
+    leave(tmp_path, LeftStop("halt", "ann"))
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "scandir", denied)
+        assert left(tmp_path) == (LeftStop("no_opens", UNREADABLE),)
+        set_aside(tmp_path)
+        kill_file.tidy(tmp_path, clock.wall_ns())
+    assert left(tmp_path) == (LeftStop("halt", "ann"),)
+
+
+def test_a_file_that_goes_while_it_is_read_is_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The core takes stops up while routes look."""
+    leave(tmp_path, LeftStop("halt", "ann", "route", "r1"))
+    there = [place_of(tmp_path, "route", "r1"), place_of(tmp_path)]
+    monkeypatch.setattr(kill_file, "_places", lambda _: there)
+    assert left(tmp_path) == (LeftStop("halt", "ann", "route", "r1"),)
+
+
+def only(name: str, call: Callable[..., object]) -> Callable[..., object]:
+    """The call, but not for a file of this name."""
+    return lambda path, *rest, **named: denied() if path.name == name else call(path, *rest, **named)
+
+
+def test_one_file_that_cannot_be_moved_or_removed_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays and counts as it is; the rest is set aside, taken up and tidied."""
+    for scope in ("follower", "instrument", "route"):
+        leave(tmp_path, LeftStop("halt", "ann", scope, "x"))
+    stays = "kill-instrument-x.json"
+    with monkeypatch.context() as held:
+        held.setattr(Path, "replace", only(stays, Path.replace))
+        set_aside(tmp_path)
+    taken = {"kill-follower-x.taken.json", "kill-route-x.taken.json"}
+    assert {one.name for one in tmp_path.iterdir()} == {stays, *taken}
+    assert len(left(tmp_path)) == 3
+    with monkeypatch.context() as held:
+        held.setattr(Path, "unlink", only(min(taken), Path.unlink))
+        with pytest.raises(PermissionError):
+            taken_up(tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == {stays, min(taken)}
+    for number in ("1", "2", "3"):
+        (tmp_path / f"kill.{number}").touch()
+    with monkeypatch.context() as held:
+        held.setattr(Path, "unlink", only("kill.2", Path.unlink))
+        kill_file.tidy(tmp_path, clock.wall_ns() + 2 * kill_file.HALF_NS_MAX)
+    assert {one.name for one in tmp_path.glob("kill.?")} == {"kill.2"}
+
+
+def test_a_full_disk_is_named_also_where_half_a_file_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first error is the one that a person can do something about."""
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(Path, "unlink", denied)
+    with pytest.raises(OSError, match="full"):
+        leave(tmp_path, LeftStop("halt", "bob"))
+    assert left(tmp_path) == (), "half a file is no stop"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"level": "hlat"}', '{"level": 3, "who": 4}', "\x00\xff"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pytest
 
 from gateway.config import load, without_followers
 from gateway.kill_file import LeftStop
-from gateway.kill_parts import held, packed
+from gateway.kill_parts import Held, held, kept, packed, place_of
 from tests.unit.config_text import GOOD, PROFILE, write
 
 RESERVE = """
@@ -36,9 +37,9 @@ TEXT = (
 )
 
 
-def parts_of(folder: Path, profile: str = PROFILE) -> bytes:
+def parts_of(folder: Path, profile: str = PROFILE, text: str = TEXT) -> bytes:
     """Packed parts of a deployment: f1 on r1, whose reserve is r3; f2 on r2 has symbols of its own."""
-    file = write(folder, TEXT)
+    file = write(folder, text)
     (folder / "profiles" / "plain.toml").write_text(profile, "utf-8")
     return packed(load(file))
 
@@ -96,6 +97,52 @@ def test_the_highest_level_of_a_field_holds(tmp_path: Path) -> None:
     found = held(parts_of(tmp_path), "r2", stops)
     assert found.level == 1
     assert dict(found.parts) == {b"55=EUR/USD": 3, b"55=XAU": 3, b"1=F2": 2}
+
+
+def test_a_weaker_stop_behind_a_harder_one_takes_nothing_back(tmp_path: Path) -> None:
+    """Of the whole route, whichever of them is read first."""
+    stops = [LeftStop("halt", "ann", "route", "r1"), LeftStop("no_opens", "bob")]
+    for order in (stops, stops[::-1]):
+        assert held(parts_of(tmp_path), "r1", order).level == 3
+
+
+def test_a_follower_without_an_account_text_has_all_of_its_route_held_back(tmp_path: Path) -> None:
+    """Its orders say no Account(1), so none of them can be told from others."""
+    parts = parts_of(tmp_path, PROFILE.replace('"tag1"', '"none"'), TEXT.replace('account = "F1"\n', ""))
+    assert held(parts, "r1", [LeftStop("halt", "ann", "follower", "f1")]) == Held(
+        3, (), (LeftStop("halt", "ann", "follower", "f1"),)
+    )
+
+
+def test_a_name_stands_for_what_its_symbol_map_makes_of_it_and_no_further(tmp_path: Path) -> None:
+    """Two maps of two subscriptions, or of one, are not put behind each other."""
+    silver = GOOD[GOOD.index("[instruments.GOLD]") : GOOD.index("[sessions.LEADER]")].replace(
+        "GOLD", "SILVER"
+    )
+    chain = TEXT.replace(
+        'symbol_map = { EURUSD = { instrument = "GOLD", price_factor = "1" } }',
+        'symbol_map = { GOLD = { instrument = "SILVER" }, EURUSD = { instrument = "GOLD" } }',
+    ).replace("[sessions.LEADER]", f"{silver}[sessions.LEADER]")
+    chain = chain.replace('XAU = "GOLD" }', 'XAU = "GOLD", XAG = "SILVER" }')
+    parts = parts_of(tmp_path, text=chain)
+    fields = {
+        name: {field for field, _ in held(parts, "r2", [LeftStop("halt", "ann", "instrument", name)]).parts}
+        for name in ("EURUSD", "GOLD", "SILVER")
+    }
+    assert fields == {
+        "EURUSD": {b"55=EUR/USD", b"55=XAU"},
+        "GOLD": {b"55=XAU", b"55=XAG"},
+        "SILVER": {b"55=XAG"},
+    }
+
+
+@pytest.mark.parametrize("data", [None, b"", b"nonsense", zlib.compress(b"{"), zlib.compress(b"{}")[:5]])
+def test_names_that_nobody_can_read_are_not_known(tmp_path: Path, data: bytes | None) -> None:
+    """A stop is left all the same, and says so."""
+    if data is not None:
+        (tmp_path / "run").mkdir()
+        place_of(tmp_path).write_bytes(data)
+    assert kept(tmp_path) is None
 
 
 def test_a_configuration_without_followers_knows_only_routes(tmp_path: Path) -> None:
