@@ -40,6 +40,7 @@ ScopeOption = Annotated[
     str | None, typer.Option(help="Only what has this name in the configuration.", show_default=False)
 ]
 PIPE_COLUMNS = 120
+"""Into a file or a pipe nothing needs to be folded."""
 NOT_STOPPED = "is not stopped"
 """The core's words for a release of what it does not hold."""
 EFFECTS = {
