@@ -19,8 +19,8 @@ FOLLOWERS_SHOWN = 20
 """A screen or two; --all shows every follower."""
 MARK = "≠"
 LEGEND = (
-    "old and new: every order filled whole, at once, at the quote or the leader's price. recorded: what the "
-    "brokers did."
+    "old and new: every order filled whole, at the quote or the leader's price: at once, limits and stops "
+    "that rest when a recorded price reaches theirs. recorded: what the brokers did."
 )
 
 

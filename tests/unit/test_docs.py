@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import typer.main
 
 from gateway import cli
+from gateway.config import GatewayConfig
 from gateway.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +26,28 @@ def test_every_relative_link_leads_to_a_file() -> None:
     script = ROOT / "tools" / "check_links.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_link_to_a_heading_that_is_gone_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same page and in another one; what stands in a block of code is no heading."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    links = importlib.import_module("check_links")
+    (tmp_path / "b.md").write_text(
+        "# `a` [b](c.md), d\n```\n# no\n```\n## Two\n## Two\n## Two\n", encoding="utf-8"
+    )
+    page = tmp_path / "a.md"
+    right = "[x](b.md#a-b-d) [x](b.md#two) [x](b.md#two-1) [x](b.md#two-2) [x](#here) [x](https://a.org/#b)"
+    page.write_text(f"# Here\n{right}\n[x](b.md#no) [x](#b) [x](c.md#two)\n", encoding="utf-8")
+    found = [line.removeprefix(f"{page}:3: ") for line in links.broken_links(page)]
+    assert found == ["b.md#no: no such heading", "#b: no such heading", "c.md#two: no such file"]
+
+
+def test_every_section_of_the_file_is_on_the_page_about_it() -> None:
+    """A desk looks there first; every key is on the other page."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    table = page.partition("| section | what |\n")[2].partition("\n\n")[0]
+    listed = {name.split(".")[0] for name in re.findall(r"^\| `([a-z.A-Z]+)` \|", table, flags=re.MULTILINE)}
+    assert listed == set(GatewayConfig.model_fields)
 
 
 def test_every_refusal_code_is_explained() -> None:
