@@ -130,7 +130,7 @@ class Answer:
     def play(self, rig: Rig, leaders: list[LeaderBook]) -> None:
         """Answers them."""
         for order in list(rig.live):
-            if order.cancel is not None and order in rig.live:
+            if order.asked is not None and order in rig.live:
                 rig.end(order, "canceled")
 
 

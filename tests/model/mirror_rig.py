@@ -1,59 +1,21 @@
-"""The core and the model of mirrored orders side by side, without sockets; brokers are played by the test."""
+"""The core and the model of mirrored orders side by side."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from types import TracebackType
 
-from gateway._fastcore import Pipeline, RoutePipeline
-from gateway.sim.text import Fields, decode, encode, first, utc
+from gateway.sim.text import Fields, encode, first, utc
 from tests.model.deployment import CURRENCY, NEVER_MS, START_MS, exact
 from tests.model.mirror_terms import Message, Place, Report, Rule, Terms
 from tests.model.mirrors import Model
-from tests.model.rig import BEGIN, NEAR, OFF_NS, Difference
-from tests.model.terms import MS
+from tests.model.side_by_side import BEGIN, NEAR, Live, SideBySide, said
 
-TICKS_MAX = 1_000
 KINDS = {"new": ("0", "0"), "trade": ("F", "1"), "replaced": ("5", "0"), "canceled": ("4", "4")}
-ENDS = {"rejected": ("8", "8"), "canceled": ("4", "4"), "expired": ("C", "C")}
 TYPES = {"market": "1", "limit": "2", "stop": "3", "stop_limit": "4"}
-TOO_LATE, BROKERS_CHOICE = "0", "2"
+BROKERS_CHOICE = "2"
 """CxlRejReason(102)."""
-
-
-@dataclass
-class Live:
-    """An order of ours at its broker."""
-
-    number: int
-    fields: Fields
-    cl_ord_id: str
-    qty: Fraction
-    cum: Fraction = Fraction(0)
-    asked: Fields | None = None
-    """A replace or cancel that is not answered."""
-
-    @property
-    def leaves(self) -> Fraction:
-        """What it may still fill."""
-        return self.qty - self.cum
-
-    @property
-    def replacing(self) -> bool:
-        """It is asked to be another one."""
-        return self.asked is not None and first(self.asked, 35) == "G"
-
-    @property
-    def asked_qty(self) -> Fraction:
-        """OrderQty of the request that is not answered."""
-        assert self.asked is not None
-        return Fraction(first(self.asked, 38))
 
 
 def core_json(rules: list[Rule]) -> str:
@@ -117,36 +79,13 @@ def _subscription(n: int, rule: Rule) -> dict[str, object]:
     }
 
 
-class Rig:
-    """Both sides of one history."""
+class Rig(SideBySide[Message]):
+    """Both sides of one history of working orders that are mirrored."""
 
     def __init__(self, rules: list[Rule]) -> None:
-        self.now_ns = self._start_ns = START_MS * MS + OFF_NS
-        self.story: list[str] = [f"{rule}" for rule in rules]
-        self.live: list[Live] = []
         self.reached: Counter[str] = Counter()
         self.model = Model(rules, self.reached)
-        self._followers = len(rules)
-        self._execs = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="copygate-mirror-model-")
-        folder = Path(self._folder.name)
-        self._core = Pipeline.open(folder / "core.db", core_json(rules), "process", self.now_ns)
-        (folder / "route").mkdir()
-        self._route = RoutePipeline.open(folder / "route" / "route.db", "r", ["R"], NEVER_MS, self.now_ns)
-        self._core.receive(self._route.identity, self._route.hello(self.now_ns), self.now_ns)
-        self._route.session("R", True, self.now_ns)
-        self._exchange()
-
-    def __enter__(self) -> Rig:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._core.close()
-        self._route.close()
-        del self._core, self._route
-        self._folder.cleanup()
+        super().__init__(self.model, core_json(rules), START_MS, [f"{rule}" for rule in rules])
 
     # What both sides are told.
 
@@ -163,28 +102,14 @@ class Rig:
         if r.kind == "trade":
             fields += [(32, exact(r.last)), (31, exact(r.last_px))]
         self._tell(
-            f"leader: {_text(fields)}",
+            f"leader: {said(fields)}",
             lambda: self._core.submit("leader", "L0", encode(BEGIN, fields), self.now_ns),
             lambda: self.model.report(r, self.now_ns),
         )
 
     def fill(self, order: Live, qty: Fraction) -> None:
         """The broker fills a part of an order, whatever it is asked."""
-        order.cum += qty
-        if not order.leaves:
-            self.live.remove(order)
-        more: Fields = [(32, exact(qty)), (31, "10"), (14, exact(order.cum)), (151, exact(order.leaves))]
-        status = "1" if order.leaves else "2"
-        self._broker(order, "F", status, more, lambda: self.model.fill(order.number, qty, self.now_ns))
-
-    def end(self, order: Live, how: str) -> None:
-        """The broker ends an order; `canceled` answers a cancel where one is open."""
-        self.live.remove(order)
-        exec_type, status = ENDS[how]
-        more: Fields = [(14, exact(order.cum)), (151, "0")]
-        if how == "rejected":
-            more.append((103, "99"))
-        self._broker(order, exec_type, status, more, lambda: self.model.end(order.number, how, self.now_ns))
+        self._fill(order, qty, "10", lambda: self.model.fill(order.number, qty, self.now_ns))
 
     def accept(self, order: Live) -> None:
         """The broker replaces an order as it was asked."""
@@ -205,25 +130,10 @@ class Rig:
             (434, "1" if cancels else "2"), (102, BROKERS_CHOICE), (60, utc(self.now_ns)),
         ]  # fmt: skip
         self._tell(
-            f"broker: {_text(fields)}",
+            f"broker: {said(fields)}",
             lambda: self._say(fields),
             lambda: self.model.refused(order.number, self.now_ns),
         )
-
-    def wait(self, ms: int) -> None:
-        """Time passes; what is due happens when it is due."""
-        until_ns = self.now_ns + ms * MS
-        self.story.append(f"{self._clock()} wait {ms} ms")
-        for _ in range(TICKS_MAX):
-            due_ns = self._core.next_due_ns()
-            if due_ns is None or due_ns > until_ns:
-                self.now_ns = until_ns
-                return
-            self.now_ns = max(self.now_ns, due_ns)
-            self._tell(
-                "tick", lambda: self._core.tick(self.now_ns), lambda: self.model.tick(self.now_ns), pause_ms=0
-            )
-        raise self.differs("the core's timers are due without end")
 
     def targets(self) -> list[str]:
         """The core's targets, units."""
@@ -231,68 +141,15 @@ class Rig:
 
     # Comparing.
 
-    def _broker(
-        self, order: Live, exec_type: str, status: str, more: Fields, model: Callable[[], list[Message]]
-    ) -> None:
-        fields = self._report(order, exec_type, status, more)
-        self._tell(f"broker: {_text(fields)}", lambda: self._say(fields), model)
-
-    def _report(self, order: Live, exec_type: str, status: str, more: Fields) -> Fields:
-        self._execs += 1
-        ids: Fields = [(11, order.cl_ord_id)]
-        if order.asked is not None and exec_type == "4" and not order.replacing:
-            ids = [(11, first(order.asked, 11)), (41, order.cl_ord_id)]
-        return [
-            (35, "8"), (37, f"B{first(order.fields, 11)}"), *ids, (17, f"E{self._execs}"), (150, exec_type),
-            (39, status), (1, first(order.fields, 1)), (55, "X"), (54, first(order.fields, 54)),
-            (38, exact(order.qty)), *more, (60, utc(self.now_ns)),
-        ]  # fmt: skip
-
-    def _say(self, fields: Fields) -> None:
-        self._execs += 1
-        raw = encode(BEGIN, [fields[0], (34, str(self._execs)), *fields[1:]])
-        self._route.record("R", self._execs, raw, self.now_ns)
-
-    def _tell(
-        self, what: str, core: Callable[[], object], model: Callable[[], list[Message]], pause_ms: int = 1
-    ) -> None:
-        self.now_ns += pause_ms * MS
-        self.story.append(f"{self._clock()} {what}")
-        core()
-        messages = self._exchange()
-        self.story += [f"    core  → {_text(message)}" for message in messages]
-        actions = model()
-        self.story += [f"    model → {action}" for action in actions]
-        self._compare(messages, actions)
-
-    def _exchange(self) -> list[Fields]:
-        """Frames both ways until nobody has anything to say; new orders are acknowledged at once."""
-        messages: list[Fields] = []
-        busy = True
-        while busy:
-            busy = False
-            for _, frame in self._core.drain():
-                for _, raw in self._route.receive(frame, self.now_ns):
-                    messages.append(decode(raw))
-                    if first(messages[-1], 35) == "D":
-                        sent = messages[-1]
-                        order = Live(0, sent, first(sent, 11), Fraction(first(sent, 38)))
-                        self._say(self._report(order, "0", "0", [(14, "0"), (151, exact(order.leaves))]))
-            for frame in self._route.pending():
-                self._core.receive(self._route.identity, frame, self.now_ns)
-                busy = True
-        return messages
-
     def _compare(self, messages: list[Fields], actions: list[Message]) -> None:
         """Which of several messages of one event goes first is not compared."""
         wanted = sorted(actions, key=lambda action: (self._of_model(action), action.number))
         got = sorted(messages, key=self._of_core)
         if [self._of_model(action) for action in wanted] != [self._of_core(message) for message in got]:
-            raise self.differs("the messages differ")
+            raise self._differs("the messages differ")
         for action, message in zip(wanted, got, strict=True):
             if isinstance(action, Place):
-                qty = Fraction(first(message, 38))
-                self.live.append(Live(action.number, message, first(message, 11), qty))
+                self.live.append(Live.sent(action.number, message))
             else:
                 next(o for o in self.live if o.number == action.number).asked = message
         self._same_state()
@@ -315,7 +172,7 @@ class Rig:
             return (*sent, *_values(message), first(message, 59))
         found = [o for o in self.live if o.cl_ord_id == first(message, 41)]
         if not found:
-            raise self.differs("the core asks for what does not work")
+            raise self._differs("the core asks for what does not work")
         asked = (kind, first(found[0].fields, 1), str(found[0].number))
         return asked if kind == "F" else (*asked, first(message, 38), *_values(message))
 
@@ -323,22 +180,7 @@ class Rig:
         status = json.loads(self._core.status())
         lines = {x["subscription"]: x for x in status["subscriptions"]}
         for line in self.model.lines:
-            core = lines.get(f"s{line.name[1:]}", {"target": "0", "filled": "0"})
-            if abs(Fraction(core["target"]) - line.target) > NEAR:
-                raise self.differs(
-                    f"{line.name}: target {core['target']} in the core, {line.target} in the model"
-                )
-            if Fraction(core["filled"]) != line.filled:
-                raise self.differs(
-                    f"{line.name}: filled {core['filled']} in the core, {line.filled} in the model"
-                )
-
-    def _clock(self) -> str:
-        return f"{(self.now_ns - self._start_ns) // MS:>7} ms"
-
-    def differs(self, what: str) -> Difference:
-        """The error that stops a history."""
-        return Difference("\n".join([what, "the history:", *self.story]))
+            self._same_line(line.name, lines.get(f"s{line.name[1:]}"), line, NEAR)
 
 
 def _terms(terms: Terms) -> Fields:
@@ -356,7 +198,3 @@ def _values(fields: Fields) -> tuple[str, ...]:
 
 def _said(asked: Fields) -> Fields:
     return [(tag, value) for tag, value in asked if tag in (40, 44, 99, 59)]
-
-
-def _text(fields: Fields) -> str:
-    return "|".join(f"{tag}={value}" for tag, value in fields if tag not in (8, 9, 10, 34, 49, 52, 56))
