@@ -119,3 +119,13 @@ class Block:
             (lots * w / whole).denominator > 1 for w in weights if w
         )
         self.reached["dealt while a member has no weight"] += None in weights
+
+
+def all_blocks(lines: list[Line], reached: Counter[str]) -> dict[tuple[str, str], Block]:
+    """The block of each leader and instrument that has one."""
+    members: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        if line.subscription.mode == "block":
+            key = line.subscription.leader, line.leader_instrument.name
+            members.setdefault(key, []).append(line)
+    return {key: Block(some, reached) for key, some in members.items()}

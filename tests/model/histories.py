@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.model.deployment import LEADER_INSTRUMENTS, OUR_INSTRUMENTS, Bounds, Deployment, Lots, Rule
 from tests.model.lots import Undecided
 from tests.model.rig import Rig
+from tests.model.side_by_side import Wait
 from tests.model.terms import MS, Allowance, Report
 
 ROUNDINGS = ("toward_zero", "nearest", "hold", "min_lot_if_nonzero")
@@ -132,17 +133,6 @@ class Answer:
         for order in list(rig.live):
             if order.asked is not None and order in rig.live:
                 rig.end(order, "canceled")
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Time passes."""
-
-    ms: int
-
-    def play(self, rig: Rig, leaders: list[LeaderBook]) -> None:
-        """Waits."""
-        rig.wait(self.ms)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.model.lots import Undecided
 from tests.model.mirror_rig import Rig
 from tests.model.mirror_terms import Report, Rule, Terms
+from tests.model.side_by_side import Wait
 from tests.model.terms import ZERO
 
 PRICES = (Fraction(8), Fraction("9.25"), Fraction(11), Fraction("12.05"))
@@ -171,17 +172,6 @@ class End:
         if rig.live:
             order = rig.live[self.which % len(rig.live)]
             rig.end(order, "expired" if self.how == "rejected" and order.cum else self.how)
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Time passes."""
-
-    ms: int
-
-    def play(self, rig: Rig, book: Book) -> None:
-        """Waits."""
-        rig.wait(self.ms)
 
 
 def _terms(kind: str, px: int) -> Terms:

@@ -27,12 +27,12 @@ from tests.model.histories import (
     Step,
     Trade,
     Value,
-    Wait,
     bounds,
     deployments,
 )
 from tests.model.lots import Undecided
 from tests.model.rig import Rig
+from tests.model.side_by_side import Wait
 
 HOUR_MS = 3_600_000
 PRICES = ("10", "10.5", "9.5", "11", "9", "12.5", "7")

@@ -8,31 +8,24 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tests.model.blocks import Block
 from tests.model.lots import (
     AMOUNT_MODES,
     Refused,
     Undecided,
     too_late,
 )
-from tests.model.over_time import Repeated
 from tests.model.past import Past, follow, grown, remember
 from tests.model.stops import LEVELS
 from tests.model.terms import (
     MS,
     ZERO,
     Action,
-    Allowance,
     Execution,
-    Follower,
-    Instrument,
     LeaderOrder,
-    Limits,
     Line,
     New,
     Order,
     Report,
-    Subscription,
     Window,
     sign_of,
 )
@@ -45,36 +38,6 @@ CLOSE_RETRY_NS, CLOSE_RETRY_MAX_NS = 500 * MS, 30_000 * MS
 
 class Model(Worker):
     """All lines of a deployment. What is told to it is answered by the orders and cancels that it causes."""
-
-    def __init__(
-        self,
-        instruments: dict[str, Instrument],
-        followers: list[Follower],
-        subscriptions: list[Subscription],
-        positions: dict[tuple[str, str], Fraction],
-        allowances: dict[str, Allowance],
-        repeated: Repeated,
-        together: dict[str, Limits],
-    ) -> None:
-        lines = [
-            Line(s, instruments[name], mapping) for s in subscriptions for name, mapping in s.symbols.items()
-        ]
-        for line in lines:
-            if line.subscription.follows_busts:
-                begun = positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
-                line.past = Past(begun, ZERO, -1 if line.subscription.reverse else 1)
-        super().__init__(lines, followers, subscriptions, positions, allowances, repeated, together)
-        self._orders: dict[str, LeaderOrder] = {}
-        self._seen: set[tuple[str, str, str, Fraction, Fraction]] = set()
-        self._blocks = self._all_blocks()
-
-    def _all_blocks(self) -> dict[tuple[str, str], Block]:
-        members: dict[tuple[str, str], list[Line]] = {}
-        for line in self.lines:
-            if line.subscription.mode == "block":
-                key = line.subscription.leader, line.leader_instrument.name
-                members.setdefault(key, []).append(line)
-        return {key: Block(lines, self.reached) for key, lines in members.items()}
 
     # What happens.
 
@@ -197,7 +160,8 @@ class Model(Worker):
         for line in self.lines:
             if line.subscription.leader != r.leader or line.leader_instrument.name != r.instrument:
                 continue
-            if not self._follow(line, execution.name, r, r.sign * (qty - more), r.sign * qty, now_ns):
+            had, has = r.sign * (qty - more), r.sign * qty
+            if not follow(line, execution.name, had, has, r.transact_ns, now_ns, self.refusals, self.reached):
                 line.held = True
                 if now == 0 or sign_of(now) == -sign_of(was):
                     self.reached["held, and flat"] += bool(line.target)
@@ -207,9 +171,6 @@ class Model(Worker):
                     line.past = Past(now, line.target, line.past.copies)
             self._work(line, now_ns)
             line.asked, line.asked_until_ns = ZERO, 0
-
-    def _follow(self, line: Line, name: str, r: Report, had: Fraction, units: Fraction, now_ns: int) -> bool:
-        return follow(line, name, had, units, r.transact_ns, now_ns, self.refusals, self.reached)
 
     def bust_resume(self, leader: str, now_ns: int) -> list[Action]:
         """A person lets opens of a leader go on."""
@@ -233,7 +194,7 @@ class Model(Worker):
     def fill(self, number: int, qty: Fraction, px: Fraction, now_ns: int) -> list[Action]:
         """A broker filled a part of an order of ours."""
         self.watch.begin(now_ns)
-        line, order = self._find(number)
+        line, order = self._made[number - 1]
         # ADR 0012: what the open of a flip closes for a close that was lost is lost to the target.
         instead = min(qty, line.to_close(order.sign)) if order.opens else ZERO
         order.leaves -= qty
@@ -262,7 +223,7 @@ class Model(Worker):
     def end(self, number: int, how: str, now_ns: int) -> list[Action]:
         """A broker ended an order of ours: `rejected`, `canceled`, `expired`."""
         self.watch.begin(now_ns)
-        line, order = self._find(number)
+        line, order = self._made[number - 1]
         line.orders.remove(order)
         if how == "rejected":
             self.refusals["broker_reject"] += 1
@@ -390,9 +351,6 @@ class Model(Worker):
         line.target += side * size
         grown(line, side, size, since_ns)
         return size
-
-    def _find(self, number: int) -> tuple[Line, Order]:
-        return self._made[number - 1]
 
     def _settled(self, now_ns: int) -> list[Action]:
         """Every event also does what is due at its time, on every line. ADR 0013: "`close_all` sets the

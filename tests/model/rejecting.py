@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.model.amends import less_bound
 from tests.model.deployment import Deployment
-from tests.model.histories import End, Fill, Step, Wait, steps
+from tests.model.histories import End, Fill, Step, steps
+from tests.model.side_by_side import Wait
 
 
 @st.composite

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from gateway._fastcore import Pipeline, RoutePipeline
 from gateway.sim.text import Fields, decode, encode, first, utc
@@ -232,6 +232,17 @@ class SideBySide(ABC, Generic[Said]):
     def _differs(self, what: str) -> Difference:
         """The error that stops a history."""
         return Difference("\n".join([what, "the history:", *self.story]))
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time passes in a history."""
+
+    ms: int
+
+    def play(self, rig: SideBySide[Any], books: object) -> None:
+        """Waits."""
+        rig.wait(self.ms)
 
 
 def said(fields: Fields) -> str:

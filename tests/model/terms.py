@@ -308,6 +308,10 @@ class Line:
         """What the follower trades."""
         return self.mapping.instrument
 
+    def asks(self, now_ns: int) -> bool:
+        """A leader's increase still asks for an open."""
+        return self.open_until_ns > now_ns and not self.declined and not self.held
+
     def working(self, sign: int) -> Fraction:
         """Leaves of our non-terminal orders of one side, in full where a cancel is unanswered (02 State)."""
         return sum((order.leaves for order in self.orders if order.sign == sign), ZERO)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
+from tests.model.blocks import all_blocks
 from tests.model.limits import Open, clipped
 from tests.model.lots import asked, cap_of, desired, limit_px, split, toward_zero
 from tests.model.over_time import Bucket, Repeated
+from tests.model.past import Past
 from tests.model.stops import CLOSE_ONLY, HALT, Stops
 from tests.model.terms import (
     EVERYTHING,
@@ -16,6 +18,8 @@ from tests.model.terms import (
     Allowance,
     Cancel,
     Follower,
+    Instrument,
+    LeaderOrder,
     Limits,
     Line,
     New,
@@ -37,7 +41,7 @@ class Worker:
 
     def __init__(
         self,
-        lines: list[Line],
+        instruments: dict[str, Instrument],
         followers: list[Follower],
         subscriptions: list[Subscription],
         positions: dict[tuple[str, str], Fraction],
@@ -45,9 +49,15 @@ class Worker:
         repeated: Repeated,
         together: dict[str, Limits],
     ) -> None:
-        self.lines = lines
+        self.lines = [
+            Line(s, instruments[name], mapping) for s in subscriptions for name, mapping in s.symbols.items()
+        ]
         self.positions = dict(positions)
         """P: (leader, instrument) to signed units."""
+        for line in self.lines:
+            if line.subscription.follows_busts:
+                begun = self.position_of(line)
+                line.past = Past(begun, ZERO, -1 if line.subscription.reverse else 1)
         self.refusals: Counter[str] = Counter()
         self._followers = {f.name: f for f in followers}
         self._values = Values()
@@ -61,6 +71,13 @@ class Worker:
         self._stops = Stops()
         self._made: list[tuple[Line, Order]] = []
         self._actions: list[Action] = []
+        self._orders: dict[str, LeaderOrder] = {}
+        self._seen: set[tuple[str, str, str, Fraction, Fraction]] = set()
+        self._blocks = all_blocks(self.lines, self.reached)
+
+    def position_of(self, line: Line) -> Fraction:
+        """Its leader's, signed units."""
+        return self.positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
 
     # Step 3: work the difference.
 
@@ -79,8 +96,7 @@ class Worker:
         """A leader increase lets the smallest lot stand for less; how much less is `max_inflation`'s."""
         least = line.subscription.rounding == "min_lot_if_nonzero" and bool(line.target)
         alone = sign_of(line.target) * line.committed <= 0
-        asks = line.open_until_ns > now_ns and not line.declined and not line.held
-        return least and alone and asks
+        return least and alone and line.asks(now_ns)
 
     def _wanted(self, line: Line, now_ns: int) -> Fraction:
         """The smallest lot is opened because of a leader increase only."""
@@ -89,8 +105,7 @@ class Worker:
             return want
         if side * line.committed > 0:
             return side * line.instrument.least
-        asks = line.open_until_ns > now_ns and not line.declined and not line.held
-        return asked(line) if asks else want
+        return asked(line) if line.asks(now_ns) else want
 
     def _withdraw(self, line: Line, need: Fraction, now_ns: int) -> None:
         """(a) Working quantity against `need`, or beyond it, is cancelled; the newest order first.
@@ -170,7 +185,6 @@ class Worker:
         until_ns = line.windows[0].until_ns
         line.windows = []
         follower, px = self._followers[line.subscription.follower], limit_px(line, side)
-        position = self.positions.get((line.subscription.leader, line.leader_instrument.name), ZERO)
         buckets = self._buckets_of(line)
         together = [(self._together.get(scope), scope) for scope in (EVERYTHING, line.subscription.leader)]
         whole = [(limits, scope) for limits, scope in together if limits is not None]
@@ -179,8 +193,8 @@ class Worker:
             self.reached[f"open refused: {stopped}"] += 1
         stopped = stopped or self.watch.refusal(line, now_ns)
         new = Open(
-            line, side, qty, px, follower, self.lines, self._values, position, buckets, whole, stopped,
-            now_ns,
+            line, side, qty, px, follower, self.lines, self._values, self.position_of(line), buckets,
+            whole, stopped, now_ns,
         )  # fmt: skip
         allowed, codes = clipped(new)
         self.refusals.update(codes)

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-from hypothesis import HealthCheck, given, settings
-
-from tests.model.deployment import Deployment
-from tests.model.histories import Step, play, priced, steps
-
-EXAMPLES = int(os.environ.get("COPYGATE_MODEL_EXAMPLES", "400"))
-"""How many histories; more find what the fixed ones do not (docs/explanation/reference-model.md)."""
+from tests.model.compared import examples, play_each
+from tests.model.histories import play, priced, steps
 
 
-@settings(
-    max_examples=EXAMPLES,
-    derandomize="COPYGATE_MODEL_EXAMPLES" not in os.environ,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(priced(), steps())
-def test_the_core_decides_what_the_reference_model_decides(
-    deployment: Deployment, history: list[Step]
-) -> None:
+def test_the_core_decides_what_the_reference_model_decides() -> None:
     """Orders, cancels, targets, fills and refusals are the same after every event."""
-    play(deployment, history)
+    play_each(play, priced(), steps(), examples(400))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from tests.model.compared import examples, reached_by, seldom
 from tests.model.lots import Undecided
 from tests.model.mirror_histories import (
     Answer,
@@ -31,41 +28,13 @@ from tests.model.mirror_histories import (
 from tests.model.mirror_rig import Rig
 from tests.model.mirror_terms import Rule
 
-MORE = "COPYGATE_MODEL_EXAMPLES" in os.environ
-EXAMPLES = int(os.environ.get("COPYGATE_MODEL_EXAMPLES", "500"))
+EXAMPLES = examples(500)
 """Histories of each kind (docs/explanation/reference-model.md)."""
-
-
-def reached_by(
-    deployments: st.SearchStrategy[list[Rule]], histories: st.SearchStrategy[list[Step]]
-) -> Counter[str]:
-    """Plays so many; how often they came to each interesting state."""
-    reached = Counter[str]()
-
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize=not MORE,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(deployments, histories)
-    def one(deployment: list[Rule], history: list[Step]) -> None:
-        reached.update(play(deployment, history))
-
-    one()
-    print(dict(sorted(reached.items())))
-    return reached
-
-
-def seldom(reached: Counter[str], wanted: dict[str, int]) -> dict[str, int]:
-    """States that fewer histories came to than wanted: a comparison of nothing proves nothing."""
-    return {state: reached[state] for state, least in wanted.items() if reached[state] < least}
 
 
 def test_orders_that_open_are_mirrored_as_the_reference_model_says() -> None:
     """Placed, replaced, cancelled, lost and placed again; ahead, behind, and what becomes of both."""
-    reached = reached_by(rules(), openings())
+    reached = reached_by(play, rules(), openings(), EXAMPLES)
     wanted = {
         "ahead and closed": 8, "ahead and kept": 2, "given up": 3, "opened at the market": 1,
         "placed again": 1, "behind, to the market": 1,
@@ -75,7 +44,7 @@ def test_orders_that_open_are_mirrored_as_the_reference_model_says() -> None:
 
 def test_take_profits_and_stops_are_mirrored_as_the_reference_model_says() -> None:
     """Alternatives of each other, cut together, filled ahead; what the leader closes goes to the market."""
-    reached = reached_by(whole_rules(), closings())
+    reached = reached_by(play, whole_rules(), closings(), EXAMPLES)
     wanted = {
         "a close filled": 8, "a close filled ahead": 8, "a close was cut": 10, "a close was lost": 2,
         "a close waits for its mirror": 8, "closed at the market": 15,
@@ -86,7 +55,7 @@ def test_take_profits_and_stops_are_mirrored_as_the_reference_model_says() -> No
 
 def test_stops_beside_fills_are_as_the_reference_model_says() -> None:
     """Stops alone rest, also early ones and those with a multiplier; all else is copied by fills."""
-    reached = reached_by(stops(), beside_fills())
+    reached = reached_by(play, stops(), beside_fills(), EXAMPLES)
     wanted = {
         "a close filled": 4, "a close was cut": 4, "a close waits for its mirror": 4,
         "opened at the market": 60, "closed at the market": 8,

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from tests.model.deployment import Deployment
-from tests.model.histories import Step, steps
+from tests.model.compared import EXAMPLES, reached_by, seldom
+from tests.model.histories import steps
 from tests.model.inverse import inverse, inverse_steps
 from tests.model.money import divided, guarded, money_steps, play_money, shared
-
-MORE = "COPYGATE_MODEL_EXAMPLES" in os.environ
-EXAMPLES = int(os.environ.get("COPYGATE_MODEL_EXAMPLES", "80"))
-"""Histories of each kind, of blocks and guards twice as many (docs/explanation/reference-model.md)."""
-
-
-def reached_by(
-    deployments: st.SearchStrategy[Deployment],
-    histories: st.SearchStrategy[list[Step]],
-    examples: int = EXAMPLES,
-) -> Counter[str]:
-    """Plays so many; how often they came to each interesting state."""
-    reached = Counter[str]()
-
-    @settings(
-        max_examples=examples,
-        derandomize=not MORE,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(deployments, histories)
-    def one(deployment: Deployment, history: list[Step]) -> None:
-        reached.update(play_money(deployment, history))
-
-    one()
-    print(dict(sorted(reached.items())))
-    return reached
-
-
-def seldom(reached: Counter[str], wanted: dict[str, int]) -> dict[str, int]:
-    """States that fewer histories came to than wanted: a comparison of nothing proves nothing."""
-    return {state: reached[state] for state, least in wanted.items() if reached[state] < least}
 
 
 def test_the_core_deals_blocks_as_the_reference_model_does() -> None:
     """Lots are dealt and given back, with remainders, and while a member has no weight."""
-    reached = reached_by(divided(), steps(values=5, lengths=(25, 40)), 2 * EXAMPLES)
+    reached = reached_by(play_money, divided(), steps(values=5, lengths=(25, 40)), 2 * EXAMPLES)
     wanted = {"dealt with a remainder": 180, "lots given back": 75, "dealt while a member has no weight": 35}
     assert not seldom(reached, wanted)
 
 
 def test_the_core_guards_as_the_reference_model_does() -> None:
     """Accounts and subscriptions are worth the same, stop, are closed, and go on."""
-    reached = reached_by(guarded(), money_steps(), 2 * EXAMPLES)
+    reached = reached_by(play_money, guarded(), money_steps(), 2 * EXAMPLES)
     wanted = {
         "suspended_equity": 5, "daily_loss": 5, "period_drawdown": 5, "closed by a guard": 5,
         "new day": 100, "new week": 2, "new month": 2, "new period, clock changed": 10,
@@ -68,7 +29,7 @@ def test_the_core_guards_as_the_reference_model_does() -> None:
 
 def test_the_core_counts_worth_over_all_followers_as_the_reference_model_does() -> None:
     """Opens are cut to what is left, by quotes, by the leader's quotes, and by trades."""
-    reached = reached_by(shared(), steps() | money_steps())
+    reached = reached_by(play_money, shared(), steps() | money_steps())
     wanted = {
         "worth of all cut": 8, "worth of all full": 8, "worth by the leader's quote": 4,
         "worth by the newest trade": 4,
@@ -78,7 +39,7 @@ def test_the_core_counts_worth_over_all_followers_as_the_reference_model_does() 
 
 def test_the_core_values_inverse_contracts_as_the_reference_model_does() -> None:
     """Sized, bounded and guarded by units / price, alone and beside coins."""
-    reached = reached_by(inverse(), inverse_steps(), 3 * EXAMPLES)
+    reached = reached_by(play_money, inverse(), inverse_steps(), 3 * EXAMPLES)
     wanted = {
         "suspended_equity": 1, "daily_loss": 1, "period_drawdown": 1, "closed by a guard": 1, "new day": 20,
         "worth of all cut": 1, "worth of all full": 1,

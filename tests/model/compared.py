@@ -1,0 +1,66 @@
+"""Plays many random histories on both sides, and counts the states that they came to."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+NAME = "COPYGATE_MODEL_EXAMPLES"
+"""So many histories of each kind, and always others (docs/explanation/reference-model.md)."""
+
+Deployed = TypeVar("Deployed")
+Told = TypeVar("Told")
+
+
+def examples(usual: int) -> int:
+    """How many histories of a kind are played, unless the environment says another number."""
+    return int(os.environ.get(NAME, usual))
+
+
+EXAMPLES = examples(80)
+"""Of each kind; a test may play some times as many."""
+
+
+def play_each(
+    play: Callable[[Deployed, Told], object],
+    deployments: st.SearchStrategy[Deployed],
+    histories: st.SearchStrategy[Told],
+    how_many: int,
+) -> None:
+    """Plays so many: the same ones each time, unless the environment says how many."""
+
+    @settings(
+        max_examples=how_many,
+        derandomize=NAME not in os.environ,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(deployments, histories)
+    def one(deployment: Deployed, history: Told) -> None:
+        play(deployment, history)
+
+    one()
+
+
+def reached_by(
+    play: Callable[[Deployed, Told], Counter[str]],
+    deployments: st.SearchStrategy[Deployed],
+    histories: st.SearchStrategy[Told],
+    how_many: int = EXAMPLES,
+) -> Counter[str]:
+    """Plays so many; how often they came to each interesting state."""
+    reached = Counter[str]()
+    play_each(lambda one, story: reached.update(play(one, story)), deployments, histories, how_many)
+    print(dict(sorted(reached.items())))
+    return reached
+
+
+def seldom(reached: Counter[str], wanted: dict[str, int]) -> dict[str, int]:
+    """States that fewer histories came to than wanted: a comparison of nothing proves nothing."""
+    return {state: reached[state] for state, least in wanted.items() if reached[state] < least}
