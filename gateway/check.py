@@ -108,6 +108,8 @@ def rule_text(item: SubscriptionConfig) -> str:
         text = f"percent_equity {decimal_text(rule.percent)} %"
     else:
         text = f"{rule.mode} x {decimal_text(rule.k)}"
+    if item.capital_share is not None:
+        text += f", by {decimal_text(item.capital_share)} of the account"
     if rule.mode in OUTSIDE_MODES:
         text += f", ratio at most {decimal_text(max_ratio(item))}"
     if item.rounding != "toward_zero":

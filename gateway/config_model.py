@@ -31,6 +31,7 @@ from gateway.config_types import (
     Name,
     NotNegative,
     Positive,
+    Share,
     Symbol,
 )
 from gateway.config_watch import WatchSection
@@ -241,6 +242,9 @@ class SubscriptionConfig(Model):
     max_ratio: Positive | None = None
     """Largest follower lots per leader lot, `qty_factor` included. Mandatory where the ratio comes from
     account values or quotes. An amount (`fixed`, `percent_equity`) is bounded by `max_order_qty_lots`."""
+    capital_share: Share | None = None
+    """Its part of the follower's account, above 0 and at most 1: sizing by account values, and its
+    `max_leverage`, count by so much of them. Not set: all of it."""
     rounding: Literal["toward_zero", "nearest", "hold", "min_lot_if_nonzero"] = "toward_zero"
     """From target to lots."""
     max_inflation: Positive = Decimal(3)

@@ -9,6 +9,7 @@ from gateway.config_model import SubscriptionConfig
 from gateway.config_read import Draft
 from gateway.config_rules_alerts import alerts
 from gateway.config_rules_block import blocks
+from gateway.config_rules_capital import capital_shares
 from gateway.config_rules_inverse import inverse_contracts, mixed_contracts
 from gateway.config_rules_lots import (
     all_limits,
@@ -260,6 +261,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     lots,
     keys_that_belong_together,
     sizing,
+    capital_shares,
     unit_values,
     inverse_contracts,
     mixed_contracts,

@@ -91,6 +91,13 @@ def _not_negative(value: object) -> Decimal:
     return number
 
 
+def _share(value: object) -> Decimal:
+    number = read_decimal(value)
+    if not 0 < number <= 1:
+        raise PydanticCustomError("decimal_bound", "must be above 0 and at most 1")
+    return number
+
+
 def _positive(value: object) -> Decimal:
     number = read_decimal(value)
     if number <= 0:
@@ -120,6 +127,13 @@ Positive = Annotated[
     WithJsonSchema(_schema("Exact decimal above 0.", _PLUS_PATTERN)),
 ]
 """An exact decimal above 0."""
+Share = Annotated[
+    Decimal,
+    BeforeValidator(_share),
+    _TEXT,
+    WithJsonSchema(_schema("Exact decimal above 0, at most 1.", _PLUS_PATTERN)),
+]
+"""A part of a whole: an exact decimal above 0, at most 1."""
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """The name of a section: a session, leader, route, follower or profile."""
 FIX_TEXT_PATTERN = r"^[!-<>-~]([ -<>-~]{0,62}[!-<>-~])?$"

@@ -22,12 +22,14 @@ from gateway.config_types import (
     Name,
     NotNegative,
     Positive,
+    Share,
     Symbol,
     decimal_text,
 )
 
 NAMED: list[tuple[Any, str, str]] = [
     (Positive, "decimal", "above 0"),
+    (Share, "decimal", "above 0, at most 1"),
     (NotNegative, "decimal", "0 or more"),
     (Dec, "decimal", ""),
     (Name, "name", "1 to 32 letters, digits, `-`, `_`; begins with a letter or digit"),

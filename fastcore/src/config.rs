@@ -317,6 +317,9 @@ pub struct SubscriptionConfig {
     pub sizing: Sizing,
     /// Largest follower lots per leader lot.
     pub max_ratio: Dec,
+    /// Its part of the follower's account values: sizing and its leverage count by that.
+    #[serde(default = "one")]
+    pub capital_share: Dec,
     /// From target to lots.
     #[serde(default)]
     pub rounding: Rounding,

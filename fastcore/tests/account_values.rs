@@ -212,3 +212,35 @@ fn a_quote_of_the_same_time_is_taken() {
     }
     assert_eq!(w.engine.state().quotes.get(0).map(|q| q.bid), Some(d("1.2")));
 }
+
+/// A follower with 20,000 beside a leader with 10,000, whose subscription has a quarter of it: the leader's 10 are 5 and not 20. A
+/// share that is changed changes opens only.
+#[test]
+fn a_subscription_sizes_by_its_share_of_the_account() {
+    let values = |w: &mut World| {
+        leader_says(w, "900=10000|901=10000|15=USD|");
+        follower_says(w, "900=20000|901=20000|15=USD|");
+    };
+    let shared = |sizing: &str, share: &str| {
+        let mut w = World::with(sizing, "", |c| {
+            c.leaders[0].currency = Some("USD".to_owned());
+            c.followers[0].currency = Some("USD".to_owned());
+            c.subscriptions[0].capital_share = d(share);
+        });
+        values(&mut w);
+        w
+    };
+    let mut w = shared(EQUITY, "0.25");
+    one(&w.leader("o1", 1, "10", "10", "10"), true, "5");
+    one(&shared(EQUITY, "1").leader("o1", 1, "10", "10", "10"), true, "20");
+    let mut config = support::config(EQUITY, "");
+    (config.leaders[0].currency, config.followers[0].currency) = (Some("USD".into()), Some("USD".into()));
+    config.subscriptions[0].capital_share = d("0.5");
+    let bytes = w.engine.snapshot();
+    w.engine = fastcore::engine::Engine::restore(config, &bytes).unwrap();
+    assert_eq!(w.target(), d("5"));
+    w.link(8);
+    values(&mut w);
+    w.leader("o2", 1, "10", "10", "10");
+    assert_eq!(w.target(), d("15"));
+}

@@ -113,6 +113,9 @@ def _rule(entry: Fields, numbers: Fields, known: Context) -> Reason:
     sizing = known.rule.get("sizing", {})
     values = ", ".join(f"{name} {value}" for name, value in sizing.items() if name != "mode")
     text = f"{entry['subscription']} copies by {entry['mode']}" + (f" ({values})" if values else "")
+    share = known.rule.get("capital_share", "1")
+    if Fraction(share) != 1:
+        text += f", by {share} of the account"
     if numbers["reverse"]:
         text += ", in reverse"
     if ratio is None:

@@ -61,6 +61,13 @@ def test_an_inverse_contract_is_said_to_be_one() -> None:
     assert "inverse" not in said(entry(5))["rule"]
 
 
+def test_a_share_of_the_account_is_said() -> None:
+    """It is part of why the size is what it is."""
+    rule = {"sizing": {"mode": "equity", "k": "1"}, "capital_share": "0.25"}
+    text = said(entry(5, mode="equity"), known=Context(rule, KNOWN.instrument))["rule"]
+    assert text.startswith("f1<alpha copies by equity (k 1), by 0.25 of the account: 0.5 units")
+
+
 @pytest.mark.parametrize("why", HELD_BACK)
 def test_what_waits_says_what_it_waits_for(why: str) -> None:
     """A support desk reads it to a client: not `for orders that are on their way` where there are none."""

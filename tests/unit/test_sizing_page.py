@@ -35,11 +35,11 @@ def report() -> bytes:
     return f"{text}10={sum(text.encode()) % 256:03}\x01".encode()
 
 
-def copied(folder: Path, rule: str) -> dict[str, Any]:
+def copied(folder: Path, rule: str, share: str = "1") -> dict[str, Any]:
     """The first follower's line after the leader's trade; with two more members where it is a block."""
     text = GOOD.replace('{ mode = "multiplier", k = "0.5" }', rule).replace("max_ratio = 10\n", "", 1)
     if "equity" in rule and "percent_equity" not in rule:
-        text = text.replace(f"sizing = {rule}", f"sizing = {rule}\nmax_ratio = 10")
+        text = text.replace(f"sizing = {rule}", f'sizing = {rule}\nmax_ratio = 10\ncapital_share = "{share}"')
     text = text.replace('sizing = { mode = "equity", k = 1 }', 'sizing = { mode = "multiplier", k = 1 }')
     if "block" in rule:
         text = text.replace('{ mode = "multiplier", k = 1 }', '{ mode = "block", weight = 2 }')
@@ -71,3 +71,20 @@ def test_a_worked_number_is_what_the_core_does(tmp_path: Path, rule: str, target
     line = copied(tmp_path, rule)
     assert line["target"] == target
     assert float(line["working"]) / 100_000 == pytest.approx(float(lots), abs=1e-12)
+
+
+SHARES = re.compile(
+    r"^\| (?:no `capital_share`|`\"([0-9.]+)\"`) \| ([0-9]+) \| ([0-9]+) \| ([0-9.]+) \|", re.MULTILINE
+)
+
+
+def test_shares_of_an_account_are_what_the_core_does(tmp_path: Path) -> None:
+    """Each row of the table: the share, what counts of 20,000, the target in units, the order in lots."""
+    found = SHARES.findall(PAGE.read_text("utf-8"))
+    assert [share for share, *_ in found] == ["", "0.5", "0.3", "0.2"]
+    for share, counts, target, lots in found:
+        assert float(counts) == pytest.approx(20_000 * float(share or "1"))
+        (folder := tmp_path / f"s{share}").mkdir()
+        line = copied(folder, '{ mode = "equity", k = "1" }', share or "1")
+        assert line["target"] == target
+        assert float(line["working"]) / 100_000 == pytest.approx(float(lots), abs=1e-12)

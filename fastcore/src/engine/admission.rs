@@ -139,7 +139,7 @@ impl Engine {
             position: bounds.max_position.map_or(Dec::ZERO, |_| self.entered_by(lane.group, wish.buy, sub)),
             orders: totals.max_open_orders.map_or(0, |_| self.open_orders(asked, sub)),
             exposure: if totals.ask_worth() { known.or_else(|| self.exposure(ix, asked, sub)) } else { None },
-            equity: totals.max_leverage.map_or(Err(Code::BadAccount), |_| self.equity_asked(ix, asked)),
+            equity: totals.max_leverage.map_or(Err(Code::BadAccount), |_| self.capital(ix, asked, sub)),
         }
     }
 
@@ -201,6 +201,16 @@ impl Engine {
         let oldest_ns = self.st.at_ns.saturating_sub(cfg.account_max_age_ms.saturating_mul(MS));
         let into = (follower.currency.as_deref()?, oldest_ns);
         self.unit_at(ix, ls.follower_instrument, px, into, Round::Ceil).filter(|unit| unit.is_positive())
+    }
+
+    /// What the leverage of a subscription, or of all of an account, is measured by.
+    fn capital(&self, ix: &Index, asked: &Asked<'_>, sub: Option<u32>) -> Result<Dec, Code> {
+        let equity = self.equity_asked(ix, asked)?;
+        let cfg = sub.and_then(|sub| ix.cfg.subscriptions.get(sub as usize));
+        match cfg.map(|cfg| cfg.capital_share).filter(|share| *share != Dec::ONE) {
+            Some(share) => equity.mul(share, Round::Floor).ok_or(Code::BadAccount),
+            None => Ok(equity),
+        }
     }
 
     /// Equity of the account that leverage is measured by: as its guards work it out, else as its broker or a person said it.

@@ -98,7 +98,7 @@ impl Engine {
             leader_contract: contract(li),
             follower_contract: contract(fi),
             leader: self.st.leaders.get(leader).map_or_else(Values::default, |l| l.values),
-            follower: self.st.followers.get(follower).copied().unwrap_or_default(),
+            follower: self.st.followers.get(follower).map_or_else(Values::default, |v| share_of(*v, cfg)),
             account_fx: self.fx(theirs, ours, oldest_ns),
             leader_unit_value: self.unit_value(&theirs_of(li), ours, oldest_ns),
             follower_unit_value: self.unit_value(&source, ours, oldest_ns),
@@ -107,6 +107,15 @@ impl Engine {
             max_age_ms: cfg.account_max_age_ms,
         }
     }
+}
+
+/// The part of an account's values that is a subscription's; half-even at 10⁻¹⁸.
+fn share_of(all: Values, cfg: &SubscriptionConfig) -> Values {
+    let part = |value: Dec| value.mul(cfg.capital_share, Round::HalfEven).unwrap_or(Dec::ZERO);
+    if cfg.capital_share == Dec::ONE {
+        return all;
+    }
+    Values { equity: part(all.equity), balance: part(all.balance), free_margin: part(all.free_margin), ..all }
 }
 
 /// Instruments that have a currency on both sides: every exchange rate is looked for among them.

@@ -32,6 +32,7 @@ fn a_later_open_waits_until_the_earlier_one_is_done() {
     let buy = trade(&mut w, EURUSD, true, "5", "1.1");
     assert!(trade(&mut w, OTHER, false, "3", "1.1").is_empty());
     assert_eq!(alerts(&w, "self_match"), 0, "nothing crosses");
+    assert_eq!(w.held_back, [("self_match".to_owned(), "3".to_owned())], "and its decision says so");
     w.out(&buy[0]);
     let sell = w.fill(&buy[0], "5", "5");
     assert_eq!(quantities(&sell), ["3"]);

@@ -136,6 +136,23 @@ fn each_subscription_has_its_share_of_the_account() {
     assert_eq!(refused(&w, "max_leverage"), 2);
 }
 
+/// Leverage of a subscription is measured by its part of the account; that of the account by all of it.
+#[test]
+fn leverage_of_a_subscription_is_of_its_capital() {
+    let mut w = desk(|c| {
+        account(c).max_leverage = at_most("2");
+        for (s, share) in c.subscriptions.iter_mut().zip(["0.3", "0.7"]) {
+            s.limits.totals.max_leverage = at_most("2");
+            s.capital_share = d(share);
+        }
+    });
+    quote(&mut w, "EURUSD", "1", "1");
+    equity(&mut w, "100");
+    assert_eq!(quantities(&copied(&mut w, EURUSD, true, "100", "1")), ["60"]);
+    assert_eq!(quantities(&copied(&mut w, OTHER, true, "200", "1")), ["140"]);
+    assert_eq!(refused(&w, "max_leverage"), 2);
+}
+
 /// `refuse` opens nothing where `clip` opens a part, and a restart forgets nothing of what is held.
 #[test]
 fn a_restart_keeps_what_is_counted() {

@@ -1,7 +1,7 @@
 //! The engine from FIX bytes to frames and back, with a route that is played by the test.
 #![allow(dead_code)] // each test file uses a part of it
 
-use fastcore::action::{Alert, Outcome, Sink};
+use fastcore::action::{Alert, Decision, Outcome, Sink};
 use fastcore::config::Config;
 use fastcore::decimal::Dec;
 use fastcore::engine::Engine;
@@ -46,6 +46,7 @@ pub struct Out {
     moved: Vec<(String, u128)>,
     alerts: Vec<Alert>,
     questions: Vec<String>,
+    held_back: Vec<(String, String)>,
 }
 
 impl Sink for Out {
@@ -56,6 +57,9 @@ impl Sink for Out {
     fn question(&mut self, session: &str, message: &[u8]) {
         let text = String::from_utf8_lossy(message).replace('\u{1}', "|");
         self.questions.push(format!("{session}: {text}"));
+    }
+    fn decision(&mut self, d: &Decision<'_>) {
+        self.held_back.extend(d.held_back.map(|h| (h.why.to_owned(), h.units.to_string())));
     }
     fn mirrored(&mut self, m: &Mirrored<'_>) {
         self.told.push(Told::of(m));
@@ -99,6 +103,8 @@ pub struct World {
     pub told: Vec<Told>,
     /// What outcomes moved: `fill buy 10 100 x1 EURUSD USD`, and the number of the execution.
     pub moved: Vec<(String, u128)>,
+    /// What decisions held back: why, and units.
+    pub held_back: Vec<(String, String)>,
     /// What leaders' brokers were asked: session and message.
     pub questions: Vec<String>,
     /// Every event: time, kind, session, payload.
@@ -138,6 +144,7 @@ impl World {
             told: vec![],
             moved: vec![],
             questions: vec![],
+            held_back: vec![],
             log: vec![],
         };
         w.link(7);
@@ -155,6 +162,7 @@ impl World {
         self.told.extend(out.told.drain(..).map(|told| Told { seq: self.seq, ..told }));
         self.moved.append(&mut out.moved);
         self.questions.append(&mut out.questions);
+        self.held_back.append(&mut out.held_back);
         let mut sent = Vec::new();
         for f in &out.frames {
             if let Ok(Frame::Orders(orders)) = link::decode(f) {
