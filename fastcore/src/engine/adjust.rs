@@ -125,12 +125,27 @@ impl Engine {
         let before = state.positions.get(&instrument).copied();
         let plan = Plan { leader, instrument, before, after: Dec::ZERO, by: None, lines: Vec::new() };
         match (&text.factor, text.position) {
-            (Some(factor), None) if !text.rescale => rescaled(ix, plan, factor, &text.except, &lines),
+            (Some(factor), None) if !text.rescale => {
+                let plan = rescaled(ix, plan, factor, &text.except, &lines)?;
+                self.rescales_what_was_let_be(ix, &plan, factor).map(|()| plan)
+            }
             (None, Some(position)) if text.except.is_empty() => {
                 moved(ix, Plan { after: position, ..plan }, text.rescale, &lines)
             }
             _ => Err("one of factor (with except) and position (with rescale)".to_owned()),
         }
+    }
+
+    /// What a person holds beside a copy has to be a quantity afterwards too.
+    fn rescales_what_was_let_be(&self, ix: &Index, plan: &Plan, factor: &str) -> Result<(), String> {
+        let Some(by) = plan.by else { return Ok(()) };
+        for m in &plan.lines {
+            let instrument = self.st.lines.get(m.at as usize).map(|l| l.follower_instrument);
+            let Some(key) = self.follower_of_line(ix, m.at).zip(instrument) else { continue };
+            self.let_be_by(key, by)
+                .map_err(|units| odd(&format!("{}, let be:", Self::position_name(ix, key)), units, factor))?;
+        }
+        Ok(())
     }
 
     fn carry_out<S: Sink>(&mut self, ix: &Arc<Index>, plan: &Plan, sink: &mut S) {
@@ -170,6 +185,7 @@ impl Engine {
             for (follower, instrument) in accounts {
                 self.forget_prices(instrument);
                 self.holding_rescaled(follower, instrument, by);
+                self.break_rescaled((follower, instrument), by);
             }
         }
         for m in &plan.lines {
@@ -193,9 +209,15 @@ fn fraction(text: &str) -> Option<(Dec, Dec)> {
 }
 
 /// `units` by a fraction, where that is a number.
-fn exact(units: Dec, (num, den): (Dec, Dec)) -> Option<Dec> {
+pub(super) fn exact(units: Dec, (num, den): (Dec, Dec)) -> Option<Dec> {
     let down = units.mul_div(num, den, Round::Down)?;
     (units.mul_div(num, den, Round::Up)? == down).then_some(down)
+}
+
+fn odd(what: &str, units: Dec, factor: &str) -> String {
+    format!(
+        "{what} {units} x {factor} is no quantity of at most 18 decimals: a broker rounds it; give positions"
+    )
 }
 
 fn rescaled(
@@ -211,12 +233,7 @@ fn rescaled(
         return Err(format!("follower {name:?} is not defined"));
     }
     let before = plan.before.ok_or("the leader's position is not known: give a position")?;
-    let odd = |what: &str, units: Dec| {
-        format!(
-            "{what} {units} x {factor} is no quantity of at most 18 decimals: a broker rounds it; give positions"
-        )
-    };
-    plan.after = exact(before, by).ok_or_else(|| odd("the leader's", before))?;
+    plan.after = exact(before, by).ok_or_else(|| odd("the leader's", before, factor))?;
     plan.by = Some(by);
     for (at, l) in lines {
         let Some(cfg) = ix.cfg.subscriptions.get(l.sub as usize) else { continue };
@@ -231,8 +248,8 @@ fn rescaled(
             }
             continue;
         }
-        let filled =
-            exact(l.line.filled, by).ok_or_else(|| odd(&format!("{:?}:", cfg.name), l.line.filled))?;
+        let filled = exact(l.line.filled, by)
+            .ok_or_else(|| odd(&format!("{:?}:", cfg.name), l.line.filled, factor))?;
         let target = mul_div(l.line.target, by.0.raw(), by.1.raw(), Round::HalfEven);
         let grid = ix.grids.get(l.follower_instrument as usize);
         let target = target.zip(grid).filter(|(t, g)| fits(*t, **g)).map(|(t, _)| t);

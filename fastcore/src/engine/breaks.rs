@@ -5,6 +5,7 @@
 //! ours between and no order whose outcome is not known. A break is shown and told once; nothing is traded for it unless
 //! somebody says so.
 
+use super::adjust::exact;
 use super::life::Mode;
 use super::proofs::Became;
 use super::stops::{Scope, Stop};
@@ -12,7 +13,7 @@ use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::OnBreak;
 use crate::decimal::Dec;
-use crate::ledger::abs;
+use crate::ledger::{abs, less, sum};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ pub struct Break {
     pub said_ns: i64,
     /// Signed units that are not ours and were accepted: traded by hand, and let be.
     pub accepted: Dec,
+    /// What `accepted` was before an adjustment, until the broker's word agrees with one of both: leaders of one account are
+    /// adjusted one by one, and its broker rescales once.
+    pub unscaled: Option<Dec>,
     /// Another difference, reported once: it may be a report that a fill overtook.
     pub once: Option<Once>,
 }
@@ -51,6 +55,13 @@ impl Break {
     #[must_use]
     pub const fn confirmed(&self) -> bool {
         self.units.raw() != 0
+    }
+
+    /// Of both readings of what was let be the one that the broker agrees with: `beyond` our books it holds so many units.
+    fn read(self, beyond: Dec, tolerance: Dec) -> Self {
+        let fits = |accepted: &Dec| abs(less(beyond, *accepted)) <= tolerance;
+        let accepted = self.unscaled.filter(|was| fits(was) && !fits(&self.accepted));
+        Self { accepted: accepted.unwrap_or(self.accepted), ..self }
     }
 }
 
@@ -107,8 +118,9 @@ impl Engine {
     ) {
         let lines = self.one_position(ix, follower, instrument);
         let known = self.st.breaks.get(&(follower, instrument)).copied().unwrap_or_default();
-        let units = held.raw().saturating_sub(self.ours(&lines)).saturating_sub(known.accepted.raw());
-        let units = Dec::from_raw(units);
+        let beyond = less(held, Dec::from_raw(self.ours(&lines)));
+        let known = known.read(beyond, tolerance(ix, instrument));
+        let units = less(beyond, known.accepted);
         let now = self.st.at_ns;
         let moves = self.st.holdings.get(follower as usize).map_or(0, |h| h.moves);
         if abs(units) <= tolerance(ix, instrument) {
@@ -129,8 +141,7 @@ impl Engine {
             self.st.breaks.insert(key, Break { once: Some(first), ..known });
             return self.plan_question(follower, first.at_ns.saturating_add(settle_ns));
         }
-        let found =
-            Break { units, since_ns: first.at_ns, said_ns: now, once: None, accepted: known.accepted };
+        let found = Break { units, since_ns: first.at_ns, said_ns: now, once: None, ..known };
         self.st.breaks.insert(key, found);
         self.tell_break(ix, key, held, sink);
         if self.rule_of(ix, follower) == OnBreak::NoOpens {
@@ -288,18 +299,22 @@ impl Engine {
     fn remedy<S: Sink>(&mut self, ix: &Arc<Index>, key: (u32, u32), remedy: Remedy, who: &str, sink: &mut S) {
         let Some(known) = self.st.breaks.get(&key).copied() else { return };
         let lines = self.one_position(ix, key.0, key.1);
-        let mut left = known.units;
+        // Whoever undoes what was let be trades their own: only what is beyond it concerns what is copied.
+        let undone = undone(known.accepted, known.units);
+        let mut left = less(known.units, undone);
         if remedy != Remedy::Ignore {
             left = self.give_up(ix, &lines, left);
             left = self.take_over(ix, &lines, left, remedy == Remedy::Close);
         }
-        let accepted = Dec::from_raw(known.accepted.raw().saturating_add(left.raw()));
+        let accepted = sum(sum(known.accepted, undone), left);
         self.st.breaks.insert(key, Break { accepted, ..Break::default() });
         if accepted.is_zero() {
             self.st.breaks.remove(&key);
         }
+        let back =
+            if undone.is_zero() { String::new() } else { format!(", and {undone} undo what was let be") };
         let text = format!(
-            "{}: {} of {} units by {who}; {left} of them are let be",
+            "{}: {} of {} units by {who}; {left} of them are let be{back}",
             Self::position_name(ix, key),
             remedy.name(),
             known.units
@@ -356,6 +371,22 @@ impl Engine {
         lane.map_or(Dec::ZERO, |l| ls.line.desired(l.grid, l.rounding, l.max_inflation, false))
     }
 
+    /// What was let be in an account after its broker rescaled it, where that is a quantity; else what it was.
+    pub(super) fn let_be_by(&self, key: (u32, u32), by: (Dec, Dec)) -> Result<Dec, Dec> {
+        let accepted = self.st.breaks.get(&key).map_or(Dec::ZERO, |b| b.accepted);
+        exact(accepted, by).ok_or(accepted)
+    }
+
+    /// An account was rescaled, and what was let be with it. A difference of before is no number of now: it is found anew.
+    pub(super) fn break_rescaled(&mut self, key: (u32, u32), by: (Dec, Dec)) {
+        let scaled = self.let_be_by(key, by);
+        let known = self.st.breaks.remove(&key);
+        if let Some(known) = known.filter(|b| !b.accepted.is_zero()) {
+            let (accepted, unscaled) = (scaled.unwrap_or(known.accepted), Some(known.accepted));
+            self.st.breaks.insert(key, Break { accepted, unscaled, ..Break::default() });
+        }
+    }
+
     /// Units that a line holds from now on, without an order of ours.
     pub(super) fn attribute(&mut self, ix: &Index, at: u32, units: Dec) {
         self.book_at_mark(ix, at, units);
@@ -364,6 +395,12 @@ impl Engine {
             (ls.stuck_residue, ls.backoff_ms, ls.open_backoff_ms) = (false, 0, 0);
         }
     }
+}
+
+/// The part of a difference that takes back what was let be, signed as the difference.
+fn undone(accepted: Dec, units: Dec) -> Dec {
+    let back = Dec::from_raw(accepted.raw().saturating_neg());
+    if units.is_positive() { back.clamp(Dec::ZERO, units) } else { back.clamp(units, Dec::ZERO) }
 }
 
 /// Units that two books may differ by.

@@ -1,0 +1,281 @@
+//! What a person trades by hand beside a copy is the person's: undone, it is given back first, and touches no copy.
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use fastcore::config::{Config, OnBreak};
+use fastcore::event::EventKind;
+use fastcore::link::SendKind;
+use proptest::prelude::*;
+use support::{SAME, Sent, World, tell, texts};
+
+const S: i64 = 1_000_000_000;
+
+fn with(change: impl FnOnce(&mut Config)) -> World {
+    World::with(SAME, "", |c| {
+        c.profiles[0].supports.positions = true;
+        c.reconcile.every_ms = 600_000;
+        c.dispatch = fastcore::config::Dispatch::Listed;
+        change(c);
+    })
+}
+
+fn by_rule(rule: OnBreak) -> World {
+    with(|c| c.followers[0].on_break = rule)
+}
+
+/// A second leader `m`, and a subscription `t` of the same account to him; `first`: it stands before `s`.
+fn add_leader(c: &mut Config, first: bool) {
+    let mut leader = c.leaders[0].clone();
+    (leader.name, leader.session) = ("m".to_owned(), "M".to_owned());
+    c.leaders.push(leader);
+    let mut sub = c.subscriptions[0].clone();
+    (sub.name, sub.leader) = ("t".to_owned(), "m".to_owned());
+    c.subscriptions.insert(usize::from(!first), sub);
+}
+
+/// Subscription `s` of leader `l` and `t` of `m`, one account.
+fn two_leaders(rule: OnBreak) -> World {
+    with(|c| {
+        c.followers[0].on_break = rule;
+        add_leader(c, false);
+    })
+}
+
+/// The leader at a session trades signed units in one order.
+fn leads(w: &mut World, session: &str, units: i64) -> Vec<Sent> {
+    w.exec += 1;
+    let (e, qty, side) = (w.exec, units.abs(), if units > 0 { 1 } else { 2 });
+    let mut time = Vec::new();
+    fastcore::time::write_utc(w.now, &mut time);
+    let time = String::from_utf8(time).unwrap();
+    let trade = support::fix(&format!(
+        "35=8|34={e}|37=o{e}|17=E{e}|150=F|39=2|55=EURUSD|54={side}|38={qty}|32={qty}|31=1.1|14={qty}|151=0|60={time}|"
+    ));
+    orders(w.apply(EventKind::Leader, session, &trade))
+}
+
+/// The same, and everything of ours is filled at once: signed units that were filled.
+fn copied(w: &mut World, session: &str, units: i64) -> i64 {
+    let sent = leads(w, session, units);
+    fill(w, sent)
+}
+
+fn fill(w: &mut World, mut sent: Vec<Sent>) -> i64 {
+    let mut all = 0;
+    while let Some(s) = sent.pop() {
+        all += s.qty.parse::<i64>().unwrap() * if s.buy { 1 } else { -1 };
+        sent.extend(orders(w.fill(&s, &s.qty.clone(), &s.qty.clone())));
+    }
+    all
+}
+
+fn orders(sent: Vec<Sent>) -> Vec<Sent> {
+    sent.into_iter().filter(|s| s.kind == SendKind::New).collect()
+}
+
+/// The account's position by its broker, once.
+fn holds(w: &mut World, units: i64) -> Vec<Sent> {
+    let (long, short) = (units.max(0), (-units).max(0));
+    orders(w.broker(&format!("35=AP|1=F|55=EURUSD|702=1|703=TQ|704={long}|705={short}|")))
+}
+
+/// The same twice, as far apart as it takes.
+fn holds_still(w: &mut World, units: i64) -> Vec<Sent> {
+    let mut sent = holds(w, units);
+    w.now += 4 * S;
+    sent.extend(holds(w, units));
+    sent
+}
+
+fn remedy(w: &mut World, remedy: &str) -> Vec<Sent> {
+    orders(tell(
+        w,
+        &format!(
+            r#"{{"cmd":"reconcile","who":"ann","follower":"f","instrument":"EURUSD","remedy":"{remedy}"}}"#
+        ),
+    ))
+}
+
+fn adjust(w: &mut World, leader: &str, factor: &str) {
+    let text = format!(
+        r#"{{"cmd":"adjust","who":"ann","leader":"{leader}","instrument":"EURUSD","reason":"split","factor":"{factor}"}}"#
+    );
+    assert!(orders(tell(w, &text)).is_empty());
+}
+
+/// Target and filled of a subscription, as text.
+fn line(w: &World, name: &str) -> (String, String) {
+    let lines = w.engine.status().subscriptions;
+    let found = lines.iter().find(|l| l.subscription == name);
+    found.map_or(is("0"), |l| (l.target.to_string(), l.filled.to_string()))
+}
+
+fn is(units: &str) -> (String, String) {
+    (units.to_owned(), units.to_owned())
+}
+
+/// Units that are let be.
+fn let_be(w: &World) -> String {
+    w.engine.status().breaks.first().map_or("0".to_owned(), |b| b.accepted.to_string())
+}
+
+fn last(w: &World) -> String {
+    w.alerts.last().map(|a| format!("{}: {}", a.code, a.text)).unwrap_or_default()
+}
+
+/// Three are bought by hand and let be, and the same three are sold again: the copy is what it was, and closes whole.
+#[test]
+fn a_round_trip_by_hand_leaves_the_copy_alone() {
+    for (side, command) in [(1, false), (1, true), (-1, false), (-1, true)] {
+        let mut w = by_rule(if command { OnBreak::Alert } else { OnBreak::Adopt });
+        copied(&mut w, "L", 10 * side);
+        assert!(holds_still(&mut w, 13 * side).is_empty());
+        if command {
+            remedy(&mut w, "ignore");
+        }
+        assert_eq!(let_be(&w), (3 * side).to_string());
+        assert!(holds_still(&mut w, 10 * side).is_empty());
+        if command {
+            assert!(remedy(&mut w, "adopt").is_empty());
+        }
+        assert_eq!((line(&w, "s"), let_be(&w)), (is(&(10 * side).to_string()), "0".to_owned()));
+        let undone = format!("0 of them are let be, and {} undo what was let be", -3 * side);
+        assert!(last(&w).contains(&undone), "{}", last(&w));
+        assert_eq!(copied(&mut w, "L", -10 * side), -10 * side, "all of it is closed with the leader");
+    }
+}
+
+/// Four of ours were sold by hand and let be, and bought back: nothing is sold of an account that agrees with the leader.
+#[test]
+fn a_short_by_hand_that_is_covered_closes_nothing() {
+    for what in ["close", "adopt", "ignore"] {
+        let mut w = by_rule(OnBreak::Alert);
+        copied(&mut w, "L", 10);
+        holds_still(&mut w, 6);
+        remedy(&mut w, "ignore");
+        holds_still(&mut w, 10);
+        assert!(remedy(&mut w, what).is_empty(), "{what}");
+        assert_eq!((line(&w, "s"), let_be(&w)), (is("10"), "0".to_owned()), "{what}");
+        assert_eq!(copied(&mut w, "L", -10), -10, "{what}");
+    }
+}
+
+/// Only what is beyond what was let be touches the copy.
+#[test]
+fn what_is_beyond_what_was_let_be_is_settled_as_ever() {
+    let after = |let_be_at: i64, then: i64, what: &str| {
+        let mut w = by_rule(OnBreak::Alert);
+        copied(&mut w, "L", 10);
+        holds_still(&mut w, let_be_at);
+        remedy(&mut w, "ignore");
+        holds_still(&mut w, then);
+        let sent = remedy(&mut w, what);
+        let traded = fill(&mut w, sent);
+        (traded, line(&w, "s").1, let_be(&w))
+    };
+    let text = |(traded, filled, let_be): (i64, &str, &str)| (traded, filled.to_owned(), let_be.to_owned());
+    assert_eq!(after(13, 8, "adopt"), text((0, "8", "0")), "three were theirs, two ours");
+    assert_eq!(after(13, 8, "close"), text((0, "8", "0")));
+    assert_eq!(after(13, 8, "ignore"), text((0, "10", "-2")));
+    assert_eq!(after(13, 12, "adopt"), text((0, "10", "2")), "two of theirs are left");
+    assert_eq!(after(13, 15, "adopt"), text((0, "10", "5")), "two more are theirs");
+    assert_eq!(after(13, 15, "close"), text((-2, "10", "3")), "what was let be stays, the new two are sold");
+    assert_eq!(after(6, 12, "close"), text((-2, "10", "0")), "four came back, and two are more than ours");
+    assert_eq!(after(6, 4, "adopt"), text((0, "8", "-4")), "two more of ours are gone");
+}
+
+proptest! {
+    /// Whatever a person buys and sells beside a copy, as long as it is never more than the person's own, the copy is the
+    /// leader's position, and books and what is let be are the account.
+    #[test]
+    fn trades_by_hand_of_ones_own_never_touch_the_copy(
+        steps in proptest::collection::vec((any::<bool>(), 0_i64..12, 0_u8..3), 1..12),
+        reverse in any::<bool>(),
+    ) {
+        let side = if reverse { -1 } else { 1 };
+        let mut w = by_rule(OnBreak::Alert);
+        let (mut leads, mut by_hand) = (0, 0);
+        for (leader, level, what) in steps {
+            if leader {
+                let moves = level * side - leads;
+                if moves != 0 {
+                    prop_assert_eq!(copied(&mut w, "L", moves), moves);
+                }
+                leads = level * side;
+            } else {
+                by_hand = level * side;
+            }
+            prop_assert!(holds_still(&mut w, leads + by_hand).is_empty());
+            if w.engine.status().breaks.first().is_some_and(|b| b.confirmed) {
+                let sent = remedy(&mut w, if what == 0 { "ignore" } else { "adopt" });
+                prop_assert_eq!(sent, []);
+            }
+            prop_assert_eq!(line(&w, "s"), is(&leads.to_string()));
+            prop_assert_eq!(let_be(&w), by_hand.to_string());
+        }
+    }
+}
+
+/// What was let be is rescaled with the account that holds it.
+#[test]
+fn a_factor_rescales_what_was_let_be() {
+    for (factor, account, copy, by_hand) in [("1/2", 7, "5", "2"), ("2", 28, "20", "8")] {
+        for rule in [OnBreak::Adopt, OnBreak::Ignore] {
+            let mut w = by_rule(rule);
+            copied(&mut w, "L", 10);
+            holds_still(&mut w, 14);
+            adjust(&mut w, "l", factor);
+            assert!(holds_still(&mut w, account).is_empty(), "{factor} {rule:?}");
+            assert_eq!((line(&w, "s"), let_be(&w)), (is(copy), by_hand.to_owned()), "{factor} {rule:?}");
+            assert_eq!(texts(&w, "position_break").len(), 1);
+        }
+    }
+}
+
+/// Each leader of an account is adjusted by a command of its own; what was let be is rescaled once, as its broker says.
+#[test]
+fn two_adjustments_of_one_account_rescale_what_was_let_be_once() {
+    for between in [None, Some(12), Some(24)] {
+        let mut w = two_leaders(OnBreak::Alert);
+        copied(&mut w, "L", 10);
+        copied(&mut w, "M", 10);
+        holds_still(&mut w, 24);
+        remedy(&mut w, "ignore");
+        adjust(&mut w, "l", "1/2");
+        if let Some(account) = between {
+            holds(&mut w, account);
+        }
+        adjust(&mut w, "m", "1/2");
+        holds_still(&mut w, 12);
+        assert_eq!((let_be(&w), texts(&w, "position_break").len()), ("2".to_owned(), 1), "{between:?}");
+        // The word of the broker has settled it: a change is a change again.
+        holds_still(&mut w, 11);
+        assert_eq!(texts(&w, "position_break").len(), 2, "{between:?}");
+        assert!(remedy(&mut w, "adopt").is_empty());
+        assert_eq!((line(&w, "s"), line(&w, "t"), let_be(&w)), (is("5"), is("5"), "1".to_owned()));
+    }
+}
+
+/// Where no quantity comes out nothing changes, as for what is copied. A break of before is no number of now.
+#[test]
+fn a_factor_that_makes_no_quantity_of_what_was_let_be_is_refused() {
+    let mut w = by_rule(OnBreak::Alert);
+    copied(&mut w, "L", 9);
+    holds_still(&mut w, 13);
+    remedy(&mut w, "ignore");
+    adjust(&mut w, "l", "1/3");
+    assert!(
+        last(&w).starts_with("bad_command: adjust: f EURUSD, let be: 4 x 1/3 is no quantity"),
+        "{}",
+        last(&w)
+    );
+    assert_eq!((line(&w, "s"), let_be(&w)), (is("9"), "4".to_owned()));
+    holds_still(&mut w, 10);
+    adjust(&mut w, "l", "2");
+    assert!(remedy(&mut w, "adopt").is_empty());
+    assert!(last(&w).contains("no break is known"), "{}", last(&w));
+    holds_still(&mut w, 20);
+    remedy(&mut w, "adopt");
+    assert_eq!((line(&w, "s"), let_be(&w)), (is("18"), "2".to_owned()));
+}
