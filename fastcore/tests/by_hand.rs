@@ -279,3 +279,102 @@ fn a_factor_that_makes_no_quantity_of_what_was_let_be_is_refused() {
     remedy(&mut w, "adopt");
     assert_eq!((line(&w, "s"), let_be(&w)), (is("18"), "2".to_owned()));
 }
+
+/// `s` left and kept ten; `t` copies the other leader in the same account.
+fn with_kept(rule: OnBreak, first: bool, side: i64) -> World {
+    let mut w = with(|c| {
+        c.followers[0].on_break = rule;
+        add_leader(c, first);
+    });
+    copied(&mut w, "M", 5 * side);
+    copied(&mut w, "L", 10 * side);
+    tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
+    holds(&mut w, 15 * side);
+    w
+}
+
+/// What was kept and then sold by hand holds back no close of another subscription, whatever came first.
+#[test]
+fn what_was_kept_holds_back_no_close_of_others() {
+    for side in [1, -1] {
+        let mut w = two_leaders(OnBreak::Alert);
+        copied(&mut w, "L", 10 * side);
+        tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
+        holds(&mut w, 0);
+        copied(&mut w, "M", 5 * side);
+        assert_eq!(copied(&mut w, "M", -5 * side), -5 * side, "sold by hand, then bought and sold for `t`");
+        assert_eq!(texts(&w, "close_capped"), [""; 0]);
+        for (sold, closes) in [(0, 5), (4, 5), (10, 5), (12, 3), (15, 0), (17, 0)] {
+            for first in [false, true] {
+                let mut w = with_kept(OnBreak::Alert, first, side);
+                holds(&mut w, (15 - sold) * side);
+                assert_eq!(copied(&mut w, "M", -5 * side), -closes * side, "{sold} of fifteen sold by hand");
+                let capped = texts(&w, "close_capped").len();
+                assert_eq!(capped, usize::from(closes < 5), "{sold}: the account is never turned");
+
+                let mut w = with_kept(OnBreak::Alert, first, side);
+                assert_eq!(copied(&mut w, "M", -5 * side), -5 * side);
+                assert!(holds(&mut w, (10 - sold) * side).is_empty(), "{sold} sold behind the close");
+                assert_eq!(line(&w, "s"), is(&(10 * side).to_string()));
+            }
+        }
+    }
+}
+
+/// Other subscriptions that go on are protected from each other as before, with something kept beside them.
+#[test]
+fn what_goes_on_is_protected_beside_what_was_kept() {
+    let mut w = with(|c| {
+        add_leader(c, false);
+        let mut third = c.subscriptions[1].clone();
+        (third.name, third.leader) = ("u".to_owned(), "l".to_owned());
+        c.subscriptions.push(third);
+    });
+    copied(&mut w, "L", 10);
+    copied(&mut w, "M", 5);
+    tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
+    // Twelve by hand: the ten that were kept, and two more. `u` goes on holding its ten.
+    holds(&mut w, 13);
+    assert_eq!(copied(&mut w, "M", -5), -3);
+    assert_eq!(line(&w, "t"), ("0".to_owned(), "2".to_owned()));
+    assert_eq!(copied(&mut w, "L", -10), -10);
+}
+
+/// What is kept on the other side is netted with what another subscription closes.
+#[test]
+fn what_was_kept_on_the_other_side_is_netted() {
+    for (bought_back, account) in [(0, -5), (4, -1), (5, 0), (10, 5)] {
+        let mut w = two_leaders(OnBreak::Alert);
+        copied(&mut w, "L", -10);
+        copied(&mut w, "M", 5);
+        tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
+        holds(&mut w, account);
+        assert_eq!(copied(&mut w, "M", -5), -5, "{bought_back} bought back by hand");
+    }
+}
+
+/// What a person sells comes off what was kept first, in whatever order subscriptions stand; only then off what is copied.
+#[test]
+fn what_was_kept_is_given_up_first() {
+    for (first, rule, side) in [
+        (false, OnBreak::Adopt, 1),
+        (true, OnBreak::Adopt, 1),
+        (true, OnBreak::Close, 1),
+        (true, OnBreak::Adopt, -1),
+    ] {
+        let text = |units: i64| is(&(units * side).to_string());
+        for (sold, kept, copy) in [(4, 6, 5), (10, 0, 5), (12, 0, 3)] {
+            let mut w = with_kept(rule, first, side);
+            assert!(holds_still(&mut w, (15 - sold) * side).is_empty());
+            assert_eq!((line(&w, "s"), line(&w, "t")), (text(kept), text(copy)), "{sold} {first} {rule:?}");
+            assert_eq!(copied(&mut w, "M", -5 * side), -copy * side);
+        }
+        // Bought besides and let be: that goes before what was kept.
+        let mut w = with_kept(OnBreak::Alert, first, side);
+        holds_still(&mut w, 18 * side);
+        remedy(&mut w, "adopt");
+        holds_still(&mut w, 11 * side);
+        assert!(remedy(&mut w, "adopt").is_empty());
+        assert_eq!((line(&w, "s"), line(&w, "t"), let_be(&w)), (text(6), text(5), "0".to_owned()));
+    }
+}

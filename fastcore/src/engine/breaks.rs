@@ -325,10 +325,13 @@ impl Engine {
         }
     }
 
-    /// What our books have and the account has not: gone, and its target with it. Gives what is left of the difference.
+    /// What our books have and the account has not: gone, and its target with it; what was kept, which is the person's, before
+    /// what is copied. Gives what is left of the difference.
     fn give_up(&mut self, ix: &Index, lines: &[u32], units: Dec) -> Dec {
         let mut left = units;
-        for at in lines {
+        let mut lines = lines.to_vec();
+        lines.sort_by_key(|at| self.works(*at));
+        for at in &lines {
             let filled = self.st.lines.get(*at as usize).map_or(Dec::ZERO, |l| l.line.filled);
             if filled.is_zero() || left.is_zero() || filled.is_positive() == left.is_positive() {
                 continue;

@@ -158,7 +158,8 @@ impl Engine {
     }
 
     /// Units that a line may close now: what its account holds, without what other subscriptions go on holding and
-    /// without what works as a close already. None: not known.
+    /// without what works as a close already. What was kept is the person's, who may have sold it: it holds back no close.
+    /// None: not known.
     pub(super) fn room(&self, ix: &Index, at: u32, lane: &Lane, buy: bool) -> Option<Dec> {
         let ls = self.st.lines.get(at as usize)?;
         let follower = ix.subs.get(ls.sub as usize)?.follower;
@@ -170,7 +171,7 @@ impl Engine {
             room = room.saturating_add(side(other.line.filled, buy));
             let closing = if buy { other.line.closing_buy } else { other.line.closing_sell };
             room = room.saturating_sub(closing.raw());
-            if *n != at {
+            if *n != at && other.follows() {
                 room = room.saturating_sub(kept(other, self.mirror_shift(ix, *n), !buy, lane.grid.step));
             }
         }
