@@ -16,6 +16,8 @@ use xxhash_rust::xxh3::xxh3_128;
 pub struct LeaderOrder {
     /// What its reports and executions are remembered by; see [`identify`].
     pub id: u128,
+    /// What it trades.
+    pub instrument: u32,
     /// Filled, canceled, rejected or expired, as far as reports say.
     pub ended: bool,
     /// It outlives its day: TimeInForce(59) is GTC or GTD, as the newest report with one says.

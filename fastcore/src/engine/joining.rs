@@ -8,9 +8,11 @@ use super::{Engine, Index};
 use crate::action::Sink;
 use crate::config::{Joining, SideFilter, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round, mul_div};
+use crate::leader::{Frozen, LeaderOrder};
 use crate::ledger::{QUANTA, abs, fits, quanta};
 use crate::refusal::{Code, Refusal};
 use crate::sizing::{Rule, Sizes, rule};
+use crate::time::trade_date;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -150,7 +152,10 @@ impl Engine {
         let (lane, before) = (ix.lane(line)?, line.line.target);
         self.cause.refusals.clear();
         match self.worth(ix, sub, cfg, lane, (instrument, position)) {
-            Ok(target) => self.retarget(ix, at, target, lane, cfg, sink),
+            Ok((target, made)) => {
+                self.no_second_amount(s.leader, place, (instrument, position), made);
+                self.retarget(ix, at, target, lane, cfg, sink);
+            }
             Err(refusal) => self.refuse(refusal),
         }
         let refused: Vec<&str> = self.cause.refusals.iter().map(|r| r.code.as_str()).collect();
@@ -167,7 +172,33 @@ impl Engine {
         Some(format!("{what}: target {} units, it was {}{why}", units(after), units(before)))
     }
 
-    /// The target for a leader's position, as if it were one order that he fills now.
+    /// An amount is opened for the whole position: none is left to the leader's orders that are part of it, whatever they
+    /// fill later.
+    fn no_second_amount(
+        &mut self,
+        leader: u32,
+        place: usize,
+        (instrument, position): (u32, Dec),
+        made: Option<Rule>,
+    ) {
+        let (Some(rule @ Rule::Amount(sized)), now) = (made, self.st.at_ns) else { return };
+        let Some(state) = self.st.leaders.get_mut(leader as usize) else { return };
+        let side = Some(position.is_positive());
+        let part = |o: &&mut LeaderOrder| {
+            let fills_more = o.order_qty.is_none_or(|qty| o.known < qty);
+            o.instrument == instrument && o.bought == side && o.known.is_positive() && fills_more
+        };
+        for order in state.orders.values_mut().filter(part) {
+            if order.rules.len() <= place {
+                order.rules.resize(place.saturating_add(1), None);
+            }
+            if let Some(slot) = order.rules.get_mut(place) {
+                *slot = Some(Frozen { rule, sized, date: trade_date(now) });
+            }
+        }
+    }
+
+    /// The target for a leader's position, as if it were one order that he fills now, and the rule that made it.
     ///
     /// # Errors
     /// What sizing refuses; `filtered` where nobody can tell which part of the position passes the filters.
@@ -178,7 +209,7 @@ impl Engine {
         cfg: &SubscriptionConfig,
         lane: &Lane,
         (instrument, position): (u32, Dec),
-    ) -> Result<i128, Refusal> {
+    ) -> Result<(i128, Option<Rule>), Refusal> {
         let (f, held) = (&cfg.filters, abs(position));
         let listed = ix.subs.get(sub as usize).and_then(|s| s.instruments.as_ref());
         let side = match f.side {
@@ -187,7 +218,7 @@ impl Engine {
             SideFilter::Short => position.is_negative(),
         };
         if position.is_zero() || !side || listed.is_some_and(|l| !l.contains(&instrument)) {
-            return Ok(0);
+            return Ok((0, None));
         }
         if !f.tags.is_empty() {
             return Err(Refusal::bare(Code::Filtered));
@@ -209,7 +240,7 @@ impl Engine {
             Rule::Amount(amount) => quanta(amount, lane.grid),
         };
         let size = size.filter(|t| fits(*t, lane.grid)).ok_or(overflow)?;
-        Ok(if position.is_negative() == lane.reverse { size } else { size.saturating_neg() })
+        Ok((if position.is_negative() == lane.reverse { size } else { size.saturating_neg() }, Some(made)))
     }
 
     /// Moves a target by a person's word: a reduce goes out at once, an increase is an open like any other, asked for now.

@@ -205,7 +205,7 @@ impl Engine {
         let known = state.orders.remove(&key);
         let first = known.is_none() && !matches!(report.kind, Kind::New | Kind::PendingNew);
         let mut order = known.unwrap_or_default();
-        order.id = key;
+        (order.id, order.instrument) = (key, instrument);
         order.bought = match report.side {
             Side::Buy => Some(true),
             Side::Sell => Some(false),

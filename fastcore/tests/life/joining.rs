@@ -3,7 +3,7 @@
 
 use crate::support::{self, SAME, Sent, World, d, one};
 use crate::{config, fill_all, holding, leave, lines, link_up, refused, sides, start_with, tell, texts};
-use fastcore::config::Dispatch;
+use fastcore::config::{Dispatch, InstrumentConfig, SymbolMap};
 use fastcore::engine::Engine;
 use fastcore::event::EventKind;
 use fastcore::link::{Row, SendKind};
@@ -167,6 +167,86 @@ fn an_amount_is_opened_once_and_on_the_right_side() {
         let more = json!({"joining": "target", "reverse": reverse});
         one(&start_with(&mut w, &text(&more, r#"{"mode":"fixed","lots":"5"}"#)), buy, "5");
     }
+}
+
+/// An order of his that was filled in part is a part of that position: what it fills later is no second amount.
+#[test]
+fn a_half_filled_order_opens_no_second_amount() {
+    let mut w = World::new(SAME, "");
+    let sent = w.leader("A", 1, "10", "4", "4");
+    fill_all(&mut w, &sent);
+    let sent = start_with(&mut w, &text(&json!({"joining": "target"}), r#"{"mode":"fixed","lots":"2"}"#));
+    one(&sent, true, "2");
+    fill_all(&mut w, &sent);
+    let rest = w.leader("A", 1, "10", "6", "10");
+    one(&rest, true, "6");
+    fill_all(&mut w, &rest);
+    assert_eq!(lines(&w), [(d("10"), d("10")), (d("2"), d("2"))]);
+    assert_eq!(
+        sides(&w.leader("B", 1, "5", "5", "5")),
+        [(true, "5"), (true, "2")],
+        "another order, another amount"
+    );
+}
+
+/// The same after a resync; an order that had filled nothing, or only closes, has its amount still.
+#[test]
+fn a_resync_counts_every_order_that_is_part_of_the_position() {
+    let mut w = World::new(r#"{"mode":"fixed","lots":"10"}"#, "");
+    let mut copied = |order: &str, side: u8, qty: &str, last: &str, cum: &str| {
+        let sent = w.leader(order, side, qty, last, cum);
+        fill_all(&mut w, &sent);
+        w.target()
+    };
+    assert_eq!(copied("A", 1, "10", "4", "4"), d("4"));
+    assert_eq!(copied("S", 2, "20", "1", "1"), d("3"));
+    let new = "35=8|34=77|37=B|17=N77|150=0|39=0|55=EURUSD|54=1|38=5|14=0|151=5|";
+    assert!(w.apply(EventKind::Leader, "L", &support::fix(new)).is_empty());
+    let open = one(&resync(&mut w, "s"), true, "7");
+    fill_all(&mut w, &[open]);
+    let bytes = w.engine.snapshot();
+    let config = support::config(r#"{"mode":"fixed","lots":"10"}"#, "");
+    w.engine = Engine::restore(config, &bytes).unwrap();
+    let mut copied = |order: &str, side: u8, qty: &str, last: &str, cum: &str| {
+        let sent = w.leader(order, side, qty, last, cum);
+        fill_all(&mut w, &sent);
+        w.target()
+    };
+    assert_eq!(copied("A", 1, "10", "6", "10"), d("10"), "one position, one amount");
+    assert_eq!(copied("B", 1, "5", "5", "5"), d("20"));
+    assert_eq!(copied("S", 2, "20", "19", "20"), d("-10"), "5 of the 19 open");
+}
+
+/// An order of another instrument, which he has closed meanwhile, is no part of it.
+#[test]
+fn a_resync_leaves_orders_of_other_instruments_their_amounts() {
+    let gbp = |w: &mut World, side: u8, order: &str, last: &str, cum: &str| {
+        w.exec += 1;
+        let e = w.exec;
+        let text = format!(
+            "35=8|34={e}|37={order}|17=E{e}|150=F|39=1|55=GBPUSD|54={side}|38=10|32={last}|31=1.1|14={cum}|151=0|60=20231114-22:13:20|"
+        );
+        let sent = w.apply(EventKind::Leader, "L", &support::fix(&text));
+        fill_all(w, &sent);
+        sent
+    };
+    let mut w = World::with(r#"{"mode":"fixed","lots":"10"}"#, "", |c| {
+        let name = "GBPUSD".to_owned();
+        c.instruments.push(InstrumentConfig { name: name.clone(), ..c.instruments[0].clone() });
+        c.leaders[0].symbols.insert(name.clone(), name.clone());
+        c.followers[0].symbols.insert(name.clone(), name.clone());
+        let map = &mut c.subscriptions[0].symbol_map;
+        let other = SymbolMap { instrument: name.clone(), ..map.get("EURUSD").unwrap().clone() };
+        map.insert(name, other);
+    });
+    one(&gbp(&mut w, 1, "G", "4", "4"), true, "4");
+    one(&gbp(&mut w, 2, "H", "4", "4"), false, "4");
+    let sent = w.leader("A", 1, "10", "4", "4");
+    fill_all(&mut w, &sent);
+    let sent = resync(&mut w, "s");
+    one(&sent, true, "6");
+    fill_all(&mut w, &sent);
+    one(&gbp(&mut w, 1, "G", "6", "10"), true, "6");
 }
 
 /// What a reject took off the target is opened by a resync; a second one changes nothing, while orders work and after.
