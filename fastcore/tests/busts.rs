@@ -319,6 +319,72 @@ fn the_memory_is_bounded() {
     assert_eq!(texts(&w, "bust").iter().filter(|t| t.contains("cannot follow")).count(), 1);
 }
 
+fn resync(w: &mut World) {
+    let sent = support::tell(w, r#"{"cmd":"resync","who":"ann","subscription":"s"}"#);
+    filled(w, sent);
+}
+
+fn unfollowed(w: &World) -> usize {
+    texts(w, "bust").iter().filter(|t| t.contains("cannot follow")).count()
+}
+
+/// A target that a person has set is no loss of the newest executions: a bust of an older one is for a person. What comes
+/// after it is followed, and a resync that changes nothing forgets nothing.
+#[test]
+fn what_a_resync_has_set_is_no_loss() {
+    let mut w = plain();
+    let first = copied(&mut w, 1, 10);
+    copied(&mut w, 1, 10);
+    let mut half = support::config(support::HALF, "");
+    half.subscriptions[0].on_bust = OnBust::Follow;
+    w.engine = Engine::restore(half, &w.engine.snapshot()).unwrap();
+    resync(&mut w);
+    assert_eq!((w.target(), w.filled()), (d("10"), d("10")));
+    let later = copied(&mut w, 1, 4);
+    resync(&mut w);
+    let sent = busted(&mut w, &later);
+    filled(&mut w, vec![one(&sent, false, "2")]);
+    assert_eq!((w.target(), unfollowed(&w)), (d("10"), 0));
+    assert!(busted(&mut w, &first).is_empty());
+    assert_eq!((w.target(), w.filled(), unfollowed(&w)), (d("10"), d("10"), 1));
+}
+
+/// Three orders, one amount each, and one for all after the resync: a bust of the first leaves it.
+#[test]
+fn an_amount_of_a_resync_outlives_the_bust_of_an_order() {
+    let mut w = with(r#"{"mode":"fixed","lots":"1"}"#, |_| {});
+    let first = copied(&mut w, 1, 10);
+    copied(&mut w, 1, 10);
+    copied(&mut w, 1, 10);
+    assert_eq!(w.target(), d("3"));
+    resync(&mut w);
+    assert_eq!((w.target(), w.filled()), (d("1"), d("1")));
+    assert!(busted(&mut w, &first).is_empty());
+    assert_eq!((w.target(), w.filled(), unfollowed(&w)), (d("1"), d("1"), 1));
+}
+
+/// What a person gave up as closed by hand is no loss of executions either.
+#[test]
+fn what_was_given_up_by_hand_is_no_loss() {
+    let mut w = with(SAME, |c| {
+        c.profiles[0].supports.positions = true;
+        c.reconcile.every_ms = 60_000;
+    });
+    let first = copied(&mut w, 1, 10);
+    copied(&mut w, 1, 10);
+    for _ in 0..2 {
+        w.broker("35=AP|1=F|55=EURUSD|702=1|703=TQ|704=10|705=0|");
+        w.now += 4 * S;
+    }
+    support::tell(
+        &mut w,
+        r#"{"cmd":"reconcile","who":"ann","follower":"f","instrument":"EURUSD","remedy":"adopt"}"#,
+    );
+    assert_eq!((w.target(), w.filled()), (d("10"), d("10")));
+    assert!(busted(&mut w, &first).is_empty());
+    assert_eq!((w.target(), w.filled(), unfollowed(&w)), (d("10"), d("10"), 1));
+}
+
 /// Bytes of the state remember as much as the state.
 #[test]
 fn a_snapshot_remembers_what_may_be_busted() {

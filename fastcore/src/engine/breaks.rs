@@ -332,7 +332,8 @@ impl Engine {
         let mut lines = lines.to_vec();
         lines.sort_by_key(|at| self.works(*at));
         for at in &lines {
-            let filled = self.st.lines.get(*at as usize).map_or(Dec::ZERO, |l| l.line.filled);
+            let line = self.st.lines.get(*at as usize).map(|l| (l.line.filled, l.line.target));
+            let (filled, target) = line.unwrap_or_default();
             if filled.is_zero() || left.is_zero() || filled.is_positive() == left.is_positive() {
                 continue;
             }
@@ -340,6 +341,7 @@ impl Engine {
             let moved = if left.is_positive() { gone } else { Dec::from_raw(gone.raw().saturating_neg()) };
             self.attribute(ix, *at, moved);
             self.lower(ix, *at, filled.is_positive(), gone);
+            self.set_by_hand(*at, target);
             left = Dec::from_raw(left.raw().saturating_sub(moved.raw()));
         }
         left

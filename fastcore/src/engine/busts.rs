@@ -227,6 +227,14 @@ impl Engine {
         self.alert("bust", text, sink);
     }
 
+    /// A person or a report has set a target, which was another one before: that is no loss of executions, and how it had
+    /// come about says nothing any more.
+    pub(super) fn set_by_hand(&mut self, at: u32, before: i128) {
+        if self.st.lines.get(at as usize).is_some_and(|ls| ls.line.target != before) {
+            self.st.trails.remove(&at);
+        }
+    }
+
     /// Remembers what an execution did to a target; `before`: the target before it.
     pub(super) fn note_step(&mut self, at: u32, x: &Execution<'_>, before: i128) {
         if x.hold {

@@ -273,6 +273,7 @@ impl Engine {
             }
             (self.cause.until_ns, self.cause.size) = (until, grown);
         }
+        self.set_by_hand(at, before);
         self.work_line(ix, at, sink);
         self.cause.until_ns = 0;
     }

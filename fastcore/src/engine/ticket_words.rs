@@ -67,8 +67,10 @@ impl Engine {
             // Whose they were does not matter any more: what an order's report may still name is what is left.
             tickets.unnamed.clear();
         } else {
+            let before = self.st.lines.get(at as usize).map_or(0, |l| l.line.target);
             self.attribute(ix, at, moved);
             self.lower(ix, at, known.is_positive(), abs(moved));
+            self.set_by_hand(at, before);
         }
         let what = format!("position {id} holds {} units, by {}: {}", said.units, said.who, said.reason);
         self.tell_position(ix, at, "position", &what, sink);
