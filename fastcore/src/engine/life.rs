@@ -249,13 +249,17 @@ impl Engine {
         self.left(sub, sink);
     }
 
-    /// A flat leader has flat followers, also where a position was kept from him before.
+    /// A flat leader has flat followers, also where a position was kept from him before; and where he has turned around
+    /// since, no close of his would ever end it.
     fn close_what_the_leader_has_not(&mut self, sub: u32) {
         let leader = self.ix.subs.get(sub as usize).map_or(u32::MAX, |s| s.leader);
+        let reverse = self.ix.cfg.subscriptions.get(sub as usize).is_some_and(|c| c.reverse);
         let held = self.st.leaders.get(leader as usize).map(|l| &l.positions);
-        for ls in self.st.lines.iter_mut().filter(|l| l.sub == sub) {
-            if held.and_then(|h| h.get(&ls.instrument)).is_some_and(|p| p.is_zero()) {
-                ls.line.target = 0;
+        for ls in self.st.lines.iter_mut().filter(|l| l.sub == sub && l.line.target != 0) {
+            let Some(position) = held.and_then(|h| h.get(&ls.instrument)) else { continue };
+            let side = if reverse { position.signum().saturating_neg() } else { position.signum() };
+            if i128::from(side) != ls.line.target.signum() {
+                (ls.line.target, ls.retry_at_ns) = (0, 0);
             }
         }
     }

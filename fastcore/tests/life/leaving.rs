@@ -1,7 +1,7 @@
 //! Out: what was kept, closed at once, or closed with the leader.
 
 use crate::support::{self, SAME, World, d, one};
-use crate::{canceled, config, fill_all, holding, leave, lines, refused, start, tell, texts};
+use crate::{canceled, config, fill_all, holding, leave, lines, refused, sides, start, tell, texts};
 use fastcore::action::{Decision, Sink};
 use fastcore::decimal::Dec;
 use fastcore::event::{Event, EventKind};
@@ -115,6 +115,37 @@ fn close_with_leader_closes_by_his_shares() {
     assert_eq!(lines(&w)[0], (d("0"), d("0")), "he is short 2 by now, and that is not copied");
     assert_eq!(texts(&w, "left"), [r#"subscription "s" has left: it is flat, and nothing works"#]);
     assert_eq!(refused(&w, Code::Leaving), 2);
+}
+
+/// What was kept while the leader turned around is on a side that he closes no more: it is closed when it leaves with him.
+/// On his side it goes by his shares.
+#[test]
+fn what_was_kept_is_closed_where_the_leader_has_turned() {
+    for reverse in [false, true] {
+        let mut w = World::with(SAME, "", |c| {
+            *c = config();
+            c.subscriptions[0].reverse = reverse;
+        });
+        let sent = w.leader("o1", 1, "9", "9", "9");
+        fill_all(&mut w, &sent);
+        leave(&mut w, "s", "keep");
+        let sent = w.leader("o2", 2, "13", "13", "13");
+        fill_all(&mut w, &sent);
+        let close = one(&leave(&mut w, "s", "close_with_leader"), reverse, "9");
+        fill_all(&mut w, &[close]);
+        assert_eq!((lines(&w)[0], texts(&w, "left").len()), ((d("0"), d("0")), 2));
+        one(&w.leader("o3", 1, "2", "2", "2"), true, "2");
+    }
+    let mut w = holding("9");
+    leave(&mut w, "s", "keep");
+    let sent = w.leader("o2", 2, "5", "5", "5");
+    fill_all(&mut w, &sent);
+    assert!(leave(&mut w, "s", "close_with_leader").is_empty());
+    assert_eq!(
+        sides(&w.leader("o3", 2, "2", "2", "2")),
+        [(false, "5"), (false, "2")],
+        "half of 9, whole lots"
+    );
 }
 
 /// Opens that wait for their route are given up, a close goes out when it is back.
