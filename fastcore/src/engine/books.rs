@@ -133,7 +133,7 @@ impl Engine {
                 }
             }
             Change::Bust { delta } => {
-                self.busted(ix, o, at, delta, sink);
+                self.busted(ix, o, (at, hedges), delta, sink);
                 if hedges {
                     self.position_moved(ix, o, delta, r, sink);
                 }
@@ -294,9 +294,12 @@ impl Engine {
         }
     }
 
-    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, at: u32, delta: Dec, sink: &mut S) {
+    fn busted<S: Sink>(&mut self, ix: &Index, o: u32, (at, hedges): (u32, bool), delta: Dec, sink: &mut S) {
         let Some(order) = self.st.orders.get_mut(o as usize) else { return };
         let (moved, mirror) = (signed(delta, order.buy), order.mirror);
+        // A close that names its position brings that one back. Where the target has turned since it stands beside what
+        // was opened for it, and is closed as a line of its own: nothing is lost to the target (decision 0025).
+        let apart = hedges && order.reduces && delta.is_negative();
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(moved);
@@ -305,7 +308,7 @@ impl Engine {
         self.cause.bust = true;
         // Only what moves away from the target is lost to it: an open busted, or a close corrected upwards. What a mirror
         // lost is settled with it, as long as there is one.
-        if !(mirror && self.mirror_moved(o, at, delta, sink)) {
+        if !(apart || mirror && self.mirror_moved(o, at, delta, sink)) {
             self.lower(ix, at, moved.is_negative(), abs(delta));
         }
         self.alert("broker_bust", "a broker took back or corrected a fill of ours".to_owned(), sink);

@@ -1,6 +1,6 @@
 //! What fills make of positions, and which of them a close takes from.
 
-use crate::support::{SAME, World, d, lots, one, tell, texts};
+use crate::support::{SAME, Sent, World, d, lots, one, tell, texts};
 use crate::{alerts, expect, fill, hedges, holds, named, opened, report, tag, told, world};
 use fastcore::link::SendKind;
 
@@ -186,6 +186,78 @@ fn a_late_fill_on_the_wrong_side_is_closed_by_itself() {
     assert_eq!(told(&end), expect(&[(true, "5", "P2")]));
     fill(&mut w, &end[0], "5", "5", "P2");
     assert_eq!(w.engine.state().lines.iter().map(|l| l.line.filled).collect::<Vec<_>>(), [d("0"), d("0")]);
+}
+
+/// The broker takes a fill back, or says that it was of another quantity.
+fn amended(w: &mut World, s: &Sent, kind: (&str, &str), exec: u64, qty: &str, cum: &str) -> Vec<Sent> {
+    let (id, all, side) = (&s.id, &s.qty, if s.buy { 1 } else { 2 });
+    let (exec_type, status) = kind;
+    w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=H{exec}|19=X{exec}|150={exec_type}|39={status}|55=EURUSD|54={side}|38={all}|32={qty}|31=1.1|14={cum}|151=0|"
+    ))
+}
+
+/// The close of a flip never was, or of less: what it brings back is closed by itself, and what the leader has is held on.
+#[test]
+fn a_bust_of_the_close_of_a_flip_leaves_what_was_opened() {
+    for (kind, qty, back) in [("H", "5", "5"), ("G", "3", "2")] {
+        let mut w = world();
+        opened(&mut w, "o1", 1, "5", "P1");
+        let close = one(&w.leader("o2", 2, "8", "8", "8"), false, "5");
+        let open = one(&fill(&mut w, &close, "5", "5", "P1"), false, "3");
+        let exec = w.exec;
+        fill(&mut w, &open, "3", "3", "P2");
+        let cum = if kind == "H" { "0" } else { qty };
+        let again = amended(&mut w, &close, (kind, "4"), exec, qty, cum);
+        assert_eq!(told(&again), expect(&[(false, back, "P1")]));
+        holds(&w, &[("P2", "-3")]);
+        assert_eq!((w.target(), w.filled(), alerts(&w, "position_pair")), (d("-3"), d("-3"), 1));
+        assert!(fill(&mut w, &again[0], back, back, "P1").is_empty());
+        let end = w.leader("o3", 1, "3", "3", "3");
+        assert_eq!(told(&end), expect(&[(true, "3", "P2")]));
+        fill(&mut w, &end[0], "3", "3", "P2");
+        assert!(w.engine.state().lines.iter().all(|l| l.line.filled.is_zero()));
+    }
+}
+
+/// The same before the other side was opened, and while its order works: it is opened once, as the leader has it.
+#[test]
+fn a_bust_of_the_close_before_the_open_has_filled_loses_nothing() {
+    let mut w = world();
+    opened(&mut w, "o1", 1, "5", "P1");
+    let close = one(&w.leader("o2", 2, "8", "8", "8"), false, "5");
+    let open = one(&fill(&mut w, &close, "5", "5", "P1"), false, "3");
+    w.out(&open);
+    w.acknowledge(&open);
+    let exec = w.exec;
+    let sent = amended(&mut w, &close, ("H", "4"), exec, "5", "0");
+    let again = sent.iter().find(|s| s.kind == SendKind::New).cloned().unwrap();
+    assert_eq!(told(std::slice::from_ref(&again)), expect(&[(false, "5", "P1")]));
+    assert_eq!(w.target(), d("-3"));
+    let mut left = fill(&mut w, &again, "5", "5", "P1");
+    if sent.len() > 1 {
+        left.extend(report(&mut w, &open, ("4", "4"), "0", "0", ""));
+        let open = left.into_iter().find(|s| s.kind == SendKind::New).unwrap();
+        assert_eq!((open.buy, open.qty.as_str(), named(&open)), (false, "3", String::new()));
+        fill(&mut w, &open, "3", "3", "P2");
+    } else {
+        fill(&mut w, &open, "3", "3", "P2");
+    }
+    holds(&w, &[("P2", "-3")]);
+    assert_eq!((w.target(), w.filled()), (d("-3"), d("-3")));
+}
+
+/// A close that was of more than was told has closed what the leader holds still: that is lost to the target, as ever.
+#[test]
+fn a_close_that_was_larger_is_lost_to_the_target() {
+    let mut w = world();
+    opened(&mut w, "o1", 1, "10", "P1");
+    let close = one(&w.leader("o2", 2, "4", "4", "4"), false, "4");
+    let exec = w.exec + 1;
+    fill(&mut w, &close, "4", "4", "P1");
+    assert!(amended(&mut w, &close, ("G", "2"), exec, "6", "6").is_empty());
+    holds(&w, &[("P1", "4")]);
+    assert_eq!((w.target(), w.filled()), (d("4"), d("4")));
 }
 
 /// A broker that does not close what is named opened something instead: a person must look.
