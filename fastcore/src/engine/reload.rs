@@ -98,7 +98,14 @@ fn changed(now: &Index, next: &Index, l: &LineState, mirrors: bool) -> Option<&'
     if s.route != t.route || session(now, s.route) != session(next, t.route) {
         return Some("the follower's route changed");
     }
-    None
+    // A close that names nothing opens a position on a hedging account; one that names something is no order elsewhere.
+    (hedges(now, s.route) != hedges(next, t.route))
+        .then_some("position_model of its follower's profile changed")
+}
+
+fn hedges(ix: &Index, route: u32) -> Option<bool> {
+    let profile = ix.cfg.profiles.get(*ix.route_profiles.get(route as usize)? as usize)?;
+    Some(profile.hedges())
 }
 
 fn extends<'a>(

@@ -1,6 +1,6 @@
 //! What fills make of positions, and which of them a close takes from.
 
-use crate::support::{SAME, Sent, World, d, lots, one, tell, texts};
+use crate::support::{SAME, Sent, World, config, d, lots, one, tell, texts};
 use crate::{alerts, expect, fill, hedges, holds, named, opened, report, tag, told, world};
 use fastcore::link::SendKind;
 
@@ -299,4 +299,24 @@ fn a_netting_account_names_nothing() {
     let both = w.leader("o2", 2, "15", "15", "15");
     assert_eq!(told(&both), expect(&[(false, "10", ""), (false, "5", "")]));
     assert!(w.engine.state().tickets.is_empty());
+}
+
+/// Whether orders name positions is no small change while one is held: the next close would open, or net, something else.
+#[test]
+fn the_position_model_stays_while_something_is_held() {
+    let (netting, mut hedging) = (config(SAME, ""), config(SAME, ""));
+    hedges(&mut hedging);
+    for (now, next) in [(&netting, &hedging), (&hedging, &netting)] {
+        let mut w = World::with(SAME, "", |c| *c = now.clone());
+        assert!(w.engine.accepts(next).is_ok(), "nothing is held");
+        opened(&mut w, "o1", 1, "5", "P1");
+        assert!(w.engine.accepts(now).is_ok());
+        let said = w.engine.accepts(next).unwrap_err().to_string();
+        assert!(said.contains("position_model"), "{said}");
+        tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
+        assert!(w.engine.accepts(next).is_err(), "what was kept is closed one day");
+        let sent = tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#);
+        fill(&mut w, &sent[0], "5", "5", "P1");
+        assert!(w.engine.accepts(next).is_ok(), "flat again");
+    }
 }
