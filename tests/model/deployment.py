@@ -9,14 +9,27 @@ from typing import Any
 
 from tests.model.filters import EVERY_ORDER, Filters
 from tests.model.guard_terms import Guards
+from tests.model.heard import Inactive
 from tests.model.over_time import Repeated
-from tests.model.terms import EVERYTHING, MS, Allowance, Follower, Instrument, Limits, Mapping, Subscription
+from tests.model.terms import (
+    EVERYTHING,
+    MS,
+    USD,
+    Allowance,
+    Follower,
+    Instrument,
+    Limits,
+    Mapping,
+    PriceWindow,
+    Subscription,
+)
 
 LEADER_INSTRUMENTS = ("X", "Y")
 OUR_INSTRUMENTS = ("A", "B")
+CURRENCY = USD
+"""Of everything where a test says no other one."""
 NEVER_MS = 1_000_000_000_000
 """Timeouts of the delivery rules: this test is not about lost messages."""
-CURRENCY = "USD"
 START_MS = 1_700_000_000_000
 """When a history begins, milliseconds since 1970."""
 
@@ -42,13 +55,13 @@ class Lots:
     most_steps: int | None
     inverse: bool = False
 
-    def instrument(self, name: str) -> Instrument:
+    def instrument(self, name: str, base: str = "", currency: str = USD) -> Instrument:
         """The model's terms."""
         step = Fraction(self.step)
         most = None if self.most_steps is None else step * self.most_steps
-        return Instrument(
-            name, Fraction(self.contract), step, step * self.least_steps, most, Fraction("0.01"), self.inverse
-        )
+        least, tick = step * self.least_steps, Fraction("0.01")
+        contract = Fraction(self.contract)
+        return Instrument(name, contract, step, least, most, tick, self.inverse, base, currency)
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,12 @@ class Bounds:
     leverage: str | None = None
     worth_age_ms: int = 1
     """Over all followers together: the oldest quote that worth goes by."""
+    worth_in: str = USD
+    """The same: the currency of worth."""
+    value: str | None = None
+    """Of one order."""
+    windows: tuple[tuple[str, int], ...] = ()
+    """Basis points and seconds of collars over a window."""
 
     def limits(self) -> Limits:
         """The model's terms."""
@@ -76,6 +95,9 @@ class Bounds:
             max_leverage=_maybe(self.leverage),
             refuse=self.refuse,
             worth_age_ns=self.worth_age_ms * MS,
+            currency=self.worth_in,
+            max_order_value=_maybe(self.value),
+            price_windows=tuple(PriceWindow(Fraction(bps), s * 1_000) for bps, s in self.windows),
         )
 
     def json(self) -> dict[str, Any]:
@@ -83,6 +105,8 @@ class Bounds:
         breach = "refuse" if self.refuse else "clip"
         bounds = {
             "max_order_qty_lots": self.order,
+            "max_order_value": self.value,
+            "price_windows": [{"bps": bps, "window_ms": s * 1_000} for bps, s in self.windows],
             "price_collar_bps": self.collar_bps,
             "max_position_lots": self.position,
             "on_breach": breach,
@@ -132,6 +156,18 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Money:
+    """Currencies; what is not said is dollars."""
+
+    instruments: tuple[tuple[str, str], ...] = (("", USD),) * 4
+    """Of a unit, and of its price: X, Y, A, B."""
+    accounts: tuple[tuple[str, str], ...] = ()
+    """Names of accounts, and their currencies."""
+    pairs: tuple[tuple[str, str, str], ...] = ()
+    """More instruments, that nobody copies: name, base and currency."""
+
+
+@dataclass(frozen=True)
 class Deployment:
     """Everything that is decided before a history begins."""
 
@@ -154,11 +190,24 @@ class Deployment:
     start_ms: int = START_MS
     silent: frozenset[str] = frozenset()
     """Instruments, and `account:value`, that nobody tells of in the beginning."""
+    money: Money = Money()
+    inactive: tuple[Inactive | None, ...] = ()
+    """Of each leader."""
 
     def instruments(self) -> dict[str, Instrument]:
         """By name."""
-        names = LEADER_INSTRUMENTS + OUR_INSTRUMENTS
-        return {name: lots.instrument(name) for name, lots in zip(names, self.lots, strict=True)}
+        named = zip(LEADER_INSTRUMENTS + OUR_INSTRUMENTS, self.lots, self.money.instruments, strict=True)
+        pairs = [Lots("1", "1", 1, None).instrument(*pair) for pair in self.money.pairs]
+        copied = [lots.instrument(name, *currencies) for name, lots, currencies in named]
+        return {one.name: one for one in copied + pairs}
+
+    def model_currencies(self) -> dict[str, str]:
+        """The model's terms."""
+        return dict(self.money.accounts)
+
+    def model_inactive(self) -> dict[str, Inactive]:
+        """The model's terms."""
+        return {f"l{n}": one for n, one in enumerate(self.inactive) if one}
 
     def model_followers(self) -> list[Follower]:
         """The model's terms."""
@@ -230,7 +279,7 @@ class Deployment:
         profile = {"name": "p", "begin_string": "FIX.4.4", "bust_cum": "reduced"}
         allowed = {scope: asdict(a) for scope, a in self.model_allowances().items()}
         together = {
-            scope: {"currency": CURRENCY, "max_age_ms": b.worth_age_ms, "limits": b.json()}
+            scope: {"currency": b.worth_in, "max_age_ms": b.worth_age_ms, "limits": b.json()}
             for scope, b in self._together().items()
         }
         copies, window_ms = self.repeated
@@ -250,6 +299,7 @@ class Deployment:
                 "followers": [
                     {
                         **_follower(n, restricted, b),
+                        "currency": self.model_currencies().get(f"f{n}", USD),
                         "messages": allowed.get(f"f{n}"),
                         "guards": _guards(self._guards(n)),
                     }
@@ -266,10 +316,11 @@ class Deployment:
             "name": f"l{n}",
             "session": f"L{n}",
             "profile": "p",
-            "currency": CURRENCY,
+            "currency": self.model_currencies().get(f"l{n}", USD),
             "symbols": {name: name for name in LEADER_INSTRUMENTS},
             "assume_flat": True,
             "initial_positions": {"X": held},
+            **({"inactive": rule.json()} if (rule := self.model_inactive().get(f"l{n}")) else {}),
         }
 
 
@@ -289,8 +340,9 @@ def _instrument(i: Instrument) -> dict[str, Any]:
         "min_lot": exact(i.min_lots),
         "max_lot": None if i.max_lots is None else exact(i.max_lots),
         "tick": exact(i.tick),
-        "currency": CURRENCY,
+        "currency": i.currency,
         "inverse": i.inverse,
+        **({"base": i.base} if i.base else {}),
     }
 
 
@@ -299,7 +351,6 @@ def _follower(n: int, restricted: bool, bounds: Bounds) -> dict[str, Any]:
         "name": f"f{n}",
         "route": "r",
         "account": f"f{n}",
-        "currency": CURRENCY,
         "symbols": {name: name for name in LEADER_INSTRUMENTS[:1] + OUR_INSTRUMENTS},
         "restricted": ["B"] if restricted else [],
         "limits": bounds.json(),

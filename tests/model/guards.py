@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from tests.model.guard_terms import GuardRule, Guards
 from tests.model.periods import begins_ns, day_of, first_day, is_plain
-from tests.model.terms import MS, ZERO, Line, sign_of
+from tests.model.terms import MS, USD, ZERO, Line, sign_of
 from tests.model.values import Values
 
 Price = tuple[Fraction, int]
@@ -57,6 +57,8 @@ class Guard:
     guards: Guards
     values: Values
     reached: Counter[str]
+    currency: str = USD
+    """Of the account."""
     worth: Fraction | None = None
     """The account value that counts; None before the first. A subscription begins with 0."""
     by_equity: bool = False
@@ -103,8 +105,10 @@ class Guard:
 
     def quoted(self, holding: Holding) -> Price | None:
         """The newest quote, of the follower's instrument or of the leader's."""
-        found = [one for one, _ in self.values.quotes(holding.line)]
-        return max(found, key=lambda one: one[1], default=None)
+        found = [one for one, _ in self.values.all_quotes(holding.line)]
+        quote = max(found, key=lambda one: one.at_ns, default=None)
+        # "Longs at the bid, shorts at the ask": what closing would bring.
+        return (quote.of(-sign_of(holding.units)), quote.at_ns) if quote else None
 
     def fresh(self, holding: Holding, now_ns: int) -> Price | None:
         """A quote that is not older than `max_age_ms`."""
@@ -120,17 +124,36 @@ class Guard:
         """By what is known, however old; None before the first account value."""
         if self.worth is None:
             return None
-        counted = [h for h in self.holdings.values() if h.waits_ns is None]
-        held = [h for h in counted if h.units]
-        floating = (h.line.instrument.won(h.units, h.cost, self.mark(h, now_ns)[0]) for h in held)
-        return self.worth + sum((h.realised for h in counted), ZERO) + sum(floating, ZERO)
+        equity = self.worth
+        for holding in [h for h in self.holdings.values() if h.waits_ns is None]:
+            rate, won = self.rate(holding), self.won(holding, now_ns)
+            if won and rate is None:
+                return None
+            equity += won * rate[0] if rate else ZERO
+        return equity
+
+    def won(self, holding: Holding, now_ns: int) -> Fraction:
+        """Realised and open, in the currency of the instrument."""
+        if not holding.units:
+            return holding.realised
+        px, _ = self.mark(holding, now_ns)
+        return holding.realised + holding.line.instrument.won(holding.units, holding.cost, px)
+
+    def rate(self, holding: Holding) -> Price | None:
+        """What its instrument's currency is in the account's, and since when that is known."""
+        return self.values.quotes.rate(holding.line.instrument.currency, self.currency)
 
     def known(self, now_ns: int) -> Fraction | None:
         """The same where opens may go by it: what is held has a fresh price, or is in a fresh value."""
         oldest_ns = now_ns - self.guards.max_age_ms * MS
         held = [h for h in self.holdings.values() if h.units]
         ages_ns = [self.mark(h, now_ns)[1] if h.waits_ns is None else h.waits_ns for h in held]
-        return None if any(at_ns < oldest_ns for at_ns in ages_ns) else self.equity(now_ns)
+        # What was won has to be converted also when nothing is held any more.
+        counted = [h for h in self.holdings.values() if h.waits_ns is None and self.won(h, now_ns)]
+        rates = [self.rate(h) for h in counted]
+        old = any(rate is None or rate[1] < oldest_ns for rate in rates)
+        self.reached["worth is unknown by a rate"] += old
+        return None if old or any(at_ns < oldest_ns for at_ns in ages_ns) else self.equity(now_ns)
 
     # What stops it.
 
@@ -147,7 +170,8 @@ class Guard:
             if first_day(was, rule.spans) == first or rule not in self.bases:
                 continue
             equity = self.equity(begins_ns(first, g.zone, g.begins_s))
-            assert equity is not None
+            if equity is None:
+                continue
             self.bases[rule], rolled = equity, True
             self.reached[f"new {rule.spans}"] += 1
             self.reached["new period, clock changed"] += not is_plain(was, g.zone, g.begins_s)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tests.model.collars import moved, near
 from tests.model.lots import BPS, Refused, cap_of, toward_zero
 from tests.model.over_time import Bucket
-from tests.model.terms import EVERYTHING, ZERO, Follower, Limits, Line
+from tests.model.terms import EVERYTHING, ZERO, Follower, Instrument, Limits, Line
 from tests.model.values import Values
 
 Bound = tuple[str, Fraction | None, bool]
@@ -108,9 +109,20 @@ def order_bounds(new: Open) -> Iterator[Bound]:
     for limits, _ in new.scopes():
         if limits.max_order_lots is not None:
             yield "max_order_qty", limits.max_order_lots * new.line.instrument.contract, limits.refuse
-    for limits, _ in new.scopes():
+    for limits, _ in new.own():
+        if limits.max_order_value is not None:
+            cut = limits.max_order_value / price_of(new, new.line)
+            new.values.reached["worth of an order cut"] += cut < new.qty
+            yield "max_order_value", cut, limits.refuse
+    px = new.px or leader_px(new.line)
+    for limits, _ in new.own():
         if limits.price_collar_bps is not None:
-            yield "price_collar", None if near(new, limits.price_collar_bps) else ZERO, True
+            inside = near(new.line, px, limits.price_collar_bps, new.values, new.now_ns)
+            yield "price_collar", None if inside else ZERO, True
+    windows = [window for limits, _ in new.own() for window in limits.price_windows]
+    if windows:
+        far = moved(new.line, px, windows, new.values, new.now_ns)
+        yield "price_collar_window", ZERO if far else None, True
 
 
 def position_bounds(new: Open) -> Iterator[Bound]:
@@ -146,6 +158,7 @@ def worth_bounds(new: Open) -> Iterator[Bound]:
     yield from sorted(asked, key=lambda bound: _left(new, bound))[:1]
     for limits, lines in new.scopes():
         if limits.max_leverage is not None:
+            affordable(new, lines, ZERO)  # no price or rate is told first
             bound = limits.max_leverage * new.values.equity(new.line, new.now_ns)
             yield "max_leverage", affordable(new, lines, bound), limits.refuse
 
@@ -169,22 +182,14 @@ def entered(line: Line, side: int) -> Fraction:
     return max(ZERO, side * line.filled + line.working(side))
 
 
-def near(new: Open, bps: Fraction) -> bool:
-    """Whether a price is within a band around the market, both ways; its limit, or the leader's price."""
-    market, px = new.values.market(new.line, new.now_ns), new.px or leader_px(new.line)
-    if market is None or px is None:
-        raise Refused("no_quote")
-    return abs(px - market) * BPS <= bps * market
-
-
 def drifted(new: Open, bps: Fraction) -> bool:
     """Whether the price of what the leader trades has moved against the follower since his trade: "a better
     price is no drift"."""
     rule, px = new.line.subscription, new.line.leader_px
-    market, at_ns = new.values.prices.get(new.line.leader_instrument.name, (ZERO, 0))
-    if market <= 0 or new.now_ns - at_ns > rule.max_age_ns or px is None:
+    market = new.values.quotes.newest(new.line.leader_instrument.name)
+    if market is None or new.now_ns - market.at_ns > rule.max_age_ns or px is None:
         raise Refused("no_quote")
-    gone = new.side * (market - px) * BPS > bps * px
+    gone = new.side * (market.of(new.side) - px) * BPS > bps * px
     new.values.reached["drifted" if gone else "not drifted"] += 1
     return gone
 
@@ -207,28 +212,41 @@ def affordable(new: Open, lines: list[Line], bound: Fraction) -> Fraction:
     for other in lines:
         larger = max(entered(other, 1), entered(other, -1))
         if other is not new.line and larger:
-            bound -= larger * price_of(new, other)
-    return own_room(new, bound / price_of(new, new.line))
+            bound -= larger * of_account(new, other)
+    return own_room(new, bound / of_account(new, new.line))
+
+
+def of_account(new: Open, line: Line) -> Fraction:
+    """What a unit is worth in the account's currency."""
+    into = new.values.currency(new.follower.name)
+    worth = price_of(new, line)
+    return worth * new.values.sizing_rate(line, line.instrument.currency, into, new.now_ns)
 
 
 def affordable_together(new: Open, lines: list[Line], limits: Limits) -> Fraction:
     """ADR 0027: the same over all followers; one price for each instrument."""
 
-    def px_of(line: Line) -> Fraction:
-        px = new.values.shared_px(line.instrument.name, limits.worth_age_ns, new.now_ns)
-        return line.instrument.worth(px)
+    def worth_of(i: Instrument) -> Fraction:
+        side = new.side if i.name == new.line.instrument.name else 0
+        worth = new.values.shared_worth(i, side, limits.worth_age_ns, new.now_ns)
+        return worth * new.values.rate(i.currency, limits.currency, limits.worth_age_ns, new.now_ns)
 
     bound = limits.max_exposure or ZERO
     for other in lines:
         larger = max(entered(other, 1), entered(other, -1))
         if other is not new.line and larger:
-            bound -= larger * px_of(other)
-    return own_room(new, bound / px_of(new.line))
+            bound -= larger * worth_of(other.instrument)
+    return own_room(new, bound / worth_of(new.line.instrument))
 
 
 def price_of(new: Open, line: Line) -> Fraction:
-    """What a unit is worth: by a fresh quote of what either trades, else by the leader's trade."""
-    px = new.values.market(line, new.now_ns) or leader_px(line)
+    """What a unit is worth: by a fresh quote of what either trades, else by the leader's trade. Of the quote
+    it is the side that is traded, and of other lines the one that is worth more."""
+    market, px = new.values.market(line, new.now_ns), leader_px(line)
+    if market and line is not new.line:
+        return max(line.instrument.worth(market.bid), line.instrument.worth(market.ask))
+    if market:
+        px = market.of(new.side)
     if px is None:
         raise Refused("no_quote")
     return line.instrument.worth(px)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
@@ -293,7 +292,11 @@ def play_money(deployment: Deployment, history: list[Step]) -> Counter[str]:
         for name in LEADER_INSTRUMENTS + OUR_INSTRUMENTS:
             if name not in deployment.silent:
                 rig.quote(name, "10")
-        with suppress(Undecided):
+        for leader in rig.model.watched():
+            rig.session(leader, True)
+        try:
             for step in history:
                 step.play(rig, leaders)
+        except Undecided:
+            rig.model.reached["ended undecided"] += 1
         return rig.model.reached

@@ -15,6 +15,7 @@ from tests.model.lots import (
     too_late,
 )
 from tests.model.past import Past, follow, grown, remember
+from tests.model.quotes import Quote
 from tests.model.stops import LEVELS
 from tests.model.terms import (
     MS,
@@ -73,6 +74,8 @@ class Model(Worker):
     def release(self, scope: tuple[str, str], now_ns: int) -> list[Action]:
         """A person releases a scope; of a follower also its guards."""
         self._stops.arm(scope)
+        if scope[0] == "leader":
+            self._heard.arm(scope[1], now_ns)
         done = self.arm(scope[1], now_ns) if scope[0] == "follower" else self.tick(now_ns)
         self.reached["close released"] += any(isinstance(one, New) and not one.opens for one in done)
         return done
@@ -81,6 +84,9 @@ class Model(Worker):
         """What `stops` lists of persons: scope, name, level and code."""
         kills = {(*scope, LEVELS[level], "kill") for scope, level in self._stops.kills.items()}
         paused = self._stops.pauses.items()
+        kills |= {
+            ("leader", name, level, "provider_inactive") for name, level in self._heard.inactive.items()
+        }
         return kills | {("subscription", name, LEVELS[level], "paused") for name, level in paused}
 
     def pause(self, subscription: str, level: int, now_ns: int) -> list[Action]:
@@ -95,16 +101,34 @@ class Model(Worker):
         self._stops.resume(subscription)
         return self.tick(now_ns)
 
-    def quote(self, instrument: str, px: Fraction, now_ns: int) -> list[Action]:
-        """A price; bid and ask are the same here."""
+    def quote(
+        self, instrument: str, bid: Fraction, ask: Fraction, now_ns: int, leader: str = ""
+    ) -> list[Action]:
+        """A price, by the session of a leader."""
         self.watch.begin(now_ns)
-        self._values.prices[instrument] = (px, now_ns)
+        self._heard.say(leader, now_ns)
+        self._values.quotes.tell(instrument, Quote(bid, ask, now_ns))
         self.watch.quoted()
+        return self._settled(now_ns)
+
+    def watched(self) -> list[str]:
+        """Leaders that may be inactive."""
+        return list(self._heard.rules)
+
+    def down(self) -> set[str]:
+        """Leaders whose sessions are down."""
+        return set(self._heard.down_ns)
+
+    def session(self, leader: str, up: bool, now_ns: int) -> list[Action]:
+        """A leader's session goes up or down."""
+        self.watch.begin(now_ns)
+        self._heard.session(leader, up, now_ns)
         return self._settled(now_ns)
 
     def report(self, r: Report, now_ns: int) -> list[Action]:
         """02 step 1: what a leader did; then steps 2 and 3 for each of its lines."""
         self.watch.begin(now_ns)
+        self._heard.say(r.leader, now_ns)
         identity = (r.order, r.exec_id, r.kind, r.last_qty, r.cum_qty)
         if identity in self._seen:
             return self._settled(now_ns)
@@ -352,14 +376,21 @@ class Model(Worker):
         grown(line, side, size, since_ns)
         return size
 
+    def _close_all(self, lines: list[Line], now_ns: int) -> None:
+        for line in sorted(lines, key=lambda o: o.seen):
+            line.flatten()
+            self._cancel_opens(line, now_ns)
+            self._work(line, now_ns)
+
     def _settled(self, now_ns: int) -> list[Action]:
         """Every event also does what is due at its time, on every line. ADR 0013: "`close_all` sets the
         targets to 0: it is the leader's flat"."""
+        for leader in self._heard.look(now_ns):
+            own = [line for line in self.lines if line.subscription.leader == leader]
+            self.reached["closed for a leader that is not heard"] += any(line.target for line in own)
+            self._close_all(own, now_ns)
         for lines in self.watch.finish(now_ns):
-            for line in sorted(lines, key=lambda o: o.seen):
-                line.flatten()
-                self._cancel_opens(line, now_ns)
-                self._work(line, now_ns)
+            self._close_all(lines, now_ns)
         for line in self.lines:
             self._work(line, now_ns)
         # "The message throttle serves closes first": whatever lets nobody in goes out before what does.

@@ -11,7 +11,7 @@ from gateway.sim.text import Fields, encode, first, utc
 from tests.model.deployment import Deployment, exact
 from tests.model.guard_terms import CODES
 from tests.model.reference import Model
-from tests.model.side_by_side import BEGIN, NEAR, Live, SideBySide, said
+from tests.model.side_by_side import BEGIN, NEAR, Difference, Live, SideBySide, said
 from tests.model.stops import LEVELS
 from tests.model.terms import Action, Cancel, Report
 
@@ -45,6 +45,8 @@ class Rig(SideBySide[Action]):
             deployment.model_allowances(),
             deployment.model_repeated(),
             deployment.model_together(),
+            deployment.model_currencies(),
+            deployment.model_inactive(),
         )
         self._numbers: dict[str, int] = {}
         super().__init__(self.model, deployment.core_json(), deployment.start_ms, [f"{deployment}"])
@@ -97,13 +99,25 @@ class Rig(SideBySide[Action]):
             act[what],
         )
 
-    def quote(self, instrument: str, px: str) -> None:
-        """A price."""
-        payload = json.dumps({"instrument": instrument, "bid": px, "ask": px}).encode()
+    def quote(self, instrument: str, bid: str, ask: str | None = None, leader: str = "") -> None:
+        """A price, by the session of a leader; without an ask both sides are the same."""
+        ask = bid if ask is None else ask
+        kind, payload = "quote", json.dumps({"instrument": instrument, "bid": bid, "ask": ask}).encode()
+        if leader:
+            sides: Fields = [(269, "0"), (270, bid), (269, "1"), (270, ask)]
+            kind, payload = "leader", encode(BEGIN, [(35, "W"), (55, instrument), (268, "2"), *sides])
         self._tell(
-            f"price of {instrument} is {px}",
-            lambda: self._core.submit("quote", "", payload, self.now_ns),
-            lambda: self.model.quote(instrument, Fraction(px), self.now_ns),
+            f"price of {instrument} is {bid}, {ask} {leader}",
+            lambda: self._core.submit(kind, leader.upper(), payload, self.now_ns),
+            lambda: self.model.quote(instrument, Fraction(bid), Fraction(ask), self.now_ns, leader),
+        )
+
+    def session(self, leader: str, up: bool) -> None:
+        """The session of a leader goes up or down."""
+        self._tell(
+            f"session of {leader} {'up' if up else 'down'}",
+            lambda: self._core.submit("session", leader.upper(), b"up" if up else b"down", self.now_ns),
+            lambda: self.model.session(leader, up, self.now_ns),
         )
 
     def leader(self, r: Report) -> None:
@@ -171,6 +185,10 @@ class Rig(SideBySide[Action]):
 
     # Comparing.
 
+    def _differs(self, what: str) -> Difference:
+        core, model = json.loads(self._core.status())["refusals"], dict(self.model.refusals)
+        return super()._differs(f"{what}; refused so far: {core} in the core, {model} in the model")
+
     def _compare(self, messages: list[Fields], actions: list[Action]) -> None:
         for n in range(len(self.deployment.followers)):
             name = f"f{n}"
@@ -209,10 +227,7 @@ class Rig(SideBySide[Action]):
             key = line.subscription.name, line.leader_instrument.name
             self._same_line(key, lines.get(key), line, NEAR * line.instrument.step)
         if status["refusals"] != dict(self.model.refusals):
-            raise self._differs(
-                f"refusals {status['refusals']} in the core, {dict(self.model.refusals)} in the model"
-            )
-
+            raise self._differs("refusals")
         self._same_guards(status)
 
     def _same_guards(self, status: dict[str, Any]) -> None:
@@ -229,7 +244,7 @@ class Rig(SideBySide[Action]):
         core = {
             (s["scope"], s["name"], s["level"], s["code"])
             for s in status["stops"]
-            if s["code"] in (*CODES.values(), "kill", "paused")
+            if s["code"] in (*CODES.values(), "kill", "paused", "provider_inactive")
         }
         model = {(*key, level, code) for key, guard in watch.named() for level, code in guard.stops()}
         model |= self.model.stopped()

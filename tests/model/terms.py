@@ -31,6 +31,18 @@ EVERYTHING = "everything"
 """The scope of what counts all followers together."""
 
 
+USD = "USD"
+"""The currency of everything that says no other one."""
+
+
+@dataclass(frozen=True)
+class PriceWindow:
+    """How far a price may be from any quote of so many milliseconds."""
+
+    bps: Fraction
+    window_ms: int
+
+
 @dataclass(frozen=True)
 class Instrument:
     """One tradable thing. The smallest change, smallest and largest order are in lots."""
@@ -44,6 +56,9 @@ class Instrument:
     tick: Fraction
     inverse: bool = False
     """A long of `units` that was entered at `e` has won units x (1/e - 1/p) at a price `p` (ADR 0036)."""
+    base: str = ""
+    """The currency of a unit, where it has one; and the one that it is worth its price in."""
+    currency: str = USD
 
     def worth(self, px: Fraction) -> Fraction:
         """What one unit is worth at a price."""
@@ -84,6 +99,11 @@ class Limits:
     """`on_breach = "refuse"`: an open beyond a bound is not cut but refused whole."""
     worth_age_ns: int = 0
     """Over all followers together: the oldest quote that worth goes by."""
+    currency: str = USD
+    """The same: what worth is counted in."""
+    max_order_value: Fraction | None = None
+    """In the instrument's currency."""
+    price_windows: tuple[PriceWindow, ...] = ()
 
 
 @dataclass(frozen=True)

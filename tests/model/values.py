@@ -7,7 +7,8 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from tests.model.lots import ACCOUNT_VALUE, AMOUNT_MODES, Refused, lots_per_lot, rate_of, share
-from tests.model.terms import MS, ZERO, LeaderOrder, Line, Sized
+from tests.model.quotes import Quote, Quotes
+from tests.model.terms import MS, USD, ZERO, Instrument, LeaderOrder, Line, Sized
 
 DAY_NS = 24 * 3600 * 1000 * MS
 GOOD_TILL = ("1", "6")
@@ -17,10 +18,14 @@ GOOD_TILL = ("1", "6")
 class Values:
     """The newest account values and prices, each with its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, instruments: list[Instrument], currencies: dict[str, str]) -> None:
         self.accounts: dict[tuple[str, str], tuple[Fraction, int]] = {}
         """(account, equity or balance or free_margin) to amount and time."""
-        self.prices: dict[str, tuple[Fraction, int]] = {}
+        self.quotes = Quotes(instruments)
+        self.currencies = currencies
+        """Of accounts that are not in dollars, by name."""
+        self.longest_window_ms = 0
+        """Of all collars over a window."""
         self.guarded: dict[str, Callable[[int], Fraction | None]] = {}
         """What an account with guards is worth at a time; None: nobody knows."""
         self.asked: dict[str, Line] = {}
@@ -58,11 +63,17 @@ class Values:
         if rule.mode in ACCOUNT_VALUE:
             kind = ACCOUNT_VALUE[rule.mode]
             ours, theirs = self._accounts(line, [rule.follower, rule.leader], kind, now_ns)
+            ours *= self.sizing_rate(line, self.currency(rule.follower), self.currency(rule.leader), now_ns)
         elif rule.mode == "notional":
-            px, at_ns = self.prices.get(line.leader_instrument.name, (ZERO, now_ns))
-            if px <= 0 or now_ns - at_ns > rule.account_max_age_ns:
+            quote = self.quotes.newest(line.leader_instrument.name)
+            if quote is None or now_ns - quote.at_ns > rule.account_max_age_ns:
                 raise Refused("no_quote")
-            ours, theirs = line.leader_instrument.worth(px), line.instrument.worth(self._px(line, now_ns))
+            ours = line.leader_instrument.worth(quote.middle)
+            theirs = line.instrument.worth(self._px(line, now_ns))
+            # Both are compared in the currency of the account.
+            of, account = line.leader_instrument.currency, self.currency(rule.follower)
+            ours *= self.sizing_rate(line, of, account, now_ns)
+            theirs *= self.sizing_rate(line, line.instrument.currency, account, now_ns)
         rate = rate_of(line, ours, theirs)
         if lots_per_lot(line, rate) > rule.max_ratio:
             raise Refused("max_ratio")
@@ -73,6 +84,7 @@ class Values:
         if rule.mode == "fixed":
             return rule.factor * line.instrument.contract
         (equity,) = self._accounts(line, [rule.follower], "equity", now_ns)
+        equity *= self.sizing_rate(line, self.currency(rule.follower), line.instrument.currency, now_ns)
         return equity * rule.factor / 100 / line.instrument.worth(self._px(line, now_ns))
 
     def _accounts(self, line: Line, accounts: list[str], kind: str, now_ns: int) -> list[Fraction]:
@@ -99,16 +111,18 @@ class Values:
         if line.leader_px is not None:
             self.traded[line.instrument.name] = line.leader_px * line.mapping.price_factor
 
-    def shared_px(self, instrument: str, max_age_ns: int, now_ns: int) -> Fraction:
-        """ADR 0027: "its fresh quote, else its leader's, else the newest trade of a leader that was copied
+    def shared_worth(self, i: Instrument, side: int, max_age_ns: int, now_ns: int) -> Fraction:
+        """What a unit is worth to all followers: the side that is traded, or, 0, the one that is worth more.
+        ADR 0027: by "its fresh quote, else its leader's, else the newest trade of a leader that was copied
         into it. The line that asks last says which"."""
-        px = self.quote(self.asked[instrument], max_age_ns, now_ns) if instrument in self.asked else None
-        if px is not None:
-            return px
-        if instrument not in self.traded:
+        line = self.asked.get(i.name)
+        quote = self.quote(line, max_age_ns, now_ns) if line else None
+        if quote is not None:
+            return i.worth(quote.of(side)) if side else max(i.worth(quote.bid), i.worth(quote.ask))
+        if i.name not in self.traded:
             raise Refused("no_quote")
         self.reached["worth by the newest trade"] += 1
-        return self.traded[instrument]
+        return i.worth(self.traded[i.name])
 
     def equity(self, line: Line, now_ns: int) -> Fraction:
         """The equity of a line's account, for `max_leverage`: "of its guards, else of its broker"."""
@@ -121,32 +135,56 @@ class Values:
             raise Refused("bad_account")
         return self._accounts(line, [line.subscription.follower], "equity", now_ns)[0]
 
-    def market(self, line: Line, now_ns: int) -> Fraction | None:
+    def currency(self, account: str) -> str:
+        """Of an account."""
+        return self.currencies.get(account, USD)
+
+    def sizing_rate(self, line: Line, of: str, into: str, now_ns: int) -> Fraction:
+        """By a quote that may size an open."""
+        return self.rate(of, into, line.subscription.account_max_age_ns, now_ns)
+
+    def rate(self, of: str, into: str, max_age_ns: int, now_ns: int) -> Fraction:
+        """What one of a currency is in another, by a quote that is young enough."""
+        rate = self.quotes.rate(of, into)
+        if rate is None or now_ns - rate[1] > max_age_ns:
+            self.reached["no rate" if rate is None else "a rate that is too old"] += 1
+            raise Refused("no_quote")
+        self.reached["converted"] += of != into
+        return rate[0]
+
+    def market(self, line: Line, now_ns: int) -> Quote | None:
         """The market of what the follower trades, by a quote that is not older than an open may be."""
         return self.quote(line, line.subscription.max_age_ns, now_ns)
 
-    def quote(self, line: Line, max_age_ns: int, now_ns: int) -> Fraction | None:
+    def quote(self, line: Line, max_age_ns: int, now_ns: int) -> Quote | None:
         """ADR 0032: a quote of the follower's instrument that is young enough, else the leader's, times
         `price_factor`."""
-        for (px, at_ns), own in self.quotes(line):
-            if px > 0 and now_ns - at_ns <= max_age_ns:
+        for quote, own in self.all_quotes(line):
+            if now_ns - quote.at_ns <= max_age_ns:
                 self.reached["worth by the leader's quote"] += not own
-                return px
+                return quote
         return None
 
-    def quotes(self, line: Line) -> list[tuple[tuple[Fraction, int], bool]]:
-        """What is quoted for the follower's instrument, and whether under a name of its own: one name on both
-        sides is the leader's quote, which has the factor."""
-        ours, theirs, found = line.instrument.name, line.leader_instrument.name, []
-        if ours != theirs and ours in self.prices:
-            found.append((self.prices[ours], True))
-        if theirs in self.prices:
-            px, at_ns = self.prices[theirs]
-            found.append(((px * line.mapping.price_factor, at_ns), False))
-        return found
+    def all_quotes(self, line: Line) -> list[tuple[Quote, bool]]:
+        """What is quoted for the follower's instrument, and whether under a name of its own."""
+        return [(quotes[-1], own) for quotes, own in self._tapes(line) if quotes]
+
+    def lately(self, line: Line, since_ns: int, now_ns: int) -> list[Quote]:
+        """The quotes since a time of the instrument whose quote is the market; "the newest one counts"."""
+        oldest_ns = now_ns - line.subscription.max_age_ns
+        quotes = next(told for told, _ in self._tapes(line) if told and told[-1].at_ns >= oldest_ns)
+        return [quote for quote in quotes[:-1] if quote.at_ns >= since_ns] + quotes[-1:]
+
+    def _tapes(self, line: Line) -> list[tuple[list[Quote], bool]]:
+        """All quotes of the follower's instrument, and of the leader's: one name on both sides is the
+        leader's quote, which has the factor."""
+        ours, theirs, told = line.instrument.name, line.leader_instrument.name, self.quotes.told
+        factor = line.mapping.price_factor
+        own = [] if ours == theirs else [(told.get(ours, []), True)]
+        return [*own, ([quote.times(factor) for quote in told.get(theirs, [])], False)]
 
     def _px(self, line: Line, now_ns: int) -> Fraction:
-        px = self.quote(line, line.subscription.account_max_age_ns, now_ns)
-        if px is None:
+        quote = self.quote(line, line.subscription.account_max_age_ns, now_ns)
+        if quote is None:
             raise Refused("no_quote")
-        return px
+        return quote.middle

@@ -19,8 +19,16 @@ class Watch:
         self, followers: list[Follower], subscriptions: list[Subscription], values: Values, lines: list[Line]
     ) -> None:
         self.reached = values.reached
-        self.accounts = {f.name: Guard(f.guards, values, self.reached) for f in followers if f.guards}
-        self.subs = {s.name: Guard(s.guards, values, self.reached, ZERO) for s in subscriptions if s.guards}
+        self.accounts = {
+            f.name: Guard(f.guards, values, self.reached, values.currency(f.name))
+            for f in followers
+            if f.guards
+        }
+        self.subs = {
+            s.name: Guard(s.guards, values, self.reached, values.currency(s.follower), ZERO)
+            for s in subscriptions
+            if s.guards
+        }
         self._lines = lines
         self._asked: list[Guard] = []
         self._passed_ns = 0

@@ -6,6 +6,7 @@ from collections import Counter
 from fractions import Fraction
 
 from tests.model.blocks import all_blocks
+from tests.model.heard import Heard, Inactive
 from tests.model.limits import Open, clipped
 from tests.model.lots import asked, cap_of, desired, limit_px, split, toward_zero
 from tests.model.over_time import Bucket, Repeated
@@ -48,6 +49,8 @@ class Worker:
         allowances: dict[str, Allowance],
         repeated: Repeated,
         together: dict[str, Limits],
+        currencies: dict[str, str],
+        inactive: dict[str, Inactive],
     ) -> None:
         self.lines = [
             Line(s, instruments[name], mapping) for s in subscriptions for name, mapping in s.symbols.items()
@@ -60,7 +63,11 @@ class Worker:
                 line.past = Past(begun, ZERO, -1 if line.subscription.reverse else 1)
         self.refusals: Counter[str] = Counter()
         self._followers = {f.name: f for f in followers}
-        self._values = Values()
+        self._values = Values(list(instruments.values()), currencies)
+        every = [f.limits for f in followers] + [s.limits for s in subscriptions]
+        longest = max((w.window_ms for limits in every for w in limits.price_windows), default=0)
+        self._values.longest_window_ms = longest
+        self._heard = Heard(inactive)
         self._buckets = {scope: Bucket(allowance) for scope, allowance in allowances.items()}
         self._repeated = repeated
         self._together = together
@@ -192,6 +199,9 @@ class Worker:
         if stopped:
             self.reached[f"open refused: {stopped}"] += 1
         stopped = stopped or self.watch.refusal(line, now_ns)
+        if not stopped and line.subscription.leader in self._heard.inactive:
+            stopped = "provider_inactive"
+            self.reached["open refused: provider_inactive"] += 1
         new = Open(
             line, side, qty, px, follower, self.lines, self._values, self.position_of(line), buckets,
             whole, stopped, now_ns,

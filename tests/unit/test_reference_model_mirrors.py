@@ -55,7 +55,7 @@ def test_take_profits_and_stops_are_mirrored_as_the_reference_model_says() -> No
 
 def test_stops_beside_fills_are_as_the_reference_model_says() -> None:
     """Stops alone rest, also early ones and those with a multiplier; all else is copied by fills."""
-    reached = reached_by(play, stops(), beside_fills(), EXAMPLES, first=2)
+    reached = reached_by(play, stops(), beside_fills(), EXAMPLES)
     wanted = {
         "a close filled": 4, "a close was cut": 4, "a close waits for its mirror": 4,
         "opened at the market": 60, "closed at the market": 8,

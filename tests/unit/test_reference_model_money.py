@@ -11,13 +11,13 @@ from tests.model.money import divided, guarded, money_steps, play_money, shared
 def test_the_core_deals_blocks_as_the_reference_model_does() -> None:
     """Lots are dealt and given back, with remainders, and while a member has no weight."""
     reached = reached_by(play_money, divided(), steps(values=5, lengths=(25, 40)), 2 * EXAMPLES)
-    wanted = {"dealt with a remainder": 180, "lots given back": 75, "dealt while a member has no weight": 35}
+    wanted = {"dealt with a remainder": 180, "lots given back": 75, "dealt while a member has no weight": 8}
     assert not seldom(reached, wanted)
 
 
 def test_the_core_guards_as_the_reference_model_does() -> None:
     """Accounts and subscriptions are worth the same, stop, are closed, and go on."""
-    reached = reached_by(play_money, guarded(), money_steps(), 2 * EXAMPLES)
+    reached = reached_by(play_money, guarded(), money_steps(), 2 * EXAMPLES, first=3)
     wanted = {
         "suspended_equity": 5, "daily_loss": 5, "period_drawdown": 5, "closed by a guard": 5,
         "new day": 100, "new week": 2, "new month": 2, "new period, clock changed": 10,
