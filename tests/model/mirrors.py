@@ -79,7 +79,7 @@ class Model:
         mirror = self._mirror_of(line, order)
         if mirror:
             done = ZERO
-            closes = mirror.closes or self._closes_now(line, mirror)
+            closes = mirror.closes or self._closes_now(mirror)
             if closes and sign_of(line.filled) == -order.sign:
                 # "it was the close that was still wanted"
                 beyond = -order.sign * (line.filled - line.wanted) - working(line, order.sign)
@@ -203,8 +203,8 @@ class Model:
         self._turned(line)
         for mirror in list(line.mirrors):
             self._late(line, mirror, now_ns)
-            if mirror.closes or self._closes_now(line, mirror):
-                live = self._closes_now(line, mirror)
+            if mirror.closes or self._closes_now(mirror):
+                live = self._closes_now(mirror)
                 part = min(Fraction(1), mirror.theirs.left / abs(self.position)) if live else ZERO
                 self._close_ahead(line, mirror, part)
             else:
@@ -228,7 +228,7 @@ class Model:
         """What was closed stays closed (0017, 2): its share is of the target and of what opens are ahead by.
         What is beyond is taken off those, and off the target, by as much as it ever would be."""
         opens = [m for m in line.mirrors if not m.closes and m.sign == -mirror.sign and m.ahead > 0]
-        opens = [m for m in opens if not self._closes_now(line, m)]
+        opens = [m for m in opens if not self._closes_now(m)]
 
         def most() -> Fraction:
             beside = sum((m.ahead for m in opens), ZERO)
@@ -248,7 +248,7 @@ class Model:
 
     def _turned(self, line: Line) -> None:
         """0017, 5: two alternatives that both fill turn the account; that is closed again at once."""
-        closers = [m for m in line.mirrors if m.closes or self._closes_now(line, m)]
+        closers = [m for m in line.mirrors if m.closes or self._closes_now(m)]
         for mirror in closers:
             if not mirror.theirs.left:
                 self._close_ahead(line, mirror, ZERO)
@@ -287,7 +287,7 @@ class Model:
             ended_ns is not None and now_ns >= ended_ns + LEADER_FILLED_NS
         )
 
-    def _closes_now(self, line: Line, mirror: Mirror) -> bool:
+    def _closes_now(self, mirror: Mirror) -> bool:
         return sign_of(self.position) == -mirror.theirs.sign
 
     def _work(self, line: Line, now_ns: int) -> None:
@@ -314,14 +314,14 @@ class Model:
 
     def _left(self, line: Line, sign: int) -> Fraction:
         """What live closing mirrors may still fill: alternatives, so the largest."""
-        closers = (m for m in line.mirrors if m.closes or self._closes_now(line, m))
+        closers = (m for m in line.mirrors if m.closes or self._closes_now(m))
         return max((may_fill(m) for m in closers if m.sign == sign), default=ZERO)
 
     def _close(self, line: Line, sign: int, qty: Fraction, now_ns: int) -> None:
         """02 step 3 (b); 0017, 4: what a live closing mirror may still fill is left to it."""
         qty -= working(line, sign)
         free = abs(line.filled) - working(line, sign) - self._left(line, sign)
-        closers = [m for m in line.mirrors if m.sign == sign and (m.closes or self._closes_now(line, m))]
+        closers = [m for m in line.mirrors if m.sign == sign and (m.closes or self._closes_now(m))]
         over = [may_fill(m) - self._units(line, m, now_ns) for m in closers if m.order]
         now = min(free, qty - max([ZERO, *over]))
         if now > 0:
@@ -346,16 +346,16 @@ class Model:
 
     def _units(self, line: Line, mirror: Mirror, now_ns: int) -> Fraction:
         """What its order is to have open."""
-        if mirror.closes or self._closes_now(line, mirror):
+        if mirror.closes or self._closes_now(mirror):
             return self._close_units(line, mirror)
         return ZERO if self._late(line, mirror, now_ns) else whole(self._rest(mirror))
 
     def _close_units(self, line: Line, mirror: Mirror) -> Fraction:
         """how-to: "what the follower holds, times the share that the leader's order has of his position";
         alternatives, each of the whole (0017, 5)."""
-        if mirror.lost or not self._closes_now(line, mirror) or sign_of(line.filled) != -mirror.sign:
+        if mirror.lost or not self._closes_now(mirror) or sign_of(line.filled) != -mirror.sign:
             return ZERO
-        closers = [m for m in line.mirrors if self._closes_now(line, m)]
+        closers = [m for m in line.mirrors if self._closes_now(m)]
         base = abs(line.filled) + sum((m.ahead for m in closers), ZERO)
         share = base * min(Fraction(1), mirror.theirs.left / abs(self.position))
         held = abs(line.filled)
@@ -387,7 +387,7 @@ class Model:
         terms, buys = mirror.theirs.terms, mirror.sign > 0
         kind, px, stop_px = terms.kind, terms.px, terms.stop_px
         multiplier = Fraction(line.rule.stop_multiplier)
-        if stop_px is not None and self._closes_now(line, mirror) and self._entry is not None:
+        if stop_px is not None and self._closes_now(mirror) and self._entry is not None:
             moved = self._entry + (stop_px - self._entry) * multiplier
             px, stop_px = (None if px is None else px + moved - stop_px), moved
         if line.rule.reverse:
