@@ -332,7 +332,8 @@ impl Engine {
             }
             Kind::Trade => Input::PartFill,
             Kind::Bust | Kind::Correct if ended => Input::Cancel,
-            Kind::Restated { .. } if whole => Input::Fill,
+            // Cut to what it has filled: nothing is left of it.
+            Kind::Restated { .. } | Kind::Replaced if whole => Input::Fill,
             Kind::New | Kind::PendingNew | Kind::Restated { .. } | Kind::DoneForDay | Kind::Replaced => {
                 Input::Acknowledge
             }

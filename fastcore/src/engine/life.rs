@@ -180,6 +180,7 @@ impl Engine {
         };
         self.alert("resume", text, sink);
         self.live_by(sub);
+        self.work_sub(sub, sink); // what the leader's orders may still fill is mirrored again
     }
 
     /// One subscription opens nothing any more.

@@ -208,3 +208,119 @@ fn a_close_that_works_is_not_taken_back_for_a_mirror() {
     assert!(replaced(&mut w, "tp", 2, "3", "0", TAKE).is_empty());
     has(&w, "10", "6");
 }
+
+/// Take profit and stop both fill before either could be taken back, and what they turned is bought back. That is done with
+/// then: what the leader adds later, and the follower has first, is not sold for it a second time.
+#[test]
+fn what_turned_the_account_is_closed_once() {
+    for bought_back in [true, false] {
+        let (mut w, take) = held("tp", "10", TAKE);
+        let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+        work(&mut w, &stop);
+        only(&w.fill(&take, "10", "10"), "cancel");
+        let back = only(&w.fill(&stop, "10", "10"), "new buy 10 1 /");
+        work(&mut w, &back);
+        let buy_back = |w: &mut World| w.fill(&back, "10", "10");
+        if bought_back {
+            assert!(buy_back(&mut w).is_empty());
+        }
+        let more = only(&new(&mut w, "more", 1, "5", LIMIT), "new buy 5 2 1.1/ 1");
+        work(&mut w, &more);
+        let filled = w.fill(&more, "5", "5");
+        let protected = if bought_back {
+            filled
+        } else {
+            assert!(filled.is_empty());
+            buy_back(&mut w)
+        };
+        assert_eq!(words(&protected), ["new sell 5 2 1.2/ 1", "new sell 5 3 /1 1"]);
+        has(&w, "5", "10");
+    }
+}
+
+/// The leader turns around by another order, and his stop works on: what is held is closed, and what he opened is opened with it,
+/// as where nothing is mirrored.
+#[test]
+fn the_open_of_a_flip_goes_out_with_its_close_beside_a_mirror() {
+    let (mut w, stop) = held("sl", "10", STOP);
+    let gone = only(&acts(w.leader("turn", 2, "16", "16", "16")), "cancel");
+    assert_eq!(words(&ended(&mut w, &stop, &gone, "0")), ["new sell 10 1 /", "new sell 6 1 /"]);
+}
+
+/// A pause cancels what opens. What the leader's order may still fill is placed again when it is released, at once: nothing else
+/// may come that would bring it.
+#[test]
+fn what_still_works_is_placed_again_when_a_pause_ends() {
+    let mut w = world("");
+    let pause = r#"{"cmd":"pause","who":"ann","subscription":"s","level":"close_only"}"#;
+    crate::support::tell(&mut w, pause);
+    assert!(new(&mut w, "o", 1, "10", LIMIT).is_empty());
+    let sent = crate::support::tell(&mut w, r#"{"cmd":"resume","who":"ann","subscription":"s"}"#);
+    only(&sent, "new buy 10 2 1.1/ 1");
+}
+
+/// The follower's order is cut to what it has filled meanwhile, and the broker has accepted that: it is over. Nobody asks for its
+/// end, and what the leader's order is to have next is a new one.
+#[test]
+fn an_order_that_is_cut_to_what_it_has_filled_is_over() {
+    let (mut w, take) = held("tp", "10", TAKE);
+    let half = traded(&mut w, "half", 2, "4", "4", "4");
+    let cut = only(&half[..1], "replace sell 6 2 1.2/ 1");
+    assert!(acts(w.fill(&take, "6", "6")).is_empty());
+    only(&acts(accepted(&mut w, &take, &cut, "6")), "new sell 4 2 1.2/ 1");
+}
+
+/// A stop that was placed before the leader had a position, and would close it by now. He sells a part by another order, and the
+/// follower's stop fills that much before it is cut: that was the close, and no more is sold.
+#[test]
+fn an_order_that_was_to_open_closes_once() {
+    let mut w = world("");
+    let entry = only(&new(&mut w, "in", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &entry);
+    assert!(w.fill(&entry, "10", "10").is_empty());
+    let stop = only(&new(&mut w, "sl", 2, "10", STOP), "new sell 10 3 /1 1");
+    work(&mut w, &stop);
+    assert!(traded(&mut w, "in", 1, "10", "10", "10").is_empty());
+    let cut = only(&acts(w.leader("part", 2, "4", "4", "4")), "replace sell 6 3 /1 1");
+    assert!(acts(w.fill(&stop, "4", "4")).is_empty());
+    only(&acts(accepted(&mut w, &stop, &cut, "4")), "replace sell 10 3 /1 1");
+    has(&w, "6", "6");
+}
+
+/// The same the other way round: an order that closes what the leader was short, and opens by now. It is cancelled, and what it
+/// fills until then is the close of what was held, and no part of what it opens.
+#[test]
+fn an_order_that_was_to_close_opens_what_is_left() {
+    let mut w = world("");
+    let open = only(&w.leader("first", 2, "2", "2", "2"), "new sell 2 1 /");
+    let order = new(&mut w, "o", 1, "10", "40=2|44=1|59=1|");
+    assert!(order.is_empty(), "nothing is held");
+    w.out(&open);
+    let order = only(&w.fill(&open, "2", "2"), "new buy 2 2 1/ 1");
+    work(&mut w, &order);
+    let gone = only(&acts(w.leader("turn", 1, "5", "5", "5")), "cancel");
+    let opened = only(&acts(w.fill(&order, "2", "2")), "new buy 3 1 /");
+    assert!(acts(refused(&mut w, &order, &gone, 0)).is_empty());
+    w.out(&opened);
+    w.fill(&opened, "3", "3");
+    has(&w, "3", "3");
+}
+
+/// The leader has cancelled an order to sell, has nothing yet, and buys; the follower's fills before it could be taken back, and he
+/// has nothing either. That is bought back, and nothing is taken off what he is to hold for it.
+#[test]
+fn what_sold_nothing_that_was_held_is_no_close() {
+    let mut w = world("");
+    let buy = only(&new(&mut w, "buy", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+    work(&mut w, &buy);
+    let sell = only(&new(&mut w, "sell", 2, "2", TAKE), "new sell 2 2 1.2/ 1");
+    work(&mut w, &sell);
+    only(&canceled(&mut w, "sell", 2, "2", "0"), "cancel");
+    assert!(acts(traded(&mut w, "buy", 1, "10", "5", "5")).is_empty());
+    let back = only(&acts(w.fill(&sell, "1", "1")), "new buy 1 1 /");
+    w.out(&back);
+    assert!(acts(w.fill(&back, "1", "1")).is_empty());
+    w.fill(&buy, "10", "10");
+    assert!(acts(traded(&mut w, "buy", 1, "10", "5", "10")).is_empty());
+    has(&w, "10", "10");
+}

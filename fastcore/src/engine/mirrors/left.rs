@@ -18,7 +18,9 @@ impl Engine {
         let led = led(list, ls.line.target, given);
         let side = i128::from(ls.line.filled.signum());
         let floor = self.left_to_mirrors(ls, lane, list, led, given);
-        let worked = if led.saturating_mul(side) < floor { side.saturating_mul(floor) } else { led };
+        // Nothing is left to one: the line is worked as any, also across zero.
+        let waits = floor > 0 && led.saturating_mul(side) < floor;
+        let worked = if waits { side.saturating_mul(floor) } else { led };
         worked.saturating_sub(ls.line.target)
     }
 

@@ -153,7 +153,7 @@ impl Engine {
         let Some(m) = self.st.mirrors.head_of_order(at, o) else { return false };
         let before = m.ahead;
         let after = before.saturating_add(q);
-        m.ahead = wanted.map_or(after, |done| after.saturating_sub(done).max(0));
+        m.ahead = wanted.map_or(after, |done| after.saturating_sub(done).max(before.min(0)));
         // How much of what was taken back works again nobody says: it is not asked for a second time.
         m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
         let moved = m.ahead.saturating_sub(before);
@@ -168,10 +168,12 @@ impl Engine {
         let ls = self.st.lines.get(at as usize)?;
         let (lane, given) = (self.ix.lane(ls)?, self.given(&self.ix, at)?);
         let list = self.st.mirrors.of(at);
-        let m = list.iter().find(|m| m.orders.contains(&o)).filter(|m| !m.opens(given.position))?;
+        // What was placed to close, or would close by now: both are left to it (decision 0017, 4).
+        let m = list.iter().find(|m| m.orders.contains(&o));
+        let m = m.filter(|m| order.reduces || !m.opens(given.position))?;
         let fill = signed(qty, m.buy);
         let held = ls.line.filled.checked_sub(fill)?;
-        if !order.reduces || held.signum().saturating_mul(fill.signum()) > 0 {
+        if held.signum().saturating_mul(fill.signum()) > 0 {
             return Some(Dec::ZERO);
         }
         let line = Line { target: led(list, ls.line.target, &given), filled: held, ..ls.line.clone() };

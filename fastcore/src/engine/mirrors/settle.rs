@@ -254,22 +254,46 @@ pub(super) fn take_ahead(list: &mut [Mirror], n: usize, given: &Given, closed: i
 /// The target that a line is worked for: what mirrors of opens may be ahead is wanted, what they are behind is not wanted yet,
 /// and what closes have closed ahead is wanted no more, of one or of the other.
 pub(super) fn led(list: &[Mirror], target: i128, g: &Given) -> i128 {
-    let (mut behind, mut on, mut closed) = (0_i128, 0_i128, 0_i128);
+    let closed = list.iter().filter(|m| has_closed(m, g)).fold(0_i128, |sum, m| sum.saturating_add(m.ahead));
+    let mut led = opened(list, target, g);
+    let against = led.signum().saturating_neg();
+    toward_zero(&mut led, against, closed);
+    led
+}
+
+fn has_closed(m: &Mirror, g: &Given) -> bool {
+    m.ahead > 0 && !m.opens(g.position)
+}
+
+/// The same without what closes have closed ahead.
+fn opened(list: &[Mirror], target: i128, g: &Given) -> i128 {
+    let (mut behind, mut on) = (0_i128, 0_i128);
     for m in list {
         if m.ahead < 0 {
             behind = behind.saturating_sub(m.ahead);
         } else if m.opens(g.position) {
             on = on.saturating_add(m.dir().saturating_mul(m.ahead));
-        } else {
-            closed = closed.saturating_add(m.ahead);
         }
     }
     let mut led = target;
     toward_zero(&mut led, target.signum().saturating_neg(), behind);
-    led = led.saturating_add(on);
-    let against = led.signum().saturating_neg();
-    toward_zero(&mut led, against, closed);
-    led
+    led.saturating_add(on)
+}
+
+/// Alternatives that filled both have turned the account, and that is closed again: together they are never ahead by more than
+/// there was to close, or what is opened later would be closed for it a second time. Which come down, and what they had.
+pub(super) fn undo_turn(list: &mut [Mirror], target: i128, g: &Given) -> Vec<(usize, i128)> {
+    let opened = opened(list, target, g);
+    let (mut room, mut taken) = (opened.saturating_abs(), Vec::new());
+    let against = |m: &Mirror| has_closed(m, g) && m.dir().saturating_mul(opened.signum()) <= 0;
+    for (n, m) in list.iter_mut().enumerate().filter(|(_, m)| against(m)) {
+        if m.ahead > room {
+            taken.push((n, m.ahead));
+            m.ahead = room;
+        }
+        room = room.saturating_sub(m.ahead);
+    }
+    taken
 }
 
 /// Units that closing mirrors are to have open: never more than the share of what is held that the leader's order has of

@@ -2,7 +2,7 @@
 
 use super::capped::KeptBack;
 use super::parts::{self, Share};
-use super::settle::{Closing, ahead_of, led, take_ahead, whole_units};
+use super::settle::{Closing, ahead_of, led, take_ahead, undo_turn, whole_units};
 use super::tell::{Done, End as Ends, Settled};
 use super::{Given, Mirror};
 use crate::action::Sink;
@@ -170,6 +170,10 @@ impl Engine {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (mut gave, mut told) = (false, Vec::new());
         let some: Vec<_> = list.iter().map(|m| parts::any(list, m.key)).collect();
+        for (n, before) in undo_turn(list, ls.line.target, given) {
+            let (target, ahead) = (ls.line.target, list.get(n).map_or(before, |m| m.ahead));
+            told.push((n, Settled { before: (before, target), after: (ahead, target) }));
+        }
         for n in 0..list.len() {
             let beside = ahead_of(list, n, given);
             let (Some(m), Some(some)) = (list.get_mut(n).filter(|m| m.part == 0), some.get(n)) else {
