@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.model.mirror_rig import Rig
 from tests.model.mirror_terms import Report, Rule, Terms
 from tests.model.side_by_side import Wait
+from tests.model.stops import CLOSE_ONLY, HALT, NO_OPENS
 from tests.model.terms import ZERO
 
 PRICES = (Fraction(8), Fraction("9.25"), Fraction(11), Fraction("12.05"))
@@ -26,7 +27,9 @@ class Book:
     made: int = 0
     position: Fraction = ZERO
     side: int = 0
-    """The side of his position, or of the orders that are to open one: he never turns around."""
+    """The side of his position, or of the orders that are to open one."""
+    turns: bool = False
+    """Orders of both sides, and closes of more than he holds."""
 
     def end(self, at: int, last: Report) -> Report:
         """Takes an order that has ended off."""
@@ -59,6 +62,8 @@ class Begin:
         quiet = not (rig.live or any(line.filled for line in rig.model.lines))
         if not book.side or (quiet and not book.position and not book.orders):
             book.side = 1 if self.buy else -1
+        if book.turns:
+            book.side = 1 if self.buy else -1
         sign = -book.side if self.closes and (book.position or self.early) else book.side
         book.made += 1
         terms = _terms(self.kind, self.px)
@@ -83,7 +88,8 @@ class Trade:
         was = book.orders[at]
         left = was.qty - was.cum
         qty = left if self.tenths >= 10 else min(left, Fraction(max(1, left * self.tenths // 10)))
-        qty = qty if was.sign == book.side else min(qty, abs(book.position))
+        if not book.turns and was.sign != book.side:
+            qty = min(qty, abs(book.position))
         if not qty:
             return
         r = replace(was, kind="trade", cum=was.cum + qty, last=qty, last_px=PRICES[self.px])
@@ -145,18 +151,50 @@ class Answer:
     """Brokers answer everything that they are asked: as asked, or not; what is filled they refuse."""
 
     refuse: bool = False
+    only: int | None = None
+    """Of what they are asked, one thing."""
 
     def play(self, rig: Rig, book: Book) -> None:
         """Answers it."""
-        for order in list(rig.live):
+        rig.refuse_late()
+        asked = [o for o in rig.live if o.asked is not None]
+        if self.only is not None and asked:
+            asked = [asked[self.only % len(asked)]]
+        for order in asked:
             if order not in rig.live or order.asked is None:
                 continue
-            if self.refuse or (order.replacing and order.asked_qty <= order.cum):
+            if self.refuse or (order.replacing and order.asked_qty < order.cum):
                 rig.refuse(order)
             elif order.replacing:
                 rig.accept(order)
             else:
                 rig.end(order, "canceled")
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """Brokers acknowledge what they have; new orders from now on at once, or not."""
+
+    silent: bool
+
+    def play(self, rig: Rig, book: Book) -> None:
+        """Says so."""
+        rig.acknowledge()
+        rig.silent = self.silent
+
+
+@dataclass(frozen=True)
+class Stop:
+    """`kill` of a scope, or `pause`; 0: it is released."""
+
+    which: int
+    level: int
+
+    def play(self, rig: Rig, book: Book) -> None:
+        """Says so."""
+        scopes = [("global", ""), ("follower", "f0"), ("subscription", "s0")]
+        scope = scopes[self.which % len(scopes)]
+        rig.stop(scope, min(self.level, CLOSE_ONLY) if scope[0] == "subscription" else self.level)
 
 
 @dataclass(frozen=True)
@@ -179,10 +217,10 @@ def _terms(kind: str, px: int) -> Terms:
     return named.get(kind) or (Terms(kind) if kind == "market" else Terms(kind, at, at))
 
 
-def play(rules: list[Rule], history: list[Step]) -> Counter[str]:
+def play(rules: list[Rule], history: list[Step], turns: bool = False) -> Counter[str]:
     """Plays a history on both sides; states that it came to."""
     with Rig(rules) as rig:
-        book = Book()
+        book = Book(turns=turns)
         for step in history:
             step.play(rig, book)
         return rig.reached
@@ -204,8 +242,10 @@ def brokers() -> list[tuple[int, st.SearchStrategy[Step]]]:
     """What brokers do."""
     return [
         (5, st.builds(Fill, which=SMALL, tenths=TENTHS)),
-        (4, st.builds(Answer)),
+        (3, st.builds(Answer)),
+        (1, st.builds(Answer, refuse=st.booleans(), only=SMALL)),
         (1, st.builds(Answer, refuse=st.just(True))),
+        (1, st.builds(Acknowledge, silent=st.sampled_from((True, False, False)))),
         (1, st.builds(End, which=SMALL, how=st.sampled_from(("rejected", "canceled", "expired")))),
         (1, st.builds(Wait, ms=st.sampled_from((1, 600, 2_000, 5_000)))),
     ]
@@ -237,38 +277,86 @@ def openings() -> st.SearchStrategy[list[Step]]:
 
 def closings() -> st.SearchStrategy[list[Step]]:
     """Also orders against the position: take profits and stops, alternatives of each other."""
-    return _listed([*leaders(("limit", "stop", "stop_limit"), (True, True, False)), *brokers()])
+    kinds = ("limit", "limit", "stop", "stop", "stop_limit", "market")
+    return _listed([*leaders(kinds, (True, True, False)), *brokers()])
+
+
+def turning() -> st.SearchStrategy[list[Step]]:
+    """Orders of both sides at once, and closes of more than the leader holds."""
+    return _listed([*leaders(("limit", "stop", "market"), (False,)), *brokers()])
+
+
+def stopping() -> st.SearchStrategy[list[Step]]:
+    """The same while persons stop and release."""
+    kinds = ("limit", "limit", "stop", "market")
+    return _listed([*leaders(kinds, (True, False, False)), *brokers(), *_persons(3)])
 
 
 def beside_fills() -> st.SearchStrategy[list[Step]]:
-    """Orders of each kind, and stops that come before what they protect."""
+    """Orders of each kind, and stops that come before what they protect; sometimes persons stop."""
     kinds = ("limit", "market", "stop", "stop", "stop_limit")
-    return _listed([*leaders(kinds, (True, True, False), early=(True, False)), *brokers()])
+    begun = leaders(kinds, (True, True, False), early=(True, False))
+    return st.one_of(_listed([*begun, *brokers()]), _listed([*begun, *brokers(), *_persons(1)]))
+
+
+def _persons(weight: int) -> list[tuple[int, st.SearchStrategy[Step]]]:
+    level = st.sampled_from((0, 0, 0, NO_OPENS, CLOSE_ONLY, HALT))
+    return [(weight, st.builds(Stop, which=SMALL, level=level))]
+
+
+def _same_venue(one: st.SearchStrategy[Rule]) -> st.SearchStrategy[list[Rule]]:
+    """One or two followers at one venue, which replaces orders or does not."""
+    some = st.lists(one, min_size=1, max_size=2)
+    replaces = st.sampled_from((True, True, False))
+    return st.builds(lambda rules, yes: [replace(rule, replaces=yes) for rule in rules], some, replaces)
 
 
 def stops() -> st.SearchStrategy[list[Rule]]:
-    """One or two followers that copy fills, and stops."""
+    """Followers that copy fills, and stops."""
     one = st.builds(
-        Rule, copy=st.just("fills"), copy_stops=st.just(True), factor=st.sampled_from(("1", "2", "0.5")),
+        Rule, copy=st.just("fills"), copy_stops=st.just(True), mode=st.sampled_from(MODES),
+        factor=st.sampled_from(("1", "2", "0.5", "0.5")), rounding=st.sampled_from(ROUNDINGS),
         price_factor=st.sampled_from(("1", "1", "0.5")), stop_multiplier=st.sampled_from(("1", "1.5", "2")),
     )  # fmt: skip
-    return st.lists(one, min_size=1, max_size=2)
+    return _same_venue(one)
+
+
+MODES = ("multiplier", "multiplier", "fixed")
+ROUNDINGS = ("toward_zero", "toward_zero", "nearest", "hold", "min_lot_if_nonzero")
 
 
 def rules(
     factors: tuple[str, ...] = ("1", "0.5", "2", "0.333333333333333333"),
 ) -> st.SearchStrategy[list[Rule]]:
-    """One or two followers that mirror all orders."""
+    """Followers that mirror all orders."""
     one = st.builds(
         Rule,
+        mode=st.sampled_from(MODES),
         factor=st.sampled_from(factors),
+        reverse=st.sampled_from((False, False, True)),
         ahead=st.sampled_from(("close", "close", "keep")),
         leader_filled=st.sampled_from(("none", "market_after_s", "cancel_after_s")),
         price_factor=st.sampled_from(("1", "1", "0.5")),
     )
-    return st.lists(one, min_size=1, max_size=2)
+    return _same_venue(one)
+
+
+def bounded() -> st.SearchStrategy[list[Rule]]:
+    """The same with bounds of what they hold and of their orders."""
+
+    def bound(rules: list[Rule], position: str | None, orders: int | None, refuse: bool) -> list[Rule]:
+        more = {"max_position": position, "max_open_orders": orders, "refuse": refuse}
+        return [replace(rule, **more) for rule in rules]  # type: ignore[arg-type]
+
+    positions, orders = st.sampled_from((None, "3", "10", "12")), st.sampled_from((None, 1, 2, 4))
+    return st.builds(bound, whole_rules(), positions, orders, st.booleans())
 
 
 def whole_rules() -> st.SearchStrategy[list[Rule]]:
     """The same in whole lots: parts of a lot that several closes leave are not what is compared."""
     return rules(("1", "2"))
+
+
+def turning_rules() -> st.SearchStrategy[list[Rule]]:
+    """The same without amounts, whose shares are parts of a lot again where a leader turns around."""
+    return whole_rules().map(lambda rules: [replace(rule, mode="multiplier") for rule in rules])

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 from gateway.sim.text import Fields, encode, first, utc
 from tests.model.deployment import CURRENCY, NEVER_MS, START_MS, exact
 from tests.model.mirror_terms import Message, Place, Report, Rule, Terms
 from tests.model.mirrors import Model
 from tests.model.side_by_side import BEGIN, NEAR, Live, SideBySide, said
+from tests.model.stops import LEVELS
+from tests.model.terms import MS
 
 KINDS = {"new": ("0", "0"), "trade": ("F", "1"), "replaced": ("5", "0"), "canceled": ("4", "4")}
 TYPES = {"market": "1", "limit": "2", "stop": "3", "stop_limit": "4"}
-BROKERS_CHOICE = "2"
+BROKERS_CHOICE, TOO_LATE = "2", "0"
 """CxlRejReason(102)."""
 
 
@@ -76,6 +80,14 @@ def _subscription(n: int, rule: Rule) -> dict[str, object]:
         "leader_filled": rule.leader_filled,
         "leader_filled_ms": 5_000 if rule.leader_filled != "none" else 0,
         "stop_multiplier": rule.stop_multiplier,
+        "limits": {
+            "totals": {"max_open_orders": rule.max_open_orders},
+            "default": {
+                "max_position_lots": rule.max_position,
+                "on_breach": "refuse" if rule.refuse else "clip",
+            },
+            "instruments": {},
+        },
     }
 
 
@@ -85,6 +97,10 @@ class Rig(SideBySide[Message]):
     def __init__(self, rules: list[Rule]) -> None:
         self.reached: Counter[str] = Counter()
         self.model = Model(rules, self.reached)
+        self.silent = False
+        """The broker does not acknowledge new orders before he is asked to (`acknowledge`)."""
+        self.too_late: list[tuple[Live, Fields]] = []
+        """Orders that filled while they were asked for something, and what that was."""
         super().__init__(self.model, core_json(rules), START_MS, [f"{rule}" for rule in rules])
 
     # What both sides are told.
@@ -109,30 +125,71 @@ class Rig(SideBySide[Message]):
 
     def fill(self, order: Live, qty: Fraction) -> None:
         """The broker fills a part of an order, whatever it is asked."""
+        asked = order.asked
         self._fill(order, qty, "10", lambda: self.model.fill(order.number, qty, self.now_ns))
+        if asked is not None and not order.leaves:
+            self.too_late.append((order, asked))
 
     def accept(self, order: Live) -> None:
         """The broker replaces an order as it was asked."""
         assert order.asked is not None
         asked, was = order.asked, order.cl_ord_id
+        if order.asked_qty == order.cum:
+            self.live.remove(order)  # it has filled all that it is to be
         order.qty, order.cl_ord_id, order.asked = Fraction(first(asked, 38)), first(asked, 11), None
         more: Fields = [(41, was), (14, exact(order.cum)), (151, exact(order.leaves)), *_said(asked)]
-        self._broker(order, "5", "0", more, lambda: self.model.accepted(order.number, self.now_ns))
+        self._broker(
+            order,
+            "5",
+            "0" if order.leaves else "2",
+            more,
+            lambda: self.model.accepted(order.number, self.now_ns),
+        )
 
     def refuse(self, order: Live) -> None:
         """The broker refuses what it was asked: the order works on as it is."""
         assert order.asked is not None
         asked, order.asked = order.asked, None
+        self._refuse(order, asked, BROKERS_CHOICE, lambda: self.model.refused(order.number, self.now_ns))
+
+    def refuse_late(self) -> None:
+        """He answers what he was asked about orders that have filled since: that it is too late."""
+        late, self.too_late = self.too_late, []
+        for order, asked in late:
+            self._refuse(order, asked, TOO_LATE, lambda: self.model.tick(self.now_ns))
+
+    def _refuse(self, order: Live, asked: Fields, why: str, model: Callable[[], list[Message]]) -> None:
         cancels = first(asked, 35) == "F"
         fields: Fields = [
             (35, "9"), (37, f"B{first(order.fields, 11)}"), (11, first(asked, 11)),
-            (41, order.cl_ord_id), (39, "0"),
-            (434, "1" if cancels else "2"), (102, BROKERS_CHOICE), (60, utc(self.now_ns)),
+            (41, order.cl_ord_id), (39, "0" if order.leaves else "2"),
+            (434, "1" if cancels else "2"), (102, why), (60, utc(self.now_ns)),
         ]  # fmt: skip
+        self._tell(f"broker: {said(fields)}", lambda: self._say(fields), model)
+
+    def acknowledge(self) -> None:
+        """The broker acknowledges what he has not."""
+        for order in [o for o in self.live if not o.acknowledged]:
+            order.acknowledged = True
+            number, status = order.number, "1" if order.cum else "0"
+            more: Fields = [(14, exact(order.cum)), (151, exact(order.leaves))]
+            self._broker(order, "0", status, more, partial(self.model.known, number, self.now_ns + MS))
+
+    def _arrived(self, order: Live) -> None:
+        if not self.silent:
+            super()._arrived(order)
+
+    def stop(self, scope: tuple[str, str], level: int) -> None:
+        """`kill` and `arm` of everything or a follower, `pause` and `resume` of a subscription (0)."""
+        kind, name = scope
+        what = {"subscription": ("resume", "pause")}.get(kind, ("arm", "kill"))[level > 0]
+        at = {"level": LEVELS[level]} if level else {}
+        named = {} if kind == "global" else {kind: name}
+        payload = json.dumps({"cmd": what, "who": "a person", **named, **at}).encode()
         self._tell(
-            f"broker: {said(fields)}",
-            lambda: self._say(fields),
-            lambda: self.model.refused(order.number, self.now_ns),
+            f"{what} {kind} {name} {LEVELS[level]}",
+            lambda: self._core.submit("operator", "", payload, self.now_ns),
+            lambda: self.model.stop(scope, level, self.now_ns),
         )
 
     def targets(self) -> list[str]:
@@ -150,6 +207,8 @@ class Rig(SideBySide[Message]):
         for action, message in zip(wanted, got, strict=True):
             if isinstance(action, Place):
                 self.live.append(Live.sent(action.number, message))
+                self.live[-1].acknowledged = not self.silent
+                self.model.silent(action.number, self.silent)
             else:
                 next(o for o in self.live if o.number == action.number).asked = message
         self._same_state()

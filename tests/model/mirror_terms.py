@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
 
+from tests.model.lots import rounded
 from tests.model.terms import ZERO, sign_of
 
 SNAP = Fraction(1, 1_000_000)
+LEAST = Fraction(1)
+"""The smallest lot, and the step."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,16 @@ class Rule:
     mode: str = "multiplier"
     factor: str = "1"
     rounding: str = "toward_zero"
-    max_inflation: str = "3"
+    max_inflation: str = "2.5"
     reverse: bool = False
     price_factor: str = "1"
     ahead: str = "close"
     leader_filled: str = "none"
     stop_multiplier: str = "1"
+    max_position: str | None = None
+    max_open_orders: int | None = None
+    refuse: bool = False
+    """`on_breach`: what is beyond a bound is refused whole."""
     replaces: bool = True
     """The venue's profile has `supports.replace`; of all followers together."""
 
@@ -88,6 +95,7 @@ def whole(qty: Fraction) -> Fraction:
 class Theirs:
     """A leader's order."""
 
+    name: str
     sign: int
     qty: Fraction
     terms: Terms
@@ -116,6 +124,8 @@ class Order:
     """A cancel of it was asked for, and refused."""
     pause_until_ns: int = 0
     opens: bool = False
+    known: bool = True
+    """The broker is known to have it: "what was on its way is cancelled as soon as the broker has it"."""
 
     @property
     def leaves(self) -> Fraction:
@@ -139,8 +149,10 @@ class Mirror:
     closes: bool
     """It began as a close: it never opens (0017, 6)."""
     rate: Fraction | None
+    """None: the leader's order is worth an amount."""
     amount: Fraction = ZERO
-    counted: Fraction = ZERO
+    sized: Fraction = ZERO
+    """Of the amount, what the leader's fills have used up."""
     ahead: Fraction = ZERO
     """How far its fills are ahead of what the leader's moved the target by; negative is behind (0017, 1)."""
     rejected: Fraction = ZERO
@@ -149,6 +161,8 @@ class Mirror:
     lost_qty: Fraction = ZERO
     """Of a rejected one: what the leader may still fill of it, which is given up (0017, 10)."""
     order: Order | None = None
+    stopped: bool = False
+    """A stop cancels it, or did, and its order may still fill."""
     ended_ns: int | None = None
 
     @property
@@ -156,7 +170,7 @@ class Mirror:
         """What the leader's live order could still move the target by, units, where it opens."""
         if not self.theirs.left:
             return ZERO
-        return self.theirs.left * self.rate if self.rate is not None else self.amount - self.counted
+        return self.theirs.left * self.rate if self.rate is not None else max(ZERO, self.amount - self.sized)
 
 
 def may_fill(mirror: Mirror) -> Fraction:
@@ -189,11 +203,31 @@ class Line:
     """Orders at the market that mirror nothing."""
     pause_until_ns: int = 0
     rejected_closes: int = 0
+    sized: dict[str, Fraction] = field(default_factory=dict)
+    """Of an amount, by the leader's orders: what his fills have used up."""
+    increased: bool = False
+    """The leader has added to his position, so something may be opened."""
+    asked: Fraction = ZERO
+    """What he has added now, units."""
+    waited: Fraction = ZERO
+    """What was to be opened and could not go out yet."""
+    declined: bool = False
+    """Something of the newest that he added was lost: no smallest lot makes up for it."""
 
     @property
     def wanted(self) -> Fraction:
-        """0017, 1: the line is worked for the target and these numbers."""
-        return sign_of(self.moved) * whole(abs(self.moved))
+        """0017, 1: the line is worked for the target and these numbers. Rounded by 02 step 3."""
+        moved, side = self.moved, sign_of(self.moved)
+        committed = self.filled + side * working(self, side)
+        lots = rounded(moved, committed, LEAST, self.rule.rounding)
+        if lots or not moved or self.rule.rounding != "min_lot_if_nonzero":
+            return lots
+        little = LEAST / abs(moved) > Fraction(self.rule.max_inflation)
+        return (
+            side * LEAST
+            if side * committed > 0 or (self.increased and not self.declined and not little)
+            else ZERO
+        )
 
     @property
     def moved(self) -> Fraction:

@@ -63,6 +63,7 @@ class Live:
     asked: Fields | None = None
     """A replace or cancel that is not answered."""
     busted: Fraction = Fraction(0)
+    acknowledged: bool = True
 
     @classmethod
     def sent(cls, number: int, message: Fields) -> Live:
@@ -200,7 +201,7 @@ class SideBySide(ABC, Generic[Said]):
         self._compare(messages, actions)
 
     def _exchange(self) -> list[Fields]:
-        """Frames both ways until nobody has anything to say; new orders are acknowledged at once."""
+        """Frames both ways until nobody has anything to say."""
         messages: list[Fields] = []
         busy = True
         while busy:
@@ -209,12 +210,15 @@ class SideBySide(ABC, Generic[Said]):
                 for _, raw in self._route.receive(frame, self.now_ns):
                     messages.append(decode(raw))
                     if first(messages[-1], 35) == "D":
-                        order = Live.sent(0, messages[-1])
-                        self._say(self._report(order, "0", "0", [(14, "0"), (151, exact(order.leaves))]))
+                        self._arrived(Live.sent(0, messages[-1]))
             for frame in self._route.pending():
                 self._core.receive(self._route.identity, frame, self.now_ns)
                 busy = True
         return messages
+
+    def _arrived(self, order: Live) -> None:
+        """The broker acknowledges a new order, at once."""
+        self._say(self._report(order, "0", "0", [(14, "0"), (151, exact(order.leaves))]))
 
     # Comparing.
 
