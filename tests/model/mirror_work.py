@@ -179,7 +179,9 @@ class Worker:
         closing = min(abs(line.filled), abs(need)) if sign_of(need) == -sign_of(line.filled) else ZERO
         self.reached["a close held by a halt"] += closing > 0 and self._level(line) == HALT
         if closing and now_ns >= line.pause_until_ns and self._level(line) != HALT:
-            self._close(line, sign_of(need), closing, now_ns)
+            # "An open of a flip works the same way, and never stands in for the close."
+            room = abs(need) - working(line, sign_of(need))
+            self._close(line, sign_of(need), min(closing - closes_at_work(line, sign_of(need)), room), now_ns)
         self._open(line, sign_of(need), abs(need) - closing)
 
     def _withdraw(self, line: Line, need: Fraction, now_ns: int) -> None:
@@ -204,8 +206,7 @@ class Worker:
 
     def _close(self, line: Line, sign: int, qty: Fraction, now_ns: int) -> None:
         """02 step 3 (b); 0017, 4: what a live closing mirror may still fill is left to it."""
-        qty -= working(line, sign)
-        free = abs(line.filled) - working(line, sign) - self._left(line, sign)
+        free = abs(line.filled) - closes_at_work(line, sign) - self._left(line, sign)
         closers = [m for m in line.mirrors if m.sign == sign and self._may_close(m)]
         over = [may_fill(m) - self._units(line, m, now_ns) for m in closers if m.order]
         now = min(free, qty - max([ZERO, *over]))
@@ -217,9 +218,9 @@ class Worker:
 
     def _open(self, line: Line, sign: int, qty: Fraction) -> None:
         """02 step 3 (c): histories are shorter than `max_age_ms`, so nothing is stale."""
-        qty -= max(ZERO, working(line, sign) - max(ZERO, -sign * line.filled))
+        to_close = max(ZERO, -sign * line.filled - closes_at_work(line, sign))
+        qty += max(ZERO, -sign * line.filled) - working(line, sign) - to_close
         against = working(line, -sign) or any(o.asked for o in line.plain)
-        to_close = max(ZERO, -sign * line.filled - working(line, sign))
         left = self._left(line, sign) if sign_of(line.filled) == -sign else ZERO
         waits = against or to_close or left  # 0017, 4: what a mirror may still close is left to it
         if qty > 0 and (not line.increased or (self._level(line) and not waits)):
@@ -355,3 +356,8 @@ def _on_tick(px: Fraction | None, factor: Fraction, up: bool) -> Fraction | None
         return None
     ticks = px * factor / TICK
     return (ceil(ticks) if up else floor(ticks)) * TICK
+
+
+def closes_at_work(line: Line, sign: int) -> Fraction:
+    """Leaves of closes of one side that mirror nothing."""
+    return sum((o.leaves for o in line.plain if o.sign == sign and not o.opens), ZERO)
