@@ -34,10 +34,12 @@ class Done:
 class Rig(SideBySide[Action]):
     """Both sides of one history of fills that are copied."""
 
+    decides: type[Model] = Model
+
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.fills: list[Done] = []
-        self.model = Model(
+        self.model = self.decides(
             deployment.instruments(),
             deployment.model_followers(),
             deployment.model_subscriptions(),
