@@ -252,10 +252,10 @@ class LivingModel(Model):
             self.reached["set anew, more"] += abs(wanted) > abs(had)
             self.reached["set anew, less"] += abs(wanted) < abs(had)
             self.reached["set anew, other side"] += sign_of(wanted) == -sign_of(had)
-            quote = self._values.prices.get(line.leader_instrument.name)
+            quote = self._values.quotes.newest(line.leader_instrument.name)
             self._unquoted.add(line.key)
-            if quote and now_ns - quote[1] <= line.subscription.max_age_ns:
-                line.leader_px = quote[0]
+            if quote and now_ns - quote.at_ns <= line.subscription.max_age_ns:
+                line.leader_px = quote.middle
                 self._unquoted.remove(line.key)
             more = abs(wanted) - max(ZERO, sign_of(wanted) * had)
             if more > 0:
@@ -359,12 +359,12 @@ class LivingModel(Model):
 
     def _forget_prices(self, instrument: str, lines: list[Line]) -> None:
         """ "Quotes and prices of before are forgotten", but those of a broker who rescales nothing."""
-        self._values.prices.pop(instrument, None)
+        self._values.quotes.told.pop(instrument, None)
         for line in lines:
             line.leader_px = None
             if line.key not in self._first:
                 continue  # the core knows lines only that something happened to
-            self._values.prices.pop(line.instrument.name, None)
+            self._values.quotes.told.pop(line.instrument.name, None)
 
     def _moves(self, leader: str, instrument: str, to: Callable[[Fraction], Fraction]) -> None:
         was = self.positions.get((leader, instrument), ZERO)
