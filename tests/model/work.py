@@ -179,13 +179,16 @@ class Worker:
             consume(line.windows, late)
         young = toward_zero(qty - late, line.instrument.step) if late else qty
         canceling = any(order.canceling for order in line.orders)
-        waits = against or canceling or line.to_close(side) or now_ns < line.open_pause_until_ns
+        waits = against or canceling or self._open_waits(line, side, now_ns)
         lost = late if waits or young < least else late + young - self._enter(line, side, young, now_ns)
         # "For a refusal or clip m = min(unsent, size)", with what waited as a part of it (ADR 0012).
         self._give_up(line, side, min(lost, line.asked + waited) if line.asked_until_ns else lost)
         if lost and not waits and not line.windows:
             # Parts that are no whole steps may leave one together, and nothing asks for it.
             self._give_up(line, side, toward_zero(side * (desired(line) - line.committed), least))
+
+    def _open_waits(self, line: Line, side: int, now_ns: int) -> bool:
+        return bool(line.to_close(side)) or now_ns < line.open_pause_until_ns
 
     def _enter(self, line: Line, side: int, qty: Fraction, now_ns: int) -> Fraction:
         """Sends an increase as far as the limits allow; what was sent."""
