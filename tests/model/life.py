@@ -362,8 +362,6 @@ class LivingModel(Model):
         self._values.quotes.told.pop(instrument, None)
         for line in lines:
             line.leader_px = None
-            if line.key not in self._first:
-                continue  # the core knows lines only that something happened to
             self._values.quotes.told.pop(line.instrument.name, None)
 
     def _moves(self, leader: str, instrument: str, to: Callable[[Fraction], Fraction]) -> None:

@@ -49,6 +49,8 @@ struct Plan {
     after: Dec,
     /// By which fraction lines were rescaled; none: only targets moved.
     by: Option<(Dec, Dec)>,
+    /// What followers trade whose brokers rescale too, also where nothing of it is held yet.
+    instruments: BTreeSet<u32>,
     lines: Vec<Moved>,
 }
 
@@ -123,7 +125,8 @@ impl Engine {
             return Err(format!("{:?} of leader {:?}: {why}", text.instrument, text.leader));
         }
         let before = state.positions.get(&instrument).copied();
-        let plan = Plan { leader, instrument, before, after: Dec::ZERO, by: None, lines: Vec::new() };
+        let (by, instruments, none) = (None, BTreeSet::new(), Vec::new());
+        let plan = Plan { leader, instrument, before, after: Dec::ZERO, by, instruments, lines: none };
         match (&text.factor, text.position) {
             (Some(factor), None) if !text.rescale => {
                 let plan = rescaled(ix, plan, factor, &text.except, &lines)?;
@@ -182,8 +185,10 @@ impl Engine {
         }
         if let Some(by) = plan.by {
             self.forget_prices(plan.instrument);
+            for instrument in &plan.instruments {
+                self.forget_prices(*instrument);
+            }
             for (follower, instrument) in accounts {
-                self.forget_prices(instrument);
                 self.holding_rescaled(follower, instrument, by);
                 self.break_rescaled((follower, instrument), by);
             }
@@ -235,6 +240,7 @@ fn rescaled(
     let before = plan.before.ok_or("the leader's position is not known: give a position")?;
     plan.after = exact(before, by).ok_or_else(|| odd("the leader's", before, factor))?;
     plan.by = Some(by);
+    plan.instruments = copied_into(ix, plan.leader, plan.instrument, except);
     for (at, l) in lines {
         let Some(cfg) = ix.cfg.subscriptions.get(l.sub as usize) else { continue };
         if except.contains(&cfg.follower) {
@@ -257,6 +263,16 @@ fn rescaled(
         plan.lines.push(Moved { at: *at, target, filled });
     }
     Ok(plan)
+}
+
+/// What a leader's instrument is copied into, but for the excepted followers.
+fn copied_into(ix: &Index, leader: u32, instrument: u32, except: &[String]) -> BTreeSet<u32> {
+    let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
+    let rescaled = |sub: &&u32| {
+        ix.cfg.subscriptions.get(**sub as usize).is_some_and(|cfg| !except.contains(&cfg.follower))
+    };
+    let lane = |sub: &u32| ix.lanes.list.get(*ix.lanes.at.get(&(*sub, instrument))? as usize);
+    subs.iter().filter(rescaled).filter_map(lane).map(|lane| lane.follower_instrument).collect()
 }
 
 fn moved(ix: &Index, mut plan: Plan, rescale: bool, lines: &[(u32, &LineState)]) -> Result<Plan, String> {

@@ -342,3 +342,25 @@ proptest! {
         prop_assert!(target.is_zero() && filled.is_zero(), "{target} {filled}");
     }
 }
+
+/// A split before anything was copied: the quote of the follower's own instrument is of before as well, and sizes nothing.
+#[test]
+fn a_split_forgets_prices_also_where_nothing_is_copied_yet() {
+    for (except, refusals) in [("", 1), (r#","except":["f"]"#, 0)] {
+        let mut w = World::with(r#"{"mode":"percent_equity","percent":"10"}"#, "", |c| {
+            let mut ours = c.instruments[0].clone();
+            ours.name = "OURS".to_owned();
+            c.instruments.push(ours);
+            c.followers[0].currency = Some("USD".to_owned());
+            c.followers[0].symbols.insert("OURS".to_owned(), "OURS".to_owned());
+            c.subscriptions[0].symbol_map.get_mut("EURUSD").unwrap().instrument = "OURS".to_owned();
+        });
+        tell(&mut w, r#"{"cmd":"account","who":"ann","account":"f","equity":"1000"}"#);
+        w.apply(EventKind::Quote, "", br#"{"instrument":"OURS","bid":"10","ask":"10"}"#);
+        assert!(adjust(&mut w, r#""position":"10""#).is_empty());
+        assert!(adjust(&mut w, &format!(r#""factor":"0.1"{except}"#)).is_empty());
+        assert_eq!(position(&w), Some(d("1")));
+        assert_eq!(w.leader("o1", 1, "2", "2", "2").is_empty(), refusals > 0);
+        assert_eq!(crate::refused(&w, fastcore::refusal::Code::NoQuote), refusals);
+    }
+}
