@@ -42,7 +42,8 @@ pub(super) struct Market<'a> {
     pub(super) instrument: u32,
     /// What its prices are multiplied by.
     pub(super) factor: Dec,
-    quote: &'a Quote,
+    /// What it says.
+    pub(super) quote: &'a Quote,
 }
 
 impl Of {

@@ -270,8 +270,8 @@ pub struct State {
     pub fills: Chunked<Counted>,
     /// By instrument index.
     pub quotes: Slots<Quote>,
-    /// Where quotes were lately, by instrument, the oldest part first; where a window bounds prices.
-    pub ranges: BTreeMap<u32, VecDeque<super::ranges::Range>>,
+    /// Where quotes were lately, by instrument; where a window bounds prices.
+    pub ranges: BTreeMap<u32, super::ranges::Ranges>,
     /// Highest MsgSeqNum(34) of the present sequence by leader session.
     pub seq_nums: BTreeMap<String, u64>,
     /// Refusals by code.
@@ -332,8 +332,8 @@ pub struct Index {
     pub reserves: Vec<super::ways::Reserve>,
     /// Bounds over all followers together.
     pub together: super::together::Bounded,
-    /// The longest window of quotes that is asked for, nanoseconds; 0: none.
-    pub range_ns: i64,
+    /// The windows of quotes that are asked for, nanoseconds.
+    pub windows_ns: std::collections::BTreeSet<i64>,
     /// Instruments that are a rate of two currencies.
     pub pairs: Vec<u32>,
     /// Some messages have an allowance.
@@ -451,7 +451,7 @@ impl Index {
             follower_symbols,
             restricted,
             reserves: super::ways::reserves(&cfg)?,
-            range_ns: super::ranges::longest_ns(&cfg),
+            windows_ns: super::ranges::windows_ns(&cfg),
             pairs: super::values::pairs(&cfg),
             counts_messages: super::throttle::any_allowance(&cfg),
             together: super::together::Bounded::default(),

@@ -160,6 +160,40 @@ fn every_window_keeps_its_own_bound() {
     assert_eq!(refused_at(&w), 2);
 }
 
+/// Five seconds are five seconds beside an hour: what was quoted 46 s ago is none of them.
+#[test]
+fn a_short_window_is_as_short_beside_a_long_one() {
+    for hour in [None, Some("500")] {
+        let mut w = desk(|c| {
+            c.followers[0].limits.default.price_windows =
+                [window(Some("50"), 5_000), window(hour, 3_600_000)].concat();
+        });
+        quote(&mut w, "EURUSD", "1", "1");
+        w.now += 40 * S;
+        quote(&mut w, "EURUSD", "1.04", "1.04");
+        assert!(trade(&mut w, EURUSD, true, "1", "1.05").is_empty(), "0.96 % within 5 s");
+        w.now += 6 * S;
+        quote(&mut w, "EURUSD", "1.04", "1.04");
+        assert_eq!(
+            copied(&mut w, EURUSD, true, "1", "1.04").len(),
+            1,
+            "4 % within the hour, nothing within 5 s"
+        );
+    }
+}
+
+/// When the market has been still for longer than the window only its newest quote counts, and not those just before it.
+#[test]
+fn of_a_market_that_has_been_still_only_the_newest_quote_counts() {
+    let mut w = desk(|c| c.followers[0].limits.default.price_windows = window(Some("50"), 5_000));
+    quote(&mut w, "EURUSD", "1", "1");
+    quote(&mut w, "EURUSD", "1.04", "1.04");
+    assert!(trade(&mut w, EURUSD, true, "1", "1.04").is_empty());
+    w.now += 6 * S;
+    assert_eq!(copied(&mut w, EURUSD, true, "1", "1.04").len(), 1);
+    assert_eq!(refused(&w, "price_collar_window"), 1);
+}
+
 /// A quote of the longer window that is beyond any number leaves nobody to say how far it is: nothing is opened, whatever
 /// the shorter window says.
 #[test]
