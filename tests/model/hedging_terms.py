@@ -43,7 +43,7 @@ class LeaderBook:
         position that its order named, if that is one, else to the rest until a later report names it. An
         id is believed on what has traded, never on an acknowledgement"."""
         names = self.named.setdefault(r.order, set())
-        if moved or (r.kind in ("trade", "status") and r.cum_qty > 0):
+        if moved or (r.kind in ("trade", "status", "bust", "correct") and r.cum_qty > 0):
             names |= {position_of(r.tags)} - {""}
         only = "".join(names) if len(names) == 1 else ""
         where = (position_of(r.tags) if moved else "") or only
