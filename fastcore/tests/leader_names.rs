@@ -143,6 +143,7 @@ fn an_instrument_added_later_starts_as_the_configuration_says() {
     let mut usd = next.instruments[0].clone();
     usd.name = "USDJPY".into();
     next.instruments.push(usd);
+    next.leaders[0].symbols.insert("USDJPY".into(), "USDJPY".into());
     next.leaders[0].initial_positions.insert("USDJPY".into(), d("7"));
     next.leaders[0].initial_positions.insert("EURUSD".into(), d("3"));
     w.engine = Engine::restore(next, &bytes).unwrap();

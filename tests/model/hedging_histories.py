@@ -39,8 +39,6 @@ class Desk(LeaderBook):
     def report(self, t: Trade, rig: HedgingRig, name: str, says: str) -> Report:
         """A trade of an order that is about this position; what the report says of it."""
         r = self.trade(t, rig)
-        if r.kind == "status" and not rig.model.leaders:
-            says = "none"  # before anything was counted: the page says why
         name = self.names.setdefault(r.order, name)
         r = replace(r, tags=said(name, says, self.opened))
         self.told[-1] = r

@@ -70,7 +70,8 @@ class HedgingRig(Rig):
         d = self.deployment
         self.model = Model(
             d.instruments(), d.model_followers(), d.model_subscriptions(), d.model_positions(),
-            d.model_allowances(), d.model_repeated(), d.model_together(), hedges=hedged.follower,
+            d.model_allowances(), d.model_repeated(), d.model_together(), d.model_currencies(),
+            d.model_inactive(), hedges=hedged.follower,
         )  # fmt: skip
         SideBySide.__init__(self, self.model, hedged.core_json(), d.start_ms, [f"{hedged}"])
 

@@ -348,8 +348,7 @@ class LivingModel(Model):
 
     def _enter(self, line: Line, side: int, qty: Fraction, now_ns: int) -> Fraction:
         """A limit open that no price is known for is refused: "there is no trade to compare a price with"."""
-        stopped = self._stops.refusal(line) or line.held
-        known = line.leader_px is not None and (stopped or line.key not in self._unquoted)
+        known = line.leader_px is not None and line.key not in self._unquoted
         if line.subscription.slippage_bps is None or known:
             return super()._enter(line, side, qty, now_ns)
         self.refusals["no_quote"] += 1

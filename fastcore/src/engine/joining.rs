@@ -268,6 +268,7 @@ impl Engine {
             ls.line.declined = false;
             ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
             // There is no trade of the leader to compare a price with: it is the price of now.
+            ls.unquoted = px.is_none();
             if let Some((px, at_ns)) = px {
                 (ls.leader_px, ls.leader_px_ns) = (Some(px), at_ns);
             }

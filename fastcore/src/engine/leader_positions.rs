@@ -147,9 +147,9 @@ impl Engine {
         }
         let traded = order.known.is_positive() || order.busted;
         let (Some(id), now) = (believed(r, false).filter(|_| traded), self.st.at_ns) else { return };
-        let state = self.st.leaders.get_mut(leader as usize);
-        if let Some(tickets) = state.and_then(|s| s.tickets.get_mut(&instrument)) {
-            tickets.noted(order.id, Some(id), now);
+        // Also before anything of the instrument was counted: a fill that follows may name nothing.
+        if let Some(state) = self.st.leaders.get_mut(leader as usize) {
+            state.tickets.entry(instrument).or_default().noted(order.id, Some(id), now);
         }
     }
 

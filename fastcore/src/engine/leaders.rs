@@ -454,6 +454,7 @@ impl Engine {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
+        ls.unquoted = false;
         if let Some((px, at_ns)) = px {
             (ls.leader_px, ls.leader_px_ns) = (Some(px), at_ns);
         }

@@ -86,6 +86,7 @@ impl Engine {
             live: Few::new(),
             leader_px: None,
             leader_px_ns: 0,
+            unquoted: false,
             retry_at_ns: 0,
             open_retry_at_ns: 0,
             backoff_ms: 0,

@@ -198,7 +198,7 @@ pub(super) fn limit_px(
         return Ok(None);
     }
     let limit = || {
-        let px = Source::of(ls, lane).scaled(ls.leader_px?)?;
+        let px = Source::of(ls, lane).scaled(ls.leader_px.filter(|_| !ls.unquoted)?)?;
         let slip = px.mul_div(cfg.max_slippage_bps, Dec::from_int(10_000), Round::HalfEven)?;
         let raw = if buy { px.checked_add(slip)? } else { px.checked_sub(slip)? };
         // Never beyond the allowed slippage: a buy limit rounds down, a sell limit up.

@@ -106,6 +106,9 @@ pub struct LineState {
     pub leader_px: Option<Dec>,
     /// When he traded at it.
     pub leader_px_ns: i64,
+    /// Its target was set by a person since, without a quote of then: no limit is set by that price.
+    #[serde(default)]
+    pub unquoted: bool,
     /// No close before this, after a reject.
     pub retry_at_ns: i64,
     /// No open before this, after a reject; a close never waits for it.

@@ -335,6 +335,7 @@ impl Engine {
             line: Line::default(),
             leader_px: ls.leader_px,
             leader_px_ns: ls.leader_px_ns,
+            unquoted: ls.unquoted,
             mode: ls.mode,
             ..LineState::default()
         };

@@ -55,6 +55,16 @@ fn a_name_may_come_later() {
     holds(&w, "10", &[("A", "10")], "0");
 }
 
+/// A status of an order that traded before anybody listened names its position, also where nothing was counted yet.
+#[test]
+fn a_name_may_come_before_the_first_fill() {
+    let mut w = world();
+    tell(&mut w, "37=1|17=1|150=I|39=1|54=1|38=10|14=3|151=7|721=A");
+    tell(&mut w, "37=1|17=2|150=F|39=1|54=1|38=10|32=3|31=1|14=6|151=4");
+    holds(&w, "3", &[("A", "3")], "0");
+    assert_eq!(codes(&w), [""; 0]);
+}
+
 /// An acknowledgement's name may be that of a position that never comes to be.
 #[test]
 fn the_name_on_an_acknowledgement_is_not_believed() {

@@ -327,18 +327,27 @@ fn a_filtered_position_is_not_guessed() {
 /// The price of a resync is the price of now: a limit is set by the quote, and the leader's old trade is no drift.
 #[test]
 fn a_resync_is_priced_by_the_quote() {
-    let more = r#","order_type":"limit","max_slippage_bps":"10","max_drift_bps":"5""#;
-    let mut w = World::new(SAME, more);
-    quote(&mut w, "1.1", "1.1");
+    for drift in [r#","max_drift_bps":"5""#, ""] {
+        let more = format!(r#","order_type":"limit","max_slippage_bps":"10"{drift}"#);
+        let mut w = World::new(SAME, &more);
+        quote(&mut w, "1.1", "1.1");
+        let open = one(&w.leader("o1", 1, "6", "6", "6"), true, "6");
+        w.out(&open);
+        w.reject(&open);
+        w.now += 100_000_000_000;
+        assert!(resync(&mut w, "s").is_empty(), "no limit is set by a trade of {drift:?} before");
+        assert!(texts(&w, "resync")[0].contains("refused: no_quote"), "{:?}", texts(&w, "resync"));
+        quote(&mut w, "1.2", "1.3");
+        let sent = resync(&mut w, "s");
+        assert_eq!(one(&sent, true, "6").terms, "2|1.3013|3");
+    }
+    // His next trade has a price again, without any quote.
+    let mut w = World::new(SAME, r#","order_type":"limit","max_slippage_bps":"10""#);
     let open = one(&w.leader("o1", 1, "6", "6", "6"), true, "6");
     w.out(&open);
     w.reject(&open);
-    w.now += 100_000_000_000;
     assert!(resync(&mut w, "s").is_empty());
-    assert!(texts(&w, "resync")[0].contains("refused: no_quote"), "{:?}", texts(&w, "resync"));
-    quote(&mut w, "1.2", "1.3");
-    let sent = resync(&mut w, "s");
-    assert_eq!(one(&sent, true, "6").terms, "2|1.3013|3");
+    one(&w.leader("o2", 1, "2", "2", "2"), true, "2");
 }
 
 /// An open of a resync lives as long as one of a trade: what waits for its route longer than that is given up.
