@@ -10,7 +10,7 @@ from tests.model.terms import MS, Line, PriceWindow
 from tests.model.values import Values
 
 PARTS = 64
-"""ADR 0018: the core "keeps the lowest and highest quote of 64 parts of the longest window"."""
+"""ADR 0018: the core "keeps the lowest and highest quote of 64 parts of it", of each window."""
 
 
 def near(line: Line, px: Fraction | None, bps: Fraction, values: Values, now_ns: int) -> bool:
@@ -27,17 +27,14 @@ def moved(line: Line, px: Fraction | None, windows: list[PriceWindow], values: V
     market = values.market(line, now_ns)
     if market is None or px is None:
         raise Refused("no_quote")
-    newest_ns = market.at_ns
 
-    def is_far(window: PriceWindow, more_ns: int) -> bool:
-        since_ns = now_ns - window.window_ms * MS - more_ns
-        if more_ns > 0:
-            since_ns = min(since_ns, newest_ns - more_ns)
+    def is_far(window: PriceWindow, more_parts: int) -> bool:
+        window_ns = window.window_ms * MS
+        since_ns = now_ns - window_ns - more_parts * (window_ns // PARTS)
         return not all(_within(px, quote, window.bps) for quote in values.lately(line, since_ns, now_ns))
 
-    # A quote that is leaving may still be in the part of a younger one, and those of the newest one stay.
-    part_ns = values.longest_window_ms * MS // PARTS
-    early, late = (any(is_far(w, more_ns) for w in windows) for more_ns in (-part_ns, part_ns))
+    # A quote that is leaving may still be in the part of a younger one.
+    early, late = (any(is_far(w, more_parts) for w in windows) for more_parts in (-1, 1))
     if early != late:
         raise Undecided("ADR 0018: a quote is about to leave a collar's window")
     values.reached["moved within a window" if late else "not moved within a window"] += 1

@@ -24,8 +24,6 @@ class Values:
         self.quotes = Quotes(instruments)
         self.currencies = currencies
         """Of accounts that are not in dollars, by name."""
-        self.longest_window_ms = 0
-        """Of all collars over a window."""
         self.guarded: dict[str, Callable[[int], Fraction | None]] = {}
         """What an account with guards is worth at a time; None: nobody knows."""
         self.asked: dict[str, Line] = {}

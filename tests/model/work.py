@@ -64,9 +64,6 @@ class Worker:
         self.refusals: Counter[str] = Counter()
         self._followers = {f.name: f for f in followers}
         self._values = Values(list(instruments.values()), currencies)
-        every = [f.limits for f in followers] + [s.limits for s in subscriptions]
-        longest = max((w.window_ms for limits in every for w in limits.price_windows), default=0)
-        self._values.longest_window_ms = longest
         self._heard = Heard(inactive)
         self._buckets = {scope: Bucket(allowance) for scope, allowance in allowances.items()}
         self._repeated = repeated
