@@ -78,7 +78,8 @@ class LeaderConfig(Model):
     """The account holds nothing when copying starts. Not set: copying waits for a position report. Of an
     instrument that is mapped later it says nothing: `initial_positions`, or a position report, does."""
     initial_positions: dict[Symbol, Dec] = Field(default_factory=dict)
-    """Signed units held when copying starts, by instrument."""
+    """Signed units held when copying starts, by instrument. Each number counts once: it is no news when it is
+    read again."""
     follower: Name | None = None
     """The follower that is the same account, when a copy is copied again. Lets `check` see cycles."""
     limits: LimitsConfig = LimitsConfig()

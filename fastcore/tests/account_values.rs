@@ -233,6 +233,15 @@ fn a_subscription_sizes_by_its_share_of_the_account() {
     let mut w = shared(EQUITY, "0.25");
     one(&w.leader("o1", 1, "10", "10", "10"), true, "5");
     one(&shared(EQUITY, "1").leader("o1", 1, "10", "10", "10"), true, "20");
+    let balance = r#"{"mode":"balance","k":"1"}"#;
+    let mut by_balance = shared(balance, "0.25");
+    for (account, units) in [("l", "10000"), ("f", "20000")] {
+        tell(
+            &mut by_balance,
+            &format!(r#"{{"cmd":"account","who":"ann","account":"{account}","balance":"{units}"}}"#),
+        );
+    }
+    one(&by_balance.leader("o1", 1, "10", "10", "10"), true, "5");
     let mut config = support::config(EQUITY, "");
     (config.leaders[0].currency, config.followers[0].currency) = (Some("USD".into()), Some("USD".into()));
     config.subscriptions[0].capital_share = d("0.5");

@@ -110,6 +110,8 @@ fn a_position_that_is_copied_stays_known() {
     copied(&mut w, 10);
     goes_on(&mut w, &["EURUSD", "GBPUSD"], &json!({"EURUSD": "3"}));
     assert_eq!(positions(&w), [(0, d("10")), (1, Dec::ZERO)]);
+    goes_on(&mut w, &["GBPUSD"], &json!({}));
+    assert_eq!(positions(&w), [(0, d("10")), (1, Dec::ZERO)], "also where it is not mapped for a while");
 }
 
 /// His broker's position is ahead of the execution that leads to it: it is copied once.
@@ -158,4 +160,130 @@ fn what_was_not_foretold_is_copied() {
     let text = "35=8|34=99|37=o99|17=E99|150=F|39=2|55=EURUSD|54=2|38=1|32=1|31=1.1|14=1|151=0|";
     w.apply(EventKind::Leader, "L", &fix(text));
     assert_eq!(positions(&w), [(0, d("2"))]);
+}
+
+/// What he trades behind the report is not in it, also between the first and the second one, and whatever is still foretold.
+#[test]
+fn what_comes_behind_the_report_is_copied() {
+    let mut w = begun(&["EURUSD"]);
+    copied(&mut w, 10);
+    w.now += S;
+    broker_says(&mut w, "4");
+    w.now += S;
+    let between_ns = w.now;
+    w.now += S;
+    broker_says(&mut w, "4");
+    w.now += S;
+    trades(&mut w, "EURUSD", -1, Some(between_ns));
+    assert_eq!(positions(&w), [(0, d("3"))], "the position was 4 before that");
+    trades(&mut w, "EURUSD", -1, None);
+    assert_eq!(positions(&w), [(0, d("2"))]);
+}
+
+/// A person says what he holds: what was foretold before is no part of it.
+#[test]
+fn a_position_that_a_person_gives_has_nothing_foretold() {
+    let mut w = begun(&["EURUSD"]);
+    copied(&mut w, 10);
+    let before_ns = w.now;
+    for _ in 0..2 {
+        w.now += S;
+        for s in broker_says(&mut w, "4").iter().filter(|s| s.qty == "6") {
+            w.out(s);
+            w.fill(s, "6", "6");
+        }
+    }
+    let said = r#"{"cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","position":"8","reason":"transfer"}"#;
+    support::tell(&mut w, said);
+    assert_eq!(positions(&w), [(0, d("8"))], "{:?}", texts(&w, "bad_command"));
+    trades(&mut w, "EURUSD", -1, Some(before_ns));
+    assert_eq!(positions(&w), [(0, d("7"))]);
+}
+
+fn reported(w: &mut World, order: &str, kind: (char, char), cum: &str, more: &str) -> Vec<Sent> {
+    w.exec += 1;
+    let (e, (exec, status)) = (w.exec, kind);
+    let mut at = Vec::new();
+    fastcore::time::write_utc(w.now, &mut at);
+    let at = String::from_utf8(at).unwrap();
+    let text = format!(
+        "35=8|34={e}|37={order}|17=E{e}|150={exec}|39={status}|55=EURUSD|54=2|38=10|14={cum}|151=0|60={at}|{more}"
+    );
+    w.apply(EventKind::Leader, "L", &fix(&text))
+}
+
+fn filled(w: &mut World, sent: &[Sent]) {
+    for s in sent.iter().filter(|s| s.kind == fastcore::link::SendKind::New) {
+        w.out(s);
+        w.fill(s, &s.qty.clone(), &s.qty.clone());
+    }
+}
+
+/// The report of a fill of 4 is lost, and his position tells it. CumQty(14) of a later report tells it again: copied once.
+#[test]
+fn what_cum_qty_tells_later_is_what_the_position_told() {
+    for (kind, cum, more, left) in
+        [(('F', '2'), "10", "32=6|31=1.1|", "0"), (('4', '4'), "4", "", "6"), (('I', '1'), "4", "", "6")]
+    {
+        let mut w = begun(&["EURUSD"]);
+        copied(&mut w, 10);
+        reported(&mut w, "S", ('0', '0'), "0", "");
+        for _ in 0..2 {
+            w.now += S;
+            let sent = broker_says(&mut w, "6");
+            filled(&mut w, &sent);
+        }
+        w.now += S;
+        let sent = reported(&mut w, "S", kind, cum, more);
+        filled(&mut w, &sent);
+        assert_eq!((w.filled(), positions(&w)), (d(left), vec![(0, d(left))]), "{kind:?}");
+    }
+}
+
+/// A time in whole seconds may be of the end of its second, and a sale of now must not be taken for one of before. What was taken
+/// wrongly all the same, by a clock that is behind, is asked for, and found.
+#[test]
+fn a_sale_that_was_taken_for_one_of_before_is_found() {
+    let mut w = World::with(SAME, "", |c| {
+        *c = of(&["EURUSD"], &json!({}));
+        c.profiles[0].supports.positions = true;
+    });
+    w.now -= w.now % S;
+    copied(&mut w, 10);
+    w.now += 10 * S + S / 2;
+    let second_ns = w.now - w.now % S;
+    for _ in 0..2 {
+        let sent = broker_says(&mut w, "6");
+        filled(&mut w, &sent);
+        w.now += S / 10;
+    }
+    let sent = trades(&mut w, "EURUSD", -1, Some(second_ns));
+    filled(&mut w, &sent);
+    assert_eq!(w.filled(), d("5"), "of the same second");
+    let questions = w.questions.len();
+    assert!(trades(&mut w, "EURUSD", -3, Some(second_ns - S)).is_empty(), "a clock that is behind");
+    w.run_to(w.now + 2 * S);
+    assert!(w.questions.len() > questions);
+    for _ in 0..2 {
+        let sent = broker_says(&mut w, "2");
+        filled(&mut w, &sent);
+    }
+    assert_eq!((w.filled(), positions(&w)), (d("2"), vec![(0, d("2"))]));
+}
+
+/// What the file said once is no news when it is read again: he has traded since. Another number is.
+#[test]
+fn initial_positions_count_once() {
+    let first = json!({"EURUSD": "10"});
+    let mut w = World::with(SAME, "", |c| *c = of(&["EURUSD", "GBPUSD"], &first));
+    assert_eq!(positions(&w), [(0, d("10")), (1, Dec::ZERO)]);
+    trades(&mut w, "EURUSD", -10, None);
+    broker_says(&mut w, "7");
+    goes_on(&mut w, &["GBPUSD"], &first);
+    goes_on(&mut w, &["EURUSD", "GBPUSD"], &first);
+    assert_eq!(positions(&w), [(1, Dec::ZERO)], "not 10 again");
+    broker_says(&mut w, "7");
+    assert_eq!(positions(&w), [(1, Dec::ZERO)], "a report of before confirms none of now");
+    goes_on(&mut w, &["EURUSD", "GBPUSD"], &json!({"EURUSD": "4"}));
+    assert_eq!(positions(&w), [(0, d("4")), (1, Dec::ZERO)]);
 }

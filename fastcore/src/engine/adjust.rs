@@ -155,11 +155,9 @@ impl Engine {
         if let Some(state) = self.st.leaders.get_mut(plan.leader as usize) {
             state.positions.insert(plan.instrument, plan.after);
             state.lost.remove(&plan.instrument);
-            // A report of before must not be confirmed by another one of before.
-            state.reported.remove(&plan.instrument);
-            state.foretold.remove(&plan.instrument);
-            // Which of his positions it was nobody said: his broker will.
-            state.tickets.remove(&plan.instrument);
+            // A report of before must not be confirmed by another one of before, and which of his positions it was nobody said:
+            // his broker will.
+            state.forget_words(plan.instrument);
         }
         if Self::hedges(ix, plan.leader) {
             self.ask_positions_soon(plan.leader);

@@ -91,7 +91,7 @@ impl Engine {
             follower: of_follower,
             together: &together,
             amplification: self.amplification(ix, at, ls, lane, wish.buy),
-            drift: drift(ix, ls, market.moved_bps.filter(|_| !ls.unquoted)).filter(|_| wish.mirror.is_none()),
+            drift: drift(ix, ls, market.moved_bps).filter(|_| wish.mirror.is_none()),
             messages: self.messages_left(ix, self.way(lane.route), follower),
         };
         let mut refusals = SmallVec::<[Refusal; 4]>::new();

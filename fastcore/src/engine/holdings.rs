@@ -38,9 +38,9 @@ pub struct Holding {
     pub read_by: u64,
     /// Fills of ours, and busts.
     pub moves: u32,
-    /// Follower instruments whose newest report said what was known before it: the report before, moved by our fills since.
-    #[serde(default)]
-    pub twice: BTreeSet<u32>,
+    /// By follower instrument: when the position was reported first that every report since has said again, moved by our fills,
+    /// and when it was last.
+    pub stands: BTreeMap<u32, (i64, i64)>,
     /// By follower instrument: since when the broker's word and our books agree.
     pub agreed: BTreeMap<u32, super::proofs::Agreed>,
     /// The newest question: the event that asked, and when.
@@ -97,6 +97,7 @@ impl Engine {
         };
         let Some(symbols) = ix.follower_symbols.get(follower as usize) else { return };
         let instrument = symbols.iter().find(|(_, text)| text.as_bytes() == p.symbol).map(|(i, _)| *i);
+        let now = self.st.at_ns;
         let Some(holding) = self.st.holdings.get_mut(follower as usize) else { return };
         let mut said = Vec::new();
         if let Some(instrument) = instrument {
@@ -113,11 +114,9 @@ impl Engine {
             holding.read_by = read_by(ix, follower).unwrap_or(0);
         }
         for (instrument, units) in &said {
-            if holding.positions.insert(*instrument, *units) == Some(*units) {
-                holding.twice.insert(*instrument);
-            } else {
-                holding.twice.remove(instrument);
-            }
+            let again = holding.positions.insert(*instrument, *units) == Some(*units);
+            let first = holding.stands.get(instrument).filter(|_| again).map_or(now, |(first, _)| *first);
+            holding.stands.insert(*instrument, (first, now));
         }
         if said.is_empty() {
             self.note("position of a symbol that is not mapped");
@@ -148,7 +147,7 @@ impl Engine {
         let holding = self.st.holdings.get_mut(follower as usize);
         if let Some(held) = holding.and_then(|h| {
             h.agreed.remove(&instrument);
-            h.twice.remove(&instrument);
+            h.stands.remove(&instrument);
             h.positions.get_mut(&instrument)
         }) {
             let scaled = held.mul_div(num, den, Round::Down).unwrap_or(*held);

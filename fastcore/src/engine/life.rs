@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// A flat leader has flat followers, also where a position was kept from him before; and where he has turned around
-    /// since, no close of his would ever end it.
+    /// since, what he closes is on the other side.
     fn close_what_the_leader_has_not(&mut self, sub: u32) {
         let leader = self.ix.subs.get(sub as usize).map_or(u32::MAX, |s| s.leader);
         let reverse = self.ix.cfg.subscriptions.get(sub as usize).is_some_and(|c| c.reverse);

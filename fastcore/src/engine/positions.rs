@@ -5,7 +5,7 @@ use super::{Engine, Index, LineState};
 use crate::action::{Conversion, Sink};
 use crate::decimal::Dec;
 use crate::fix::Message;
-use crate::ledger::{abs, reduced};
+use crate::ledger::{abs, less, reduced, sum};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Position, Report};
 use std::collections::BTreeSet;
@@ -26,15 +26,21 @@ impl Engine {
                 .get(leader as usize)
                 .map(|m| m.values().copied().collect())
                 .unwrap_or_default();
-            // Nobody counts what is not mapped.
-            state.positions.retain(|at, _| mapped.contains(at) || copied.contains(&(leader, *at)));
+            // Nobody counts what is not mapped: no report and no number of before says anything of it.
+            let gone = |at: &u32| !mapped.contains(at) && !copied.contains(&(leader, *at));
+            for at in state.positions.keys().copied().filter(gone).collect::<Vec<_>>() {
+                state.forget(at);
+            }
             for at in mapped.into_iter().filter(|at| !state.lost.contains(at)) {
                 let Some(instrument) = ix.cfg.instruments.get(at as usize) else { continue };
+                // What was said once is no news when it is read again.
                 let given = cfg.initial_positions.get(&instrument.name).copied();
+                let news = given.filter(|units| state.initial.get(&at) != Some(units));
                 let flat = (cfg.assume_flat && !state.assumed_flat).then_some(Dec::ZERO);
-                if let (Some(units), false) = (given.or(flat), state.positions.contains_key(&at)) {
+                if let (Some(units), false) = (news.or(flat), state.positions.contains_key(&at)) {
                     state.positions.insert(at, units);
                 }
+                state.initial.extend(given.map(|units| (at, units)));
             }
             state.assumed_flat = cfg.assume_flat;
         }
@@ -188,25 +194,36 @@ impl Engine {
         if let Some(state) = self.st.leaders.get_mut(leader as usize) {
             state.positions.insert(instrument, to);
             let foretold = state.foretold.entry(instrument).or_default();
-            let more = to.raw().saturating_sub(held.raw());
-            let before = if foretold.units.signum() == held.signum() { 0 } else { foretold.units.raw() };
-            (foretold.units, foretold.until_ns) =
-                (Dec::from_raw(before.saturating_add(more)), foretold.said_ns);
+            let before = if foretold.units.signum() == held.signum() { Dec::ZERO } else { foretold.units };
+            (foretold.units, foretold.until_ns) = (sum(before, less(to, held)), foretold.said_ns);
         }
         self.reduce_all(ix, leader, instrument, message, (held, to), sink);
     }
 
-    /// What of an execution his broker's position was ahead of: it is in what is copied already. An execution without a
-    /// TransactTime(60) may be of now, and a position of several says nothing of one.
+    /// What of an execution his broker's position was ahead of: it is in what is copied already. What CumQty(14) alone tells
+    /// was traded before its report, nobody knows when: it may be. A trade of its own may be by its TransactTime(60), to which
+    /// the whole of its last second belongs where it has no fractions: one of now must not be taken for it.
     pub(super) fn take_foretold(&mut self, x: &Execution<'_>) -> Dec {
+        const SECOND_NS: i64 = 1_000_000_000;
         let Some(state) = self.st.leaders.get_mut(x.leader as usize) else { return Dec::ZERO };
         let Some(foretold) = state.foretold.get_mut(&x.instrument) else { return Dec::ZERO };
-        let of_before = x.report.transact_ns.is_some_and(|ns| ns <= foretold.until_ns);
-        if x.hold || !of_before || foretold.units.signum() != x.delta.signum() {
+        if x.hold || foretold.units.signum() != x.delta.signum() {
             return Dec::ZERO;
         }
-        let taken = if abs(x.delta) < abs(foretold.units) { x.delta } else { foretold.units };
-        foretold.units = Dec::from_raw(foretold.units.raw().saturating_sub(taken.raw()));
+        let until_ns = foretold.until_ns;
+        let of_before = x.report.transact_ns.is_some_and(|ns| {
+            let end_ns = if ns % SECOND_NS == 0 { ns.saturating_add(SECOND_NS) } else { ns };
+            end_ns <= until_ns
+        });
+        let all = abs(x.delta);
+        let may_be = if of_before { all } else { less(all, x.timed).max(Dec::ZERO) };
+        let taken = may_be.min(abs(foretold.units));
+        let taken = if x.delta.is_negative() { less(Dec::ZERO, taken) } else { taken };
+        foretold.units = less(foretold.units, taken);
+        if !taken.is_zero() {
+            // What was lost for good, and looked like this, is found so.
+            self.ask_positions_soon(x.leader);
+        }
         taken
     }
 

@@ -47,17 +47,32 @@ pub struct LeaderState {
     /// Last reported position by instrument, and how many executions were counted then.
     pub reported: BTreeMap<u32, (Dec, u64)>,
     /// By instrument: what his broker's position was ahead of his executions.
-    #[serde(default)]
     pub foretold: BTreeMap<u32, Foretold>,
     /// `assume_flat` has been taken at its word for all that was mapped then.
-    #[serde(default)]
     pub assumed_flat: bool,
+    /// `initial_positions` as they were read last, of what was mapped.
+    pub initial: BTreeMap<u32, Dec>,
     /// The answer to a request for positions that is coming in.
     pub listing: super::questions::Listing,
     /// Positions by instrument, where his account is a hedging one.
     pub tickets: BTreeMap<u32, LeaderTickets>,
     /// What the answer that is coming in says of them.
     pub rows: super::leader_positions::Rows,
+}
+
+impl LeaderState {
+    /// What he holds of an instrument is not known any more, and nothing that was said of it before counts.
+    pub(super) fn forget(&mut self, instrument: u32) {
+        self.positions.remove(&instrument);
+        self.forget_words(instrument);
+    }
+
+    /// The same of what was said: his position is known by another word.
+    pub(super) fn forget_words(&mut self, instrument: u32) {
+        self.reported.remove(&instrument);
+        self.foretold.remove(&instrument);
+        self.tickets.remove(&instrument);
+    }
 }
 
 /// A position that was believed before the executions that lead to it came.
@@ -107,7 +122,6 @@ pub struct LineState {
     /// When he traded at it.
     pub leader_px_ns: i64,
     /// Its target was set by a person since, without a quote of then: no limit is set by that price.
-    #[serde(default)]
     pub unquoted: bool,
     /// No close before this, after a reject.
     pub retry_at_ns: i64,

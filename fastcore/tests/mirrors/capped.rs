@@ -108,6 +108,7 @@ fn a_report_that_was_overtaken_cuts_no_stop() {
     for extra in BOTH {
         let mut w = held(extra, OnBreak::Alert);
         assert!(says(&mut w, "10").is_empty());
+        assert!(says(&mut w, "10").is_empty(), "and it is sure of that");
         let open = only(&orders(w.leader("second", 1, "10", "10", "10")), "new buy 10 1 /");
         w.out(&open);
         w.fill(&open, "10", "10");
@@ -146,6 +147,20 @@ fn a_break_is_settled_while_a_stop_rests() {
     }
 }
 
+/// A stop that is asked to end may have filled: what the account has less is not gone by hand.
+#[test]
+fn a_stop_that_is_on_its_way_out_is_no_rest() {
+    let mut w = held(BOTH[1], OnBreak::Alert);
+    let stop = stop(&mut w);
+    says(&mut w, "13");
+    says(&mut w, "13");
+    let gone = only(&orders(canceled(&mut w, "sl", 2, "10", "0")), "cancel");
+    assert!(remedy(&mut w, "close").is_empty());
+    assert!(texts(&w, "bad_command").last().unwrap().contains("on their way"));
+    ended(&mut w, &stop, &gone, "0");
+    only(&remedy(&mut w, "close"), "new sell 3 1 /");
+}
+
 /// What a person bought is closed beside a stop, which covers the rest.
 #[test]
 fn what_is_more_is_closed_beside_a_stop() {
@@ -171,4 +186,15 @@ fn a_mirror_that_is_ahead_settles_first() {
     says(&mut w, "9");
     assert!(remedy(&mut w, "adopt").is_empty());
     assert!(texts(&w, "bad_command").last().unwrap().contains("on their way"));
+}
+
+/// A feed of positions that is behind our fills may say the old one twice in a row: the stop that protects all stays.
+#[test]
+fn two_reports_in_a_row_are_one_word() {
+    let mut w = held(BOTH[1], OnBreak::Alert);
+    stop(&mut w);
+    for _ in 0..3 {
+        assert!(orders(w.broker("35=AP|1=F|55=EURUSD|702=1|703=TQ|704=0|705=0|")).is_empty());
+    }
+    assert!(says(&mut w, "10").is_empty());
 }

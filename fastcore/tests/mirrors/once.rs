@@ -324,3 +324,28 @@ fn what_sold_nothing_that_was_held_is_no_close() {
     assert!(acts(traded(&mut w, "buy", 1, "10", "5", "10")).is_empty());
     has(&w, "10", "10");
 }
+
+/// The follower's take profit fills 4, and the leader's report of his is late; his position tells it. It is what the follower has closed
+/// ahead, whatever the late report says then.
+#[test]
+fn a_position_that_tells_what_a_mirror_has_closed_closes_it_once() {
+    let (mut w, take) = held("tp", "10", TAKE);
+    let sold_ns = w.now;
+    assert!(acts(w.fill(&take, "4", "4")).is_empty());
+    w.now += 1_000_000_000;
+    let mut sent = vec![];
+    for _ in 0..2 {
+        w.exec += 1;
+        let said = format!("35=AP|34={}|721=1|55=EURUSD|702=1|703=TQ|704=6|705=0|", w.exec);
+        sent.extend(acts(w.apply(fastcore::event::EventKind::Leader, "L", &crate::support::fix(&said))));
+        w.now += 1_000_000_000;
+    }
+    assert!(words(&sent).iter().all(|s| !s.starts_with("new")), "{:?}", words(&sent));
+    has(&w, "6", "6");
+    let (now, late) = (w.now, sold_ns);
+    w.now = late;
+    let sent = acts(traded(&mut w, "tp", 2, "10", "4", "4"));
+    w.now = now;
+    assert!(words(&sent).iter().all(|s| !s.starts_with("new")), "{:?}", words(&sent));
+    has(&w, "6", "6");
+}

@@ -192,3 +192,20 @@ fn a_block_is_not_mirrored() {
     let error = fastcore::engine::Engine::new(c).unwrap_err();
     assert!(error.0.contains("a block divides fills"), "{error}");
 }
+
+/// A resume under another stop places nothing that it would be refused for good: it comes back when the last stop ends.
+#[test]
+fn a_resume_under_another_stop_waits_for_its_end() {
+    for level in ["no_opens", "close_only", "halt"] {
+        let mut w = world("");
+        let mirror = only(&new(&mut w, "in", 1, "10", LIMIT), "new buy 10 2 1.1/ 1");
+        work(&mut w, &mirror);
+        let pause = r#"{"cmd":"pause","who":"ann","subscription":"s","level":"close_only"}"#;
+        let gone = only(&tell(&mut w, pause), "cancel");
+        assert!(ended(&mut w, &mirror, &gone, "0").is_empty());
+        tell(&mut w, &format!(r#"{{"cmd":"kill","who":"ann","level":"{level}"}}"#));
+        assert!(tell(&mut w, r#"{"cmd":"resume","who":"ann","subscription":"s"}"#).is_empty());
+        assert!(traded(&mut w, "in", 1, "10", "4", "4").is_empty());
+        only(&tell(&mut w, r#"{"cmd":"arm","who":"ann"}"#), "new buy 6 2 1.1/ 1");
+    }
+}

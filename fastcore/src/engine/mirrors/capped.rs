@@ -7,27 +7,15 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::engine::lanes::{Closes, Lane};
 use crate::engine::{Engine, Index};
+use crate::ledger::less;
 use crate::order::State;
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
 
-/// What the broker's position leaves of a close.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KeptBack {
-    /// Units that no order is for.
-    units: Dec,
-    /// The position was reported once only: what rests stays until it is said again.
-    doubted: bool,
-}
-
-impl KeptBack {
-    /// Nothing is.
-    pub(super) const NOTHING: Self = Self { units: Dec::ZERO, doubted: false };
-}
-
 impl Engine {
-    /// Units that a mirror may have open as a close of `rest` units; none: nothing bounds it.
+    /// Units that a mirror may have open as a close of `rest` units, none where nothing bounds it; and those that no order is
+    /// for.
     ///
     /// An order that rests has time, and may be all that protects a follower: a report that a fill overtook takes nothing off
     /// it. One that is placed, or grows, goes by the newest report, as every close does.
@@ -38,13 +26,12 @@ impl Engine {
         m: &Mirror,
         lane: &Lane,
         rest: Dec,
-    ) -> (Option<Dec>, KeptBack) {
+    ) -> (Option<Dec>, Dec) {
         let room = if lane.closes == Closes::Capped { self.room(ix, at, lane, m.buy) } else { None };
-        let Some(room) = room else { return (None, KeptBack::NOTHING) };
+        let Some(room) = room else { return (None, Dec::ZERO) };
         let doubted = room < rest && !self.said_twice(ix, at);
         let room = if doubted { room.max(self.resting(at, m).min(rest)) } else { room };
-        let units = rest.checked_sub(room).unwrap_or(Dec::ZERO).max(Dec::ZERO);
-        (Some(room), KeptBack { units, doubted })
+        (Some(room), less(rest, room).max(Dec::ZERO))
     }
 
     /// Units that the orders of a mirror have open.
@@ -54,17 +41,21 @@ impl Engine {
         open.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
     }
 
-    /// The newest report of what a line's account holds said what was known before it.
+    /// What a line's account holds was reported more than once, `settle_ms` apart, and the same each time: one report, or two in a
+    /// row, may be older than a fill of ours.
     fn said_twice(&self, ix: &Index, at: u32) -> bool {
-        let said = || {
+        let stands = || {
             let ls = self.st.lines.get(at as usize)?;
             let follower = ix.subs.get(ls.sub as usize)?.follower;
-            Some(self.st.holdings.get(follower as usize)?.twice.contains(&ls.follower_instrument))
+            let (first, last) =
+                self.st.holdings.get(follower as usize)?.stands.get(&ls.follower_instrument)?;
+            Some(last.saturating_sub(*first) >= ix.cfg.timing.settle_ms.saturating_mul(MS))
         };
-        said().unwrap_or(false)
+        stands().unwrap_or(false)
     }
 
-    /// What is kept back is told once, and its broker is asked until it is not.
+    /// What is kept back is told once, and its broker is asked until it is not. One that reports another position than our books
+    /// have is asked anyway (`compare`).
     pub(super) fn keep_back<S: Sink>(
         &mut self,
         ix: &Index,
@@ -73,20 +64,18 @@ impl Engine {
         lane: &Lane,
         sink: &mut S,
     ) {
-        let KeptBack { units, doubted } = wanted.kept_back;
+        let units = wanted.kept_back;
         let Some(sub) = self.st.lines.get(at as usize).map(|ls| ls.sub) else { return };
         let Some(m) = self.st.mirrors.get_mut(at, n).filter(|m| m.part == 0) else { return };
         let begins = units.is_positive() && !m.capped;
         m.capped = units.is_positive();
-        let pause_ms = match m.capped {
-            true if begins => 0,
-            true => ix.cfg.timing.close_retry_max_ms,
-            false if doubted => ix.cfg.timing.settle_ms,
-            false => return,
-        };
+        if units.is_zero() {
+            return;
+        }
         if begins {
             self.tell_capped(ix, sub, lane, units, sink);
         }
+        let pause_ms = if begins { 0 } else { ix.cfg.timing.close_retry_max_ms };
         let follower = ix.subs.get(sub as usize).map_or(u32::MAX, |s| s.follower);
         if self.answers_positions(ix, follower) {
             self.plan_question(follower, self.st.at_ns.saturating_add(pause_ms.saturating_mul(MS)));

@@ -131,6 +131,7 @@ impl Engine {
         let after = ls.line.target.saturating_abs().saturating_sub(grown);
         let rest = if crossed { 0 } else { after.max(0) };
         let lower = before.saturating_abs().saturating_sub(rest).max(0);
+        let mut unnamed = if key.is_none() { lower } else { 0 };
         let until_ns = self.cause.until_ns;
         for m in self.st.mirrors.list_mut(at) {
             if lower > 0 && m.ahead < 0 && before.signum() == m.dir() {
@@ -142,7 +143,15 @@ impl Engine {
                 );
                 m.ahead = part.unwrap_or(0);
             }
-            if key != Some(m.key) || m.part != 0 {
+            if m.part != 0 {
+                continue;
+            }
+            // A report of the position names no order: what closes have closed ahead is what it has less.
+            if unnamed > 0 && m.ahead > 0 && before.signum() == m.dir().saturating_neg() {
+                let part = unnamed.min(m.ahead);
+                (m.ahead, unnamed) = (m.ahead.saturating_sub(part), unnamed.saturating_sub(part));
+            }
+            if key != Some(m.key) {
                 continue;
             }
             if lower > 0 && m.ahead > 0 {

@@ -38,7 +38,6 @@ pub struct Mirror {
     /// Units of a close that no order is for, as far as that was told.
     pub short: Dec,
     /// It is a close that the broker's position makes smaller; that was told.
-    #[serde(default)]
     pub capped: bool,
     /// Journal row in which it began.
     pub begun: u64,

@@ -25,6 +25,8 @@ pub(in crate::engine) struct Given {
     pub(in crate::engine) now_ns: i64,
     /// Opens are cancelled: a stop at `close_only` or above.
     pub(in crate::engine) stopped: bool,
+    /// Some stop lets nothing open.
+    pub(in crate::engine) no_opens: bool,
 }
 
 /// Whole steps of a quantity without sign, as units.
@@ -123,7 +125,7 @@ impl Mirror {
         let gone = std::mem::take(&mut self.gone).min(self.ahead.saturating_neg());
         let mut gave = gone > 0 && self.give_up(line, gone);
         gave |= self.ahead < 0 && self.settle_behind(line, g, some);
-        self.stopped = g.stopped || self.stopped && some.0;
+        self.stopped = g.stopped || self.stopped && (some.0 || g.no_opens);
         (gave, closed)
     }
 

@@ -1,6 +1,5 @@
 //! What is said about mirrors to whoever listens (decision 0030). Nothing here changes an order, a target or a mirror.
 
-use super::capped::KeptBack;
 use super::leader::left;
 use super::parts::{self, Share};
 use super::settle::whole_units;
@@ -112,7 +111,7 @@ impl Wanted {
             size,
             leaders,
             entry: None,
-            kept_back: KeptBack::NOTHING,
+            kept_back: units,
             why: Why::Left,
             unmirrored: None,
         }

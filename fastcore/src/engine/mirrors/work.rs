@@ -1,6 +1,5 @@
 //! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
 
-use super::capped::KeptBack;
 use super::parts::{self, Share};
 use super::settle::{Closing, ahead_of, led, take_ahead, undo_turn, whole_units};
 use super::tell::{Done, End as Ends, Settled};
@@ -41,8 +40,8 @@ pub(super) struct Wanted {
     pub(super) leaders: Terms,
     /// The entry that they were stretched from.
     pub(super) entry: Option<Dec>,
-    /// What the broker's position leaves of a close.
-    pub(super) kept_back: KeptBack,
+    /// Units of a close that the broker's position leaves no order.
+    pub(super) kept_back: Dec,
     /// Why nothing is wanted, where that is so.
     pub(super) why: Why,
     pub(super) unmirrored: Option<Unmirrored>,
@@ -127,6 +126,7 @@ impl Engine {
             after_ns: cfg.leader_filled_ms.saturating_mul(MS),
             now_ns: self.st.at_ns,
             stopped: self.stopped_line(ix, at, ls) >= Some(Level::CloseOnly),
+            no_opens: self.stopped_line(ix, at, ls).is_some(),
         })
     }
 
@@ -325,7 +325,8 @@ impl Engine {
         }
         let mapping = Mapping::between(profile, lane.price_factor, lane.tick, lane.reverse, m.buy);
         let (part, units) = if wanted.opens {
-            if level >= Some(Level::CloseOnly) {
+            // One that a stop has cancelled waits for the end of every stop: what it is refused now it would be refused for good.
+            if level >= Some(Level::CloseOnly) || m.stopped && level.is_some() {
                 return Ok(Wanted { why: Why::Stopped, ..wanted });
             }
             (m.part(&given), whole_units(m.opening_rest(&given), lane.grid))
