@@ -147,6 +147,12 @@ pub fn quanta(units: Dec, grid: Grid) -> Option<i128> {
     mul_div(units.raw(), QUANTA, grid.step.raw(), Round::HalfEven)
 }
 
+/// Units of a target in quanta of one lot step, at the last decimal; none beyond the range.
+#[must_use]
+pub fn units(target: i128, step: Dec) -> Option<Dec> {
+    mul_div(target, step.raw(), QUANTA, Round::HalfEven).map(Dec::from_raw)
+}
+
 /// Steps of a target by its size alone, with the target's sign.
 fn by_size(t: i128, steps: impl FnOnce(u128) -> u128) -> i128 {
     // |t| is at most 2¹²⁷, and its steps far less: the sign fits.

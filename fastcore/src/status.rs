@@ -1,6 +1,6 @@
 //! What a person or a dashboard may read of the engine.
 
-use crate::decimal::{Dec, Round, mul_div};
+use crate::decimal::{Dec, Round};
 use crate::engine::Engine;
 use crate::engine::breaks::Break;
 use crate::engine::guards::Trip;
@@ -8,7 +8,7 @@ use crate::engine::life::Life;
 use crate::engine::stops::{Level, Scope};
 use crate::engine::together::Used;
 use crate::engine::ways::Choice;
-use crate::ledger::QUANTA;
+use crate::ledger::units;
 use crate::order::State as OrderState;
 use crate::refusal::Code;
 use serde::Serialize;
@@ -438,8 +438,7 @@ impl Engine {
             leader_instrument: name(l.instrument),
             instrument: name(l.follower_instrument),
             leader_position: st.leaders.get(s.leader as usize)?.positions.get(&l.instrument).copied(),
-            target: mul_div(l.line.target, grid.step.raw(), QUANTA, Round::HalfEven)
-                .map_or(Dec::ZERO, Dec::from_raw),
+            target: units(l.line.target, grid.step).unwrap_or(Dec::ZERO),
             step: grid.step,
             min: grid.min,
             filled: l.line.filled,

@@ -70,6 +70,12 @@ fn fill(w: &mut World, mut sent: Vec<Sent>) -> i64 {
     all
 }
 
+/// Signed units of the only order.
+fn fill_of_one(sent: Vec<Sent>) -> i64 {
+    assert_eq!(sent.len(), 1);
+    sent[0].qty.parse::<i64>().unwrap() * if sent[0].buy { 1 } else { -1 }
+}
+
 fn orders(sent: Vec<Sent>) -> Vec<Sent> {
     sent.into_iter().filter(|s| s.kind == SendKind::New).collect()
 }
@@ -257,6 +263,88 @@ fn two_adjustments_of_one_account_rescale_what_was_let_be_once() {
     }
 }
 
+/// Between the commands, and before its broker rescales, an account differs from the books: it is told, and no rule sells or
+/// takes over anything. What was let be is divided once, also where another time would give no quantity.
+#[test]
+fn no_rule_trades_for_an_account_that_is_being_rescaled() {
+    let cases = [
+        (OnBreak::Close, 0),
+        (OnBreak::Alert, 6),
+        (OnBreak::Adopt, 6),
+        (OnBreak::NoOpens, 6),
+        (OnBreak::Ignore, 0),
+    ];
+    for (rule, by_hand) in cases {
+        for rescaled_first in [true, false] {
+            let mut w = two_leaders(rule);
+            copied(&mut w, "L", 9);
+            copied(&mut w, "M", 9);
+            let mut account = 18 + by_hand;
+            if by_hand != 0 {
+                holds_still(&mut w, account);
+                remedy(&mut w, "ignore");
+                tell(&mut w, r#"{"cmd":"arm","who":"ann","follower":"f"}"#);
+            }
+            let told = texts(&w, "position_break").len();
+            if rescaled_first {
+                account /= 3;
+            }
+            adjust(&mut w, "l", "1/3");
+            assert!(holds_still(&mut w, account).is_empty() && holds(&mut w, account).is_empty());
+            assert_eq!(texts(&w, "position_break").len(), told + 1);
+            assert!(texts(&w, "position_break")[told].ends_with("before both agree"), "{rule:?}");
+            adjust(&mut w, "m", "1/3");
+            if !rescaled_first {
+                assert!(holds_still(&mut w, account).is_empty() && holds(&mut w, account).is_empty());
+                account /= 3;
+            }
+            assert!(holds_still(&mut w, account).is_empty());
+            let what = format!("{rule:?} {by_hand} {rescaled_first}");
+            assert_eq!((line(&w, "s"), line(&w, "t")), (is("3"), is("3")), "{what}");
+            assert_eq!(let_be(&w), (by_hand / 3).to_string(), "{what}");
+            assert!(w.engine.status().stops.is_empty(), "{what}");
+        }
+    }
+}
+
+/// Once the broker's word has agreed, the rule holds as before; a person may settle before that.
+#[test]
+fn a_rule_holds_again_once_the_account_agrees_or_a_person_has_settled_it() {
+    for by_person in [false, true] {
+        let mut w = two_leaders(OnBreak::Close);
+        copied(&mut w, "L", 10);
+        copied(&mut w, "M", 10);
+        adjust(&mut w, "l", "1/2");
+        adjust(&mut w, "m", "1/2");
+        if by_person {
+            assert!(holds_still(&mut w, 11).is_empty());
+            assert_eq!(fill_of_one(remedy(&mut w, "close")), -1);
+        } else {
+            assert!(holds_still(&mut w, 10).is_empty());
+            assert_eq!(fill_of_one(holds_still(&mut w, 11)), -1);
+        }
+    }
+}
+
+/// A leader who holds nothing of the account is adjusted after its broker has agreed: what was let be is not divided again.
+#[test]
+fn what_was_let_be_is_not_divided_again_for_a_leader_who_is_flat() {
+    let mut w = two_leaders(OnBreak::Alert);
+    copied(&mut w, "M", 9);
+    copied(&mut w, "M", -9);
+    copied(&mut w, "L", 9);
+    holds_still(&mut w, 9);
+    holds_still(&mut w, 12);
+    remedy(&mut w, "ignore");
+    adjust(&mut w, "l", "1/3");
+    holds_still(&mut w, 4);
+    assert_eq!((line(&w, "s"), let_be(&w)), (is("3"), "1".to_owned()));
+    adjust(&mut w, "m", "1/3");
+    assert!(!last(&w).starts_with("bad_command"), "{}", last(&w));
+    holds_still(&mut w, 4);
+    assert_eq!((line(&w, "s"), let_be(&w)), (is("3"), "1".to_owned()));
+}
+
 /// Where no quantity comes out nothing changes, as for what is copied. A break of before is no number of now.
 #[test]
 fn a_factor_that_makes_no_quantity_of_what_was_let_be_is_refused() {
@@ -321,23 +409,29 @@ fn what_was_kept_holds_back_no_close_of_others() {
     }
 }
 
-/// Other subscriptions that go on are protected from each other as before, with something kept beside them.
+/// What is missing is gone once: of what was kept, and then of the lines as they stand. It holds nobody else's close back.
 #[test]
-fn what_goes_on_is_protected_beside_what_was_kept() {
-    let mut w = with(|c| {
-        add_leader(c, false);
-        let mut third = c.subscriptions[1].clone();
-        (third.name, third.leader) = ("u".to_owned(), "l".to_owned());
-        c.subscriptions.push(third);
-    });
-    copied(&mut w, "L", 10);
-    copied(&mut w, "M", 5);
-    tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
-    // Twelve by hand: the ten that were kept, and two more. `u` goes on holding its ten.
-    holds(&mut w, 13);
-    assert_eq!(copied(&mut w, "M", -5), -3);
-    assert_eq!(line(&w, "t"), ("0".to_owned(), "2".to_owned()));
-    assert_eq!(copied(&mut w, "L", -10), -10);
+fn what_is_missing_is_gone_once() {
+    for first in ["M", "L"] {
+        let mut w = with(|c| {
+            add_leader(c, false);
+            let mut third = c.subscriptions[1].clone();
+            (third.name, third.leader) = ("u".to_owned(), "l".to_owned());
+            c.subscriptions.push(third);
+        });
+        copied(&mut w, "L", 10);
+        copied(&mut w, "M", 5);
+        tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
+        // Twelve of 25 by hand: the ten that were kept, and two of `u`, which held something before `t` did.
+        holds(&mut w, 13);
+        let closes = [("M", -5), ("L", -10)];
+        for (leader, units) in
+            closes.iter().filter(|c| c.0 == first).chain(closes.iter().filter(|c| c.0 != first))
+        {
+            assert_eq!(copied(&mut w, leader, *units), if *leader == "M" { -5 } else { -8 }, "{first} first");
+        }
+        assert_eq!((line(&w, "t"), line(&w, "u")), (is("0"), ("0".to_owned(), "2".to_owned())));
+    }
 }
 
 /// What is kept on the other side is netted with what another subscription closes.

@@ -260,6 +260,7 @@ fn a_sale_that_was_taken_for_one_of_before_is_found() {
     let sent = trades(&mut w, "EURUSD", -1, Some(second_ns));
     filled(&mut w, &sent);
     assert_eq!(w.filled(), d("5"), "of the same second");
+    w.run_to(w.now + 2 * S);
     let questions = w.questions.len();
     assert!(trades(&mut w, "EURUSD", -3, Some(second_ns - S)).is_empty(), "a clock that is behind");
     w.run_to(w.now + 2 * S);

@@ -145,7 +145,7 @@ impl Engine {
         for m in &plan.lines {
             let instrument = self.st.lines.get(m.at as usize).map(|l| l.follower_instrument);
             let Some(key) = self.follower_of_line(ix, m.at).zip(instrument) else { continue };
-            self.let_be_by(key, by)
+            self.let_be_by(ix, key, plan.leader, by)
                 .map_err(|units| odd(&format!("{}, let be:", Self::position_name(ix, key)), units, factor))?;
         }
         Ok(())
@@ -187,8 +187,7 @@ impl Engine {
                 self.forget_prices(*instrument);
             }
             for (follower, instrument) in accounts {
-                self.holding_rescaled(follower, instrument, by);
-                self.break_rescaled((follower, instrument), by);
+                self.account_rescaled(ix, (follower, instrument), plan.leader, by);
             }
         }
         for m in &plan.lines {
@@ -294,8 +293,7 @@ fn moved(ix: &Index, mut plan: Plan, rescale: bool, lines: &[(u32, &LineState)])
     }
     for (_, l) in lines.iter().filter(|(_, l)| l.follows() && l.line.target != 0) {
         let Some(cfg) = ix.cfg.subscriptions.get(l.sub as usize) else { continue };
-        let side = if cfg.reverse { after.signum().saturating_neg() } else { after.signum() };
-        if i128::from(side) != l.line.target.signum() {
+        if l.is_on_another_side(cfg.reverse, after) {
             return Err(format!(
                 "position {after}, and subscription {:?} has a target on the side that is left: nobody would close \
                  it. Rescale the targets, or let it leave first",

@@ -5,7 +5,6 @@
 //! ours between and no order whose outcome is not known. A break is shown and told once; nothing is traded for it unless
 //! somebody says so.
 
-use super::adjust::exact;
 use super::life::Mode;
 use super::proofs::Became;
 use super::stops::{Scope, Stop};
@@ -32,9 +31,6 @@ pub struct Break {
     pub said_ns: i64,
     /// Signed units that are not ours and were accepted: traded by hand, and let be.
     pub accepted: Dec,
-    /// What `accepted` was before an adjustment, until the broker's word agrees with one of both: leaders of one account are
-    /// adjusted one by one, and its broker rescales once.
-    pub unscaled: Option<Dec>,
     /// Another difference, reported once: it may be a report that a fill overtook.
     pub once: Option<Once>,
 }
@@ -55,13 +51,6 @@ impl Break {
     #[must_use]
     pub const fn confirmed(&self) -> bool {
         self.units.raw() != 0
-    }
-
-    /// Of both readings of what was let be the one that the broker agrees with: `beyond` our books it holds so many units.
-    fn read(self, beyond: Dec, tolerance: Dec) -> Self {
-        let fits = |accepted: &Dec| abs(less(beyond, *accepted)) <= tolerance;
-        let accepted = self.unscaled.filter(|was| fits(was) && !fits(&self.accepted));
-        Self { accepted: accepted.unwrap_or(self.accepted), ..self }
     }
 }
 
@@ -117,19 +106,19 @@ impl Engine {
         sink: &mut S,
     ) {
         let lines = self.one_position(ix, follower, instrument);
-        let known = self.st.breaks.get(&(follower, instrument)).copied().unwrap_or_default();
+        let key = (follower, instrument);
         let beyond = less(held, Dec::from_raw(self.ours(&lines)));
-        let known = known.read(beyond, tolerance(ix, instrument));
+        let accepted = self.let_be(key, beyond, tolerance(ix, instrument));
+        let known = Break { accepted, ..self.st.breaks.get(&key).copied().unwrap_or_default() };
         let units = less(beyond, known.accepted);
         let now = self.st.at_ns;
         let moves = self.st.holdings.get(follower as usize).map_or(0, |h| h.moves);
         if abs(units) <= tolerance(ix, instrument) {
-            return self.agrees(ix, (follower, instrument), known, sink);
+            return self.agrees(ix, key, known, sink);
         }
         if lines.iter().any(|at| self.in_doubt(*at)) {
             return; // an answer about the order comes first
         }
-        let key = (follower, instrument);
         if known.units == units {
             self.st.breaks.insert(key, Break { said_ns: now, once: None, ..known });
             return self.remedied_by_rule(ix, key, sink);
@@ -144,7 +133,7 @@ impl Engine {
         let found = Break { units, since_ns: first.at_ns, said_ns: now, once: None, ..known };
         self.st.breaks.insert(key, found);
         self.tell_break(ix, key, held, sink);
-        if self.rule_of(ix, follower) == OnBreak::NoOpens {
+        if self.rule_of(ix, key) == OnBreak::NoOpens {
             let who = "fault: position break".to_owned();
             self.latch(ix, Scope::Follower(follower), Stop::of_opens(who, self.st.at_ns), sink);
         }
@@ -157,6 +146,7 @@ impl Engine {
         } else {
             self.st.breaks.insert(key, Break { accepted: known.accepted, ..Break::default() });
         }
+        self.rescaling_ends(key);
         if known.confirmed() {
             let text =
                 format!("{}: the broker's position and ours agree again", Self::position_name(ix, key));
@@ -167,8 +157,13 @@ impl Engine {
     fn tell_break<S: Sink>(&mut self, ix: &Index, key: (u32, u32), held: Dec, sink: &mut S) {
         let units = self.st.breaks.get(&key).map_or(Dec::ZERO, |b| b.units);
         let ours = Dec::from_raw(held.raw().saturating_sub(units.raw()));
+        let waits = if self.is_rescaling(key) {
+            ". An adjustment is not confirmed: no rule trades for it before both agree"
+        } else {
+            ""
+        };
         let text = format!(
-            "{}: its broker holds {held} units and our books {ours}: {units} units of difference",
+            "{}: its broker holds {held} units and our books {ours}: {units} units of difference{waits}",
             Self::position_name(ix, key)
         );
         self.alert("position_break", text, sink);
@@ -180,8 +175,9 @@ impl Engine {
         format!("{name} {}", ix.cfg.instruments.get(instrument as usize).map_or("", |i| i.name.as_str()))
     }
 
-    fn rule_of(&self, ix: &Index, follower: u32) -> OnBreak {
-        ix.cfg.followers.get(follower as usize).map_or(OnBreak::Alert, |f| f.on_break)
+    fn rule_of(&self, ix: &Index, key: (u32, u32)) -> OnBreak {
+        let rule = ix.cfg.followers.get(key.0 as usize).map_or(OnBreak::Alert, |f| f.on_break);
+        if self.is_rescaling(key) { OnBreak::Alert } else { rule }
     }
 
     /// Lines of ours that become one position at the broker.
@@ -198,9 +194,8 @@ impl Engine {
 
     /// Raw units that an account holds beyond our books and what was let be.
     pub(super) fn beyond_books(&self, ix: &Index, follower: u32, instrument: u32, held: Dec) -> i128 {
-        let accepted = self.st.breaks.get(&(follower, instrument)).map_or(0, |b| b.accepted.raw());
-        let ours = self.ours(&self.one_position(ix, follower, instrument));
-        held.raw().saturating_sub(ours).saturating_sub(accepted)
+        let beyond = less(held, Dec::from_raw(self.ours(&self.one_position(ix, follower, instrument))));
+        less(beyond, self.let_be((follower, instrument), beyond, Dec::ZERO)).raw()
     }
 
     fn in_doubt(&self, at: u32) -> bool {
@@ -222,7 +217,7 @@ impl Engine {
     }
 
     fn remedied_by_rule<S: Sink>(&mut self, ix: &Arc<Index>, key: (u32, u32), sink: &mut S) {
-        let remedy = match self.rule_of(ix, key.0) {
+        let remedy = match self.rule_of(ix, key) {
             OnBreak::Alert | OnBreak::NoOpens => return,
             OnBreak::Adopt => Remedy::Adopt,
             OnBreak::Close => Remedy::Close,
@@ -311,6 +306,7 @@ impl Engine {
         if accepted.is_zero() {
             self.st.breaks.remove(&key);
         }
+        self.rescaling_ends(key);
         let back =
             if undone.is_zero() { String::new() } else { format!(", and {undone} undo what was let be") };
         let text = format!(
@@ -374,22 +370,6 @@ impl Engine {
     fn in_lots(&self, ix: &Index, ls: &LineState) -> Dec {
         let lane = ix.lane(ls);
         lane.map_or(Dec::ZERO, |l| ls.line.desired(l.grid, l.rounding, l.max_inflation, false))
-    }
-
-    /// What was let be in an account after its broker rescaled it, where that is a quantity; else what it was.
-    pub(super) fn let_be_by(&self, key: (u32, u32), by: (Dec, Dec)) -> Result<Dec, Dec> {
-        let accepted = self.st.breaks.get(&key).map_or(Dec::ZERO, |b| b.accepted);
-        exact(accepted, by).ok_or(accepted)
-    }
-
-    /// An account was rescaled, and what was let be with it. A difference of before is no number of now: it is found anew.
-    pub(super) fn break_rescaled(&mut self, key: (u32, u32), by: (Dec, Dec)) {
-        let scaled = self.let_be_by(key, by);
-        let known = self.st.breaks.remove(&key);
-        if let Some(known) = known.filter(|b| !b.accepted.is_zero()) {
-            let (accepted, unscaled) = (scaled.unwrap_or(known.accepted), Some(known.accepted));
-            self.st.breaks.insert(key, Break { accepted, unscaled, ..Break::default() });
-        }
     }
 
     /// Units that a line holds from now on, without an order of ours.

@@ -5,12 +5,13 @@
 //! a cap that is too small is healed by the next report, and while a close is capped the broker is asked for one.
 
 use super::lanes::{Closes, Lane};
+use super::life::Mode;
 use super::lines::whole_steps;
 use super::questions::Listing;
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
-use crate::decimal::{Dec, Round, mul_div};
-use crate::ledger::{QUANTA, abs};
+use crate::decimal::{Dec, Round};
+use crate::ledger::{abs, units};
 use crate::link::{OrdersWriter, SendKind};
 use crate::outbound;
 use crate::profile::{PositionModel, Profile};
@@ -61,13 +62,13 @@ fn side(units: Dec, positive: bool) -> i128 {
     if positive { units.raw().max(0) } else { units.raw().saturating_neg().max(0) }
 }
 
-/// Units that a line goes on holding on one side: not what its closes take, and not what its target, with what its
-/// mirrors are ahead by, gives up.
-fn kept(ls: &LineState, ahead: i128, long: bool, step: Dec) -> i128 {
+/// Units that a line goes on holding on one side: not what its closes take, not what its target, with what its mirrors are
+/// ahead by, gives up, and not what counts as gone.
+fn kept(ls: &LineState, ahead: i128, gone: i128, long: bool, step: Dec) -> i128 {
     let closing = if long { ls.line.closing_sell } else { ls.line.closing_buy };
-    let target = mul_div(ls.line.target.saturating_add(ahead), step.raw(), QUANTA, Round::HalfEven)
-        .unwrap_or(i128::MAX);
-    side(ls.line.filled, long).saturating_sub(closing.raw()).min(side(Dec::from_raw(target), long)).max(0)
+    let target = units(ls.line.target.saturating_add(ahead), step).map_or(i128::MAX, Dec::raw);
+    let holds = side(ls.line.filled, long).saturating_sub(closing.raw()).saturating_sub(gone);
+    holds.min(side(Dec::from_raw(target), long)).max(0)
 }
 
 impl Engine {
@@ -142,16 +143,21 @@ impl Engine {
     }
 
     /// The broker holds other units of the same: nobody knows whether its last report has them already. The smaller of both
-    /// never turns an account, and the next report heals it.
-    pub(super) fn holding_rescaled(&mut self, follower: u32, instrument: u32, (num, den): (Dec, Dec)) {
-        let holding = self.st.holdings.get_mut(follower as usize);
-        if let Some(held) = holding.and_then(|h| {
-            h.agreed.remove(&instrument);
-            h.stands.remove(&instrument);
-            h.positions.get_mut(&instrument)
-        }) {
+    /// never turns an account, and the next report heals it. `again`: for another leader of the account it was done already;
+    /// what was reported since may be of before or of after it.
+    pub(super) fn holding_rescaled(
+        &mut self,
+        (follower, instrument): (u32, u32),
+        (num, den): (Dec, Dec),
+        again: bool,
+    ) {
+        let Some(holding) = self.st.holdings.get_mut(follower as usize) else { return };
+        holding.agreed.remove(&instrument);
+        let reported = holding.stands.remove(&instrument).is_some();
+        if let Some(held) = holding.positions.get_mut(&instrument) {
             let scaled = held.mul_div(num, den, Round::Down).unwrap_or(*held);
-            *held = if abs(scaled) < abs(*held) { scaled } else { *held };
+            let smaller = abs(scaled) < abs(*held) && (reported || !again);
+            *held = if smaller { scaled } else { *held };
             self.plan_question(follower, self.st.at_ns);
         }
     }
@@ -164,17 +170,37 @@ impl Engine {
         let follower = ix.subs.get(ls.sub as usize)?.follower;
         let held = *self.st.holdings.get(follower as usize)?.positions.get(&ls.follower_instrument)?;
         let mut room = if buy { held.raw().saturating_neg() } else { held.raw() };
-        for n in self.st.groups.get(lane.group as usize)? {
-            let Some(other) = self.st.lines.get(*n as usize) else { continue };
+        let mut missing = self.missing(lane, held, buy);
+        for (n, other) in self.in_order_of_loss(lane.group) {
+            let gone = missing.min(side(other.line.filled, !buy));
+            missing = missing.saturating_sub(gone);
             // What another subscription holds on the other side is netted with what this one holds.
             room = room.saturating_add(side(other.line.filled, buy));
             let closing = if buy { other.line.closing_buy } else { other.line.closing_sell };
             room = room.saturating_sub(closing.raw());
-            if *n != at && other.follows() {
-                room = room.saturating_sub(kept(other, self.mirror_shift(ix, *n), !buy, lane.grid.step));
+            if n != at && other.follows() {
+                room = room.saturating_sub(kept(other, self.mirror_shift(ix, n), gone, !buy, lane.grid.step));
             }
         }
         Some(Dec::from_raw(room.max(0)))
+    }
+
+    /// Lines of one account and instrument, and whose units are gone first where the account has less than all of them: what was
+    /// kept, which is the person's, and then as they stand.
+    fn in_order_of_loss(&self, group: u32) -> impl Iterator<Item = (u32, &LineState)> {
+        let lines = move || {
+            let group = self.st.groups.get(group as usize).into_iter().flatten();
+            group.filter_map(|n| Some((*n, self.st.lines.get(*n as usize)?)))
+        };
+        let is_kept = |l: &LineState| l.mode == Mode::Kept;
+        lines().filter(move |(_, l)| is_kept(l)).chain(lines().filter(move |(_, l)| !is_kept(l)))
+    }
+
+    /// Raw units that the account has less than its lines hold, on the side that `buy` closes.
+    fn missing(&self, lane: &Lane, held: Dec, buy: bool) -> i128 {
+        let lines = self.in_order_of_loss(lane.group);
+        let ours = lines.fold(0_i128, |sum, (_, l)| sum.saturating_add(l.line.filled.raw()));
+        side(Dec::from_raw(ours.saturating_sub(held.raw())), !buy)
     }
 
     /// The part of a close that the broker's position allows. What it does not allow is shown, and told once.

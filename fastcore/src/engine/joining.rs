@@ -7,9 +7,9 @@ use super::life::{Life, Named};
 use super::{Engine, Index};
 use crate::action::Sink;
 use crate::config::{Joining, SideFilter, Sizing, SubscriptionConfig};
-use crate::decimal::{Dec, Round, mul_div};
+use crate::decimal::Dec;
 use crate::leader::{Frozen, LeaderOrder};
-use crate::ledger::{QUANTA, abs, fits, quanta};
+use crate::ledger::{abs, fits, quanta, units};
 use crate::refusal::{Code, Refusal};
 use crate::sizing::{Rule, Sizes, rule};
 use crate::time::trade_date;
@@ -163,10 +163,7 @@ impl Engine {
         if refused.is_empty() && after == before {
             return None;
         }
-        let units = |t: i128| {
-            let units = mul_div(t, lane.grid.step.raw(), QUANTA, Round::HalfEven);
-            Dec::from_raw(units.unwrap_or(0))
-        };
+        let units = |t: i128| units(t, lane.grid.step).unwrap_or(Dec::ZERO);
         let why =
             if refused.is_empty() { String::new() } else { format!(", refused: {}", refused.join(", ")) };
         Some(format!("{what}: target {} units, it was {}{why}", units(after), units(before)))

@@ -454,9 +454,8 @@ impl Engine {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let before = ls.line.target;
         let mut reduce = Dec::ZERO;
-        ls.unquoted = false;
         if let Some((px, at_ns)) = px {
-            (ls.leader_px, ls.leader_px_ns) = (Some(px), at_ns);
+            (ls.leader_px, ls.leader_px_ns, ls.unquoted) = (Some(px), at_ns, false);
         }
         let recomputed = x.hold && self.follow_bust(ix, at, cfg, x);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };

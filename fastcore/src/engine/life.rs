@@ -7,6 +7,7 @@ use super::stops::{Level, Stop};
 use super::{Engine, Index, LineState};
 use crate::action::Sink;
 use crate::config::Leaving;
+use crate::decimal::Dec;
 use crate::ledger::quanta;
 use crate::refusal::Code;
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,12 @@ impl LineState {
     /// The leader's closes are its own: all but what was kept.
     pub(super) fn follows(&self) -> bool {
         self.mode != Mode::Kept
+    }
+
+    /// Its target is not on the side that a leader's position copies to.
+    pub(super) fn is_on_another_side(&self, reverse: bool, position: Dec) -> bool {
+        let side = if reverse { position.signum().saturating_neg() } else { position.signum() };
+        i128::from(side) != self.line.target.signum()
     }
 }
 
@@ -258,8 +265,7 @@ impl Engine {
         let held = self.st.leaders.get(leader as usize).map(|l| &l.positions);
         for ls in self.st.lines.iter_mut().filter(|l| l.sub == sub && l.line.target != 0) {
             let Some(position) = held.and_then(|h| h.get(&ls.instrument)) else { continue };
-            let side = if reverse { position.signum().saturating_neg() } else { position.signum() };
-            if i128::from(side) != ls.line.target.signum() {
+            if ls.is_on_another_side(reverse, *position) {
                 (ls.line.target, ls.retry_at_ns) = (0, 0);
             }
         }

@@ -40,6 +40,7 @@ pub mod proofs;
 mod questions;
 pub mod ranges;
 mod reload;
+pub mod rescaling;
 pub mod retire;
 mod routes;
 mod self_match;

@@ -246,6 +246,8 @@ pub struct State {
     pub holdings: Vec<super::holdings::Holding>,
     /// By follower and its instrument: where a broker's position is not ours, or was let be.
     pub breaks: BTreeMap<(u32, u32), super::breaks::Break>,
+    /// By follower and its instrument: what is adjusted, and its broker has not said so yet.
+    pub rescaling: BTreeMap<(u32, u32), super::rescaling::Rescaling>,
     /// By route that has a reserve.
     pub ways: BTreeMap<u32, super::ways::Way>,
     /// Ledger lines.

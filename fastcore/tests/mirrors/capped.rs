@@ -147,6 +147,35 @@ fn a_break_is_settled_while_a_stop_rests() {
     }
 }
 
+/// Two subscriptions of one account hold ten each, and fifteen, or ten, are there: what is missing is missing once, and all that
+/// is there has a stop.
+#[test]
+fn what_is_missing_is_taken_off_one_stop() {
+    for (extra, (there, left)) in
+        BOTH.iter().flat_map(|x| [("15", "5"), ("10", "0"), ("19", "9")].map(|of| (*x, of)))
+    {
+        let mut w = World::with(SAME, extra, |c| {
+            takes_all(c);
+            let mut second = c.subscriptions[0].clone();
+            second.name = "t".to_owned();
+            c.subscriptions.push(second);
+        });
+        for open in w.leader("first", 1, "10", "10", "10") {
+            w.out(&open);
+            w.fill(&open, "10", "10");
+        }
+        let stops = orders(new(&mut w, "sl", 2, "10", STOP));
+        assert_eq!(words(&stops), ["new sell 10 3 /1 1", "new sell 10 3 /1 1"]);
+        for stop in &stops {
+            work(&mut w, stop);
+        }
+        says(&mut w, there);
+        let cut = says(&mut w, there);
+        let word = if left == "0" { "cancel".to_owned() } else { format!("replace sell {left} 3 /1 1") };
+        assert_eq!(words(&cut), [word], "{there} of twenty");
+    }
+}
+
 /// A stop that is asked to end may have filled: what the account has less is not gone by hand.
 #[test]
 fn a_stop_that_is_on_its_way_out_is_no_rest() {

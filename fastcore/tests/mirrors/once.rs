@@ -348,4 +348,6 @@ fn a_position_that_tells_what_a_mirror_has_closed_closes_it_once() {
     w.now = now;
     assert!(words(&sent).iter().all(|s| !s.starts_with("new")), "{:?}", words(&sent));
     has(&w, "6", "6");
+    let sent = acts(traded(&mut w, "tp", 2, "10", "4", "8"));
+    assert!(!words(&sent).is_empty(), "what he sells now is news: {:?}", words(&sent));
 }
