@@ -24,7 +24,7 @@ LEAVE_OUT := target/leave_out
 MUTANTS ?= ledger sizing risk order
 MUTANTS_ARGS ?=
 
-.PHONY: help build test fuzz torture fault-rules mutants demo bench lint lint-rust lint-python format docs clean distclean
+.PHONY: help build test rust-tests fuzz torture fault-rules mutants demo bench lint lint-rust lint-python format docs clean distclean
 
 help: ## print this list
 	@echo "Copygate: a leader's fill becomes the followers' orders, over real FIX sessions."
@@ -44,7 +44,10 @@ build: .venv/.core ## set up .venv, QuickFIX and the Rust core (skipped when don
 demo: build ## run the main job: one leader, several followers, on loopback
 	@$(BIN)/copygate demo $(DEMO_ARGS)
 
-test: build lint ## everything: fmt, clippy, cargo test, ruff, mypy --strict, pytest
+test: ## everything: fmt, clippy, cargo test, ruff, mypy --strict, pytest
+	@# Linking the core and mypy take one processor for minutes: what else there is to build and check goes beside them.
+	@$(MAKE) --no-print-directory .venv/.deps
+	@$(MAKE) --no-print-directory -j2 build lint rust-tests
 	cargo test --profile tested $(RUST_TESTED)
 	@# A short folder: sockets of a deployment have paths of at most 107 bytes.
 	dir=$$(mktemp -d) && $(BIN)/python -m pytest -n 2 --dist loadfile --basetemp "$$dir/t" --ignore tests/fault \
@@ -71,13 +74,16 @@ bench: build ## measure speed; every figure beside its baseline in the same run
 
 lint: lint-rust lint-python ## cargo fmt and clippy, ruff, mypy --strict
 
-lint-rust: build
+rust-tests: .venv/.deps
+	cargo test --profile tested $(RUST_TESTED) --no-run
+
+lint-rust: .venv/.deps
 	@tools/need_rust_tools.sh
 	cargo fmt --all --check
 	cargo clippy $(RUST_LIBS) --lib -- -D warnings
 	cargo clippy $(RUST_TESTED) --all-targets -- -D warnings $(TEST_ALLOW)
 
-lint-python: build
+lint-python: .venv/.deps
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict gateway tests tools

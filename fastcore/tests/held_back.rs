@@ -78,3 +78,31 @@ fn an_open_behind_a_reject_is_held_back() {
     assert!(w.leader("o2", 1, "5", "5", "5").is_empty());
     assert_eq!(said(&w), [("refused_lately", "15")]);
 }
+
+/// A stop that rests for what is held opens nothing, and explains no open that is missing.
+#[test]
+fn an_open_behind_a_reject_is_held_back_beside_a_stop_that_rests() {
+    let mut w = World::with(SAME, r#","copy_stops":true"#, |c| {
+        c.profiles[0].order_types.push(fastcore::profile::OrderType::Stop);
+        c.subscriptions[0].on_reject = fastcore::config::OnReject::Retry;
+        c.subscriptions[0].retry_window_ms = 60_000;
+    });
+    let open = one(&w.leader("o1", 1, "10", "10", "10"), true, "10");
+    w.out(&open);
+    w.fill(&open, "10", "10");
+    let mut time = Vec::new();
+    fastcore::time::write_utc(w.now, &mut time);
+    let time = String::from_utf8(time).unwrap();
+    w.exec += 1;
+    let placed = support::fix(&format!(
+        "35=8|34={0}|37=sl|17=E{0}|150=0|39=0|55=EURUSD|54=2|38=10|40=3|99=1|59=0|14=0|151=10|60={time}|",
+        w.exec
+    ));
+    let stop = one(&w.apply(fastcore::event::EventKind::Leader, "L", &placed), false, "10");
+    w.out(&stop);
+    let more = one(&w.leader("o2", 1, "5", "5", "5"), true, "5");
+    w.out(&more);
+    w.reject(&more);
+    w.leader("o3", 1, "1", "1", "1");
+    assert_eq!(said(&w), [("refused_lately", "6")]);
+}

@@ -11,7 +11,10 @@ impl Engine {
     pub(super) fn held_back(&self, ix: &Index, at: u32) -> Option<HeldBack> {
         let ls = self.st.lines.get(at as usize)?;
         let (lane, now) = (ix.lane(ls)?, self.st.at_ns);
-        let plan = ls.line.clone().plan(lane.grid, lane.rounding, lane.max_inflation, now);
+        let mut line = ls.line.clone();
+        // What mirrors may still fill is theirs to tell.
+        line.target = line.target.saturating_add(self.mirror_shift(ix, at));
+        let plan = line.plan(lane.grid, lane.rounding, lane.max_inflation, now);
         let of = |why, units| Some(HeldBack { why, units });
         if ls.close_waits {
             let halted = self.stopped(ix, ls) == Some(Level::Halt);
@@ -23,14 +26,12 @@ impl Engine {
         if !plan.reduce.is_zero() && self.st.tickets.get(&at).is_some_and(|t| t.told) {
             return of("unnamed_position", abs(plan.reduce));
         }
-        // What mirrors may still fill is theirs to tell.
-        let wanted = if self.st.mirrors.of(at).is_empty() { plan } else { return None };
-        let (close, open) = (abs(wanted.reduce), abs(wanted.increase));
+        let (close, open) = (abs(plan.reduce), abs(plan.increase));
         match () {
             () if !close.is_zero() && ls.retry_at_ns > now => of("refused_lately", close),
             () if open < lane.grid.min || open == Dec::ZERO => None,
             () if ls.open_retry_at_ns > now => of("refused_lately", open),
-            () if lane.shared && self.waits_for_others(ix, at, wanted.increase.is_positive()) => {
+            () if lane.shared && self.waits_for_others(ix, at, plan.increase.is_positive()) => {
                 of("self_match", open)
             }
             () => None,
