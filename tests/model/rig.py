@@ -11,7 +11,7 @@ from gateway.sim.text import Fields, encode, first, utc
 from tests.model.deployment import Deployment, exact
 from tests.model.guard_terms import CODES
 from tests.model.reference import Model
-from tests.model.side_by_side import BEGIN, NEAR, Difference, Live, SideBySide, said
+from tests.model.side_by_side import BEGIN, NEAR, Difference, Live, SideBySide, number, said
 from tests.model.stops import LEVELS
 from tests.model.terms import Action, Cancel, Report
 
@@ -237,11 +237,11 @@ class Rig(SideBySide[Action]):
         watch = self.model.watch
         for name, guard in watch.accounts.items():
             theirs, ours = shown[name]["equity"], guard.known(self.now_ns)
-            if (theirs is None) != (ours is None) or abs(Fraction(theirs or 0) - (ours or 0)) > NEAR:
+            if (theirs is None) != (ours is None) or abs(number(theirs or "0") - (ours or 0)) > NEAR:
                 raise self._differs(f"{name} is worth {theirs} in the core, {ours} in the model")
             floor = guard.floor()
             theirs = shown[name]["floor"]
-            if (theirs is None) != (floor is None) or abs(Fraction(theirs or 0) - (floor or 0)) > NEAR:
+            if (theirs is None) != (floor is None) or abs(number(theirs or "0") - (floor or 0)) > NEAR:
                 raise self._differs(f"{name} stops at {theirs} in the core, {floor} in the model")
         core = {
             (s["scope"], s["name"], s["level"], s["code"])
