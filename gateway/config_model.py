@@ -69,7 +69,8 @@ class LeaderConfig(Model):
     session: Name
     """FIX session its reports arrive on."""
     account: FixText | None = None
-    """Account text in the reports. Not set: every report of the session is this leader's."""
+    """Account text in the reports. Not set: every report of the session is this leader's, and at a broker
+    where followers have accounts `check` cannot see whether it is one of them: it warns of circles."""
     currency: Currency | None = None
     """Currency of its account values. Needed by sizing modes that compare accounts."""
     symbols: dict[Symbol, Symbol] | None = None
@@ -81,7 +82,8 @@ class LeaderConfig(Model):
     """Signed units held when copying starts, by instrument. Each number counts once: it is no news when it is
     read again."""
     follower: Name | None = None
-    """The follower that is the same account, when a copy is copied again. Lets `check` see cycles."""
+    """The follower that is the same account, when a copy is copied again. Lets `check` refuse circles. Not
+    set: it is one where both have one broker, TargetCompID(56), and one account text there."""
     limits: LimitsConfig = LimitsConfig()
     """Bounds of every subscription to this leader."""
     inactive: InactiveConfig | None = None

@@ -26,6 +26,7 @@ from gateway.config_rules_lots import (
 from gateway.config_rules_mirrors import mirrors, mirrors_name_no_position
 from gateway.config_rules_money import unit_values, values_of_orders
 from gateway.config_rules_names import filtered_instruments, named_instruments
+from gateway.config_rules_rings import cycles
 from gateway.config_rules_together import all_together, price_windows, subscription_guards, together
 from gateway.config_rules_wire import (
     accounts,
@@ -41,8 +42,6 @@ from gateway.config_rules_wire import (
 from gateway.hints import did_you_mean
 from gateway.toml_lines import Key
 
-Edges = dict[str, list[tuple[str, int]]]
-"""Leader → the leaders that its copies become, each with the subscription that does it."""
 Reference = tuple[str, tuple[Key, ...], str]
 """A section, the place in the file that names one of its parts, and the name."""
 
@@ -188,61 +187,6 @@ def subscription_names(draft: Draft) -> None:
         names.setdefault(subscription.label, number)
         if subscription.leaving is None:
             copies.setdefault(copy, number)
-
-
-def cycles(draft: Draft) -> None:
-    """Copies must not come back to the account they began at: each round would enlarge them."""
-    edges: Edges = {}
-    for number, subscription in draft.subscriptions.items():
-        for leader in _leaders_of(draft, subscription.follower):
-            edges.setdefault(subscription.leader, []).append((leader, number))
-    reported: set[frozenset[str]] = set()
-    done: set[str] = set()
-    for start in edges:
-        for ring, number in _rings(edges, start, done):
-            if frozenset(ring) not in reported:
-                reported.add(frozenset(ring))
-                text = f"copies in a circle: {' → '.join([*ring, ring[0]])}"
-                hint = "Remove one of the subscriptions; each round would enlarge the positions."
-                draft.report(("subscriptions", number), text, hint=hint)
-
-
-def _rings(edges: Edges, start: str, done: set[str]) -> Iterator[tuple[list[str], int]]:
-    """Depth first, without recursion: a leader met again on the trail closes a circle."""
-    if start in done:
-        return
-    trail, open_edges = [start], [iter(edges.get(start, []))]
-    while trail:
-        step = next(open_edges[-1], None)
-        if step is None:
-            done.add(trail.pop())
-            open_edges.pop()
-            continue
-        leader, number = step
-        if leader in trail:
-            yield trail[trail.index(leader) :], number
-        elif leader not in done:
-            trail.append(leader)
-            open_edges.append(iter(edges.get(leader, [])))
-
-
-def _leaders_of(draft: Draft, follower_name: str) -> list[str]:
-    """The leaders that are the same account as a follower: said so, or same broker and account text."""
-    follower = draft.followers.get(follower_name)
-    route = draft.routes.get(follower.route) if follower else None
-    session = draft.sessions.get(route.session) if route else None
-    found = []
-    for name, leader in draft.leaders.items():
-        other = draft.sessions.get(leader.session)
-        same_broker = (
-            session is not None and other is not None and session.target_comp_id == other.target_comp_id
-        )
-        same_text = (
-            follower is not None and follower.account is not None and follower.account == leader.account
-        )
-        if leader.follower == follower_name or (same_broker and same_text):
-            found.append(name)
-    return found
 
 
 RULES: tuple[Callable[[Draft], None], ...] = (
