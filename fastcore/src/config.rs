@@ -1,6 +1,7 @@
 //! The deployment as the core sees it: names resolved by the gateway, decimals as text.
 
 mod limits;
+mod numbers;
 
 pub use limits::{
     ClockRule, Faults, InactiveRule, LimitSet, Limits, OnBreach, PriceWindow, SelfMatch, Together,
@@ -78,6 +79,14 @@ impl Config {
     /// `ConfigError` with serde's place and reason.
     pub fn from_json(text: &str) -> Result<Config, ConfigError> {
         serde_json::from_str(text).map_err(|e| ConfigError(format!("core config: {e}")))
+    }
+
+    /// Refuses numbers that no order could be sized or bounded by.
+    ///
+    /// # Errors
+    /// `ConfigError` with every number that cannot be used.
+    pub fn usable(&self) -> Result<(), ConfigError> {
+        numbers::usable(self)
     }
 }
 

@@ -425,6 +425,7 @@ impl Index {
     /// # Errors
     /// `ConfigError` for the first name that is not defined or number that cannot be used.
     pub fn new(mut cfg: Config) -> Result<Index, ConfigError> {
+        cfg.usable()?;
         let grids = cfg.instruments.iter().map(grid).collect::<Result<Vec<_>, _>>()?;
         let known = Known::of(&cfg);
         let instrument = |n: &str| known.instruments.find(n);
