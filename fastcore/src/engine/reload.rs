@@ -86,6 +86,9 @@ fn changed(now: &Index, next: &Index, l: &LineState, mirrors: bool) -> Option<&'
     if [li, l.follower_instrument].into_iter().any(|i| lots(now, i) != lots(next, i)) {
         return Some("lots of its instrument, or how it pays, changed");
     }
+    if let Some(what) = counted_otherwise(now, next, l) {
+        return Some(what);
+    }
     let accounts = |ix: &Index| {
         let leader = ix.cfg.leaders.get(s.leader as usize)?;
         let follower = ix.cfg.followers.get(s.follower as usize)?;
@@ -101,6 +104,24 @@ fn changed(now: &Index, next: &Index, l: &LineState, mirrors: bool) -> Option<&'
     // A close that names nothing opens a position on a hedging account; one that names something is no order elsewhere.
     (hedges(now, s.route) != hedges(next, t.route))
         .then_some("position_model of its follower's profile changed")
+}
+
+/// What a quantity of its reports is in units, where both say it differently: what is held was counted by the one, and what
+/// closes it would be by the other.
+fn counted_otherwise(now: &Index, next: &Index, l: &LineState) -> Option<&'static str> {
+    let (s, t) = (now.subs.get(l.sub as usize)?, next.subs.get(l.sub as usize)?);
+    let unit = |ix: &Index, profile: Option<&u32>, instrument: u32| {
+        ix.cfg.profiles.get(*profile? as usize).map(|p| ix.unit(p, instrument))
+    };
+    let ours =
+        |ix: &Index, route: u32| unit(ix, ix.route_profiles.get(route as usize), l.follower_instrument);
+    let theirs = |ix: &Index, leader: u32| unit(ix, ix.leader_profiles.get(leader as usize), l.instrument);
+    if ours(now, s.route) != ours(next, t.route) {
+        return Some("quantity_unit of its follower's profile changed");
+    }
+    // What was kept follows nobody: how the leader counts is nothing to it.
+    (l.mode != Mode::Kept && theirs(now, s.leader) != theirs(next, t.leader))
+        .then_some("quantity_unit of its leader's profile changed")
 }
 
 fn hedges(ix: &Index, route: u32) -> Option<bool> {
