@@ -46,6 +46,30 @@ pub struct LeaderOrder {
     pub unnamed: Dec,
     /// Filled before we listened: part of the starting position, never counted.
     pub before: Dec,
+    /// What it had filled before subscriptions copied it, and did not take off the other side: of an amount only the part
+    /// behind it is opened. By the first place, among those of the leader, that it counts for, rising.
+    pub missed: Vec<(u32, Dec)>,
+}
+
+impl LeaderOrder {
+    /// What it had filled before the subscription at this place copied it; none where that opened nothing.
+    #[must_use]
+    pub fn missed_by(&self, place: usize) -> Option<Dec> {
+        let counts = |(from, _): &&(u32, Dec)| usize::try_from(*from).is_ok_and(|from| from <= place);
+        self.missed.iter().rev().find(counts).map(|(_, qty)| *qty)
+    }
+
+    /// Subscriptions from this place on begin to copy it now, with the leader's position as it is known.
+    pub fn missed_from(&mut self, place: u32, qty: Dec, position: Option<Dec>) {
+        // What closed the other side, or a part of it, has opened nothing: its amount is still to come.
+        let against =
+            position.map_or(0, Dec::signum).saturating_mul(self.bought.map_or(0, |b| if b { 1 } else { -1 }))
+                < 0;
+        if qty.is_positive() && !against {
+            self.missed.retain(|(from, _)| *from < place);
+            self.missed.push((place, qty));
+        }
+    }
 }
 
 /// What explains a CumQty(14) that is above what is counted, after a bust.

@@ -137,6 +137,11 @@ class Model(Worker):
         if order is None:
             begun = {"new": ZERO, "trade": r.cum_qty - r.last_qty}.get(r.kind, r.cum_qty)
             order = self._orders[r.order] = LeaderOrder(begun, r.order_qty)
+            held = self.positions.get((r.leader, r.instrument), ZERO)
+            if begun and sign_of(held) != -r.sign:
+                # What closed the other side has opened nothing: its amount is still to come.
+                order.missed = begun
+                self.reached["begun before anybody listened"] += 1
         order.order_qty = r.order_qty
         order.tif = r.tif or order.tif
         if r.kind in ("bust", "correct"):

@@ -262,6 +262,8 @@ class LeaderOrder:
     """By ExecID(17)."""
     unexplained: Fraction = ZERO
     """Counted by CumQty alone: its trade reports are on their way, or lost."""
+    missed: Fraction = ZERO
+    """Filled before anybody listened, not against the leader's position: its part of an amount is gone."""
 
 
 @dataclass
@@ -271,6 +273,8 @@ class Sized:
     rate: Fraction | None = None
     amount: Fraction | None = None
     used: Fraction = ZERO
+    missed: Fraction | None = None
+    """What the order had filled before it was copied; none once that has been used up."""
     date: int = 0
     """The trade date of the freeze, days since 1970."""
 

@@ -36,7 +36,8 @@ class Values:
     def sized(self, line: Line, name: str, order: LeaderOrder, traded_ns: int) -> Sized:
         """What a leader order is worth to a line: "frozen at the first increase that can be sized, and again
         each trade date for GT orders"; a date is UTC's, of TransactTime(60)."""
-        sized, date = line.sized.setdefault(name, Sized()), traded_ns // DAY_NS
+        sized = line.sized.setdefault(name, Sized(missed=order.missed))
+        date = traded_ns // DAY_NS
         nothing_yet = sized.rate is None and sized.amount is None
         if sized.date != date and (nothing_yet or order.tif in GOOD_TILL):
             sized.date, sized.rate, sized.amount = date, None, None
@@ -49,6 +50,10 @@ class Values:
         if line.subscription.mode in AMOUNT_MODES:
             if sized.amount is None:
                 sized.amount = self._amount(line, now_ns)
+            if sized.missed is not None:
+                # Decision 0016: "what an order had filled before it was copied has used up its part".
+                sized.used = sized.amount * sized.missed / max(order_qty, sized.missed)
+                sized.missed = None
             size = (sized.amount - sized.used) * share(qty, order_qty, cum_qty)
             sized.used += size
             return size

@@ -105,7 +105,9 @@ impl Engine {
             let lane = ix.lanes.at.get(&(*sub, x.instrument)).and_then(|l| ix.lanes.list.get(*l as usize));
             let leaves = self.mode_of(*sub).leaves();
             let rule = match (lane.filter(|_| !leaves), ix.cfg.subscriptions.get(*sub as usize)) {
-                (Some(lane), Some(cfg)) => self.frozen(x, order, (*sub, *place), cfg, lane, date).ok(),
+                (Some(lane), Some(cfg)) => {
+                    self.frozen(x, order, (*sub, *place, u32::MAX), cfg, lane, date).ok()
+                }
                 _ => None,
             };
             weights.push(if let Some(Rule::Rate(weight)) = rule { weight.raw() } else { 0 });

@@ -42,7 +42,7 @@ impl Engine {
                 return Err(refusal);
             }
         }
-        let frozen = match (self.frozen(x, order, (sub, place), cfg, lane, date), gate) {
+        let frozen = match (self.frozen(x, order, (sub, place, at), cfg, lane, date), gate) {
             (Err(_), Err(refusal)) => return Err(refusal),
             (rule, _) => rule?,
         };
@@ -76,9 +76,8 @@ impl Engine {
             }
             Rule::Rate(rate) => x.sizes.rate(rate, gate?, grid).ok_or(overflow)?,
             Rule::Amount(amount) => {
+                let qty = whole(x, order.order_qty);
                 let slot = order.rules.get_mut(place).and_then(Option::as_mut).ok_or(overflow)?;
-                let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
-                let qty = order.order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum);
                 let open = open_qty(x.increase, qty, x.cum).ok_or(overflow)?;
                 let share = amount_share(amount, slot.sized, x.increase, open).ok_or(overflow)?;
                 if let Some(told) = &mut told {
@@ -139,7 +138,7 @@ impl Engine {
         &mut self,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
-        (sub, place): (u32, usize),
+        (sub, place, at): (u32, usize, u32),
         cfg: &SubscriptionConfig,
         lane: &Lane,
         date: u32,
@@ -154,9 +153,13 @@ impl Engine {
         if let Some(found) = known.filter(|r| r.date == date || !order.outlives_day) {
             return Ok(found.rule);
         }
-        let sized = known.map_or(Dec::ZERO, |r| r.sized);
+        let sized = known.map(|r| r.sized);
         let inputs = self.inputs(sub, cfg, x.instrument, lane);
         let made = rule(&cfg.sizing, &inputs)?;
+        let sized = match made {
+            Rule::Amount(amount) => sized.unwrap_or_else(|| self.used_before(x, order, (place, at), amount)),
+            Rule::Rate(_) => sized.unwrap_or(Dec::ZERO),
+        };
         if order.rules.len() <= place {
             // Room for every subscription at once: a list that doubles moves what it holds while followers wait.
             let all = self.ix.subs_of.get(x.leader as usize).map_or(0, Vec::len);
@@ -168,6 +171,30 @@ impl Engine {
         }
         Ok(made)
     }
+
+    /// What of an amount is used up when the first increase of an order is sized: the part that the order had filled before
+    /// this subscription copied it, or all, where that part is in a position for which the amount was opened.
+    fn used_before(
+        &self,
+        x: &Execution<'_>,
+        order: &LeaderOrder,
+        (place, at): (usize, u32),
+        amount: Dec,
+    ) -> Dec {
+        let Some(missed) = order.missed_by(place) else { return Dec::ZERO };
+        let joined = self.st.lines.get(at as usize).and_then(|ls| ls.joined);
+        if joined.is_some() && joined == order.bought {
+            return amount;
+        }
+        let qty = whole(x, order.order_qty).max(missed);
+        amount.mul_div(missed, qty, Round::HalfEven).unwrap_or(amount)
+    }
+}
+
+/// What the order of an execution is in all, as far as reports say.
+fn whole(x: &Execution<'_>, order_qty: Option<Dec>) -> Dec {
+    let leaves = x.report.leaves_qty.unwrap_or(Dec::ZERO);
+    order_qty.or_else(|| x.cum.checked_add(leaves)).unwrap_or(x.cum)
 }
 
 pub(super) fn filters(

@@ -36,6 +36,7 @@ impl Engine {
     pub(super) fn begin_new(&mut self) {
         let ix = Arc::clone(&self.ix);
         let begun = usize::try_from(self.st.begun).unwrap_or(usize::MAX);
+        self.missed_by_new(&ix, self.st.begun);
         for (sub, cfg) in (0_u32..).zip(&ix.cfg.subscriptions).skip(begun) {
             if cfg.joining == Joining::Target && cfg.leaving.is_none() {
                 let life = self.st.lives.entry(sub).or_default();
@@ -43,6 +44,20 @@ impl Engine {
             }
         }
         self.st.begun = u32::try_from(ix.cfg.subscriptions.len()).unwrap_or(u32::MAX);
+    }
+
+    /// What the leaders' orders have filled by now is nothing to who begins now: of an amount only the part behind it is
+    /// opened.
+    fn missed_by_new(&mut self, ix: &Index, begun: u32) {
+        for (subs, state) in ix.subs_of.iter().zip(&mut self.st.leaders) {
+            let first = subs.iter().position(|sub| *sub >= begun).and_then(|n| u32::try_from(n).ok());
+            let Some(place) = first else { continue };
+            let positions = &state.positions;
+            for order in state.orders.values_mut().filter(|o| !o.ended) {
+                let known = order.known;
+                order.missed_from(place, known, positions.get(&order.instrument).copied());
+            }
+        }
     }
 
     /// Joins that waited and can be done now, each once.
@@ -153,7 +168,7 @@ impl Engine {
         self.cause.refusals.clear();
         match self.worth(ix, sub, cfg, lane, (instrument, position)) {
             Ok((target, made)) => {
-                self.no_second_amount(s.leader, place, (instrument, position), made);
+                self.no_second_amount(s.leader, (place, at), (instrument, position), made);
                 self.retarget(ix, at, target, lane, cfg, sink);
             }
             Err(refusal) => self.refuse(refusal),
@@ -174,10 +189,14 @@ impl Engine {
     fn no_second_amount(
         &mut self,
         leader: u32,
-        place: usize,
+        (place, at): (usize, u32),
         (instrument, position): (u32, Dec),
         made: Option<Rule>,
     ) {
+        // Of an order that nobody has heard of yet, its first report says whether it is one of them.
+        if let Some(ls) = self.st.lines.get_mut(at as usize) {
+            ls.joined = matches!(made, Some(Rule::Amount(_))).then_some(position.is_positive());
+        }
         let (Some(rule @ Rule::Amount(sized)), now) = (made, self.st.at_ns) else { return };
         let Some(state) = self.st.leaders.get_mut(leader as usize) else { return };
         let side = Some(position.is_positive());

@@ -215,6 +215,10 @@ impl Engine {
         let held = state.positions.get(&instrument).copied();
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
+        if first {
+            let before = order.before;
+            order.missed_from(0, before, held);
+        }
         if let Some(tif) = message.get(59).filter(|_| change != Change::Duplicate) {
             order.outlives_day = matches!(tif, b"1" | b"6");
         }
@@ -456,6 +460,9 @@ impl Engine {
         let mut reduce = Dec::ZERO;
         if let Some((px, at_ns)) = px {
             (ls.leader_px, ls.leader_px_ns, ls.unquoted) = (Some(px), at_ns, false);
+        }
+        if x.reduce.is_positive() && x.reduce >= abs(x.before) {
+            ls.joined = None;
         }
         let recomputed = x.hold && self.follow_bust(ix, at, cfg, x);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };

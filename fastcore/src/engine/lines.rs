@@ -98,6 +98,7 @@ impl Engine {
             mode: self.mode_of(sub),
             capped: Dec::ZERO,
             close_tries: 0,
+            joined: None,
         });
         Some(*slot)
     }

@@ -253,6 +253,9 @@ impl Engine {
                 self.decided(ix, &x, *sub, &Moved::NOTHING, (k, n), sink);
                 continue;
             };
+            if reduce >= abs(held) {
+                ls.joined = None;
+            }
             let before = ls.line.target;
             let kept = !ls.follows();
             let reduce = if kept { Dec::ZERO } else { reduce };

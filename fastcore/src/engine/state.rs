@@ -145,6 +145,8 @@ pub struct LineState {
     pub capped: Dec,
     /// Attempts to close that left something, since nothing was to be closed.
     pub close_tries: u32,
+    /// An amount was opened for all that the leader held on this side, bought or sold; none: for none, or he has left it.
+    pub joined: Option<bool>,
 }
 
 /// One route.

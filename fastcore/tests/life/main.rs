@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
 mod adjusting;
+mod amounts;
 mod joining;
 mod leaving;
 mod pausing;

@@ -281,7 +281,7 @@ impl Engine {
             }
             self.fresh_order(x, lane)?;
             let date = trade_date(x.report.transact_ns.unwrap_or(self.st.at_ns));
-            rule = self.frozen(x, order, (sub, place), cfg, lane, date)?;
+            rule = self.frozen(x, order, (sub, place, at), cfg, lane, date)?;
         }
         // What an amount was used up by before counts, also where an earlier mirror of the same order is forgotten.
         let sized = order.rules.get(place).and_then(Option::as_ref).map_or(Dec::ZERO, |r| r.sized);
