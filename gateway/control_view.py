@@ -17,6 +17,8 @@ from gateway.amounts import amount, rounded
 from gateway.audit.entry import NS_PER_S
 from gateway.refusal_texts import reason
 
+SCOPES = {"global": "everything", "copies": "copies of "}
+"""Scopes of stops that are not told by their own word."""
 LINES_MAX = 40
 """Ledger lines shown; those off target come first, the rest are counted. `--json` has all."""
 GUARDS_MAX = 10
@@ -177,11 +179,12 @@ def _room(guard: dict[str, Any]) -> tuple[bool, Decimal]:
 
 
 def stops_table(stops: list[dict[str, Any]]) -> Table:
-    """What is stopped, how much, by whom or by which numbers and until when, and since when."""
+    """What is stopped, how much, by whom or by which numbers and until when or what, and since when."""
     table = _table("stopped", "level", "why", "by", "since")
     for one in stops:
-        what = "everything" if one["scope"] == "global" else f"{one['scope']} {one['name']}"
+        what = SCOPES.get(one["scope"], one["scope"] + " ") + one["name"]
         until = f", until {_when(one['until_ns'])}" if one["until_ns"] else ""
+        until += f", until `{escape(one['release'])}`" if one.get("release") else ""
         table.add_row(
             *(f"[bold red]{escape(what)}[/]", one["level"], one["code"]),
             escape(one["who"] or one["numbers"]) + until,

@@ -14,6 +14,7 @@ use crate::refusal::Code;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+mod busts;
 mod leaders;
 
 pub use leaders::LeaderPositionStatus;
@@ -92,7 +93,8 @@ pub struct RouteStatus {
 /// One stop.
 #[derive(Debug, Serialize)]
 pub struct StopStatus {
-    /// `global`, `leader`, `follower`, `instrument`, `route`, `subscription`, or `venue`: a symbol of a route.
+    /// `global`, `leader`, `follower`, `instrument`, `route`, `subscription`, `venue`: a symbol of a route, or `copies`: all
+    /// that copies an instrument of a leader.
     pub scope: &'static str,
     /// Which one; empty for `global`.
     pub name: String,
@@ -108,6 +110,8 @@ pub struct StopStatus {
     pub at_ns: String,
     /// When it ends by itself, nanoseconds; none: with what it is about, or by a named person.
     pub until_ns: Option<String>,
+    /// The command that ends it, where that is another one than `arm`, `resume` or nothing at all.
+    pub release: Option<String>,
 }
 
 /// A subscription that leaves or has left.
@@ -310,6 +314,7 @@ impl Engine {
             all.push(self.stop_status(Scope::Leader(l), why, i.numbers(), i.at_ns));
         }
         all.extend(self.tripped());
+        all.extend(self.bust_holds());
         for (at, since_ns) in st.copies.iter().filter_map(|(at, c)| Some((at, c.stopped_ns?))) {
             let scope = self.follower_of_line(self.index(), at).map_or(Scope::Global, Scope::Follower);
             let line = self.line_text(self.index(), at);
@@ -361,8 +366,17 @@ impl Engine {
         at_ns: i64,
     ) -> StopStatus {
         let (scope, name) = scope.kind_and_name(self.index());
-        let (name, at_ns, who, until_ns) = (name.to_owned(), at_ns.to_string(), String::new(), None);
-        StopStatus { scope, name, level: level.name(), code: code.as_str(), who, numbers, at_ns, until_ns }
+        StopStatus {
+            scope,
+            name: name.to_owned(),
+            level: level.name(),
+            code: code.as_str(),
+            who: String::new(),
+            numbers,
+            at_ns: at_ns.to_string(),
+            until_ns: None,
+            release: None,
+        }
     }
 
     fn stop_of_sub(&self, sub: u32, why: (Level, Code), numbers: String, at_ns: i64) -> StopStatus {

@@ -64,7 +64,7 @@ impl Engine {
         };
         let before = plan.before.map_or("not known".to_owned(), |p| p.to_string());
         let held = self.st.leaders.get(plan.leader as usize).map(|l| &l.bust_holds);
-        let waits = held.is_some_and(|h| h.contains(&plan.instrument));
+        let waits = held.is_some_and(|h| h.contains_key(&plan.instrument));
         let what = match (&text.factor, text.rescale) {
             (Some(factor), _) => format!("x {factor}, {} positions of followers with it", plan.lines.len()),
             (None, true) => format!("{} targets by the same share", plan.lines.len()),

@@ -218,9 +218,16 @@ impl Engine {
     }
 
     /// A line that should have followed a bust and cannot: it waits as others do.
-    pub(super) fn cannot_follow<S: Sink>(&mut self, at: u32, cfg: &SubscriptionConfig, sink: &mut S) {
+    pub(super) fn cannot_follow<S: Sink>(
+        &mut self,
+        at: u32,
+        x: &Execution<'_>,
+        cfg: &SubscriptionConfig,
+        sink: &mut S,
+    ) {
         let Some(ls) = self.st.lines.get_mut(at as usize).filter(|ls| ls.follows()) else { return };
         ls.line.bust_hold = true;
+        self.hold_line(at, &super::bust_holds::why(x.report));
         let why = "the execution is not among those that it remembers, or has no name";
         let text =
             format!("subscription {:?} cannot follow it: {why}; opens wait for the operator", cfg.name);

@@ -1,5 +1,6 @@
 //! Leader sessions: from a FIX message to changes of targets (design 02, steps 1 and 2).
 
+use super::bust_holds::{self, BustHold};
 use super::lanes::Lane;
 use super::turns::Served;
 use super::{Engine, Index, busts};
@@ -248,20 +249,20 @@ impl Engine {
             Change::Bust { delta } => {
                 x.hold = true;
                 self.told_bust(ix, leader, sink);
-                self.hold_opens(leader, instrument, true);
+                self.hold_opens(leader, instrument, &bust_holds::why(report), true);
                 Some(delta)
             }
             Change::UnknownBust => {
                 let what =
                     "bust or correction of an execution that was never seen: opens wait for the operator";
                 self.alert("bust", what.to_owned(), sink);
-                self.hold_opens(leader, instrument, false);
+                self.hold_opens(leader, instrument, &bust_holds::why(report), false);
                 None
             }
             Change::Rescaled => {
                 let what = "corporate action (378=0): adjust positions and targets by hand; opens wait";
                 self.alert("corporate_action", what.to_owned(), sink);
-                self.hold_opens(leader, instrument, false);
+                self.hold_opens(leader, instrument, &bust_holds::why(report), false);
                 None
             }
             Change::None if report.is_empty_trade() => {
@@ -330,18 +331,16 @@ impl Engine {
 
     /// No opens on what copies this instrument, now or later, until the operator has looked. `followed`: but for what
     /// follows a bust by itself.
-    fn hold_opens(&mut self, leader: u32, instrument: u32, followed: bool) {
+    fn hold_opens(&mut self, leader: u32, instrument: u32, why: &str, followed: bool) {
         let ix = Arc::clone(&self.ix);
         let subs = ix.subs_of.get(leader as usize).map_or(&[][..], Vec::as_slice);
         let by_itself =
             |sub: &u32| followed && ix.cfg.subscriptions.get(*sub as usize).is_some_and(busts::can_follow);
-        if let Some(state) = self
-            .st
-            .leaders
-            .get_mut(leader as usize)
-            .filter(|_| subs.is_empty() || !subs.iter().all(by_itself))
-        {
-            state.bust_holds.insert(instrument);
+        let now = self.st.at_ns;
+        let waits = subs.is_empty() || !subs.iter().all(by_itself);
+        if let Some(state) = self.st.leaders.get_mut(leader as usize).filter(|_| waits) {
+            let known = state.bust_holds.remove(&instrument);
+            state.bust_holds.insert(instrument, BustHold::again(known, now, why));
         }
         for (place, _) in subs.iter().enumerate().filter(|(_, sub)| !by_itself(sub)) {
             // Also where nothing was copied yet: the line is made to show it.
@@ -497,7 +496,7 @@ impl Engine {
             self.refuse(Refusal::bare(Code::Leaving));
         }
         if x.hold && !recomputed && cfg.on_bust == OnBust::Follow {
-            self.cannot_follow(at, cfg, sink);
+            self.cannot_follow(at, x, cfg, sink);
         }
         if lane.follows_busts {
             self.note_step(at, x, before);

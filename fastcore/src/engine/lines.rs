@@ -73,7 +73,8 @@ impl Engine {
         let lane = *ix.lanes.at.get(&(sub, instrument))?;
         let found = ix.lanes.list.get(lane as usize)?;
         *slot = u32::try_from(self.st.lines.len()).ok()?;
-        let held = self.st.leaders.get(leader as usize).is_some_and(|l| l.bust_holds.contains(&instrument));
+        let held =
+            self.st.leaders.get(leader as usize).is_some_and(|l| l.bust_holds.contains_key(&instrument));
         self.st.groups.get_mut(found.group as usize)?.push(*slot);
         let follower = ix.subs.get(sub as usize)?.follower;
         self.st.accounts.get_mut(follower as usize)?.push(*slot);

@@ -169,16 +169,10 @@ impl Engine {
 
     fn bust_resume<S: Sink>(&mut self, who: &str, leader: &str, sink: &mut S) {
         let at = self.ix.cfg.leaders.iter().position(|l| l.name == leader);
-        let Some(state) = at.and_then(|i| self.st.leaders.get_mut(i)) else {
+        let Some(at) = at.and_then(|at| u32::try_from(at).ok()) else {
             return self.alert("bad_command", format!("leader {leader:?} is not defined"), sink);
         };
-        state.bust_holds.clear();
-        let lines: Vec<u32> = state.lines.values().flatten().copied().collect();
-        for l in lines {
-            if let Some(ls) = self.st.lines.get_mut(l as usize) {
-                ls.line.bust_hold = false;
-            }
-        }
+        self.release_busts(at);
         self.alert("bust_resume", format!("opens after busts of {leader} allowed by {who}"), sink);
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that an event can change, and the indexes made from the configuration.
 
+use super::bust_holds::BustHold;
 use super::stops::{Scope, Stop};
 use crate::config::{Config, ConfigError, InstrumentConfig, LeaderConfig, SubscriptionConfig};
 use crate::decimal::{Dec, Round};
@@ -33,7 +34,7 @@ pub struct LeaderState {
     pub lost: BTreeSet<u32>,
     /// Instruments of which an execution was taken back or rescaled: no opens, by whatever copies them or will, until the
     /// operator has looked.
-    pub bust_holds: BTreeSet<u32>,
+    pub bust_holds: BTreeMap<u32, BustHold>,
     /// Reports and executions.
     pub seen: Seen,
     /// Account values.
@@ -256,6 +257,8 @@ pub struct State {
     pub lines: Vec<LineState>,
     /// By ledger line that follows busts: how its target came about.
     pub trails: BTreeMap<u32, super::busts::Trail>,
+    /// Ledger lines that were to follow a bust and could not: no opens until the operator has looked.
+    pub bust_lines: BTreeMap<u32, BustHold>,
     /// Positions of hedging followers, by ledger line.
     pub tickets: BTreeMap<u32, super::tickets::Tickets>,
     /// Ledger lines with a close of which a part is not sent, because the broker does not hold it.
