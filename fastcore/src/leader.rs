@@ -92,6 +92,14 @@ pub struct Frozen {
     pub date: u32,
 }
 
+impl LeaderOrder {
+    /// What the subscription at a place has used up of the amount that this order is worth to it, units.
+    #[must_use]
+    pub fn sized(&self, place: usize) -> Dec {
+        self.rules.get(place).and_then(Option::as_ref).map_or(Dec::ZERO, |rule| rule.sized)
+    }
+}
+
 /// One execution that a bust or correction names.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Execution {

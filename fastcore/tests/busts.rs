@@ -277,6 +277,28 @@ fn what_cannot_be_followed_waits_for_a_person() {
     }
 }
 
+/// Two of a trade's five were counted through CumQty(14) alone, without its name: what is taken back of the other three is followed,
+/// more than that waits for a person, also where it comes in two reports.
+#[test]
+fn what_was_counted_without_a_name_waits_for_a_person() {
+    for (first, target, waits) in [(2, "3", 0), (4, "5", 0), (0, "6", 1)] {
+        let mut w = plain();
+        w.leader("o", 1, "10", "1", "1");
+        let now = at(&w, 0);
+        let status = format!("35=8|34=90|37=o|17=S|150=I|39=1|55=EURUSD|54=1|38=10|14=3|151=7|60={now}|");
+        w.apply(EventKind::Leader, "L", &fix(&status));
+        w.leader("o", 1, "10", "5", "6");
+        let e = Done { order: "o".to_owned(), side: 1, qty: 5, exec: w.exec };
+        assert_eq!(w.target(), d("6"));
+        amended(&mut w, &e, first, 0);
+        assert_eq!((w.target(), unfollowed(&w)), (d(target), waits), "of 5 it is {first}");
+        if first == 2 {
+            amended(&mut w, &Done { qty: 2, ..e }, 0, 0);
+            assert_eq!((w.target(), unfollowed(&w)), (d("3"), 1), "and then nothing");
+        }
+    }
+}
+
 /// Beside one that follows, one that does not waits: each by its own rule.
 #[test]
 fn each_subscription_has_its_own_rule() {
@@ -361,6 +383,29 @@ fn an_amount_of_a_resync_outlives_the_bust_of_an_order() {
     assert_eq!((w.target(), w.filled()), (d("1"), d("1")));
     assert!(busted(&mut w, &first).is_empty());
     assert_eq!((w.target(), w.filled(), unfollowed(&w)), (d("1"), d("1"), 1));
+}
+
+/// What the leader adds while opens wait for a person is over when they go on, also where it is less than a lot and nothing
+/// refused it: his next reduce opens nothing, his next increase does.
+#[test]
+fn what_came_while_opens_waited_asks_for_no_lot_afterwards() {
+    let least = r#","rounding":"min_lot_if_nonzero","max_inflation":"100""#;
+    let mut w = World::with(r#"{"mode":"multiplier","k":"0.1"}"#, least, |_| {});
+    let first = copied(&mut w, 1, 5);
+    assert_eq!(w.filled(), d("1"), "a smallest lot for half of one");
+    taken_back(&mut w, &first);
+    assert!(trades(&mut w, 1, 4).1.is_empty(), "opens wait");
+    assert_eq!((w.target(), w.filled()), (d("0.4"), d("0")));
+    w.apply(EventKind::Operator, "", br#"{"cmd":"bust_resume","who":"ann","leader":"l"}"#);
+    assert!(trades(&mut w, 2, 1).1.is_empty());
+    assert_eq!((w.target(), w.filled()), (d("0.3"), d("0")));
+    one(&trades(&mut w, 1, 1).1, true, "1");
+}
+
+/// An execution is busted, and what that closes is filled.
+fn taken_back(w: &mut World, e: &Done) {
+    let sent = busted(w, e);
+    filled(w, sent);
 }
 
 /// What a person gave up as closed by hand is no loss of executions either.

@@ -62,6 +62,12 @@ class Block:
                 one.sizes.append(why or code or lot * line.instrument.step)
         return {line.key: one for line, one in zip(self.lines, out, strict=True)}
 
+    def flatten(self) -> None:
+        """The leader is flat, or has turned, by a trade that was taken back: "a leader who is flat means flat
+        followers". Every other bust leaves it to a person, as it leaves targets."""
+        self.reached["a block, flat by a bust"] += any(self.dealt)
+        self.target, self.dealt = ZERO, [0] * len(self.dealt)
+
     def _weigh(
         self, r: Report, order: LeaderOrder, values: Values, now_ns: int
     ) -> tuple[list[Fraction | None], list[str | None]]:

@@ -14,6 +14,8 @@ from tests.model.values import Values
 
 Price = tuple[Fraction, int]
 """What a unit costs, and since when that is known."""
+Part = tuple[Fraction, Fraction]
+"""Signed units at a price."""
 
 
 @dataclass
@@ -29,15 +31,43 @@ class Holding:
     """Of the newest fill."""
     waits_ns: int | None = None
     """What is held is in an account value of then, at a price that nobody told."""
+    newest: int = -1
+    """The number of the fill that the price is of."""
+    unknown: bool = False
+    """Nobody can tell what it has won until the next equity."""
 
     def begin(self, px: Fraction) -> None:
         """From now on what is held costs what it is worth, and nothing was earned."""
         self.cost, self.realised, self.waits_ns = px, ZERO, None
 
-    def fill(self, units: Fraction, px: Fraction, now_ns: int) -> None:
+    def amend(self, number: int, was: Part, now: Part) -> None:
+        """A fill of signed units at a price was another one (ADR 0032): "takes back what was booked at its
+        old price and books what holds now at its new one"."""
+        if self.waits_ns is not None:
+            # "A correction makes the account's worth unknown, as a bust does, until the next equity."
+            self.unknown, self.units = True, self.units - was[0] + now[0]
+        elif now[0] and sign_of(self.units) == sign_of(was[0]) and abs(self.units) >= abs(was[0]):
+            # "As long as everything that the fill bought can be held still, only the cost changes."
+            of, left = self.line.instrument, self.units - was[0] + now[0]
+            paid = self.units * of.worth(self.cost) - was[0] * of.worth(was[1]) + now[0] * of.worth(now[1])
+            self.cost, self.units = of.worth(paid / left), left
+        else:
+            # "Else it is a sale and a purchase"; a bust is a sale at the price of its fill.
+            self._trade(-was[0], was[1])
+            self._trade(*now)
+        if self.px and self.newest == number and now[0]:
+            self.px = (now[1], self.px[1])  # "its corrected price takes its place"
+
+    def fill(self, units: Fraction, px: Fraction, number: int, now_ns: int) -> None:
         """Signed units at a price, "by average cost"; what waits for a price begins at this one."""
         if self.waits_ns is not None:
             self.begin(px)
+        self._trade(units, px)
+        self.px, self.newest = (px, now_ns), number
+
+    def _trade(self, units: Fraction, px: Fraction) -> None:
+        if not units:
+            return
         against = sign_of(units) == -sign_of(self.units)
         closed = min(abs(units), abs(self.units)) if against else ZERO
         of, left = self.line.instrument, self.units + units
@@ -47,7 +77,7 @@ class Holding:
             self.cost = px
         elif not closed:
             self.cost = of.entry(self.units, self.cost, units, px)
-        self.units, self.px = left, (px, now_ns)
+        self.units = left
 
 
 @dataclass
@@ -65,6 +95,8 @@ class Guard:
     """That value is an equity, which has what is held in it; else a balance, which has not."""
     holdings: dict[tuple[str, str], Holding] = field(default_factory=dict)
     bases: dict[GuardRule, Fraction] = field(default_factory=dict)
+    over: set[GuardRule] = field(default_factory=set)
+    """Rules whose base is of a period that is over: nobody knew what it was worth when the next one began."""
     tripped: list[GuardRule] = field(default_factory=list)
     """Rules that have stopped it, in the order in which they did."""
     seen_ns: int = 0
@@ -81,6 +113,8 @@ class Guard:
         self.worth, self.by_equity = amount, kind == "equity"
         for holding in self.holdings.values():
             quoted = self.fresh(holding, now_ns)
+            # An equity has all of it in it; a balance too, where nothing is held.
+            holding.unknown = holding.unknown and kind == "balance" and held
             if kind == "balance" and held:
                 holding.realised = ZERO
             elif quoted or not holding.units:
@@ -97,9 +131,16 @@ class Guard:
             self.bases = {rule: base + amount for rule, base in self.bases.items()}
             self.reached["deposit"] += 1
 
-    def filled(self, line: Line, units: Fraction, px: Fraction, now_ns: int) -> None:
-        """An order of ours filled, signed units."""
-        self.holdings.setdefault(line.key, Holding(line)).fill(units, px, now_ns)
+    def filled(self, line: Line, units: Fraction, px: Fraction, number: int, now_ns: int) -> None:
+        """An order of ours filled, signed units; the number of the fill."""
+        self.holdings.setdefault(line.key, Holding(line)).fill(units, px, number, now_ns)
+
+    def amended(self, line: Line, number: int, was: Part, now: Part) -> None:
+        """A fill was of other signed units, at another price."""
+        self.holdings[line.key].amend(number, was, now)
+        self.reached["amended while worth waits"] += self.holdings[line.key].unknown
+        self.reached["amended while stopped"] += bool(self.tripped)
+        self.reached["amended after all was closed"] += self.closing and not self.holdings[line.key].units
 
     # What it is worth.
 
@@ -122,7 +163,7 @@ class Guard:
 
     def equity(self, now_ns: int) -> Fraction | None:
         """By what is known, however old; None before the first account value."""
-        if self.worth is None:
+        if self.worth is None or any(h.unknown for h in self.holdings.values()):
             return None
         equity = self.worth
         for holding in [h for h in self.holdings.values() if h.waits_ns is None]:
@@ -171,8 +212,12 @@ class Guard:
                 continue
             equity = self.equity(begins_ns(first, g.zone, g.begins_s))
             if equity is None:
-                continue
-            self.bases[rule], rolled = equity, True
+                self.over.add(rule)  # it begins with the first one that is known
+                self.reached["a period that begins with an unknown worth"] += 1
+            else:
+                self.bases[rule] = equity
+                self.over.discard(rule)
+            rolled = True
             self.reached[f"new {rule.spans}"] += 1
             self.reached["new period, clock changed"] += not is_plain(was, g.zone, g.begins_s)
             if rule.auto_reset and rule in self.tripped:
@@ -183,7 +228,8 @@ class Guard:
     def breached(self, equity: Fraction) -> list[GuardRule]:
         """Moves the bases; rules whose floor is reached."""
         for rule in self.guards.rules:
-            base = self.bases.setdefault(rule, equity)
+            base = equity if rule in self.over else self.bases.setdefault(rule, equity)
+            self.over.discard(rule)
             self.bases[rule] = max(base, equity) if rule.climbs else base
         return [rule for rule in self.guards.rules if equity <= rule.floor(self.bases[rule])]
 
@@ -213,7 +259,7 @@ class Guard:
         if not self.tripped:
             return False
         self.reached["released by a person"] += 1
-        self.tripped, self.bases = [], {}
+        self.tripped, self.bases, self.over = [], {}, set()
         return True
 
     def floor(self) -> Fraction | None:

@@ -31,6 +31,12 @@ class Traded:
     """What each unit beyond zero added, less what was lost; None: it had only closed."""
     closed: bool
     """It reduces the leader's position, too."""
+    order: str
+    """The leader's."""
+    used: Fraction
+    """What it used up of its order's amount, refused parts included, units of the follower."""
+    each_used: Fraction
+    """What each unit beyond zero used of it."""
 
     def loses(self, units: Fraction) -> Fraction:
         """Takes so much off what it added, as far as it has that: what was taken. The rest of it is worth as
@@ -78,16 +84,20 @@ class Past:
 
     def change(self, name: str, had: Fraction, units: Fraction) -> Traded:
         """A named execution that had so many signed units has others now. Raises Unknown where it is not in
-        the list, or a part of it was "counted through CumQty alone"."""
+        the list, or not with as many: a part of it was "counted through CumQty alone"."""
         found = [e for e in self.events if isinstance(e, Traded) and e.name == name]
-        if not found or found[0].units != had:
+        if not found:
             raise Unknown
-        found[0].units = units
+        left = found[0].units + units - had
+        if sign_of(left) == -sign_of(had or units):
+            raise Unknown
+        found[0].units = left
         return found[0]
 
-    def replayed(self, rate: Fraction | None) -> Fraction:
-        """The target that the list leads to; `rate` sizes an execution that had only closed. Raises Unknown
-        where one is needed and there is none."""
+    def replayed(self, rate: Fraction | None, left: dict[str, Fraction]) -> Fraction:
+        """The target that the list leads to; `rate` sizes an execution that had only closed. `left` is what
+        the leader's orders have left of their amounts, and has then. Raises Unknown where a rate is needed
+        and there is none."""
         position, target = self.position, self.target
         for event in self.events:
             if isinstance(event, Lost):
@@ -103,6 +113,14 @@ class Past:
                 if rate is None:
                     raise Unknown
                 event.each = rate
+            used = opens * event.each_used
+            if used > event.used + max(ZERO, left.get(event.order, ZERO)):
+                # "A leader order opens exactly A in all."
+                used = event.used + max(ZERO, left.get(event.order, ZERO))
+                event.each = (event.each or ZERO) * used / (opens * event.each_used)
+                event.each_used = used / opens
+            left[event.order] = left.get(event.order, ZERO) + event.used - used
+            event.used = used
             event.added, event.closed = opens * (event.each or ZERO), bool(reduce)
             target += side * self.copies * event.added
             position += event.units
@@ -121,16 +139,28 @@ def grown(line: Line, side: int, size: Fraction, since_ns: int) -> None:
     line.open_until_ns = max(line.open_until_ns, until_ns) if same_side else until_ns
 
 
-def remember(past: Past, r: Report, delta: Fraction, increase: Fraction, added: list[Fraction]) -> None:
-    """A report of the leader: what of it has no name comes first, then its trade."""
+def remember(
+    past: Past,
+    r: Report,
+    delta: Fraction,
+    increase: Fraction,
+    added: list[Fraction],
+    used: list[Fraction],
+) -> None:
+    """A report of the leader: what of it has no name comes first, then its trade. What each part added to the
+    target, and used of its order's amount."""
     named = min(delta, r.last_qty) if r.kind == "trade" else ZERO
     reduce = delta - increase
-    for name, qty, more in zip((None, f"{r.order} {r.exec_id}"), (delta - named, named), added, strict=True):
+    parts = zip((None, f"{r.order} {r.exec_id}"), (delta - named, named), added, used, strict=True)
+    for name, qty, more, of_it in parts:
         if qty:
             closed = min(qty, reduce)
             reduce -= closed
-            each = more / (qty - closed) if qty > closed else None
-            past.events.append(Traded(name, r.sign * qty, more, each, bool(closed)))
+            opens = qty - closed
+            each, each_used = (more / opens, of_it / opens) if opens else (None, ZERO)
+            past.events.append(
+                Traded(name, r.sign * qty, more, each, bool(closed), r.order, of_it, each_used)
+            )
 
 
 def follow(
@@ -148,19 +178,24 @@ def follow(
     if line.past is None:
         return False
     rate = rate_of(line, Fraction(1), Fraction(1)) if line.subscription.mode in CONFIGURED else None
-    had = line.target
+    had, left = line.target, left_of_amounts(line)
+    before = dict(left)
     try:
         changed = line.past.change(name, had_units, units)
         added = changed.added
-        wanted = line.past.replayed(rate)
+        wanted = line.past.replayed(rate, left)
         late = since_ns is None or now_ns - since_ns >= line.subscription.max_age_ns
         too_late = bool(beyond(wanted, had)) and late
         if too_late:
             # "What is corrected too late adds no more than it did."
             changed.loses(max(ZERO, changed.added - added))
-            wanted = line.past.replayed(rate)
+            wanted = line.past.replayed(rate, left)
     except Unknown:
         return False
+    for order, amount in before.items():
+        # What an execution did not use belongs to its order again.
+        line.sized[order].used += amount - left[order]
+        reached["an amount has more left"] += left[order] > amount
     side, more, line.pause_until_ns = sign_of(wanted), beyond(wanted, had), 0
     line.target = wanted
     if not wanted:
@@ -178,6 +213,12 @@ def follow(
     else:
         reached["followed down"] += wanted != had
     return True
+
+
+def left_of_amounts(line: Line) -> dict[str, Fraction]:
+    """What the leader's orders have left of the amounts that they are worth to a line."""
+    amounts = {order: sized for order, sized in line.sized.items() if sized.amount is not None}
+    return {order: (sized.amount or ZERO) - sized.used for order, sized in amounts.items()}
 
 
 def beyond(wanted: Fraction, had: Fraction) -> Fraction:

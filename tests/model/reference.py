@@ -186,13 +186,18 @@ class Model(Worker):
         was = self.positions.get((r.leader, r.instrument), ZERO)
         now = self.positions[r.leader, r.instrument] = was + r.sign * more
         self.reached[f"{r.kind} of a leader's trade"] += 1
+        flat = now == 0 or sign_of(now) == -sign_of(was)
+        block = self._blocks.get((r.leader, r.instrument))
+        if block and flat:
+            block.flatten()
         for line in self.lines:
             if line.subscription.leader != r.leader or line.leader_instrument.name != r.instrument:
                 continue
             had, has = r.sign * (qty - more), r.sign * qty
             if not follow(line, execution.name, had, has, r.transact_ns, now_ns, self.refusals, self.reached):
                 line.held = True
-                if now == 0 or sign_of(now) == -sign_of(was):
+                if flat:
+                    line.pause_until_ns = 0
                     self.reached["held, and flat"] += bool(line.target)
                     line.flatten()
                 if line.past:
@@ -205,16 +210,31 @@ class Model(Worker):
         """A person lets opens of a leader go on."""
         self.watch.begin(now_ns)
         for line in self.lines:
-            line.held = line.held and line.subscription.leader != leader
+            if line.held and line.subscription.leader == leader:
+                # What was asked for until now is over, as what was refused is.
+                line.held, line.declined = False, True
         return self._settled(now_ns)
 
-    def amend(self, number: int, less: Fraction, now_ns: int) -> list[Action]:
-        """A broker took back so much of what it had filled of an order of ours. Of an open, that lowers the
-        target (step 4); what a close did not close is closed again."""
+    def amend(
+        self,
+        number: int,
+        fill: int,
+        was: tuple[Fraction, Fraction],
+        now: tuple[Fraction, Fraction],
+        now_ns: int,
+    ) -> list[Action]:
+        """A broker says that a fill of an order of ours, the one of that number, was of another quantity and
+        price. What an open lost lowers the target (step 4); what a close did not close is closed again."""
         self.watch.begin(now_ns)
         line, order = self._made[number - 1]
+        less = was[0] - now[0]
         line.filled -= order.sign * less
-        self.reached["bust of a fill, open" if order.opens else "bust of a fill, close"] += 1
+        line.stuck = line.stuck and not less  # "until the position changes"
+        if less:
+            self.reached["bust of a fill, open" if order.opens else "bust of a fill, close"] += 1
+        else:
+            self.reached["a price is corrected"] += 1
+        self.watch.amended(line, fill, (order.sign * was[0], was[1]), (order.sign * now[0], now[1]))
         self._give_up(line, order.sign, less)
         # What this makes needless is not opened again: the leader has no part in it.
         self._work(line, now_ns, newest_ns=0)
@@ -228,6 +248,7 @@ class Model(Worker):
         instead = min(qty, line.to_close(order.sign)) if order.opens else ZERO
         order.leaves -= qty
         line.filled += order.sign * qty
+        line.stuck = False  # "not tried again until the position changes"
         self._give_up(line, order.sign, instead)
         consume(order.windows, qty)
         self._hand_over(line)
@@ -236,7 +257,8 @@ class Model(Worker):
             line.rejects = line.open_rejects = 0  # a close, or an open in its place
         if order.leaves == 0:
             line.orders.remove(order)
-        self.watch.filled(line, order.sign * qty, px, now_ns)
+        self.watch.filled(line, order.sign * qty, px, self._fills, now_ns)
+        self._fills += 1
         self._work(line, now_ns)
         return self._settled(now_ns)
 
@@ -329,16 +351,18 @@ class Model(Worker):
             if r.px is None and increase and line.subscription.slippage_bps is not None:
                 raise Undecided('02 "What is copied": a limit open, and the report has no price')
             line.leader_px = r.px or line.leader_px
-            added = list[Fraction]()
+            added, used = list[Fraction](), list[Fraction]()
             for qty, since_ns, cum_qty in parts:
+                before = line.used_of(r.order)
                 if not qty:
                     added.append(ZERO)
                 elif line.key in dealt:
                     added.append(self._take(line, r.sign, dealt[line.key].sizes.pop(0), since_ns))
                 else:
                     added.append(self._increase(line, r, order, qty, since_ns, cum_qty, now_ns))
+                used.append(line.used_of(r.order) - before)
             if line.past:
-                remember(line.past, r, delta, increase, added)
+                remember(line.past, r, delta, increase, added, used)
             self._work(line, now_ns)
             line.asked, line.asked_until_ns = ZERO, 0
 
@@ -383,6 +407,9 @@ class Model(Worker):
 
     def _close_all(self, lines: list[Line], now_ns: int) -> None:
         for line in sorted(lines, key=lambda o: o.seen):
+            if line.past and line.target:
+                self.reached["closed, and busts are followed"] += 1
+                line.past.lost(line.target)  # no bust opens it again
             line.flatten()
             self._cancel_opens(line, now_ns)
             self._work(line, now_ns)

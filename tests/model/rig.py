@@ -157,23 +157,26 @@ class Rig(SideBySide[Action]):
         self.fills.append(Done(order, f"E{self._execs + 1}", qty, px))
         self._fill(order, qty, px, lambda: self.model.fill(order.number, qty, Fraction(px), self.now_ns))
 
-    def amend(self, fill: Done, less: Fraction) -> None:
-        """The broker takes back so much of a fill; all of it is a bust, else it is a correction."""
-        order = fill.order
+    def amend(self, fill: Done, less: Fraction, px: str | None = None) -> None:
+        """The broker takes back so much of a fill; all of it is a bust, else it is a correction. The price
+        that it says, if it is another one."""
+        order, at, was = fill.order, self.fills.index(fill), (fill.qty, Fraction(fill.px))
         fill.qty -= less
         order.busted += less
         ended = order not in self.live
         left = Fraction(0) if ended else order.leaves
         more: Fields = [
-            (19, fill.exec_id), (32, exact(fill.qty or less)), (31, fill.px), (14, exact(order.filled)),
-            (151, exact(left)),
+            (19, fill.exec_id), (32, exact(fill.qty or less)), (31, px or fill.px),
+            (14, exact(order.filled)), (151, exact(left)),
         ]  # fmt: skip
+        fill.px = px if px and fill.qty else fill.px
+        now = (fill.qty, Fraction(fill.px))
         fill.exec_id = (
             f"E{self._execs + 1}"  # a correction has a name of its own, and is what is taken back next
         )
         self._broker(
             order, "G" if fill.qty else "H", "4" if ended else "1", more,
-            lambda: self.model.amend(order.number, less, self.now_ns),
+            lambda: self.model.amend(order.number, at, was, now, self.now_ns),
         )  # fmt: skip
 
     def bust_resume(self, leader: str) -> None:

@@ -332,6 +332,10 @@ class Line:
         """What the follower trades."""
         return self.mapping.instrument
 
+    def used_of(self, order: str) -> Fraction:
+        """What is used up of the amount that a leader order is worth."""
+        return self.sized[order].used if order in self.sized else ZERO
+
     def asks(self, now_ns: int) -> bool:
         """A leader's increase still asks for an open."""
         return self.open_until_ns > now_ns and not self.declined and not self.held

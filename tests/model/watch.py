@@ -65,10 +65,18 @@ class Watch:
         """A price: everything is valued, four times a second."""
         self._pass_due = True
 
-    def filled(self, line: Line, units: Fraction, px: Fraction, now_ns: int) -> None:
-        """An order of ours filled, signed units."""
+    def filled(self, line: Line, units: Fraction, px: Fraction, number: int, now_ns: int) -> None:
+        """An order of ours filled, signed units; the number of the fill."""
         for guard in self._of(line):
-            guard.filled(line, units, px, now_ns)
+            guard.filled(line, units, px, number, now_ns)
+            self._asked.append(guard)
+
+    def amended(
+        self, line: Line, number: int, was: tuple[Fraction, Fraction], now: tuple[Fraction, Fraction]
+    ) -> None:
+        """A fill was of other signed units, at another price."""
+        for guard in self._of(line):
+            guard.amended(line, number, was, now)
             self._asked.append(guard)
 
     def refusal(self, line: Line, now_ns: int) -> str | None:

@@ -74,6 +74,8 @@ class Worker:
         """Interesting states that the history came to, by name: what tests count."""
         self._stops = Stops()
         self._made: list[tuple[Line, Order]] = []
+        self._fills = 0
+        """How many there were."""
         self._actions: list[Action] = []
         self._orders: dict[str, LeaderOrder] = {}
         self._seen: set[tuple[str, str, str, Fraction, Fraction]] = set()
@@ -221,7 +223,7 @@ class Worker:
 
     def _stopped(self, now_ns: int) -> None:
         """A stop was set: "opens that work are cancelled" from close_only on."""
-        for line in self.lines:
+        for line in sorted(self.lines, key=lambda o: o.seen):
             if self._stops.level(line) >= CLOSE_ONLY:
                 self.reached["open cancelled by a stop"] += any(o.opens for o in line.orders)
                 self._cancel_opens(line, now_ns)

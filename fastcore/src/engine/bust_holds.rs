@@ -66,8 +66,9 @@ impl Engine {
         let lines: Vec<u32> = state.lines.values().flatten().copied().collect();
         for at in lines {
             self.st.bust_lines.remove(&at);
-            if let Some(ls) = self.st.lines.get_mut(at as usize) {
-                ls.line.bust_hold = false;
+            if let Some(ls) = self.st.lines.get_mut(at as usize).filter(|ls| ls.line.bust_hold) {
+                // What was asked for while opens waited is over, also where it was less than a lot and nothing refused it.
+                (ls.line.bust_hold, ls.line.declined) = (false, true);
             }
         }
     }

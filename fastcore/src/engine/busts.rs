@@ -6,10 +6,12 @@ use super::{Engine, Index};
 use crate::action::Sink;
 use crate::config::{OnBust, Sizing, SubscriptionConfig};
 use crate::decimal::{Dec, Round, mul_div};
+use crate::leader::{Frozen, LeaderOrder};
 use crate::ledger::{abs, fits, reduced, split};
 use crate::refusal::{Code, Refusal};
+use crate::sizing::Rule;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 const MS: i64 = 1_000_000;
 /// Changes that a line remembers. A bust of something older is for a person.
@@ -23,14 +25,34 @@ type Place = (Dec, i128);
 pub struct Fill {
     /// What a bust names it by.
     execution: u128,
+    /// The leader's order.
+    order: u128,
     /// Signed units of the leader.
     delta: Dec,
     /// Units of it that increase his position.
     increase: Dec,
     /// By what they moved the target, quanta with sign, less what was refused or lost of them.
     grown: i128,
-    /// An increase of it and what that was worth: what another one is worth. Zero units: it has only closed.
-    each: (Dec, i128),
+    /// What another increase is worth.
+    each: Each,
+}
+
+/// An increase of an execution, and what that was worth. Zero units: it has only closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Each {
+    units: Dec,
+    /// Quanta with sign, less what was refused or lost of them.
+    worth: i128,
+    /// Where the order is worth an amount: what it counted of that, refused parts included. Follower units.
+    counted: Dec,
+}
+
+/// What a replay needs to know beside the steps.
+struct Terms<'a> {
+    /// What units of the leader are worth that had increased nothing, quanta with sign.
+    size: &'a dyn Fn(Dec, bool) -> Option<i128>,
+    /// What is left of the amounts of the leader's orders.
+    left: BTreeMap<u128, Dec>,
 }
 
 /// One change of a target.
@@ -50,9 +72,15 @@ pub struct Trail {
     to: Place,
 }
 
+impl Default for Terms<'_> {
+    fn default() -> Self {
+        Self { size: &|_, _| None, left: BTreeMap::new() }
+    }
+}
+
 impl Step {
-    /// Where it leads; `size` gives what units of the leader are worth that had increased nothing, quanta with sign.
-    fn lead(&mut self, (position, target): Place, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
+    /// Where it leads.
+    fn lead(&mut self, (position, target): Place, terms: &mut Terms<'_>) -> Option<Place> {
         let fill = match self {
             // What one side has lost is nothing that the other one has.
             Step::Lost(lost) if lost.signum() != target.signum() => return Some((position, target)),
@@ -62,26 +90,57 @@ impl Step {
         let (reduce, increase) = split(position, fill.delta);
         let kept = if reduce.is_positive() { reduced(target, position, reduce) } else { target };
         if increase != fill.increase {
-            let (units, worth) = fill.each;
-            fill.grown = match increase.is_positive() {
-                false => 0,
-                true if units.is_positive() => mul_div(worth, increase.raw(), units.raw(), Round::HalfEven)?,
-                true => size(increase, fill.delta.is_negative())?,
-            };
-            (fill.increase, fill.each) =
-                (increase, if units.is_positive() { fill.each } else { (increase, fill.grown) });
+            fill.resize(increase, terms)?;
         }
         Some((position.checked_add(fill.delta)?, kept.checked_add(fill.grown)?))
+    }
+
+    fn fill(&self) -> Option<&Fill> {
+        match self {
+            Step::Fill(fill) => Some(fill),
+            Step::Lost(_) => None,
+        }
     }
 }
 
 impl Fill {
+    /// Another part of it increases: it adds and counts in proportion, but never more than is left of its order's amount.
+    fn resize(&mut self, increase: Dec, terms: &mut Terms<'_>) -> Option<()> {
+        let (had, Each { units, worth, .. }) = (self.counted()?, self.each);
+        self.increase = increase;
+        self.grown = match increase.is_positive() {
+            false => 0,
+            true if units.is_positive() => mul_div(worth, increase.raw(), units.raw(), Round::HalfEven)?,
+            true => (terms.size)(increase, self.delta.is_negative())?,
+        };
+        if !units.is_positive() {
+            self.each = Each { units: increase, worth: self.grown, counted: Dec::ZERO };
+        }
+        let counts = self.counted()?;
+        let Some(left) = terms.left.get_mut(&self.order) else { return Some(()) };
+        let most = had.checked_add((*left).max(Dec::ZERO))?;
+        if counts > most {
+            self.grown = mul_div(self.grown, most.raw(), counts.raw(), Round::HalfEven)?;
+            self.each = Each { units: increase, worth: self.grown, counted: most };
+        }
+        *left = left.checked_sub(counts.min(most).checked_sub(had)?)?;
+        Some(())
+    }
+
+    /// What it counts of its order's amount now, follower units.
+    fn counted(&self) -> Option<Dec> {
+        let Each { units, counted, .. } = self.each;
+        let all = self.increase == units || counted.is_zero();
+        if all { Some(counted) } else { counted.mul_div(self.increase, units, Round::HalfEven) }
+    }
+
     /// Takes quanta off what it added, as far as it has them; what is left to take.
     fn lose(&mut self, lost: i128) -> i128 {
         let left = nearer_zero(self.grown, lost);
         let taken = self.grown.saturating_sub(left).saturating_abs();
         if taken > 0 {
-            (self.grown, self.each) = (left, (self.increase, left));
+            let counted = self.counted().unwrap_or(self.each.counted);
+            (self.grown, self.each) = (left, Each { units: self.increase, worth: left, counted });
         }
         lost.saturating_sub(taken)
     }
@@ -141,26 +200,40 @@ impl Trail {
         self.to = to;
         while self.steps.len() > STEPS_MAX {
             let first = self.steps.pop_front();
-            match first.and_then(|mut step| step.lead(self.from, &|_, _| None)) {
+            match first.and_then(|mut step| step.lead(self.from, &mut Terms::default())) {
                 Some(next) => self.from = next,
                 None => *self = Trail { from: to, steps: VecDeque::new(), to },
             }
         }
     }
 
-    /// The steps with an execution changed by signed units of the leader; none where it is not among them.
-    fn without(&self, execution: u128, delta: Dec) -> Option<VecDeque<Step>> {
+    /// The steps with an execution changed by signed units of the leader; none where it is not among them, or not with as many:
+    /// what is left of it has the side of its order.
+    fn without(&self, execution: u128, delta: Dec, bought: Option<bool>) -> Option<VecDeque<Step>> {
         let mut steps = self.steps.clone();
         let of = steps.iter_mut().rev().filter_map(|step| match step {
             Step::Fill(fill) if fill.execution == execution => Some(&mut fill.delta),
             _ => None,
         });
-        change(of, delta).then_some(steps)
+        let known = change(of, delta);
+        let turned = |fill: &Fill| fill.execution == execution && bought == Some(fill.delta.is_negative());
+        let turned = steps.iter().filter_map(Step::fill).any(|fill| !fill.delta.is_zero() && turned(fill));
+        (known && !turned).then_some(steps)
     }
 
     /// Where steps lead; they are as they count then.
-    fn replay(&self, steps: &mut VecDeque<Step>, size: &dyn Fn(Dec, bool) -> Option<i128>) -> Option<Place> {
-        steps.iter_mut().try_fold(self.from, |place, step| step.lead(place, size))
+    fn replay(&self, steps: &mut VecDeque<Step>, terms: &mut Terms<'_>) -> Option<Place> {
+        steps.iter_mut().try_fold(self.from, |place, step| step.lead(place, terms))
+    }
+
+    /// Orders that are worth amounts, and by what other steps count more of those than these; units of the follower.
+    fn counts_more(&self, steps: &VecDeque<Step>) -> Vec<(u128, Dec)> {
+        let pairs = self.steps.iter().zip(steps).filter_map(|(was, is)| was.fill().zip(is.fill()));
+        let more = |(was, is): (&Fill, &Fill)| {
+            let more = is.counted()?.checked_sub(was.counted()?)?;
+            (!is.each.counted.is_zero() || !was.each.counted.is_zero()).then_some((is.order, more))
+        };
+        pairs.filter_map(more).collect()
     }
 
     /// What came too late of an execution that was corrected: it adds no more than it did before.
@@ -242,8 +315,15 @@ impl Engine {
         }
     }
 
-    /// Remembers what an execution did to a target; `before`: the target before it.
-    pub(super) fn note_step(&mut self, at: u32, x: &Execution<'_>, before: i128) {
+    /// Remembers what an execution did to a target; `before`: the target before it, `counted`: what it took of its order's
+    /// amount.
+    pub(super) fn note_step(
+        &mut self,
+        at: u32,
+        x: &Execution<'_>,
+        before: i128,
+        (order, counted): (u128, Dec),
+    ) {
         if x.hold {
             return;
         }
@@ -255,8 +335,8 @@ impl Engine {
         let trail = self.st.trails.entry(at).or_default();
         trail.meet((x.before, before));
         let (execution, delta, increase) = (x.execution, x.delta, x.increase);
-        let each = (increase, grown);
-        trail.push(Fill { execution, delta, increase, grown, each }, (after, target));
+        let each = Each { units: increase, worth: grown, counted };
+        trail.push(Fill { execution, order, delta, increase, grown, each }, (after, target));
     }
 
     /// The target of a line without an execution that was taken back, or as it was corrected. False: it is not known here,
@@ -265,8 +345,9 @@ impl Engine {
         &mut self,
         ix: &Index,
         at: u32,
-        cfg: &SubscriptionConfig,
+        (cfg, place): (&SubscriptionConfig, usize),
         x: &Execution<'_>,
+        order: &mut LeaderOrder,
     ) -> bool {
         let Some(ls) = self.st.lines.get(at as usize).filter(|ls| can_follow(cfg) && ls.follows()) else {
             return false;
@@ -276,26 +357,29 @@ impl Engine {
             return false;
         };
         let now = self.st.at_ns;
+        let left = self.amounts_left(at, x.leader, place, order);
         let Some(trail) = self.st.trails.get_mut(&at) else { return false };
         trail.meet((x.before, before));
         let size = |units: Dec, sells: bool| {
             let grown = mul_div(lane.rate?.raw(), units.raw(), lane.grid.step.raw(), Round::HalfEven)?;
             Some(if sells == lane.reverse { grown } else { grown.saturating_neg() })
         };
-        let Some(mut steps) = trail.without(x.execution, x.delta) else { return false };
+        let mut terms = Terms { size: &size, left };
+        let Some(mut steps) = trail.without(x.execution, x.delta, order.bought) else { return false };
         let sound = |(p, t): &Place| *p == after && fits(*t, lane.grid);
-        let Some((_, target)) = trail.replay(&mut steps, &size).filter(sound) else { return false };
+        let Some((_, target)) = trail.replay(&mut steps, &mut terms).filter(sound) else { return false };
         let until = x.report.transact_ns.unwrap_or(0).min(now).saturating_add(lane.max_age_ns);
         let late = until <= now && not_beyond(target, before) != target;
         let target = if late {
             trail.no_more(&mut steps, x.execution);
-            let Some((_, target)) = trail.replay(&mut steps, &size).filter(sound) else { return false };
+            let Some((_, target)) = trail.replay(&mut steps, &mut terms).filter(sound) else { return false };
             target
         } else {
             target
         };
         // A flat leader always means a flat follower.
         let target = if after.is_zero() { 0 } else { target };
+        let counts_more = trail.counts_more(&steps);
         (trail.steps, trail.to) = (steps, (after, target));
         if late {
             let limit = Dec::from_int(lane.max_age_ns.checked_div(MS).unwrap_or(0));
@@ -303,7 +387,49 @@ impl Engine {
             self.refuse(Refusal::over(Code::Stale, limit, Dec::from_int(age)));
         }
         self.work_out(at, before, if late { not_beyond(target, before) } else { target }, until);
+        for (of, more) in counts_more {
+            if let Some(slot) = self.amount_of(x.leader, place, order, of) {
+                slot.sized = slot.sized.checked_add(more).unwrap_or(slot.sized).max(Dec::ZERO);
+            }
+        }
         true
+    }
+
+    /// The amount that an order of the leader's is worth to a subscription; `order` is the one that was reported. None: it has
+    /// a rate, or ended long ago.
+    fn amount_of<'a>(
+        &'a mut self,
+        leader: u32,
+        place: usize,
+        order: &'a mut LeaderOrder,
+        of: u128,
+    ) -> Option<&'a mut Frozen> {
+        let order = match order.id == of {
+            true => order,
+            false => self.st.leaders.get_mut(leader as usize)?.orders.get_mut(&of)?,
+        };
+        order.rules.get_mut(place)?.as_mut().filter(|slot| matches!(slot.rule, Rule::Amount(_)))
+    }
+
+    /// What is left of the amounts that the executions of a line count from. Of an order that ended long ago it is nothing.
+    fn amounts_left(
+        &mut self,
+        at: u32,
+        leader: u32,
+        place: usize,
+        order: &mut LeaderOrder,
+    ) -> BTreeMap<u128, Dec> {
+        let steps = self.st.trails.get(&at).map(|trail| trail.steps.iter().filter_map(Step::fill));
+        let counting = steps.into_iter().flatten().filter(|fill| !fill.each.counted.is_zero());
+        let mut left: BTreeMap<u128, Dec> = counting.map(|fill| (fill.order, Dec::ZERO)).collect();
+        for (of, left) in &mut left {
+            if let Some(Frozen { rule: Rule::Amount(amount), sized, .. }) =
+                self.amount_of(leader, place, order, *of)
+            {
+                *left = amount.checked_sub(*sized).unwrap_or(Dec::ZERO).max(Dec::ZERO);
+            }
+        }
+        left
     }
 
     /// Sets what was worked out. What it adds is an open.

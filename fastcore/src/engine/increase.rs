@@ -88,6 +88,14 @@ impl Engine {
                 quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
             }
         };
+        if let Some(told) = &mut told {
+            told.counted = gate.unwrap_or(Dec::ZERO);
+        }
+        let (Rule::Rate(ratio) | Rule::Amount(ratio)) = frozen;
+        if size == 0 {
+            // Its order's amount is used up: it asks for nothing, not even for a smallest lot of what was lost before.
+            return Ok(ratio);
+        }
         let negative = x.delta.is_negative() != lane.reverse;
         let signed = if negative { size.saturating_neg() } else { size };
         let now = self.st.at_ns;
@@ -97,15 +105,10 @@ impl Engine {
         let same_side = ls.line.target.signum() == target.signum();
         ls.line.target = target;
         ls.line.declined = false;
-        if let Some(told) = told {
-            told.counted = gate.unwrap_or(Dec::ZERO);
-        }
         let until = x.as_of(gate, now).saturating_add(lane.max_age_ns);
         ls.line.open_until_ns = if same_side { ls.line.open_until_ns.max(until) } else { until };
         (self.cause.until_ns, self.cause.size) = (until, size.saturating_abs());
-        Ok(match frozen {
-            Rule::Rate(v) | Rule::Amount(v) => v,
-        })
+        Ok(ratio)
     }
 
     /// The part of the increase that is young enough (02 step 1).

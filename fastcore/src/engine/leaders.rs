@@ -463,7 +463,7 @@ impl Engine {
         if x.reduce.is_positive() && x.reduce >= abs(x.before) {
             ls.joined = None;
         }
-        let recomputed = x.hold && self.follow_bust(ix, at, cfg, x);
+        let recomputed = x.hold && self.follow_bust(ix, at, (cfg, place_of_sub), x, order);
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         // A bust leaves the target to the operator, but a flat leader always means a flat follower.
         if !recomputed && x.reduce.is_positive() && ls.follows() && (!x.hold || x.reduce >= abs(x.before)) {
@@ -482,6 +482,7 @@ impl Engine {
             ..x.conversion(ix, cfg, lane, reduce)
         });
         let mut ratio = None;
+        let counted = if lane.follows_busts { order.sized(place_of_sub) } else { Dec::ZERO };
         if x.increase.is_positive() && !x.hold {
             let grown = if leaves {
                 Err(Refusal::bare(Code::Leaving))
@@ -499,7 +500,8 @@ impl Engine {
             self.cannot_follow(at, x, cfg, sink);
         }
         if lane.follows_busts {
-            self.note_step(at, x, before);
+            let counted = order.sized(place_of_sub).checked_sub(counted).unwrap_or(Dec::ZERO);
+            self.note_step(at, x, before, (order.id, counted));
         }
         if !self.st.mirrors.is_empty() {
             self.mirrors_follow(x, at, order.id, before, ratio.is_some());

@@ -284,7 +284,7 @@ impl Engine {
             rule = self.frozen(x, order, (sub, place, at), cfg, lane, date)?;
         }
         // What an amount was used up by before counts, also where an earlier mirror of the same order is forgotten.
-        let sized = order.rules.get(place).and_then(Option::as_ref).map_or(Dec::ZERO, |r| r.sized);
+        let sized = order.sized(place);
         let counted = if matches!(rule, Rule::Amount(_)) { quanta(sized, lane.grid).unwrap_or(0) } else { 0 };
         let mirror = Mirror {
             key: order.id,
