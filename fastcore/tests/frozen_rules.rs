@@ -4,8 +4,10 @@
 
 mod support;
 
+use fastcore::config::Config;
+use fastcore::engine::Engine;
 use fastcore::event::EventKind;
-use support::{World, d, fix, tell};
+use support::{World, config, d, fix, one, tell};
 
 const S: i64 = 1_000_000_000;
 /// 14 November 2023, 23:59:30 UTC.
@@ -76,4 +78,27 @@ fn a_report_that_is_sent_again_says_nothing_of_the_day() {
         assert!(w.apply(EventKind::Leader, "L", &first).is_empty());
     };
     assert_eq!(over_midnight_with("59=0|", "", replaced), (5, 15));
+}
+
+/// Another `k` in the file: a ratio by account values is the order's that it was worked out for, and only his next order has the
+/// new one; a ratio that the file says itself binds the rest of the order, too.
+#[test]
+fn a_new_ratio_by_values_binds_the_next_order() {
+    for (mode, rest, next) in [("equity", 5, "20"), ("multiplier", 10, "20")] {
+        let sizing = |k| format!(r#"{{"mode":"{mode}","k":"{k}"}}"#);
+        let in_usd = |c: &mut Config| {
+            c.leaders[0].currency = Some("USD".to_owned());
+            c.followers[0].currency = Some("USD".to_owned());
+        };
+        let mut w = World::with(&sizing(1), "", in_usd);
+        for account in ["l", "f"] {
+            tell(&mut w, &format!(r#"{{"cmd":"account","account":"{account}","equity":"1000"}}"#));
+        }
+        assert_eq!(fill(&mut w, "5", ""), 5);
+        let mut other = config(&sizing(2), "");
+        in_usd(&mut other);
+        w.engine = Engine::restore(other, &w.engine.snapshot()).unwrap();
+        assert_eq!(fill(&mut w, "10", ""), rest, "{mode}: of the order that is half filled");
+        one(&w.leader("p", 1, "10", "10", "10"), true, next);
+    }
 }

@@ -57,6 +57,16 @@ fn a_leaders_bound_counts_his_copies_only() {
     assert_eq!(quantities(&copied(&mut w, DAX, true, "20", "1.1")), ["15"], "another instrument");
 }
 
+/// What is opened is worth the side of the quote that would be traded: a sale at 10 and 20 is worth the 10.
+#[test]
+fn what_is_opened_is_worth_the_side_that_is_traded() {
+    for (buy, opened) in [(true, "5"), (false, "10")] {
+        let mut w = two(|c| c.together = bounds(|of| of.limits.totals.max_exposure = at_most("100")));
+        quote(&mut w, "EURUSD", "10", "20");
+        assert_eq!(quantities(&trade(&mut w, EURUSD, buy, "100", "10")), [opened]);
+    }
+}
+
 /// An instrument of its own bound, and an open that is refused whole.
 #[test]
 fn an_instrument_may_have_a_bound_of_its_own() {

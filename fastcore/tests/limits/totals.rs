@@ -120,6 +120,17 @@ fn leverage_goes_by_the_equity_that_guards_work_out() {
     assert_eq!(refused(&w, "max_leverage"), 1);
 }
 
+/// A rate that is missing is told before an equity that is.
+#[test]
+fn leverage_asks_for_rates_before_it_asks_for_the_equity() {
+    let mut w = desk(|c| account(c).max_leverage = at_most("2"));
+    assert!(trade(&mut w, DAX, true, "1", "1.1").is_empty());
+    assert_eq!((refused(&w, "no_quote"), refused(&w, "bad_account")), (1, 0));
+    quote(&mut w, "EURUSD", "1.1", "1.1");
+    assert!(trade(&mut w, DAX, true, "1", "1.1").is_empty());
+    assert_eq!((refused(&w, "no_quote"), refused(&w, "bad_account")), (1, 1));
+}
+
 /// Each of several leaders has its own share of the account: three at k = 1 are not three times the leverage.
 #[test]
 fn each_subscription_has_its_share_of_the_account() {
