@@ -253,7 +253,7 @@ impl Pnl {
     /// does not fit in a number is unknown.
     pub fn book(&mut self, pays: Pays, held: Dec, units: Dec, px: Dec, at_ns: i64) {
         if self.waits_since_ns.is_some() {
-            self.start(pays, held, px);
+            self.begin(pays, held, px);
         }
         (self.px, self.px_ns, self.px_of) = (px, at_ns, 0);
         self.take_back(pays, held, units, px);
@@ -322,6 +322,14 @@ impl Pnl {
     pub fn wait(&mut self, at_ns: i64) {
         (self.realised, self.basis, self.unknown, self.waits_since_ns) =
             (Dec::ZERO, Dec::ZERO, false, Some(at_ns));
+    }
+
+    /// What waited for a price begins at one. What was taken back while it waited was in the account value, at a price that
+    /// nobody told: it stays unknown until the next one.
+    pub fn begin(&mut self, pays: Pays, held: Dec, px: Dec) {
+        let unknown = self.unknown;
+        self.start(pays, held, px);
+        self.unknown |= unknown;
     }
 
     /// From now on: what is held costs what it is worth, and nothing was earned.

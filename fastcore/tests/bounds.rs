@@ -287,3 +287,29 @@ fn a_stuck_residue_does_not_hold_back_the_open_of_a_flip() {
     w.reject(&close);
     one(&w.leader("o3", 2, "8", "8", "8"), false, "8");
 }
+
+/// A residue is one as long as the position does not change: a bust that makes it more than the smallest lot is closed, and the open
+/// of a flip waits for that.
+#[test]
+fn a_residue_that_a_bust_makes_a_position_is_closed() {
+    let mut w = World::with(SAME, "", |c| c.instruments[0].min_lot = lots("3"));
+    let open = one(&w.leader("o1", 1, "5", "5", "5"), true, "5");
+    w.out(&open);
+    w.fill(&open, "5", "5");
+    let close = one(&w.leader("o2", 2, "5", "5", "5"), false, "5");
+    w.out(&close);
+    w.fill(&close, "3", "3");
+    let (id, exec) = (close.id.clone(), w.exec);
+    w.broker(&format!("35=8|37=B{id}|11={id}|17=C|150=4|39=4|55=EURUSD|54=2|38=5|14=3|151=0|"));
+    let rest = one(&w.run_to(w.now + S), false, "2");
+    w.out(&rest);
+    w.reject(&rest);
+    let mut sent = w.broker(&format!(
+        "35=8|37=B{id}|11={id}|17=D|19=X{exec}|150=H|39=4|55=EURUSD|54=2|38=5|32=3|31=1.1|14=0|151=0|"
+    ));
+    assert_eq!(w.filled(), d("5"));
+    sent.extend(w.leader("o3", 2, "8", "8", "8"));
+    assert!(sent.is_empty(), "an open would close in the place of the close, which has a pause: {sent:?}");
+    let sent: Vec<_> = w.run_to(w.now + 2 * S).iter().map(|s| (s.buy, s.qty.clone())).collect();
+    assert_eq!(sent, [(false, "5".to_owned()), (false, "8".to_owned())]);
+}

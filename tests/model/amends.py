@@ -40,7 +40,9 @@ class FillTaken:
 
     which: int
     steps: int | None
-    """None: all of it."""
+    """None: all of it; 0: only its price is another one."""
+    px: str | None = None
+    """What the report says was traded at, if it is another price."""
 
     def play(self, rig: Rig, leaders: list[LeaderBook]) -> None:
         """Reports it."""
@@ -49,7 +51,7 @@ class FillTaken:
             return
         fill = left[-1 - self.which % len(left)]
         less = fill.qty if self.steps is None else self.steps * rig.step_of(fill.order)
-        rig.amend(fill, min(less, fill.qty))
+        rig.amend(fill, min(less, fill.qty), self.px)
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,11 @@ class Guard:
 
     def amended(self, line: Line, number: int, was: Part, now: Part) -> None:
         """A fill was of other signed units, at another price."""
-        self.holdings[line.key].amend(number, was, now)
+        holding = self.holdings[line.key]
+        kept = holding.waits_ns is None and now[0] and was[1] != now[1] and self.worth is not None
+        kept = kept and sign_of(holding.units) == sign_of(was[0]) and abs(holding.units) >= abs(was[0])
+        self.reached["another price of what is held"] += bool(kept)
+        holding.amend(number, was, now)
         self.reached["amended while worth waits"] += self.holdings[line.key].unknown
         self.reached["amended while stopped"] += bool(self.tripped)
         self.reached["amended after all was closed"] += self.closing and not self.holdings[line.key].units

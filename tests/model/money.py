@@ -235,8 +235,10 @@ def shared(draw: st.DrawFn) -> Deployment:
     )
 
 
-def money_steps(prices: tuple[str, ...] = PRICES) -> st.SearchStrategy[list[Step]]:
-    """A history with prices that move, money that comes and goes, and days that end."""
+def money_steps(
+    prices: tuple[str, ...] = PRICES, more: tuple[tuple[int, st.SearchStrategy[Step]], ...] = ()
+) -> st.SearchStrategy[list[Step]]:
+    """A history with prices that move, money that comes and goes, days that end, and steps of other kinds."""
     small, px = st.sampled_from((0, 1, 2, 3, 4, 5)), st.sampled_from(prices)
     trade = st.builds(
         Trade,
@@ -271,6 +273,7 @@ def money_steps(prices: tuple[str, ...] = PRICES) -> st.SearchStrategy[list[Step
         (1, st.builds(Arm, account=small)),
         (1, st.builds(End, which=small, how=ended)),
         (1, st.builds(Answer)),
+        *more,
     ]
     listed = [part for weight, part in parts for _ in range(weight)]
     one = st.sampled_from(range(len(listed))).flatmap(lambda n: listed[n])

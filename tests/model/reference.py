@@ -245,7 +245,7 @@ class Model(Worker):
         self.watch.begin(now_ns)
         line, order = self._made[number - 1]
         # ADR 0012: what the open of a flip closes for a close that was lost is lost to the target.
-        instead = min(qty, line.to_close(order.sign)) if order.opens else ZERO
+        instead = min(qty, line.unclosed(order.sign)) if order.opens else ZERO
         order.leaves -= qty
         line.filled += order.sign * qty
         line.stuck = False  # "not tried again until the position changes"

@@ -346,8 +346,10 @@ class Line:
 
     def to_close(self, sign: int) -> Fraction:
         """Units held that orders of this side would close, and no close on its way will."""
-        if self.stuck:
-            return ZERO  # it holds back no open (ADR 0012)
+        return ZERO if self.stuck else self.unclosed(sign)  # it holds back no open (ADR 0012)
+
+    def unclosed(self, sign: int) -> Fraction:
+        """The same, also where the broker does not take it."""
         closing = sum((o.leaves for o in self.orders if o.sign == sign and not o.opens), ZERO)
         return max(ZERO, -sign * self.filled - closing)
 

@@ -303,6 +303,7 @@ impl Engine {
         order.busted = Dec::from_raw(order.busted.raw().saturating_sub(delta.raw()));
         if let Some(ls) = self.st.lines.get_mut(at as usize) {
             ls.line.add_filled(moved);
+            ls.stuck_residue = false;
         }
         self.holding_moved(at, moved);
         self.cause.bust = true;

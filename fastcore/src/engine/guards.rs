@@ -183,7 +183,7 @@ impl Engine {
             let Some(pnl) = self.st.pnl.get_mut(at) else { continue };
             let younger = |(_, at_ns): &(Dec, i64)| pnl.waits_since_ns.is_some_and(|since| *at_ns > since);
             if let Some((px, _)) = quoted.filter(younger) {
-                pnl.start(pays, held, px);
+                pnl.begin(pays, held, px);
             }
         }
     }

@@ -234,6 +234,37 @@ fn a_bust_is_no_first_price() {
     assert_eq!(equity(&w), Some(d("9980")));
 }
 
+/// What was taken back while it waited for a price was in the account value, at a price that nobody told: no price of now and no
+/// fill says what that was, only the next equity does.
+#[test]
+fn what_was_taken_back_while_it_waited_is_unknown_until_the_next_equity() {
+    for quoted in [true, false] {
+        let mut w = guarded(FLOOR);
+        worth(&mut w, "10000");
+        let sent = w.leader("o1", 1, "100", "100", "100");
+        let id = &sent[0].id;
+        w.out(&sent[0]);
+        w.broker(&format!(
+            "35=8|37=B|11={id}|17=X1|150=F|39=1|55=EURUSD|54=1|38=100|32=80|31=1.1|14=80|151=20|"
+        ));
+        worth(&mut w, "9990");
+        w.broker(&format!(
+            "35=8|37=B|11={id}|17=X2|19=X1|150=G|39=1|55=EURUSD|54=1|38=100|32=60|31=1.1|14=60|151=40|"
+        ));
+        if quoted {
+            w.now += 1_000_000_000;
+            quote(&mut w, "1.2", "1.2");
+        } else {
+            w.broker(&format!(
+                "35=8|37=B|11={id}|17=X3|150=F|39=1|55=EURUSD|54=1|38=100|32=20|31=1.2|14=80|151=20|"
+            ));
+        }
+        assert_eq!(equity(&w), None, "20 of 80 are gone, and nobody knows what they were worth in 9,990");
+        worth(&mut w, "9980");
+        assert_eq!(equity(&w), Some(d("9980")));
+    }
+}
+
 /// A bust of a fill whose price nobody said makes the profit unknown where it says none either; and the price of a bust is
 /// no price of now.
 #[test]
