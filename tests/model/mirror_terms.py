@@ -196,6 +196,8 @@ class Line:
 
     name: str
     rule: Rule
+    position: Fraction = ZERO
+    """The leader's."""
     target: Fraction = ZERO
     filled: Fraction = ZERO
     mirrors: list[Mirror] = field(default_factory=list)
@@ -231,5 +233,20 @@ class Line:
 
     @property
     def moved(self) -> Fraction:
-        """The same before it is rounded."""
-        return self.target + sum((m.sign * m.ahead for m in self.mirrors), ZERO)
+        """The same before it is rounded: closes close what is held, and open nothing (0017, 5 and 6)."""
+        opened = self.opened
+        closed = (m for m in self.mirrors if self.closing(m) and m.sign != sign_of(opened))
+        ahead = sum((max(ZERO, m.ahead) for m in closed), ZERO)
+        return sign_of(opened) * max(ZERO, abs(opened) - ahead)
+
+    @property
+    def opened(self) -> Fraction:
+        """The same without what closes have closed ahead."""
+        behind = sum((max(ZERO, -m.ahead) for m in self.mirrors), ZERO)
+        held = sign_of(self.target) * max(ZERO, abs(self.target) - behind)
+        opens = (m.sign * m.ahead for m in self.mirrors if m.ahead > 0 and not self.closing(m))
+        return held + sum(opens, ZERO)
+
+    def closing(self, mirror: Mirror) -> bool:
+        """It closes: it began so, or the leader's order is against his position by now."""
+        return mirror.closes or sign_of(self.position) == -mirror.theirs.sign

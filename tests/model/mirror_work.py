@@ -53,12 +53,17 @@ class Worker:
 
     def _settled(self, now_ns: int) -> list[Message]:
         for line in self.lines:
-            self._settle(line, now_ns)
-            self._work(line, now_ns)
-            for mirror in list(line.mirrors):
-                self._work_mirror(line, mirror, now_ns)
+            self._work_line(line, now_ns)
+            if any(m.rejected and m.ahead < 0 and not m.theirs.left for m in line.mirrors):
+                self._work_line(line, now_ns)  # nothing asks for it again: it is given up at once
         taken, self._said = self._said, []
         return taken
+
+    def _work_line(self, line: Line, now_ns: int) -> None:
+        self._settle(line, now_ns)
+        self._work(line, now_ns)
+        for mirror in list(line.mirrors):
+            self._work_mirror(line, mirror, now_ns)
 
     def _settle(self, line: Line, now_ns: int) -> None:
         """0017, 2 and 3: how far a mirror may be ahead, and behind."""
@@ -88,14 +93,18 @@ class Worker:
                 self._over(line, mirror, now_ns)
 
     def _stopped(self, line: Line, mirror: Mirror) -> None:
-        """0017, 7: "What the leader fills while a stop cancels opens is given up"."""
+        """0017, 7: "What the leader fills while a stop cancels opens is given up"; it lasts until the cancel
+        is answered, and where there is no order until the last stop is released."""
         stops = self._level(line) >= CLOSE_ONLY
         mirror.stopped = mirror.stopped or stops
         if mirror.stopped and mirror.order is None and mirror.ahead < 0:
             self.reached["given up in a stop"] += 1
             line.target += mirror.sign * mirror.ahead
             mirror.ahead = ZERO
-        mirror.stopped = stops or (mirror.stopped and mirror.order is not None)
+        order = mirror.order
+        canceled = order is not None and order.asked is not None and order.asked.qty is None
+        again = canceled if order else self._level(line) > 0
+        mirror.stopped = stops or (mirror.stopped and again)
 
     def _close_ahead(self, line: Line, mirror: Mirror, part: Fraction) -> None:
         """What was closed stays closed (0017, 2): its share is of the target and of what opens are ahead by.
@@ -125,13 +134,10 @@ class Worker:
     def _turned(self, line: Line) -> None:
         """0017, 5: two alternatives that both fill turn the account; that is closed again at once. "Together
         they are ahead by no more than there was to close"."""
-        behind = sum((max(ZERO, -m.ahead) for m in line.mirrors), ZERO)
-        opened = sign_of(line.target) * max(ZERO, abs(line.target) - behind)
-        opens = [m for m in line.mirrors if not m.closes and not self._closes_now(m)]
-        opened += sum((m.sign * m.ahead for m in opens if m.ahead > 0), ZERO)
+        opened = line.opened
         room = abs(opened)
         for mirror in line.mirrors:
-            if mirror in opens or mirror.sign == sign_of(opened) or mirror.ahead <= 0:
+            if not line.closing(mirror) or mirror.sign == sign_of(opened) or mirror.ahead <= 0:
                 continue
             self.reached["turned"] += mirror.ahead > room
             mirror.ahead = min(mirror.ahead, room)
@@ -257,6 +263,8 @@ class Worker:
             return self._close_units(line, mirror)
         if self._late(line, mirror, now_ns) or self._level(line) >= CLOSE_ONLY:
             return ZERO
+        if mirror.stopped and self._level(line):
+            return ZERO  # what a stop has cancelled waits for the end of the last one
         return whole(self._rest(mirror))
 
     def _close_units(self, line: Line, mirror: Mirror) -> Fraction:

@@ -15,10 +15,9 @@ from tests.model.mirror_terms import (
     Mirror,
     Report,
     Theirs,
-    rejected,
     working,
 )
-from tests.model.mirror_work import Worker
+from tests.model.mirror_work import Worker, closes_at_work
 from tests.model.reference import CLOSE_RETRY_MAX_NS, CLOSE_RETRY_NS
 from tests.model.terms import MS, ZERO, sign_of
 
@@ -50,7 +49,7 @@ class Model(Worker):
                     self.reached["placed again"] += 1
                 if mirror.lost == "rejected":
                     # "what he filled of a rejected one meanwhile is given up" (0017, 10)
-                    gone = min(rejected(mirror) - mirror.rejected, max(ZERO, -mirror.ahead))
+                    gone = min(mirror.lost_qty, max(ZERO, -mirror.ahead))
                     mirror.ahead += gone
                     line.target -= mirror.sign * gone
                 mirror.lost = ""
@@ -75,10 +74,14 @@ class Model(Worker):
             mirror.ahead += qty - done
             self.reached["a close filled"] += mirror.closes
             self.reached["a close filled ahead"] += mirror.closes and qty > done
+        # ADR 0012, 3: what an open "fills in the place of a lost close" is lost to the target
+        to_close = max(ZERO, -order.sign * line.filled - closes_at_work(line, order.sign))
         order.cum += qty
         line.filled += order.sign * qty
         if mirror is None:
             line.rejected_closes = 0
+            if order.opens:
+                self._give_up(line, order.sign, min(qty, to_close))
         if not order.leaves:
             self._gone(line, order)
         return self._settled(now_ns)
@@ -172,6 +175,7 @@ class Model(Worker):
             held = abs(p) if sign_of(p) == theirs.sign and self._entry is not None else ZERO
             self._entry = ((self._entry or ZERO) * held + px * increase) / (held + increase)
         for line in self.lines:
+            line.position = self.position
             mirror = next((m for m in line.mirrors if m.theirs is theirs), None)
             if reduce:
                 self._reduced(line, mirror, reduce / abs(p))

@@ -3,7 +3,6 @@ compared. Brokers are played by the test."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -25,6 +24,9 @@ OFF_NS = 500_000
 TICKS_MAX = 1_000
 NEAR = Fraction(1, 10**9)
 """Targets of the core are fixed point: they are the model's within this part of a step."""
+MEMORY = Path("/dev/shm")
+"""Thousands of histories have a journal each, for milliseconds: where there is a folder in memory they are played
+five times as fast as on a disk."""
 ENDS = {"rejected": ("8", "8"), "canceled": ("4", "4"), "expired": ("C", "C")}
 
 Said = TypeVar("Said")
@@ -109,10 +111,9 @@ class SideBySide(ABC, Generic[Said]):
         self.live: list[Live] = []
         self._decides = model
         self._execs = 0
-        # A history writes little and lives for a moment: files in memory take a fifth off it.
-        memory = Path("/dev/shm")
-        place = memory if os.access(memory, os.W_OK) else None
-        self._folder = tempfile.TemporaryDirectory(prefix="copygate-model-", dir=place)
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="copygate-model-", dir=MEMORY if MEMORY.is_dir() else None
+        )
         folder = Path(self._folder.name)
         self._core = Pipeline.open(folder / "core.db", core_json, "process", self.now_ns)
         (folder / "route").mkdir()

@@ -8,6 +8,7 @@ mod any;
 mod bounds;
 mod capped;
 mod closes;
+mod decided;
 mod entries;
 mod once;
 mod opens;

@@ -11,8 +11,10 @@ use crate::engine::lanes::Lane;
 use crate::engine::parts::Parts;
 use crate::engine::{Engine, Index};
 use crate::ledger::{Grid, quanta};
+use crate::mirror::Asked;
 use crate::mirrored::Limits;
 use crate::order::Order;
+use crate::stores::Chunked;
 use std::sync::Arc;
 
 /// What one order of a mirror is to have open, and what the others have.
@@ -91,10 +93,25 @@ pub(super) fn whole(list: &[Mirror], n: usize) -> Option<Mirror> {
     Some(m)
 }
 
-/// Whether some order of a mirror may still fill, and whether one is lost.
-pub(super) fn any(list: &[Mirror], key: u128) -> (bool, bool) {
+/// What is so of some order of a mirror.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Any {
+    /// It may still fill.
+    pub(super) live: bool,
+    /// It is lost.
+    pub(super) lost: bool,
+    /// Its cancel is not answered.
+    pub(super) ending: bool,
+}
+
+/// What is so of some order of a mirror.
+pub(super) fn any(list: &[Mirror], key: u128, orders: &Chunked<Order>) -> Any {
     let parts = || list.iter().filter(|p| p.key == key);
-    (parts().any(|p| p.live), parts().any(|p| p.lost))
+    let ending = |p: &Mirror| {
+        let order = p.orders.last().filter(|_| p.live).and_then(|o| orders.get(*o as usize));
+        order.is_some_and(|o| p.asked(o.cancel_id) == Asked::Cancel)
+    };
+    Any { live: parts().any(|p| p.live), lost: parts().any(|p| p.lost), ending: parts().any(ending) }
 }
 
 impl Mirror {
@@ -115,7 +132,7 @@ impl Engine {
         let Some(me) = list.get(n) else {
             return Share { units: Dec::ZERO, others: Dec::ZERO, parts: 1, short: Dec::ZERO };
         };
-        let (key, lost) = (me.key, any(list, me.key).1);
+        let (key, lost) = (me.key, list.iter().any(|p| p.key == me.key && p.lost));
         let mut parts = list.iter().filter(|m| m.key == key).count();
         let needed = count(all, cap, grid);
         if me.part == 0 && !lost && needed > parts {

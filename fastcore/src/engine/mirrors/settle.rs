@@ -1,6 +1,7 @@
 //! The arithmetic of mirrors: what a line is worked for, and what becomes of a mirror that is ahead or behind. Pure.
 
 use super::Mirror;
+use super::parts::Any;
 use crate::config::{Ahead, LeaderFilled};
 use crate::decimal::{Dec, Round, div_rem, mul_div};
 use crate::engine::lanes::Lane;
@@ -110,22 +111,16 @@ impl Mirror {
             && self.ended_ns.saturating_add(g.after_ns) <= g.now_ns
     }
 
-    /// Settles what the mirror can not make good any more: some order of it may still fill, or is lost. `beside`: quanta that
-    /// mirrors of opens are ahead by, against which this one closes. Whether something was given up, and what is taken off
-    /// them.
-    pub(super) fn settle(
-        &mut self,
-        line: &mut Line,
-        g: &Given,
-        some: (bool, bool),
-        beside: i128,
-    ) -> (bool, i128) {
+    /// Settles what the mirror can not make good any more. `some`: of its orders. `beside`: quanta that mirrors of opens are
+    /// ahead by, against which this one closes. Whether something was given up, and what is taken off them.
+    pub(super) fn settle(&mut self, line: &mut Line, g: &Given, some: &Any, beside: i128) -> (bool, i128) {
         let closed = if self.ahead > 0 { self.settle_ahead(line, g, beside) } else { 0 };
         self.stopped |= g.stopped;
         let gone = std::mem::take(&mut self.gone).min(self.ahead.saturating_neg());
         let mut gave = gone > 0 && self.give_up(line, gone);
         gave |= self.ahead < 0 && self.settle_behind(line, g, some);
-        self.stopped = g.stopped || self.stopped && (some.0 || g.no_opens);
+        // It is over when the cancel that it asked for is answered, and the last stop is released; it may have asked for none.
+        self.stopped = g.stopped || self.stopped && (some.ending || g.no_opens && !some.live);
         (gave, closed)
     }
 
@@ -170,12 +165,12 @@ impl Mirror {
     }
 
     /// Behind what the leader's order has filled.
-    fn settle_behind(&mut self, line: &mut Line, g: &Given, (live, lost): (bool, bool)) -> bool {
+    fn settle_behind(&mut self, line: &mut Line, g: &Given, some: &Any) -> bool {
         let dir = self.dir();
         // No more is missing than is wanted.
         let wanted = line.target.saturating_mul(dir).max(0);
         self.ahead = self.ahead.max(wanted.saturating_neg());
-        if self.stopped && !live {
+        if self.stopped && !some.live {
             return self.give_up(line, self.ahead.saturating_neg());
         }
         if self.ended_ns == 0 {
@@ -185,7 +180,7 @@ impl Mirror {
         let mut gave = self.give_up(line, refused.min(self.ahead.saturating_neg()));
         let market = g.leader_filled == LeaderFilled::MarketAfterS;
         let timed_out = self.timed_out(g);
-        if live {
+        if some.live {
             return gave;
         }
         let behind = self.ahead.saturating_neg();
@@ -193,7 +188,7 @@ impl Mirror {
             // From now on it is like any open that waits.
             line.open_until_ns = line.open_until_ns.max(self.until_ns);
             self.ahead = 0;
-        } else if timed_out || (lost && !market) {
+        } else if timed_out || (some.lost && !market) {
             gave |= self.give_up(line, behind);
         } else if whole_units(behind, g.grid) < g.grid.min {
             // Too little for an order: it stays in the target, and counts later.

@@ -51,6 +51,16 @@ impl Engine {
     /// Works a line that may have mirrors: the ordinary way for what they leave to it, then the mirrors themselves.
     #[inline(never)]
     pub(in crate::engine) fn work_mirrored<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
+        self.work_once(ix, at, sink);
+        // What a limit has refused of an order of the leader's that is over is asked for by nothing any more: it leaves the target
+        // now, and not with the next report.
+        let over = |m: &Mirror| m.part == 0 && m.ended_ns != 0 && m.ahead < 0 && m.refused > 0;
+        if self.st.mirrors.of(at).iter().any(over) {
+            self.work_once(ix, at, sink);
+        }
+    }
+
+    fn work_once<S: Sink>(&mut self, ix: &Arc<Index>, at: u32, sink: &mut S) {
         let Some(mut list) = self.st.mirrors.take(at) else { return self.work_plain(ix, at, sink) };
         let ended = if S::WANTS_DECISIONS { self.ended(&list) } else { Vec::new() };
         let unprotected = self.note_ends(&mut list);
@@ -169,7 +179,7 @@ impl Engine {
     fn settle<S: Sink>(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given, sink: &mut S) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
         let (mut gave, mut told) = (false, Vec::new());
-        let some: Vec<_> = list.iter().map(|m| parts::any(list, m.key)).collect();
+        let some: Vec<_> = list.iter().map(|m| parts::any(list, m.key, &self.st.orders)).collect();
         for (n, before) in undo_turn(list, ls.line.target, given) {
             let (target, ahead) = (ls.line.target, list.get(n).map_or(before, |m| m.ahead));
             told.push((n, Settled { before: (before, target), after: (ahead, target) }));
@@ -180,7 +190,7 @@ impl Engine {
                 continue;
             };
             let before = (m.ahead, ls.line.target);
-            let (given_up, closed) = m.settle(&mut ls.line, given, *some, beside);
+            let (given_up, closed) = m.settle(&mut ls.line, given, some, beside);
             gave |= given_up;
             if S::WANTS_DECISIONS && before != (m.ahead, ls.line.target) {
                 told.push((n, Settled { before, after: (m.ahead, ls.line.target) }));
@@ -194,7 +204,8 @@ impl Engine {
             self.tell_end(at, list, n, Ends::Settled(settled, given), sink);
         }
         let heads = list.iter().filter(|m| m.part == 0);
-        let over = heads.filter(|m| m.ended_ns != 0 && m.ahead == 0 && !parts::any(list, m.key).0);
+        let live = |m: &Mirror| list.iter().any(|p| p.key == m.key && p.live);
+        let over = heads.filter(|m| m.ended_ns != 0 && m.ahead == 0 && !live(m));
         let over: Vec<u128> = over.map(|m| m.key).collect();
         if S::WANTS_DECISIONS {
             let ends = |m: &Mirror| m.part == 0 && over.contains(&m.key);
