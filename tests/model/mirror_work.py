@@ -27,6 +27,7 @@ from tests.model.stops import CLOSE_ONLY, HALT
 from tests.model.terms import MS, ZERO, sign_of
 
 TICK = Fraction(1, 10)
+SETTLES_MAX = 20
 LEADER_FILLED_NS = 5_000 * MS
 
 
@@ -66,30 +67,35 @@ class Worker:
             self._work_mirror(line, mirror, now_ns)
 
     def _settle(self, line: Line, now_ns: int) -> None:
-        """0017, 2 and 3: how far a mirror may be ahead, and behind."""
-        self._turned(line)
-        for mirror in list(line.mirrors):
-            self._late(line, mirror, now_ns)
-            if mirror.closes or self._closes_now(mirror):
-                live = self._closes_now(mirror)
-                part = min(Fraction(1), mirror.theirs.left / abs(self.position)) if live else ZERO
-                self._close_ahead(line, mirror, part)
-            else:
-                if mirror.ahead > mirror.opening:
-                    if line.rule.ahead == "keep" and sign_of(self.position) == mirror.theirs.sign:
-                        line.target += mirror.sign * (mirror.ahead - mirror.opening)
-                        self.reached["ahead and kept"] += 1
-                    mirror.ahead = mirror.opening
-                    self.reached["ahead and closed"] += 1
-            side = mirror.sign * sign_of(line.target)
-            mirror.ahead = max(mirror.ahead, -abs(line.target) if side > 0 else ZERO)
-            self._stopped(line, mirror)
-            if not mirror.theirs.left:
-                gone = min(rejected(mirror), max(ZERO, -mirror.ahead))
-                mirror.ahead, mirror.rejected, mirror.lost_qty = mirror.ahead + gone, ZERO, ZERO
-                line.target -= mirror.sign * gone
-            over = not mirror.theirs.left and mirror.order is None
-            if over:
+        """0017, 2 and 3: how far a mirror may be ahead, and behind. What one gives up is less for another:
+        until nothing moves, so that a report that changes nothing moves nothing."""
+        for _ in range(SETTLES_MAX):
+            was = line.target, [(m.ahead, m.rejected) for m in line.mirrors]
+            self._turned(line)
+            for mirror in list(line.mirrors):
+                self._settle_mirror(line, mirror, now_ns)
+            for sign in (1, -1):
+                self._closes_ahead(line, sign)
+            if was == (line.target, [(m.ahead, m.rejected) for m in line.mirrors]):
+                return
+        raise AssertionError("what mirrors are ahead and behind by is never settled")
+
+    def _settle_mirror(self, line: Line, mirror: Mirror, now_ns: int) -> None:
+        self._late(line, mirror, now_ns)
+        if not line.closing(mirror) and mirror.ahead > mirror.opening:
+            if line.rule.ahead == "keep" and sign_of(self.position) == mirror.theirs.sign:
+                line.target += mirror.sign * (mirror.ahead - mirror.opening)
+                self.reached["ahead and kept"] += 1
+            mirror.ahead = mirror.opening
+            self.reached["ahead and closed"] += 1
+        side = mirror.sign * sign_of(line.target)
+        mirror.ahead = max(mirror.ahead, -abs(line.target) if side > 0 else ZERO)
+        self._stopped(line, mirror)
+        if not mirror.theirs.left:
+            gone = min(rejected(mirror), max(ZERO, -mirror.ahead))
+            mirror.ahead, mirror.rejected, mirror.lost_qty = mirror.ahead + gone, ZERO, ZERO
+            line.target -= mirror.sign * gone
+            if mirror.order is None and mirror.ahead <= 0:
                 self._over(line, mirror, now_ns)
 
     def _stopped(self, line: Line, mirror: Mirror) -> None:
@@ -106,30 +112,41 @@ class Worker:
         again = canceled if order else self._level(line) > 0
         mirror.stopped = stops or (mirror.stopped and again)
 
-    def _close_ahead(self, line: Line, mirror: Mirror, part: Fraction) -> None:
-        """What was closed stays closed (0017, 2): its share is of the target and of what opens are ahead by.
-        What is beyond is taken off those, and off the target, by as much as it ever would be."""
-        opens = [m for m in line.mirrors if not m.closes and m.sign == -mirror.sign and m.ahead > 0]
-        opens = [m for m in opens if not self._closes_now(m)]
-
-        def held() -> Fraction:
-            return max(ZERO, -mirror.sign * line.target)
-
-        def most() -> Fraction:
-            beside = sum((m.ahead for m in opens), ZERO)
-            return (held() + beside) * part
-
-        if mirror.ahead <= most():
-            return
-        self.reached["a close stays closed"] += 1
-        down = (mirror.ahead - most()) / (1 - part) if part < 1 else ZERO
+    def _closes_ahead(self, line: Line, sign: int) -> None:
+        """What was closed stays closed (0017, 2): the share of each is of the target and of what opens are
+        ahead by. What is beyond is taken off those, and off the target, by as much as it ever would be: so
+        much that each has just closed its share of what is left."""
+        mine = [m for m in line.mirrors if m.sign == sign and m.ahead > 0 and line.closing(m)]
+        opens = [m for m in line.mirrors if m.sign == -sign and m.ahead > 0 and not line.closing(m)]
+        held = max(ZERO, -sign * line.target)
+        whole = held + sum((m.ahead for m in opens), ZERO)
+        down = self._beyond(mine, whole)
+        for mirror in mine:
+            most = self._share(mirror) * (whole - down)
+            self.reached["a close stays closed"] += mirror.ahead > most
+            mirror.ahead = min(mirror.ahead, most)
         for other in reversed(opens):
             taken = min(down, other.ahead)
-            other.ahead, other.rejected = other.ahead - taken, other.rejected + taken
-            mirror.ahead, down = mirror.ahead - taken, down - taken
-        low = min(down, held())
-        line.target += mirror.sign * low
-        mirror.ahead = min(mirror.ahead - low, most())
+            other.ahead, other.rejected, down = other.ahead - taken, other.rejected + taken, down - taken
+        line.target += sign * min(down, held)
+
+    def _beyond(self, closes: list[Mirror], whole: Fraction) -> Fraction:
+        """By how much `whole` comes down, so that none of them is ahead by more than its share of it. One of
+        the whole position takes nothing: what it closed beyond the target was rounding's."""
+        shares, ahead, down = ZERO, ZERO, ZERO
+        rest = [m for m in closes if self._share(m) < 1]
+        while over := [m for m in rest if m.ahead > self._share(m) * (whole - down)]:
+            rest = [m for m in rest if m.ahead <= self._share(m) * (whole - down)]
+            shares += sum((self._share(m) for m in over), ZERO)
+            ahead += sum((m.ahead for m in over), ZERO)
+            if shares >= 1:
+                break
+            down = min(whole, (ahead - shares * whole) / (1 - shares))
+        return down
+
+    def _share(self, mirror: Mirror) -> Fraction:
+        """Of the leader's position, what his order may still close."""
+        return min(Fraction(1), mirror.theirs.left / abs(self.position)) if self._closes_now(mirror) else ZERO
 
     def _turned(self, line: Line) -> None:
         """0017, 5: two alternatives that both fill turn the account; that is closed again at once. "Together

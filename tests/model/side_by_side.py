@@ -25,8 +25,8 @@ TICKS_MAX = 1_000
 NEAR = Fraction(1, 10**9)
 """Targets of the core are fixed point: they are the model's within this part of a step."""
 MEMORY = Path("/dev/shm")
-"""Thousands of histories have a journal each, for milliseconds: where there is a folder in memory they are played
-five times as fast as on a disk."""
+"""Thousands of histories have a journal each, for milliseconds: where there is a folder in memory they are
+played five times as fast as on a disk."""
 ENDS = {"rejected": ("8", "8"), "canceled": ("4", "4"), "expired": ("C", "C")}
 
 Said = TypeVar("Said")

@@ -37,3 +37,47 @@ fn a_stop_that_cancelled_nothing_is_over_when_it_is_released() {
     assert!(w.fill(&grow, "2", "2").is_empty());
     assert_eq!((w.filled(), w.target()), (d("2"), d("2")));
 }
+
+/// Two take profits have filled ahead, each more than its share of what the leader holds by now. What one takes off the target is
+/// less for the other: it comes down once, to where each has just closed its share, and stays there.
+#[test]
+fn what_two_closes_have_closed_ahead_is_settled_at_once() {
+    let mut w = world("");
+    let entry = only(&new(&mut w, "a", 2, "2", LIMIT), "new sell 2 2 1.1/ 1");
+    work(&mut w, &entry);
+    assert!(traded(&mut w, "a", 2, "2", "2", "2").is_empty());
+    let more = only(&new(&mut w, "b", 2, "10", LIMIT), "new sell 10 2 1.1/ 1");
+    work(&mut w, &more);
+    assert!(w.fill(&more, "5", "5").is_empty());
+    let takes = ["c", "d"].map(|order| {
+        let take = only(&new(&mut w, order, 1, "1", "40=2|44=1|59=1|"), "new buy 2 2 1/ 1");
+        work(&mut w, &take);
+        take
+    });
+    for take in &takes {
+        assert!(acts(w.fill(take, "2", "2")).is_empty());
+    }
+    traded(&mut w, "b", 2, "10", "10", "10");
+    assert_eq!(w.target(), d("-9.6"));
+    for px in ["1.01", "1.02"] {
+        replaced(&mut w, "c", 1, "1", "0", &format!("40=2|44={px}|59=1|"));
+        assert_eq!(w.target(), d("-9.6"));
+    }
+}
+
+/// An open at the market is asked to be cancelled, and would sell what the follower holds by now. While that may still come, no order
+/// to sell is placed beside it: both would turn him around.
+#[test]
+fn a_close_is_not_placed_beside_an_open_that_would_close_as_much() {
+    let mut w = world("");
+    let buy = only(&new(&mut w, "a", 1, "1", LIMIT), "new buy 1 2 1.1/ 1");
+    work(&mut w, &buy);
+    assert!(traded(&mut w, "a", 1, "1", "1", "1").is_empty());
+    assert!(new(&mut w, "b", 2, "3", TAKE).is_empty(), "nothing is held");
+    only(&acts(traded(&mut w, "b", 2, "3", "1", "1")), "cancel");
+    let sell = only(&acts(traded(&mut w, "b", 2, "3", "1", "2")), "new sell 1 1 /");
+    work(&mut w, &sell);
+    assert!(acts(w.fill(&buy, "1", "1")).is_empty());
+    let gone = only(&acts(w.leader("c", 1, "2", "2", "2")), "cancel");
+    only(&acts(ended(&mut w, &sell, &gone, "0")), "new sell 1 2 1.2/ 1");
+}

@@ -5,6 +5,7 @@
 //! for the target and all that its mirrors may be ahead or behind: to it, a mirror that will fill is none of its business.
 
 mod capped;
+mod closed;
 mod entered;
 mod entry;
 mod leader;

@@ -42,7 +42,7 @@ fn exact_units(q: i128, grid: Grid) -> Dec {
 }
 
 /// `x` times `part` of `all`, at most `x`.
-fn share(x: i128, part: Dec, all: Dec) -> i128 {
+pub(super) fn share(x: i128, part: Dec, all: Dec) -> i128 {
     if part >= all {
         return x;
     }
@@ -50,7 +50,7 @@ fn share(x: i128, part: Dec, all: Dec) -> i128 {
 }
 
 /// Takes `q` quanta of one direction off what stands against it, never past zero; what was taken.
-fn toward_zero(target: &mut i128, dir: i128, q: i128) -> i128 {
+pub(super) fn toward_zero(target: &mut i128, dir: i128, q: i128) -> i128 {
     let held = if target.signum().saturating_mul(dir) < 0 { target.saturating_abs() } else { 0 };
     let low = q.min(held).max(0);
     *target = target.saturating_add(dir.saturating_mul(low));
@@ -91,19 +91,6 @@ impl Mirror {
         }
     }
 
-    /// What would move in the mirror's direction if the leader's order filled whole now, quanta: as far may the mirror be ahead.
-    /// A close takes its share of the target, and of what mirrors of opens have `beside` it.
-    fn future(&self, target: i128, beside: i128, g: &Given) -> i128 {
-        if self.opens(g.position) {
-            return if self.barred { 0 } else { self.opening(g.grid) };
-        }
-        if !self.closes(g.position) {
-            return 0;
-        }
-        let held = target.saturating_mul(self.dir()).saturating_neg().max(0);
-        share(held.saturating_add(beside), self.left, abs(g.position))
-    }
-
     /// The leader's order ended long enough ago for the rule to act.
     pub(super) fn timed_out(&self, g: &Given) -> bool {
         self.ended_ns != 0
@@ -111,29 +98,27 @@ impl Mirror {
             && self.ended_ns.saturating_add(g.after_ns) <= g.now_ns
     }
 
-    /// Settles what the mirror can not make good any more. `some`: of its orders. `beside`: quanta that mirrors of opens are
-    /// ahead by, against which this one closes. Whether something was given up, and what is taken off them.
-    pub(super) fn settle(&mut self, line: &mut Line, g: &Given, some: &Any, beside: i128) -> (bool, i128) {
-        let closed = if self.ahead > 0 { self.settle_ahead(line, g, beside) } else { 0 };
+    /// Settles what the mirror can not make good any more; what closes are ahead by is settled for all together. `some`: of its
+    /// orders. Whether something was given up.
+    pub(super) fn settle(&mut self, line: &mut Line, g: &Given, some: &Any) -> bool {
+        if self.ahead > 0 && self.opens(g.position) {
+            self.settle_ahead(line, g);
+        }
         self.stopped |= g.stopped;
         let gone = std::mem::take(&mut self.gone).min(self.ahead.saturating_neg());
         let mut gave = gone > 0 && self.give_up(line, gone);
         gave |= self.ahead < 0 && self.settle_behind(line, g, some);
         // It is over when the cancel that it asked for is answered, and the last stop is released; it may have asked for none.
         self.stopped = g.stopped || self.stopped && (some.ending || g.no_opens && !some.live);
-        (gave, closed)
+        gave
     }
 
-    /// Ahead by more than the leader's order can bring. An open is closed, or kept by the rule. What was closed stays
-    /// closed: only the leader enlarges a target. How much of it mirrors of opens had ahead.
-    fn settle_ahead(&mut self, line: &mut Line, g: &Given, beside: i128) -> i128 {
-        let future = self.future(line.target, beside, g);
+    /// An open that is ahead by more than the leader's order can bring: that is closed, or kept by the rule.
+    fn settle_ahead(&mut self, line: &mut Line, g: &Given) {
+        let future = if self.barred { 0 } else { self.opening(g.grid) };
         let excess = self.ahead.saturating_sub(future);
         if excess <= 0 {
-            return 0;
-        }
-        if !self.opens(g.position) {
-            return self.settle_closed(line, g, beside, (excess, future));
+            return;
         }
         self.ahead = future;
         if g.ahead == Ahead::Keep && !g.position.is_zero() && !self.barred {
@@ -142,26 +127,6 @@ impl Mirror {
                 line.target = kept;
             }
         }
-        0
-    }
-
-    /// A close has closed more than the leader's order can. First that is what mirrors of opens have `beside`, then the target
-    /// comes down by it. The order's share of what is left is smaller too, so both come down by as much as they ever would.
-    fn settle_closed(&mut self, line: &mut Line, g: &Given, beside: i128, over: (i128, i128)) -> i128 {
-        let (excess, future) = over;
-        let all = abs(g.position);
-        let rest = all.checked_sub(self.left).filter(|rest| rest.is_positive());
-        let down = match rest {
-            _ if future == 0 => excess,
-            // What rounding held beyond the target is closed with it, and is none of the target.
-            None => 0,
-            Some(rest) => mul_div(excess, all.raw(), rest.raw(), Round::Ceil).unwrap_or(excess),
-        };
-        let closed = down.min(beside);
-        let low = toward_zero(&mut line.target, self.dir(), down.saturating_sub(closed));
-        let left = self.future(line.target, beside.saturating_sub(closed), g);
-        self.ahead = self.ahead.saturating_sub(closed.saturating_add(low)).min(left);
-        closed
     }
 
     /// Behind what the leader's order has filled.
@@ -220,34 +185,6 @@ impl Mirror {
     }
 }
 
-/// A mirror of an open that is ahead, and that one closes against.
-fn is_closed(m: &Mirror, by: &Mirror, given: &Given) -> bool {
-    m.part == 0 && m.ahead > 0 && m.buy != by.buy && m.opens(given.position)
-}
-
-/// Quanta that mirrors of opens are ahead by, against which one closes.
-pub(super) fn ahead_of(list: &[Mirror], n: usize, given: &Given) -> i128 {
-    let Some(by) = list.get(n) else { return 0 };
-    let closed = list.iter().filter(|m| is_closed(m, by, given));
-    closed.fold(0, |sum, m| sum.saturating_add(m.ahead))
-}
-
-/// Takes what one has closed off what they are ahead by, the newest first; which, and what they had.
-pub(super) fn take_ahead(list: &mut [Mirror], n: usize, given: &Given, closed: i128) -> Vec<(usize, i128)> {
-    let (mut left, mut taken) = (closed, Vec::new());
-    let Some(by) = list.get(n).filter(|_| closed > 0).cloned() else { return taken };
-    for (n, m) in list.iter_mut().enumerate().rev().filter(|(_, m)| is_closed(m, &by, given)) {
-        let part = left.min(m.ahead);
-        if part > 0 {
-            taken.push((n, m.ahead));
-            m.ahead = m.ahead.saturating_sub(part);
-            m.refused = m.refused.saturating_add(part); // it is not bought again
-            left = left.saturating_sub(part);
-        }
-    }
-    taken
-}
-
 /// The target that a line is worked for: what mirrors of opens may be ahead is wanted, what they are behind is not wanted yet,
 /// and what closes have closed ahead is wanted no more, of one or of the other.
 pub(super) fn led(list: &[Mirror], target: i128, g: &Given) -> i128 {
@@ -258,12 +195,12 @@ pub(super) fn led(list: &[Mirror], target: i128, g: &Given) -> i128 {
     led
 }
 
-fn has_closed(m: &Mirror, g: &Given) -> bool {
+pub(super) fn has_closed(m: &Mirror, g: &Given) -> bool {
     m.ahead > 0 && !m.opens(g.position)
 }
 
 /// The same without what closes have closed ahead.
-fn opened(list: &[Mirror], target: i128, g: &Given) -> i128 {
+pub(super) fn opened(list: &[Mirror], target: i128, g: &Given) -> i128 {
     let (mut behind, mut on) = (0_i128, 0_i128);
     for m in list {
         if m.ahead < 0 {
@@ -275,22 +212,6 @@ fn opened(list: &[Mirror], target: i128, g: &Given) -> i128 {
     let mut led = target;
     toward_zero(&mut led, target.signum().saturating_neg(), behind);
     led.saturating_add(on)
-}
-
-/// Alternatives that filled both have turned the account, and that is closed again: together they are never ahead by more than
-/// there was to close, or what is opened later would be closed for it a second time. Which come down, and what they had.
-pub(super) fn undo_turn(list: &mut [Mirror], target: i128, g: &Given) -> Vec<(usize, i128)> {
-    let opened = opened(list, target, g);
-    let (mut room, mut taken) = (opened.saturating_abs(), Vec::new());
-    let against = |m: &Mirror| has_closed(m, g) && m.dir().saturating_mul(opened.signum()) <= 0;
-    for (n, m) in list.iter_mut().enumerate().filter(|(_, m)| against(m)) {
-        if m.ahead > room {
-            taken.push((n, m.ahead));
-            m.ahead = room;
-        }
-        room = room.saturating_sub(m.ahead);
-    }
-    taken
 }
 
 /// Units that closing mirrors are to have open: never more than the share of what is held that the leader's order has of
@@ -311,7 +232,8 @@ impl Closing {
         let mine = |m: &&Mirror| m.ahead > 0 && m.buy != long && !m.opens(g.position);
         let ahead = list.iter().filter(mine).fold(0_i128, |sum, m| sum.saturating_add(m.ahead));
         let base = held.checked_add(exact_units(ahead, g.grid)).unwrap_or(held);
-        let working = if long { line.closing_sell } else { line.closing_buy };
+        // What opens at the market closes first what is held, where its cancel comes too late.
+        let working = if long { line.working_sell } else { line.working_buy };
         let free = held.checked_sub(working).unwrap_or(Dec::ZERO);
         // What is to be held is rounded as everywhere: what that is more than the target is protected too.
         let held =

@@ -1,8 +1,9 @@
 //! A ledger line with mirrors: what it is worked for, and what its mirrors do next.
 
+use super::closed::settle_all;
 use super::parts::{self, Share};
-use super::settle::{Closing, ahead_of, led, take_ahead, undo_turn, whole_units};
-use super::tell::{Done, End as Ends, Settled};
+use super::settle::{Closing, led, whole_units};
+use super::tell::{Done, End as Ends};
 use super::{Given, Mirror};
 use crate::action::Sink;
 use crate::config::SubscriptionConfig;
@@ -178,28 +179,8 @@ impl Engine {
 
     fn settle<S: Sink>(&mut self, at: u32, list: &mut Vec<Mirror>, given: &Given, sink: &mut S) {
         let Some(ls) = self.st.lines.get_mut(at as usize) else { return };
-        let (mut gave, mut told) = (false, Vec::new());
         let some: Vec<_> = list.iter().map(|m| parts::any(list, m.key, &self.st.orders)).collect();
-        for (n, before) in undo_turn(list, ls.line.target, given) {
-            let (target, ahead) = (ls.line.target, list.get(n).map_or(before, |m| m.ahead));
-            told.push((n, Settled { before: (before, target), after: (ahead, target) }));
-        }
-        for n in 0..list.len() {
-            let beside = ahead_of(list, n, given);
-            let (Some(m), Some(some)) = (list.get_mut(n).filter(|m| m.part == 0), some.get(n)) else {
-                continue;
-            };
-            let before = (m.ahead, ls.line.target);
-            let (given_up, closed) = m.settle(&mut ls.line, given, some, beside);
-            gave |= given_up;
-            if S::WANTS_DECISIONS && before != (m.ahead, ls.line.target) {
-                told.push((n, Settled { before, after: (m.ahead, ls.line.target) }));
-            }
-            for (n, before) in take_ahead(list, n, given, closed) {
-                let (target, ahead) = (ls.line.target, list.get(n).map_or(before, |m| m.ahead));
-                told.push((n, Settled { before: (before, target), after: (ahead, target) }));
-            }
-        }
+        let (told, gave) = settle_all(list, &mut ls.line, &some, given);
         for (n, settled) in told {
             self.tell_end(at, list, n, Ends::Settled(settled, given), sink);
         }
