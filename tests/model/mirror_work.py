@@ -231,7 +231,7 @@ class Worker:
         """02 step 3 (b); 0017, 4: what a live closing mirror may still fill is left to it."""
         free = abs(line.filled) - closes_at_work(line, sign) - self._left(line, sign)
         closers = [m for m in line.mirrors if m.sign == sign and self._may_close(m)]
-        over = [may_fill(m) - self._units(line, m, now_ns) for m in closers if m.order]
+        over = [may_fill(m) - self._kept(line, m, now_ns) for m in closers if m.order]
         now = min(free, qty - max([ZERO, *over]))
         if now > 0:
             line.plain.append(self._place(line, sign, now, Terms("market"), ""))
@@ -274,6 +274,16 @@ class Worker:
     def _rest(self, mirror: Mirror) -> Fraction:
         return ZERO if mirror.lost else max(ZERO, mirror.opening - mirror.ahead - mirror.rejected)
 
+    def _turned_open(self, mirror: Mirror) -> bool:
+        """0017, 6: "A close that would open by now is cancelled and placed anew"."""
+        opens = not mirror.closes and not self._closes_now(mirror)
+        return bool(mirror.order and opens and not mirror.order.opens)
+
+    def _kept(self, line: Line, mirror: Mirror, now_ns: int) -> Fraction:
+        """What of its order is not taken back: "the close follows the broker's answer" (0017, 4), also to the
+        end of one that opens by now."""
+        return ZERO if self._turned_open(mirror) else self._units(line, mirror, now_ns)
+
     def _units(self, line: Line, mirror: Mirror, now_ns: int) -> Fraction:
         """What its order is to have open."""
         if mirror.closes or self._closes_now(mirror):
@@ -301,9 +311,7 @@ class Worker:
         if order and (order.asked or not order.known or now_ns < order.pause_until_ns):
             return
         units = self._units(line, mirror, now_ns)
-        opens = not mirror.closes and not self._closes_now(mirror)
-        # "A close that would open by now is cancelled and placed anew" (0017, 6)
-        turned = bool(order and opens and not order.opens)
+        opens, turned = not line.closing(mirror), self._turned_open(mirror)
         anew = turned or bool(order and (order.irreplaceable or not line.rule.replaces))
         if opens:
             # what is cancelled and placed anew is asked about when it is placed

@@ -23,8 +23,8 @@ MS = 1_000_000
 
 
 def sign_of(value: Fraction) -> int:
-    """-1, 0 or 1."""
-    return (value > 0) - (value < 0)
+    """-1, 0 or 1, by the numerator: it is asked for all the time, and fractions are compared slowly."""
+    return (value.numerator > 0) - (value.numerator < 0)
 
 
 EVERYTHING = "everything"
