@@ -89,13 +89,15 @@ class Model(Worker):
     def end(self, number: int, how: str, now_ns: int) -> list[Message]:
         """A broker ended an order of ours."""
         line, order = self._made[number]
-        asked = order.canceled or (order.asked is not None and order.asked.qty is None)
+        pending = order.asked is not None and order.asked.qty is None
+        asked = order.canceled or pending
         mirror = self._mirror_of(line, order)
         if mirror and not asked:
             mirror.lost, mirror.lost_qty = how, order.leaves
             self.reached["a close was lost"] += mirror.closes
-        # ADR 0006, for what mirrors nothing: only a cancel that was asked for lowers nothing
-        asked = asked and (mirror is not None or how == "canceled")
+        if mirror is None:
+            # ADR 0006: only a cancel that was asked for lowers nothing; what he has refused before is his own
+            asked = pending and how == "canceled"
         self._gone(line, order)
         if mirror is None and order.opens and not asked:
             self._give_up(line, order.sign, order.leaves)
