@@ -423,7 +423,7 @@ class Model(Worker):
             self._close_all(own, now_ns)
         for lines in self.watch.finish(now_ns):
             self._close_all(lines, now_ns)
-        for line in self.lines:
+        for line in sorted(self.lines, key=lambda o: o.seen):
             self._work(line, now_ns)
         # "The message throttle serves closes first": whatever lets nobody in goes out before what does.
         taken, self._actions = self._actions, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ from gateway.sim.text import Fields, encode, first, utc
 from tests.model.deployment import Deployment, exact
 from tests.model.guard_terms import CODES
 from tests.model.reference import Model
-from tests.model.side_by_side import BEGIN, NEAR, Difference, Live, SideBySide, number, said
+from tests.model.side_by_side import BEGIN, NEAR, Difference, Live, Said, SideBySide, number, said
 from tests.model.stops import LEVELS
 from tests.model.terms import Action, Cancel, Report
 
@@ -201,6 +202,8 @@ class Rig(SideBySide[Action]):
             theirs = [m for m in messages if first(m, 1) == name or self._follower_of(m) == name]
             if len(ours) != len(theirs):
                 raise self._differs(f"{name}: the core sends {len(theirs)}, the model {len(ours)}")
+            ours = _cancels_in_order(ours, lambda a: a.number if isinstance(a, Cancel) else None)
+            theirs = _cancels_in_order(theirs, self._canceled)
             for action, message in zip(ours, theirs, strict=True):
                 self._same(action, message)
         self._same_state()
@@ -208,6 +211,10 @@ class Rig(SideBySide[Action]):
     def _follower_of(self, message: Fields) -> str:
         live = [o for o in self.live if first(o.fields, 11) == first(message, 41)]
         return first(live[0].fields, 1) if live else ""
+
+    def _canceled(self, message: Fields) -> int | None:
+        """The order that a message cancels; none: it cancels nothing."""
+        return self._numbers.get(first(message, 41), 0) if first(message, 35) == "F" else None
 
     def _same(self, action: Action, message: Fields) -> None:
         kind = first(message, 35)
@@ -255,3 +262,9 @@ class Rig(SideBySide[Action]):
         model |= self.model.stopped()
         if core != model:
             raise self._differs(f"stopped: {core} in the core, {model} in the model")
+
+
+def _cancels_in_order(said: list[Said], number: Callable[[Said], int | None]) -> list[Said]:
+    """Cancels by the orders' numbers, each in a place of one: which of several goes first moves no money."""
+    cancels = iter(sorted((s for s in said if number(s) is not None), key=lambda s: number(s) or 0))
+    return [next(cancels) if number(s) is not None else s for s in said]
