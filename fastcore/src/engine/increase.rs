@@ -94,6 +94,7 @@ impl Engine {
         let (Rule::Rate(ratio) | Rule::Amount(ratio)) = frozen;
         if size == 0 {
             // Its order's amount is used up: it asks for nothing, not even for a smallest lot of what was lost before.
+            (self.cause.until_ns, self.cause.size) = (0, 0);
             return Ok(ratio);
         }
         let negative = x.delta.is_negative() != lane.reverse;

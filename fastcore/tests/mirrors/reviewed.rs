@@ -306,8 +306,8 @@ fn an_amount_that_was_opened_is_not_mirrored_again() {
     traded(&mut w, "o", 1, "10", "10", "10");
     assert!(w.engine.state().mirrors.is_empty());
     assert!(replaced(&mut w, "o", 1, "12", "10", LIMIT).is_empty());
-    assert!(traded(&mut w, "o", 1, "12", "2", "12").is_empty());
-    assert_eq!((w.filled(), w.target()), (d("3"), d("3")));
+    let sent = traded(&mut w, "o", 1, "12", "2", "12");
+    assert_eq!((words(&sent), w.filled(), w.target()), (Vec::<String>::new(), d("3"), d("3")));
 }
 
 /// A rejected open is placed again when the leader changes his order.
