@@ -59,6 +59,20 @@ impl LeaderOrder {
         self.missed.iter().rev().find(counts).map(|(_, qty)| *qty)
     }
 
+    /// A corporate action: what was filled is another number of other units, and what was missed of it with it.
+    fn rescale(&mut self, known: Dec) {
+        for (_, qty) in &mut self.missed {
+            *qty = qty.mul_div(known, self.known, Round::HalfEven).unwrap_or(*qty);
+        }
+        self.known = known;
+    }
+
+    /// All of it is filled, as far as reports say.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        self.order_qty.is_some_and(|qty| self.known >= qty)
+    }
+
     /// Subscriptions from this place on begin to copy it now, with the leader's position as it is known.
     pub fn missed_from(&mut self, place: u32, qty: Dec, position: Option<Dec>) {
         // What closed the other side, or a part of it, has opened nothing: its amount is still to come.
@@ -398,7 +412,7 @@ pub fn observe(
     let change = match report.kind {
         Kind::Bust | Kind::Correct => amend(seen, order, report, last, cum, c),
         Kind::Restated { reason: Some(0) } => {
-            order.known = cum.unwrap_or(order.known);
+            order.rescale(cum.unwrap_or(order.known));
             Change::Rescaled
         }
         Kind::Trade => trade(seen, order, first, report, last, cum, c),

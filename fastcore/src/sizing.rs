@@ -166,10 +166,11 @@ pub fn open_qty(increase: Dec, order_qty: Dec, cum: Dec) -> Option<Dec> {
 
 /// A leader order's share of an amount: `(A - sized) x min(1, i / open)`, with what the order had left.
 ///
-/// Gives the follower units of this increase. A divisor that is not positive means all of the rest.
+/// Gives the follower units of this increase. A divisor that is not positive means all of the rest. An amount that was made
+/// anew and is smaller than what was sized has nothing left; it gives nothing back.
 #[must_use]
 pub fn amount_share(amount: Dec, sized: Dec, increase: Dec, open: Dec) -> Option<Dec> {
-    let rest = amount.checked_sub(sized)?;
+    let rest = amount.checked_sub(sized)?.max(Dec::ZERO);
     if !open.is_positive() || increase >= open {
         return Some(rest);
     }

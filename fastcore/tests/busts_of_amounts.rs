@@ -128,3 +128,21 @@ fn an_order_that_has_opened_its_amount_asks_for_no_lot() {
     assert!(sent.is_empty(), "{sent:?}");
     assert_eq!(w.target(), d("0.3"));
 }
+
+/// What an order had filled before anybody copied it stays used up, whatever is taken back behind it.
+#[test]
+fn a_bust_gives_back_nothing_of_what_was_missed() {
+    let ten = r#"{"mode":"fixed","lots":"10"}"#;
+    let mut w = with(ten, "");
+    let e = filled(&mut w, "E", 1, (10, 3, 7), 0);
+    assert_eq!(w.target(), d("3"), "4 of its 10 were filled before");
+    amended(&mut w, "E", 1, e, (3, 0));
+    assert_eq!(w.target(), d("0"));
+    filled(&mut w, "E", 1, (10, 6, 10), 0);
+    assert_eq!(w.target(), d("6"));
+
+    let mut w = with(ten, "");
+    let e = filled(&mut w, "E", 1, (10, 3, 7), 0);
+    amended(&mut w, "E", 1, e, (3, 5));
+    assert_eq!(w.target(), d("5"), "nor does a correction have less left");
+}

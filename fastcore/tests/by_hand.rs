@@ -345,6 +345,71 @@ fn what_was_let_be_is_not_divided_again_for_a_leader_who_is_flat() {
     assert_eq!((line(&w, "s"), let_be(&w)), (is("3"), "1".to_owned()));
 }
 
+/// While leaders of one account are adjusted one by one, what seems to be missing is in the units that are too large: who is
+/// adjusted closes his, and nothing of another.
+#[test]
+fn what_seems_missing_while_an_account_is_rescaled_is_in_other_units() {
+    for (name, session, other) in [("l", "L", "M"), ("m", "M", "L")] {
+        let after = |factor: &str, account: i64, closes: i64| {
+            let mut w = two_leaders(OnBreak::Alert);
+            copied(&mut w, "L", 10);
+            copied(&mut w, "M", 10);
+            holds(&mut w, 20);
+            adjust(&mut w, name, factor);
+            holds_still(&mut w, account);
+            let closed = copied(&mut w, session, closes);
+            holds(&mut w, account + closed);
+            (closed, copied(&mut w, other, -10))
+        };
+        assert_eq!(
+            after("1/2", 10, -5),
+            (-5, -5),
+            "{name}: his broker rescaled before the other was adjusted"
+        );
+        assert_eq!(after("1/2", 20, -5), (-5, -10), "{name}: his broker has not rescaled yet");
+        assert_eq!(after("2", 20, -20), (-10, -10), "{name}: his broker has not rescaled yet");
+        assert_eq!(after("2", 40, -20), (-20, -10), "{name}: he holds in units of before what it doubled");
+    }
+}
+
+/// A word of before that agrees, because what was adjusted shows nothing, is no word about the adjustment.
+#[test]
+fn an_old_word_that_agrees_ends_no_adjustment() {
+    for rule in [OnBreak::Close, OnBreak::Adopt] {
+        let mut w = two_leaders(rule);
+        copied(&mut w, "L", 5);
+        copied(&mut w, "L", -5);
+        copied(&mut w, "M", 10);
+        adjust(&mut w, "l", "2");
+        assert!(holds_still(&mut w, 10).is_empty());
+        assert!(holds_still(&mut w, 20).is_empty() && holds(&mut w, 20).is_empty(), "{rule:?}");
+        adjust(&mut w, "m", "2");
+        assert!(holds_still(&mut w, 20).is_empty());
+        assert_eq!(line(&w, "t"), is("20"));
+        assert_eq!(w.engine.state().rescaling.len(), 0, "and now it is over");
+    }
+    // The same of what was let be, where nothing is copied.
+    let mut w = by_rule(OnBreak::NoOpens);
+    copied(&mut w, "L", 5);
+    copied(&mut w, "L", -5);
+    holds_still(&mut w, 8);
+    remedy(&mut w, "ignore");
+    tell(&mut w, r#"{"cmd":"arm","who":"ann","follower":"f"}"#);
+    adjust(&mut w, "l", "2");
+    for account in [8, 16] {
+        holds_still(&mut w, account);
+        assert!(w.engine.status().stops.is_empty(), "{account}");
+    }
+    assert_eq!((let_be(&w), texts(&w, "position_break").len()), ("16".to_owned(), 1));
+    // Another account has none of it.
+    adjust(&mut w, "l", "2");
+    let mut c = support::config(SAME, "");
+    c.profiles[0].supports.positions = true;
+    c.followers[0].account = Some("another".to_owned());
+    w.engine = fastcore::engine::Engine::restore(c, &w.engine.snapshot()).unwrap();
+    assert_eq!((w.engine.state().breaks.len(), w.engine.state().rescaling.len()), (0, 0));
+}
+
 /// Where no quantity comes out nothing changes, as for what is copied. A break of before is no number of now.
 #[test]
 fn a_factor_that_makes_no_quantity_of_what_was_let_be_is_refused() {

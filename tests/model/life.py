@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 
-from tests.model.lots import Refused, desired
+from tests.model.lots import AMOUNT_MODES, Refused, desired
 from tests.model.past import CONFIGURED, grown
 from tests.model.reference import Model
 from tests.model.stops import Stops
@@ -302,6 +303,11 @@ class LivingModel(Model):
         if not self.kept(line):
             self.refusals["leaving"] += 1
             self.reached["increase while leaving"] += 1
+        # "Refused parts count as sized", also for who comes back.
+        sized = self._values.sized(line, r.order, order, r.transact_ns or now_ns)
+        if line.subscription.mode in AMOUNT_MODES:
+            with suppress(Refused):
+                self._values.size(line, sized, qty, order.order_qty, cum_qty, now_ns)
         return ZERO
 
     def _taken_back(self, r: Report, order: LeaderOrder, now_ns: int) -> None:

@@ -275,6 +275,8 @@ class Sized:
     used: Fraction = ZERO
     missed: Fraction | None = None
     """What the order had filled before it was copied; none once that has been used up."""
+    used_up: bool = False
+    """Nothing was left of its amount of another day."""
     date: int = 0
     """The trade date of the freeze, days since 1970."""
 

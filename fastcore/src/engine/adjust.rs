@@ -162,6 +162,9 @@ impl Engine {
         if Self::hedges(ix, plan.leader) {
             self.ask_positions_soon(plan.leader);
         }
+        if plan.after.is_zero() || plan.before.is_some_and(|was| was.signum() != plan.after.signum()) {
+            self.left_behind(plan.leader, plan.instrument);
+        }
         // Distances of stops are measured from prices of before.
         self.st.mirrors.forget_entry(plan.leader, plan.instrument);
         let mut accounts = BTreeSet::new();
@@ -192,6 +195,16 @@ impl Engine {
         }
         for m in &plan.lines {
             self.work_line(ix, m.at, sink);
+        }
+    }
+
+    /// The leader has been flat: no order of his that comes is a part of what an amount was opened for.
+    fn left_behind(&mut self, leader: u32, instrument: u32) {
+        let lines = self.st.leaders.get(leader as usize).and_then(|l| l.lines.get(&instrument));
+        for at in lines.into_iter().flatten() {
+            if let Some(ls) = self.st.lines.get_mut(*at as usize) {
+                ls.joined = None;
+            }
         }
     }
 

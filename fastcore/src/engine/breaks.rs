@@ -141,12 +141,15 @@ impl Engine {
     }
 
     fn agrees<S: Sink>(&mut self, ix: &Index, key: (u32, u32), known: Break, sink: &mut S) {
-        if known.accepted.is_zero() {
+        self.rescaling_agrees(ix, key, known.accepted);
+        // Let be in the units of before: it is not rescaled yet.
+        let scaled = self.st.breaks.get(&key).map_or(Dec::ZERO, |b| b.accepted);
+        let accepted = if self.is_rescaling(key) { scaled } else { known.accepted };
+        if accepted.is_zero() {
             self.st.breaks.remove(&key);
         } else {
-            self.st.breaks.insert(key, Break { accepted: known.accepted, ..Break::default() });
+            self.st.breaks.insert(key, Break { accepted, ..Break::default() });
         }
-        self.rescaling_ends(key);
         if known.confirmed() {
             let text =
                 format!("{}: the broker's position and ours agree again", Self::position_name(ix, key));

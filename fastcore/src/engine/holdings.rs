@@ -171,7 +171,7 @@ impl Engine {
         let held = *self.st.holdings.get(follower as usize)?.positions.get(&ls.follower_instrument)?;
         let mut room = if buy { held.raw().saturating_neg() } else { held.raw() };
         let mut missing = self.missing(lane, held, buy);
-        for (n, other) in self.in_order_of_loss(lane.group) {
+        for (n, other) in self.in_order_of_loss(ix, (follower, ls.follower_instrument), lane.group) {
             let gone = missing.min(side(other.line.filled, !buy));
             missing = missing.saturating_sub(gone);
             // What another subscription holds on the other side is netted with what this one holds.
@@ -186,20 +186,32 @@ impl Engine {
     }
 
     /// Lines of one account and instrument, and whose units are gone first where the account has less than all of them: what was
-    /// kept, which is the person's, and then as they stand.
-    fn in_order_of_loss(&self, group: u32) -> impl Iterator<Item = (u32, &LineState)> {
-        let lines = move || {
-            let group = self.st.groups.get(group as usize).into_iter().flatten();
-            group.filter_map(|n| Some((*n, self.st.lines.get(*n as usize)?)))
+    /// kept, which is the person's, and then as they stand. Of an account that is being rescaled those in units of before are
+    /// the first, or the last, whose number is too large.
+    fn in_order_of_loss(
+        &self,
+        ix: &Index,
+        key: (u32, u32),
+        group: u32,
+    ) -> impl Iterator<Item = (u32, &LineState)> {
+        let shrinks = self.shrinks(key);
+        let rank = move |n: u32, l: &LineState| match (l.mode == Mode::Kept, self.is_rescaling(key)) {
+            (true, _) => 0_u8,
+            (false, false) => 1,
+            (false, true) => 1_u8.saturating_add(u8::from(self.is_not_adjusted(ix, key, n) != shrinks)),
         };
-        let is_kept = |l: &LineState| l.mode == Mode::Kept;
-        lines().filter(move |(_, l)| is_kept(l)).chain(lines().filter(move |(_, l)| !is_kept(l)))
+        (0..=2).flat_map(move |of| {
+            let group = self.st.groups.get(group as usize).into_iter().flatten();
+            let lines = group.filter_map(|n| Some((*n, self.st.lines.get(*n as usize)?)));
+            lines.filter(move |(n, l)| rank(*n, l) == of)
+        })
     }
 
     /// Raw units that the account has less than its lines hold, on the side that `buy` closes.
     fn missing(&self, lane: &Lane, held: Dec, buy: bool) -> i128 {
-        let lines = self.in_order_of_loss(lane.group);
-        let ours = lines.fold(0_i128, |sum, (_, l)| sum.saturating_add(l.line.filled.raw()));
+        let group = self.st.groups.get(lane.group as usize).into_iter().flatten();
+        let lines = group.filter_map(|n| self.st.lines.get(*n as usize));
+        let ours = lines.fold(0_i128, |sum, l| sum.saturating_add(l.line.filled.raw()));
         side(Dec::from_raw(ours.saturating_sub(held.raw())), !buy)
     }
 
@@ -396,6 +408,7 @@ impl Engine {
             if !holding.positions.is_empty() && Some(holding.read_by) != read_by(&ix, follower) {
                 *holding = Holding::default();
                 self.st.breaks.retain(|(f, _), _| *f != follower);
+                self.st.rescaling.retain(|(f, _), _| *f != follower);
             }
         }
     }

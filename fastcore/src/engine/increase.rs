@@ -20,19 +20,24 @@ impl Engine {
         ix: &Index,
         x: &Execution<'_>,
         order: &mut LeaderOrder,
-        (sub, place): (u32, usize),
+        (sub, place, leaves): (u32, usize, bool),
         cfg: &SubscriptionConfig,
         (at, lane): (u32, &Lane),
         date: u32,
         told: Option<&mut Conversion>,
     ) -> Result<Dec, Refusal> {
         if !self.st.mirrors.is_empty()
+            && !leaves
             && let Some(rule) = self.mirror_rule(at, x, order)
         {
             // The follower has, or had, an order of his own: what this one fills is counted however old the report is.
             return self.grow(x, order, (place, None), (at, lane), rule, Ok(x.increase), told);
         }
-        let passes = if lane.filtered { filters(ix, x, order, sub, cfg) } else { Ok(()) };
+        let passes = match (leaves, lane.filtered) {
+            (true, _) => Err(Refusal::bare(Code::Leaving)),
+            (false, true) => filters(ix, x, order, sub, cfg),
+            (false, false) => Ok(()),
+        };
         let gate = passes.and_then(|()| {
             if order.frozen { Err(Refusal::bare(Code::FrozenOrder)) } else { self.fresh_part(x, lane) }
         });
@@ -84,6 +89,7 @@ impl Engine {
                     told.shared = Some((slot.sized, open));
                 }
                 slot.sized = slot.sized.checked_add(share).ok_or(overflow)?;
+                self.cause.counted = share;
                 let part = share.mul_div(gate?, x.increase, Round::HalfEven).ok_or(overflow)?;
                 quanta(part.max(Dec::ZERO), grid).ok_or(overflow)?
             }
@@ -157,12 +163,22 @@ impl Engine {
         if let Some(found) = known.filter(|r| r.date == date || !order.outlives_day) {
             return Ok(found.rule);
         }
-        let sized = known.map(|r| r.sized);
+        let sized = known.map(|r| (r.sized, matches!(r.rule, Rule::Amount(all) if r.sized >= all)));
         let inputs = self.inputs(sub, cfg, x.instrument, lane);
         let made = rule(&cfg.sizing, &inputs)?;
         let sized = match made {
-            Rule::Amount(amount) => sized.unwrap_or_else(|| self.used_before(x, order, (place, at), amount)),
-            Rule::Rate(_) => sized.unwrap_or(Dec::ZERO),
+            Rule::Amount(amount) => match sized {
+                // An amount that was used up stays so, however large it would be today.
+                Some((sized, used_up)) => {
+                    if used_up {
+                        amount.max(sized)
+                    } else {
+                        sized
+                    }
+                }
+                None => self.used_before(x, order, (place, at), amount),
+            },
+            Rule::Rate(_) => sized.map_or(Dec::ZERO, |(sized, _)| sized),
         };
         if order.rules.len() <= place {
             // Room for every subscription at once: a list that doubles moves what it holds while followers wait.

@@ -53,7 +53,8 @@ impl Engine {
             let first = subs.iter().position(|sub| *sub >= begun).and_then(|n| u32::try_from(n).ok());
             let Some(place) = first else { continue };
             let positions = &state.positions;
-            for order in state.orders.values_mut().filter(|o| !o.ended) {
+            // A filled one may be raised by a replace.
+            for order in state.orders.values_mut().filter(|o| !o.ended || o.is_filled()) {
                 let known = order.known;
                 order.missed_from(place, known, positions.get(&order.instrument).copied());
             }
@@ -200,12 +201,13 @@ impl Engine {
         let (Some(rule @ Rule::Amount(sized)), now) = (made, self.st.at_ns) else { return };
         let Some(state) = self.st.leaders.get_mut(leader as usize) else { return };
         let side = Some(position.is_positive());
-        let part = |o: &&mut LeaderOrder| {
-            let fills_more = o.order_qty.is_none_or(|qty| o.known < qty);
-            o.instrument == instrument && o.bought == side && o.known.is_positive() && fills_more
-        };
+        let part =
+            |o: &&mut LeaderOrder| o.instrument == instrument && o.bought == side && o.known.is_positive();
         for order in state.orders.values_mut().filter(part) {
             if order.rules.len() <= place {
+                if order.is_filled() {
+                    continue; // raised by a replace, it is one that began before
+                }
                 order.rules.resize(place.saturating_add(1), None);
             }
             if let Some(slot) = order.rules.get_mut(place) {

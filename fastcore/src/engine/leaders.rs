@@ -12,7 +12,7 @@ use crate::fix::{self, Message};
 use crate::leader::{
     Change, Counting, LeaderOrder, fill_missing, identify, named_execution, observe, repeated_later,
 };
-use crate::ledger::{abs, reduced, split};
+use crate::ledger::{abs, less, reduced, split};
 use crate::refusal::{Code, Refusal};
 use crate::report::{Inbound, Kind, Report, Side, read};
 use crate::sizing::Sizes;
@@ -217,8 +217,8 @@ impl Engine {
         let repeats_later = repeated_later(&order, report);
         let change = observe(&mut state.seen, &mut order, first, report, &counting);
         if first {
-            let before = order.before;
-            order.missed_from(0, before, held);
+            let counts = if let Change::Fill { qty, .. } = change { qty } else { Dec::ZERO };
+            order.missed_from(0, less(order.known, counts), held);
         }
         if let Some(tif) = message.get(59).filter(|_| change != Change::Duplicate) {
             order.outlives_day = matches!(tif, b"1" | b"6");
@@ -482,13 +482,18 @@ impl Engine {
             ..x.conversion(ix, cfg, lane, reduce)
         });
         let mut ratio = None;
-        let counted = if lane.follows_busts { order.sized(place_of_sub) } else { Dec::ZERO };
+        self.cause.counted = Dec::ZERO;
         if x.increase.is_positive() && !x.hold {
-            let grown = if leaves {
-                Err(Refusal::bare(Code::Leaving))
-            } else {
-                self.increase(ix, x, order, (sub, place_of_sub), cfg, (at, lane), date, told.as_mut())
-            };
+            let grown = self.increase(
+                ix,
+                x,
+                order,
+                (sub, place_of_sub, leaves),
+                cfg,
+                (at, lane),
+                date,
+                told.as_mut(),
+            );
             match grown {
                 Ok(rate) => ratio = Some(rate),
                 Err(refusal) => self.refuse(refusal),
@@ -500,8 +505,7 @@ impl Engine {
             self.cannot_follow(at, x, cfg, sink);
         }
         if lane.follows_busts {
-            let counted = order.sized(place_of_sub).checked_sub(counted).unwrap_or(Dec::ZERO);
-            self.note_step(at, x, before, (order.id, counted));
+            self.note_step(at, x, before, (order.id, self.cause.counted));
         }
         if !self.st.mirrors.is_empty() {
             self.mirrors_follow(x, at, order.id, before, ratio.is_some());

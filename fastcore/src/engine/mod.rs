@@ -100,6 +100,8 @@ struct Cause {
     until_ns: i64,
     /// What that increase added to the target, quanta without sign.
     size: i128,
+    /// What an execution counted of its order's amount for the line that is being worked, units.
+    counted: Dec,
     /// The leader's report that is applied, where somebody mirrors him.
     said: Option<Arc<Said>>,
     /// The leader's order that it is about, while its mirrors are worked.

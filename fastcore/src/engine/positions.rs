@@ -151,7 +151,7 @@ impl Engine {
         match known {
             // Before any execution nothing can be in flight that we would count twice.
             None if confirmed || seen == 0 => {
-                state.positions.insert(instrument, reported);
+                state.begins(instrument, reported);
                 state.lost.remove(&instrument);
                 self.alert("leader_position", format!("the leader holds {reported} to begin with"), sink);
                 if reported.is_zero() {

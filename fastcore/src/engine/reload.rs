@@ -3,6 +3,7 @@
 use super::life::Mode;
 use super::{Engine, Index, LineState};
 use crate::config::{Config, ConfigError, Sizing};
+use crate::decimal::Dec;
 
 impl Engine {
     /// Whether a configuration may follow the present one while positions are held.
@@ -40,6 +41,7 @@ impl Engine {
             }
         }
         let next = Index::new(next)?;
+        self.leaders_count_alike(&next)?;
         let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
         let mirrors = |at: u32| !self.st.mirrors.of(at).is_empty();
         let lines = (0_u32..).zip(&self.st.lines);
@@ -52,6 +54,35 @@ impl Engine {
         }
         Ok(next)
     }
+
+    /// A leader's position is counted by his reports, also where no follower holds anything of it now: his close would be one of
+    /// other units.
+    fn leaders_count_alike(&self, next: &Index) -> Result<(), ConfigError> {
+        for ((n, leader), state) in (0_u32..).zip(&self.ix.cfg.leaders).zip(&self.st.leaders) {
+            let held = state.positions.iter().filter(|(_, units)| !units.is_zero());
+            for (instrument, units) in held {
+                if theirs(&self.ix, n, *instrument) != theirs(next, n, *instrument) {
+                    let name =
+                        self.ix.cfg.instruments.get(*instrument as usize).map_or("", |i| i.name.as_str());
+                    return Err(ConfigError(format!(
+                        "leader {:?} holds {units} units of {name}: quantity_unit of its profile, or contract_size, \
+                         changed: change it once he is flat",
+                        leader.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a quantity of a leader's reports is in units.
+fn theirs(ix: &Index, leader: u32, instrument: u32) -> Option<Dec> {
+    unit(ix, ix.leader_profiles.get(leader as usize), instrument)
+}
+
+fn unit(ix: &Index, profile: Option<&u32>, instrument: u32) -> Option<Dec> {
+    ix.cfg.profiles.get(*profile? as usize).map(|p| ix.unit(p, instrument))
 }
 
 /// What a line's position depends on and the two configurations say differently.
@@ -110,17 +141,13 @@ fn changed(now: &Index, next: &Index, l: &LineState, mirrors: bool) -> Option<&'
 /// closes it would be by the other.
 fn counted_otherwise(now: &Index, next: &Index, l: &LineState) -> Option<&'static str> {
     let (s, t) = (now.subs.get(l.sub as usize)?, next.subs.get(l.sub as usize)?);
-    let unit = |ix: &Index, profile: Option<&u32>, instrument: u32| {
-        ix.cfg.profiles.get(*profile? as usize).map(|p| ix.unit(p, instrument))
-    };
     let ours =
         |ix: &Index, route: u32| unit(ix, ix.route_profiles.get(route as usize), l.follower_instrument);
-    let theirs = |ix: &Index, leader: u32| unit(ix, ix.leader_profiles.get(leader as usize), l.instrument);
     if ours(now, s.route) != ours(next, t.route) {
         return Some("quantity_unit of its follower's profile changed");
     }
     // What was kept follows nobody: how the leader counts is nothing to it.
-    (l.mode != Mode::Kept && theirs(now, s.leader) != theirs(next, t.leader))
+    (l.mode != Mode::Kept && theirs(now, s.leader, l.instrument) != theirs(next, t.leader, l.instrument))
         .then_some("quantity_unit of its leader's profile changed")
 }
 

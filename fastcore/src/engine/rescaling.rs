@@ -78,11 +78,34 @@ impl Engine {
     pub(super) fn let_be(&self, key: (u32, u32), beyond: Dec, tolerance: Dec) -> Dec {
         let accepted = self.st.breaks.get(&key).map_or(Dec::ZERO, |b| b.accepted);
         let fits = |accepted: Dec| abs(less(beyond, accepted)) <= tolerance;
-        let before = self.st.rescaling.get(&key).map(|r| r.accepted);
+        let before = self.st.rescaling.get(&key).filter(|r| r.open).map(|r| r.accepted);
         before.filter(|was| fits(*was) && !fits(accepted)).unwrap_or(accepted)
     }
 
-    /// The broker's word agrees with the books, or a person has settled what does not.
+    /// The broker's word agrees with the books; `accepted`: the reading of what was let be that it agrees with. It may still be of
+    /// before: where another leader's units are not adjusted yet and what was adjusted shows nothing, and in the units of before.
+    pub(super) fn rescaling_agrees(&mut self, ix: &Index, key: (u32, u32), accepted: Dec) {
+        let scaled = self.st.breaks.get(&key).map_or(Dec::ZERO, |b| b.accepted);
+        let waits = self.one_position(ix, key.0, key.1).iter().any(|at| self.is_not_adjusted(ix, key, *at));
+        if accepted == scaled && !waits {
+            self.rescaling_ends(key);
+        }
+    }
+
+    /// A line that holds units of before.
+    pub(super) fn is_not_adjusted(&self, ix: &Index, key: (u32, u32), at: u32) -> bool {
+        let Some(known) = self.st.rescaling.get(&key).filter(|r| r.open) else { return false };
+        let line = self.st.lines.get(at as usize).filter(|l| !l.line.filled.is_zero());
+        let leader = line.and_then(|l| ix.subs.get(l.sub as usize)).map(|s| s.leader);
+        leader.is_some_and(|leader| known.others.contains(&leader))
+    }
+
+    /// An account of which a part is adjusted has less of it now than before (true), or more.
+    pub(super) fn shrinks(&self, key: (u32, u32)) -> bool {
+        self.st.rescaling.get(&key).is_some_and(|r| r.by.0 < r.by.1)
+    }
+
+    /// A person has settled what differs, or the broker's word agrees.
     pub(super) fn rescaling_ends(&mut self, key: (u32, u32)) {
         let Some(known) = self.st.rescaling.get_mut(&key) else { return };
         known.open = false;

@@ -68,6 +68,15 @@ impl LeaderState {
         self.forget_words(instrument);
     }
 
+    /// His position is known from now on: what his orders filled before that was copied by nobody.
+    pub(super) fn begins(&mut self, instrument: u32, position: Dec) {
+        self.positions.insert(instrument, position);
+        let mine = |o: &&mut LeaderOrder| o.instrument == instrument && (!o.ended || o.is_filled());
+        for order in self.orders.values_mut().filter(mine) {
+            order.missed_from(0, order.known, Some(position));
+        }
+    }
+
     /// The same of what was said: his position is known by another word.
     pub(super) fn forget_words(&mut self, instrument: u32) {
         self.reported.remove(&instrument);

@@ -134,3 +134,133 @@ fn the_mirror_of_a_half_filled_order_has_what_is_left_of_the_amount() {
     let sent = w.apply(EventKind::Leader, "L", &support::fix(text));
     one(&sent, true, "6");
 }
+
+/// A fill that it missed while it was leaving is gone for who comes back, as one that a limit refused is.
+#[test]
+fn what_fills_while_a_subscription_leaves_is_missed() {
+    let mut w = World::new(TEN, "");
+    assert_eq!(copied(&mut w, "A", 1, "10", "4", "4"), d("4"));
+    let sent = tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#);
+    fill_all(&mut w, &sent);
+    assert_eq!(copied(&mut w, "A", 1, "10", "3", "7"), d("0"));
+    tell(&mut w, r#"{"cmd":"join","who":"ann","subscription":"s","joining":"flat"}"#);
+    assert_eq!(copied(&mut w, "A", 1, "10", "3", "10"), d("3"), "{:?}", support::texts(&w, "bad_command"));
+}
+
+/// Filled whole, and raised by a replace: what it had filled then is the part that was missed, or joined.
+#[test]
+fn an_order_that_was_full_and_is_raised_has_what_is_left_of_its_amount() {
+    for (joining, after) in [("flat", "5"), ("target", "10")] {
+        let mut w = World::new(SAME, "");
+        copied(&mut w, "A", 1, "10", "10", "10");
+        let sent = start_with(&mut w, &with_t(joining));
+        fill_all(&mut w, &sent);
+        let raised =
+            "35=8|34=97|37=A|17=R1|150=5|39=1|55=EURUSD|54=1|38=20|14=10|151=10|60=20231114-22:13:20|";
+        w.apply(EventKind::Leader, "L", &support::fix(raised));
+        copied(&mut w, "A", 1, "20", "10", "20");
+        assert_eq!(of_t(&w), d(after), "{joining}");
+    }
+}
+
+/// A venue whose trades count by LastQty(32): what CumQty(14) says beyond the first of them was filled before.
+#[test]
+fn what_a_first_trade_says_beyond_itself_was_missed() {
+    let mut w = World::with(TEN, "", |c| c.profiles[0].fill_qty = fastcore::profile::FillQty::LastQty);
+    assert_eq!(copied(&mut w, "A", 1, "10", "3", "7"), d("3"));
+    assert_eq!(copied(&mut w, "A", 1, "10", "3", "10"), d("6"));
+}
+
+/// A corporate action makes other units of what was missed.
+#[test]
+fn what_was_missed_is_rescaled_by_a_corporate_action() {
+    let mut w = World::new(TEN, "");
+    status(&mut w, "A", 1, "10", "4");
+    let split =
+        "35=8|34=98|37=A|17=D1|150=D|378=0|39=1|55=EURUSD|54=1|38=100|14=40|151=60|60=20231114-22:13:20|";
+    w.apply(EventKind::Leader, "L", &support::fix(split));
+    tell(&mut w, r#"{"cmd":"bust_resume","who":"ann","leader":"l"}"#);
+    assert_eq!(copied(&mut w, "A", 1, "100", "60", "100"), d("6"));
+}
+
+/// A person says that he is flat: an order of his that comes then is no part of what an amount was opened for.
+#[test]
+fn who_is_flat_by_an_adjustment_has_left_what_was_joined() {
+    let mut w = World::new(TEN, "");
+    copied(&mut w, "A", 1, "6", "6", "6");
+    tell(&mut w, r#"{"cmd":"resync","who":"ann","subscription":"s"}"#);
+    let flat = r#"{"cmd":"adjust","who":"ann","leader":"l","instrument":"EURUSD","position":"0","rescale":true,"reason":"expired"}"#;
+    let sent = tell(&mut w, flat);
+    fill_all(&mut w, &sent);
+    assert_eq!(copied(&mut w, "B", 1, "10", "4", "6"), d("4"));
+}
+
+/// What was filled while nobody knew his position was copied by nobody.
+#[test]
+fn what_fills_before_his_position_is_known_is_missed() {
+    let mut w = World::with(TEN, "", |c| c.leaders[0].assume_flat = false);
+    status(&mut w, "A", 1, "10", "4");
+    let says = |w: &mut World| {
+        w.exec += 1;
+        let text = format!("35=AP|34={}|721=1|55=EURUSD|702=1|703=TQ|704=4|705=0|", w.exec);
+        w.apply(EventKind::Leader, "L", &support::fix(&text));
+    };
+    says(&mut w);
+    says(&mut w);
+    assert_eq!(copied(&mut w, "A", 1, "10", "6", "10"), d("6"));
+}
+
+/// Of a good-till-cancelled order an amount is made anew each day; one that was used up stays so, and a smaller one gives nothing
+/// back.
+#[test]
+fn an_amount_of_another_day_opens_no_second_one() {
+    const DAY: i64 = 86_400_000_000_000;
+    let good_till = |w: &mut World, last: &str, cum: &str| {
+        w.exec += 1;
+        let mut time = Vec::new();
+        fastcore::time::write_utc(w.now, &mut time);
+        let (e, time) = (w.exec, String::from_utf8(time).unwrap());
+        let text = format!(
+            "35=8|34={e}|37=A|17=E{e}|150=F|39=1|55=EURUSD|54=1|38=100|32={last}|31=1.1|14={cum}|151=1|59=1|60={time}|"
+        );
+        let sent = w.apply(EventKind::Leader, "L", &support::fix(&text));
+        fill_all(w, &sent);
+        w.target()
+    };
+    let lots = |n: &str| support::config_text(&format!(r#"{{"mode":"fixed","lots":"{n}"}}"#), "");
+    let mut w = World::new(TEN, "");
+    assert_eq!(good_till(&mut w, "40", "40"), d("4"));
+    let sent = tell(&mut w, r#"{"cmd":"resync","who":"ann","subscription":"s"}"#);
+    fill_all(&mut w, &sent);
+    assert_eq!(w.target(), d("10"));
+    w.now += DAY;
+    start_with(&mut w, &lots("20"));
+    assert_eq!(good_till(&mut w, "30", "70"), d("10"), "the amount of the resync is all of it");
+
+    let mut w = World::new(TEN, "");
+    assert_eq!(good_till(&mut w, "80", "80"), d("8"));
+    w.now += DAY;
+    start_with(&mut w, &lots("4"));
+    assert_eq!(good_till(&mut w, "10", "90"), d("8"));
+    w.now += DAY;
+    start_with(&mut w, &lots("10"));
+    assert_eq!(good_till(&mut w, "10", "100"), d("8"), "4 were used up, and more");
+}
+
+/// His position was counted in units of his profile: another unit waits until he is flat, also where nobody copies him now.
+#[test]
+fn the_unit_of_a_leader_stays_while_he_holds() {
+    let mut w = World::new(TEN, "");
+    copied(&mut w, "A", 1, "5", "5", "5");
+    let sent = tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#);
+    fill_all(&mut w, &sent);
+    let mut other = support::config(TEN, "");
+    other.instruments[0].contract_size = d("100");
+    other.profiles[0].quantity_unit = fastcore::profile::QuantityUnit::Lots;
+    let why = w.engine.accepts(&other).unwrap_err().0;
+    assert!(
+        why.contains(r#"leader "l" holds 5 units of EURUSD"#) && why.contains("once he is flat"),
+        "{why}"
+    );
+    copied(&mut w, "A", 2, "5", "5", "5");
+}
