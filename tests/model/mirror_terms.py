@@ -178,6 +178,16 @@ def may_fill(mirror: Mirror) -> Fraction:
     return mirror.order.may_fill if mirror.order else ZERO
 
 
+def not_asked_to_go(line: Line, mirror: Mirror) -> Fraction:
+    """What other orders of its side still protect: the leader's have ended, and a cancel of ours waits."""
+
+    def waits(order: Order) -> bool:
+        return not order.known or bool(order.asked and order.asked.qty is not None)
+
+    others = [m for m in line.mirrors if m is not mirror and m.sign == mirror.sign and m.ended_ns is not None]
+    return sum((m.order.may_fill for m in others if m.order and waits(m.order)), ZERO)
+
+
 def rejected(mirror: Mirror) -> Fraction:
     """What the leader filled of what the broker had rejected: it is given up (0017, 10)."""
     if mirror.lost != "rejected":

@@ -19,6 +19,7 @@ from tests.model.mirror_terms import (
     Terms,
     Theirs,
     may_fill,
+    not_asked_to_go,
     rejected,
     whole,
     working,
@@ -304,7 +305,10 @@ class Worker:
         all_of_it = base * min(Fraction(1), mirror.theirs.left / abs(self.position))
         held = abs(line.filled)
         need = max(ZERO, held - max(ZERO, -mirror.sign * line.wanted))
-        return whole(min(all_of_it - mirror.ahead, held - max(need, working(line, mirror.sign))))
+        room = held - max(need, working(line, mirror.sign))
+        # 0017, 5: of one that ended at the leader, and is not asked to go yet, what it protects is protected.
+        open_now = mirror.order.leaves if mirror.order else ZERO
+        return whole(min(all_of_it - mirror.ahead, room, max(room - not_asked_to_go(line, mirror), open_now)))
 
     def _work_mirror(self, line: Line, mirror: Mirror, now_ns: int) -> None:
         order = mirror.order

@@ -317,7 +317,9 @@ impl Engine {
 
     fn transition<S: Sink>(&mut self, ix: &Arc<Index>, route: u32, o: u32, r: &Report<'_>, sink: &mut S) {
         let Some(order) = self.st.orders.get(o as usize) else { return };
-        let whole = order.cum >= order.qty;
+        // What was taken back of it may have filled again, or still work: the broker says whether it is done.
+        let works = order.busted.is_positive() && matches!(r.ord_status, b'0' | b'1');
+        let whole = order.cum >= order.qty && !works;
         let for_cancel = order.cancel_id.as_deref() == Some(r.cl_ord_id);
         let ended = matches!(r.ord_status, b'2' | b'4' | b'8' | b'C');
         let before = order.state;

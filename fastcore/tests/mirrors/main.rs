@@ -18,5 +18,6 @@ mod races;
 mod reviewed;
 mod same_second;
 mod stops;
+mod taken_back;
 mod told;
 mod told_any;

@@ -7,7 +7,8 @@ use crate::action::Sink;
 use crate::decimal::Dec;
 use crate::engine::lanes::{Closes, Lane};
 use crate::engine::{Engine, Index};
-use crate::ledger::less;
+use crate::ledger::{less, sum};
+use crate::mirror::{Standing, standing};
 use crate::order::State;
 use std::sync::Arc;
 
@@ -35,10 +36,24 @@ impl Engine {
     }
 
     /// Units that the orders of a mirror have open.
-    fn resting(&self, at: u32, m: &Mirror) -> Dec {
+    pub(super) fn resting(&self, at: u32, m: &Mirror) -> Dec {
         let parts = self.st.mirrors.of(at).iter().filter(|p| p.key == m.key && p.live && p.buy == m.buy);
         let open = parts.filter_map(|p| Some(p.open(self.st.orders.get(*p.orders.last()? as usize)?)));
         open.fold(Dec::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
+    }
+
+    /// Units that other mirrors have open as closes whose leader's orders have ended, and that are not asked to be cancelled yet:
+    /// one request at a time. A leader who moves his stop by a cancel and a new one has one stop.
+    pub(super) fn not_asked_to_go(&self, at: u32, m: &Mirror) -> Dec {
+        let others = self.st.mirrors.of(at).iter().filter(|p| p.live && p.key != m.key && p.buy == m.buy);
+        let open = others.filter(|p| p.ended_ns != 0).filter_map(|p| {
+            let order = self.st.orders.get(*p.orders.last()? as usize)?;
+            let asked = p.asked(order.cancel_id);
+            // Of one in doubt nobody knows that it protects anything.
+            let waits = matches!(standing(order.state, asked), Standing::Away | Standing::Replacing);
+            (waits && order.state != State::Unknown).then(|| p.open(order))
+        });
+        open.fold(Dec::ZERO, sum)
     }
 
     /// What a line's account holds was reported more than once, `settle_ms` apart, and the same each time: one report, or two in a

@@ -20,6 +20,7 @@ use entry::Entry;
 pub(super) use settle::Given;
 
 use crate::decimal::Dec;
+use crate::ledger::{less, sum};
 use crate::mirror::Terms;
 use crate::mirrored::Said;
 use crate::order::{ClOrdId, Order};
@@ -126,13 +127,14 @@ pub struct Replace {
 
 impl Mirror {
     /// Units that its newest order may still fill, as far as anybody knows: a replace that is not answered may have been
-    /// accepted.
+    /// accepted, and what was taken back may work again.
     #[must_use]
     pub fn open(&self, order: &Order) -> Dec {
         if order.state.is_done() {
             return Dec::ZERO;
         }
-        order.leaves().max(self.unanswered.checked_sub(order.cum).unwrap_or(Dec::ZERO))
+        let leaves = order.leaves().max(less(self.unanswered, order.cum));
+        sum(leaves, order.busted)
     }
 }
 

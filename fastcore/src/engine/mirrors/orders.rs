@@ -157,6 +157,11 @@ impl Engine {
         // How much of what was taken back works again nobody says: it is not asked for a second time.
         m.refused = m.refused.saturating_add(q.saturating_neg().max(0));
         let moved = m.ahead.saturating_sub(before);
+        if qty.is_negative() {
+            // Nor is a quantity that a replace would ask for known: CumQty(14) may count it still, or not.
+            let parts = self.st.mirrors.list_mut(at).iter_mut();
+            parts.filter(|p| p.live && p.orders.contains(&o)).for_each(|p| p.irreplaceable = true);
+        }
         self.tell_fill(at, o, qty, moved, sink);
         true
     }

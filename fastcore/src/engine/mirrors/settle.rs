@@ -5,7 +5,7 @@ use super::parts::Any;
 use crate::config::{Ahead, LeaderFilled};
 use crate::decimal::{Dec, Round, div_rem, mul_div};
 use crate::engine::lanes::Lane;
-use crate::ledger::{Grid, Line, QUANTA, SNAP, abs, fits, quanta};
+use crate::ledger::{Grid, Line, QUANTA, SNAP, abs, fits, less, quanta};
 use crate::mirrored::Part;
 use crate::sizing::Rule;
 
@@ -240,6 +240,12 @@ impl Closing {
             Line { target: led, ..line.clone() }.desired(g.grid, lane.rounding, lane.max_inflation, false);
         let side = if long { held } else { Dec::from_raw(held.raw().saturating_neg()) };
         Closing { base, room: free.min(side), long }
+    }
+
+    /// The same for a mirror beside others that protect so many units still: it grows no further, and gives up nothing of what it
+    /// has open.
+    pub(super) fn beside(self, others: Dec, open: Dec) -> Closing {
+        Closing { room: self.room.min(less(self.room, others).max(open)), ..self }
     }
 
     /// For one mirror.

@@ -329,6 +329,7 @@ impl Engine {
             let list = self.st.mirrors.of(at);
             let led = led(list, ls.line.target, &given);
             let closing = Closing::of(list, &ls.line, led, lane, &given);
+            let closing = closing.beside(self.not_asked_to_go(at, m), self.resting(at, m));
             let rest = closing.rest(m, &given);
             let (room, kept_back) = self.resting_room(ix, at, m, lane, rest);
             wanted.kept_back = kept_back;
