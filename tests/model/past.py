@@ -218,7 +218,7 @@ def follow(
 def left_of_amounts(line: Line) -> dict[str, Fraction]:
     """What the leader's orders have left of the amounts that they are worth to a line."""
     amounts = {order: sized for order, sized in line.sized.items() if sized.amount is not None}
-    return {order: (sized.amount or ZERO) - sized.used for order, sized in amounts.items()}
+    return {order: (sized.amount or ZERO) - sized.begun - sized.used for order, sized in amounts.items()}
 
 
 def beyond(wanted: Fraction, had: Fraction) -> Fraction:

@@ -275,6 +275,8 @@ class Sized:
     used: Fraction = ZERO
     missed: Fraction | None = None
     """What the order had filled before it was copied; none once that has been used up."""
+    begun: Fraction = ZERO
+    """What that was, or what another day has left of an amount that was used up: no execution's."""
     used_up: bool = False
     """Nothing was left of its amount of another day."""
     date: int = 0

@@ -41,7 +41,7 @@ class Values:
         nothing_yet = sized.rate is None and sized.amount is None
         if sized.date != date and (nothing_yet or order.tif in GOOD_TILL):
             # "An amount that was used up stays so": another one of another day is none to this order.
-            sized.used_up = sized.amount is not None and sized.used >= sized.amount
+            sized.used_up = sized.amount is not None and sized.begun + sized.used >= sized.amount
             sized.date, sized.rate, sized.amount = date, None, None
         return sized
 
@@ -54,11 +54,12 @@ class Values:
                 sized.amount = self._amount(line, now_ns)
             if sized.missed is not None:
                 # Decision 0016: "what an order had filled before it was copied has used up its part".
-                sized.used = sized.amount * sized.missed / max(order_qty, sized.missed)
+                sized.begun = sized.amount * sized.missed / max(order_qty, sized.missed)
                 sized.missed = None
             if sized.used_up:
-                sized.used = max(sized.used, sized.amount)
-            size = max(Fraction(0), sized.amount - sized.used) * share(qty, order_qty, cum_qty)
+                sized.begun = max(sized.begun, sized.amount - sized.used)
+            left = max(ZERO, sized.amount - sized.begun - sized.used)
+            size = left * share(qty, order_qty, cum_qty)
             sized.used += size
             return size
         if sized.rate is None:
