@@ -60,10 +60,13 @@ fn what_a_quantity_is_stays_while_something_is_held() {
     assert_eq!(refused(&w, &followers), word("follower"));
     assert_eq!(refused(&w, &counting(1, QuantityUnit::Contracts)), word("follower"));
     tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"keep"}"#);
-    assert_eq!(refused(&w, &leaders), "", "what was kept follows nobody");
-    assert_eq!(refused(&w, &followers), word("follower"), "and is closed one day");
+    let holds = "leader \"l\" holds 50 units of EURUSD: quantity_unit of its profile, or contract_size, changed: change it once he is flat";
+    assert_eq!(refused(&w, &leaders), holds, "what was kept follows nobody, and he is not flat");
+    assert_eq!(refused(&w, &followers), word("follower"), "what was kept is closed one day");
     let sent = tell(&mut w, r#"{"cmd":"leave","who":"ann","subscription":"s","rule":"close_now"}"#);
     filled(&mut w, &sent, "50");
+    assert_eq!((refused(&w, &leaders), refused(&w, &followers)), (holds.to_owned(), String::new()));
+    w.leader("o2", 2, "50", "50", "50");
     assert_eq!(
         (refused(&w, &leaders), refused(&w, &followers)),
         (String::new(), String::new()),

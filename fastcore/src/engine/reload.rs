@@ -41,7 +41,6 @@ impl Engine {
             }
         }
         let next = Index::new(next)?;
-        self.leaders_count_alike(&next)?;
         let idle = |l: &LineState| l.line.target == 0 && l.line.filled.is_zero() && l.live.is_empty();
         let mirrors = |at: u32| !self.st.mirrors.of(at).is_empty();
         let lines = (0_u32..).zip(&self.st.lines);
@@ -52,6 +51,7 @@ impl Engine {
                 return Err(ConfigError(format!("subscription {name:?} holds a position: {what}: {hint}")));
             }
         }
+        self.leaders_count_alike(&next)?;
         Ok(next)
     }
 
