@@ -253,6 +253,10 @@ fn two_adjustments_of_one_account_rescale_what_was_let_be_once() {
             holds(&mut w, account);
         }
         adjust(&mut w, "m", "1/2");
+        if between.is_none() {
+            let held = w.engine.state().holdings[0].positions.get(&0).copied();
+            assert_eq!(held, Some(support::d("12")), "what caps closes is divided once as well");
+        }
         holds_still(&mut w, 12);
         assert_eq!((let_be(&w), texts(&w, "position_break").len()), ("2".to_owned(), 1), "{between:?}");
         // The word of the broker has settled it: a change is a change again.
